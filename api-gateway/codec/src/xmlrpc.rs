@@ -1,0 +1,8 @@
+//! XML-RPC as XenServer speaks it.
+
+mod decode;
+mod encode;
+mod reader;
+
+pub use decode::{decode_call, decode_response, decode_value};
+pub use encode::{XmlWriter, bare, call, failure, success, success_with, task_result};

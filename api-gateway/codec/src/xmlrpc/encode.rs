@@ -1,0 +1,251 @@
+//! Values to XML-RPC bytes, exactly as XenServer writes them.
+
+use std::io::Write as _;
+
+use proto_types::{ApiError, DateTime, Ref, Value};
+
+use crate::ValueWriter;
+use crate::float::write_float;
+use crate::writer::with_reference;
+
+const HEAD: &[u8] = b"<?xml version=\"1.0\"?><methodResponse><params><param>";
+const TAIL: &[u8] = b"</param></params></methodResponse>";
+const SUCCESS_HEAD: &[u8] = b"<?xml version=\"1.0\"?><methodResponse><params><param><value><struct><member>\
+<name>Status</name><value>Success</value></member><member><name>Value</name>";
+const FAILURE_HEAD: &[u8] = b"<?xml version=\"1.0\"?><methodResponse><params><param><value><struct><member>\
+<name>Status</name><value>Failure</value></member><member><name>ErrorDescription</name>";
+const STRUCT_TAIL: &[u8] = b"</member></struct></value></param></params></methodResponse>";
+
+/// Room made for an answer of unknown size, in bytes.
+const ROOM: usize = 1024;
+
+/// Writes `<value>` elements one after another.
+///
+/// Integers are decimal strings, references and enums plain strings, and characters that XML 1.0 forbids are
+/// dropped. A carriage return is written as `&#13;`, since a bare one would be read as a line feed.
+pub struct XmlWriter {
+    out: Vec<u8>,
+}
+
+impl XmlWriter {
+    /// Appends to the bytes given.
+    pub fn new(out: Vec<u8>) -> XmlWriter {
+        XmlWriter { out }
+    }
+
+    /// The bytes, those given at first included.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+}
+
+impl ValueWriter for XmlWriter {
+    fn text(&mut self, text: &str) {
+        self.put(b"<value>");
+        escape(&mut self.out, text);
+        self.put(b"</value>");
+    }
+
+    fn int(&mut self, number: i64) {
+        self.put(b"<value>");
+        write_int(&mut self.out, number);
+        self.put(b"</value>");
+    }
+
+    fn int32(&mut self, number: i64) {
+        self.put(b"<value><i4>");
+        write_int(&mut self.out, number);
+        self.put(b"</i4></value>");
+    }
+
+    fn float(&mut self, number: f64) {
+        self.put(b"<value><double>");
+        write_float(&mut self.out, number);
+        self.put(b"</double></value>");
+    }
+
+    fn truth(&mut self, truth: bool) {
+        self.put(if truth {
+            b"<value><boolean>1</boolean></value>"
+        } else {
+            b"<value><boolean>0</boolean></value>"
+        });
+    }
+
+    fn time(&mut self, at: DateTime) {
+        self.put(b"<value><dateTime.iso8601>");
+        // Writing into a vector cannot fail.
+        let _ = write!(self.out, "{at}");
+        self.put(b"</dateTime.iso8601></value>");
+    }
+
+    fn reference(&mut self, reference: Ref) {
+        self.put(b"<value>");
+        with_reference(reference, |text| self.put(text.as_bytes()));
+        self.put(b"</value>");
+    }
+
+    fn void(&mut self) {
+        self.put(b"<value></value>");
+    }
+
+    fn set(&mut self, members: impl FnOnce(&mut Self)) {
+        self.put(b"<value><array><data>");
+        let before = self.out.len();
+        members(self);
+        if self.out.len() == before {
+            self.out.truncate(before.saturating_sub(b"<data>".len()));
+            self.put(b"<data/></array></value>");
+        } else {
+            self.put(b"</data></array></value>");
+        }
+    }
+
+    fn map(&mut self, members: impl FnOnce(&mut Self)) {
+        self.put(b"<value><struct>");
+        let before = self.out.len();
+        members(self);
+        if self.out.len() == before {
+            self.out.truncate(before.saturating_sub(b"<struct>".len()));
+            self.put(b"<struct/></value>");
+        } else {
+            self.put(b"</struct></value>");
+        }
+    }
+
+    fn member(&mut self, name: &str, value: impl FnOnce(&mut Self)) {
+        self.put(b"<member><name>");
+        escape(&mut self.out, name);
+        self.put(b"</name>");
+        value(self);
+        self.put(b"</member>");
+    }
+}
+
+/// A successful answer.
+pub fn success(value: &Value) -> Vec<u8> {
+    success_with(ROOM, |w| w.value(value))
+}
+
+/// A successful answer whose value `write` writes; `room` is the expected size in bytes.
+pub fn success_with(room: usize, write: impl FnOnce(&mut XmlWriter)) -> Vec<u8> {
+    let mut writer = XmlWriter::new(Vec::with_capacity(
+        room.saturating_add(SUCCESS_HEAD.len())
+            .saturating_add(STRUCT_TAIL.len()),
+    ));
+    writer.put(SUCCESS_HEAD);
+    write(&mut writer);
+    writer.put(STRUCT_TAIL);
+    writer.into_bytes()
+}
+
+/// An answer that names an error.
+pub fn failure(error: &ApiError) -> Vec<u8> {
+    let mut writer = XmlWriter::new(Vec::with_capacity(ROOM));
+    writer.put(FAILURE_HEAD);
+    writer.set(|w| {
+        w.text(&error.code);
+        for param in &error.params {
+            w.text(param);
+        }
+    });
+    writer.put(STRUCT_TAIL);
+    writer.into_bytes()
+}
+
+/// An answer without a status, as that of `system.listMethods`.
+pub fn bare(write: impl FnOnce(&mut XmlWriter)) -> Vec<u8> {
+    let mut writer = XmlWriter::new(Vec::with_capacity(ROOM));
+    writer.put(HEAD);
+    write(&mut writer);
+    writer.put(TAIL);
+    writer.into_bytes()
+}
+
+/// A call, for the client side. The session, if any, is the first of `params`.
+pub fn call(method: &str, params: &[Value]) -> Vec<u8> {
+    let mut writer = XmlWriter::new(Vec::with_capacity(ROOM));
+    writer.put(b"<?xml version=\"1.0\"?><methodCall><methodName>");
+    escape(&mut writer.out, method);
+    writer.put(b"</methodName><params>");
+    for param in params {
+        writer.put(b"<param>");
+        writer.value(param);
+        writer.put(b"</param>");
+    }
+    writer.put(b"</params></methodCall>");
+    writer.into_bytes()
+}
+
+/// The text of `task.result`: one `<value>` element.
+pub fn task_result(value: &Value) -> String {
+    let mut writer = XmlWriter::new(Vec::with_capacity(64));
+    writer.value(value);
+    String::from_utf8(writer.into_bytes()).unwrap_or_default()
+}
+
+/// Appends a decimal number.
+pub(crate) fn write_int(out: &mut Vec<u8>, number: i64) {
+    // Writing into a vector cannot fail.
+    let _ = write!(out, "{number}");
+}
+
+/// What becomes of a byte of UTF-8: 0 stays, 1 is dropped, 2 begins a character that may be forbidden, others are escaped.
+const FATE: [u8; 256] = {
+    let mut fate = [0_u8; 256];
+    let mut byte = 0_usize;
+    #[allow(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "evaluated by the compiler, 0..32 of 256"
+    )]
+    while byte < 32 {
+        fate[byte] = 1;
+        byte += 1;
+    }
+    fate[b'\t' as usize] = 0;
+    fate[b'\n' as usize] = 0;
+    fate[b'\r' as usize] = b'\r';
+    fate[b'<' as usize] = b'<';
+    fate[b'>' as usize] = b'>';
+    fate[b'&' as usize] = b'&';
+    fate[b'"' as usize] = b'"';
+    fate[0xef] = 2;
+    fate
+};
+
+/// Appends text with entities for markup and without the characters that XML forbids.
+fn escape(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = rest
+            .iter()
+            .position(|b| FATE.get(usize::from(*b)).is_some_and(|f| *f != 0))
+            .unwrap_or(rest.len());
+        let Some((before, special)) = rest.split_at_checked(plain) else {
+            return;
+        };
+        out.extend_from_slice(before);
+        let Some((byte, after)) = special.split_first() else {
+            return;
+        };
+        rest = after;
+        match byte {
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'"' => out.extend_from_slice(b"&quot;"),
+            b'\r' => out.extend_from_slice(b"&#13;"),
+            0xef => match after {
+                // U+FFFE and U+FFFF.
+                [0xbf, 0xbe | 0xbf, after @ ..] => rest = after,
+                _ => out.push(0xef),
+            },
+            _ => {}
+        }
+    }
+}

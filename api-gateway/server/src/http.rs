@@ -1,0 +1,6 @@
+//! One HTTP connection, whatever it runs over.
+
+pub(crate) mod body;
+pub(crate) mod connection;
+pub mod error_page;
+pub(crate) mod timed_io;

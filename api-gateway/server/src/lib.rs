@@ -1,0 +1,24 @@
+//! The API's server on one host.
+//!
+//! ```text
+//! listener, unix, redirect   accept connections within limits, TLS by tls.rs
+//! http/                      one connection: time limits, bodies, error pages
+//! router                     what a request wants: XML-RPC, JSON-RPC, OPTIONS, nothing
+//! service                    the port behind which calls are carried out
+//! ```
+//!
+//! The transport knows nothing of what a message does: it hands bytes to an [`ApiService`] and sends back what that answers.
+
+pub mod http;
+pub mod limits;
+pub mod listener;
+pub mod redirect;
+pub mod router;
+pub mod service;
+pub mod tls;
+pub mod unix;
+
+pub use limits::TransportLimits;
+pub use listener::{GatewayConfig, GatewayError, ServerHandle, serve};
+pub use service::{ApiService, CallHeaders, CallReply, Format, Origin};
+pub use tls::{ServerIdentity, TlsError};

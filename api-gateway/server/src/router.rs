@@ -1,0 +1,144 @@
+//! What a request wants, by its method and the longest prefix of its path that is known.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
+use hyper::{Method, Request, Response, StatusCode, Version};
+
+use crate::http::{body, error_page};
+use crate::{ApiService, CallHeaders, CallReply, Format, Origin, TransportLimits};
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// A call in this format.
+    Call(Format),
+    /// A browser asks whether it may call.
+    Preflight,
+    /// No file of that name.
+    NotFound,
+    /// No handler for this method at that path.
+    Forbidden,
+    /// A transfer or console, known to the API and not built here; or a method unknown to HTTP servers of the API.
+    NotImplemented,
+}
+
+/// Transfers and streams of the API. None is built yet, and a `POST` to one of them is not a call.
+const TRANSFERS: &[&str] = &[
+    "/export", "/import", "/console", "/vncsnapshot", "/rrd", "/vm_rrd", "/host_rrd", "/sr_rrd", "/blob", "/messages",
+    "/services", "/audit_log", "/wlb_", "/host_logs_download", "/system-status", "/pool_patch_upload", "/bundle",
+    "/host_backup", "/host_restore", "/pool/xmldbdump", "/sync_config_files", "/cli", "/remote_db_access", "/remotecmd",
+    "/repository", "/host_updates", "/update",
+];
+
+/// Decides by method and path.
+pub fn route(method: &Method, path: &str) -> Route {
+    if TRANSFERS.iter().any(|prefix| path.starts_with(prefix)) {
+        return Route::NotImplemented;
+    }
+    match *method {
+        Method::POST if path.starts_with("/jsonrpc") => Route::Call(Format::Json),
+        Method::POST => Route::Call(Format::XmlRpc),
+        Method::OPTIONS => Route::Preflight,
+        Method::GET => Route::NotFound,
+        Method::PUT | Method::CONNECT => Route::Forbidden,
+        _ => Route::NotImplemented,
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn answer(
+    request: Request<Incoming>,
+    origin: Origin,
+    service: &dyn ApiService,
+    limits: &TransportLimits,
+) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    match route(&head.method, head.uri.path()) {
+        Route::Call(format) => {
+            let keeps = keeps_open(head.version, &head.headers);
+            match body::read(body, limits).await {
+                Ok(bytes) => {
+                    let reply = service.call(origin, CallHeaders::new(head.headers), format, bytes).await;
+                    respond(reply, keeps)
+                }
+                Err(status) => error_page::closing(status),
+            }
+        }
+        Route::Preflight => preflight(&head.headers),
+        Route::NotFound => error_page::closing(StatusCode::NOT_FOUND),
+        Route::Forbidden => error_page::closing(StatusCode::FORBIDDEN),
+        Route::NotImplemented => error_page::closing(StatusCode::NOT_IMPLEMENTED),
+    }
+}
+
+/// Whether the connection stays open: HTTP/1.1 without `Connection: close`.
+fn keeps_open(version: Version, headers: &HeaderMap) -> bool {
+    let asks_to_close = || {
+        headers.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok()).any(|v| {
+            v.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"))
+        })
+    };
+    version == Version::HTTP_11 && !asks_to_close()
+}
+
+fn respond(reply: CallReply, keeps_open: bool) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(reply.body));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.reserve(8);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("X-Requested-With"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    headers.insert(CONNECTION, HeaderValue::from_static(if keeps_open { "keep-alive" } else { "close" }));
+    for (name, value) in reply.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+/// Allows a page of any origin to call.
+fn preflight(asked: &HeaderMap) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::new()));
+    let headers = response.headers_mut();
+    let allowed = match asked.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|v| v.to_str().ok()) {
+        Some(asked) => HeaderValue::try_from(format!("{asked}, X-Requested-With")),
+        None => Ok(HeaderValue::from_static("X-Requested-With")),
+    };
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("PUT"));
+    if let Ok(allowed) = allowed {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    }
+    response
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn posts_are_calls_unless_the_path_is_a_transfer() {
+        for path in ["/", "/RPC2", "/xmlrpc", "/json", "/anything"] {
+            assert_eq!(route(&Method::POST, path), Route::Call(Format::XmlRpc), "{path}");
+        }
+        assert_eq!(route(&Method::POST, "/jsonrpc"), Route::Call(Format::Json));
+        assert_eq!(route(&Method::POST, "/cli"), Route::NotImplemented);
+    }
+
+    #[test]
+    fn other_methods_never_reach_the_api() {
+        assert_eq!(route(&Method::GET, "/"), Route::NotFound);
+        assert_eq!(route(&Method::GET, "/export/"), Route::NotImplemented);
+        assert_eq!(route(&Method::PUT, "/x"), Route::Forbidden);
+        assert_eq!(route(&Method::DELETE, "/x"), Route::NotImplemented);
+        assert_eq!(route(&Method::OPTIONS, "/jsonrpc"), Route::Preflight);
+    }
+}

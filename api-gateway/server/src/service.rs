@@ -1,0 +1,107 @@
+//! The port between transport and API: bytes of one call in, bytes of its answer out.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hyper::{HeaderMap, StatusCode};
+
+/// Where a call came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Over HTTPS, from this address.
+    Tcp(SocketAddr),
+    /// Over a Unix socket that only root can open; needs no credentials.
+    LocalRoot {
+        /// The process at the other end, if the kernel tells.
+        pid: Option<i32>,
+    },
+}
+
+/// How the body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `text/xml`
+    XmlRpc,
+    /// `application/json`
+    Json,
+}
+
+/// The headers of the request that carried the call.
+#[derive(Clone, Debug, Default)]
+pub struct CallHeaders(HeaderMap);
+
+impl CallHeaders {
+    /// Wraps the headers of a request.
+    pub fn new(headers: HeaderMap) -> CallHeaders {
+        CallHeaders(headers)
+    }
+
+    /// The value of a header by its name in lower case, if it is text.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The existing task that the client binds the call to.
+    pub fn task_id(&self) -> Option<&str> {
+        self.get("task-id")
+    }
+
+    /// The task below which the client wants the call's own task.
+    pub fn subtask_of(&self) -> Option<&str> {
+        self.get("subtask-of")
+    }
+
+    /// Pairs for the `other_config` of the task: `x-http-other-config-<key>` becomes `http:<key>`.
+    pub fn task_other_config(&self) -> impl Iterator<Item = (String, &str)> {
+        self.0.iter().filter_map(|(name, value)| {
+            let key = name.as_str().strip_prefix("x-http-other-config-")?;
+            Some((format!("http:{key}"), value.to_str().ok()?))
+        })
+    }
+}
+
+/// What is sent back.
+#[derive(Clone, Debug)]
+pub struct CallReply {
+    /// 200 for every answer of the API, failures included.
+    pub status: StatusCode,
+    /// Sent exactly as it is: clients compare the whole text.
+    pub content_type: &'static str,
+    /// Further headers, such as `x-xenapi-response-host-certificate-thumbprint`; what is no valid header is left out.
+    pub headers: Vec<(&'static str, String)>,
+    /// The encoded answer.
+    pub body: Bytes,
+}
+
+impl CallReply {
+    /// An answer in XML.
+    pub fn xml(body: impl Into<Bytes>) -> CallReply {
+        CallReply { status: StatusCode::OK, content_type: "text/xml", headers: Vec::new(), body: body.into() }
+    }
+
+    /// An answer in JSON.
+    pub fn json(body: impl Into<Bytes>) -> CallReply {
+        CallReply { status: StatusCode::OK, content_type: "application/json", headers: Vec::new(), body: body.into() }
+    }
+
+    /// An answer outside the protocol, for a body in which no call could be read (500).
+    pub fn page(status: StatusCode) -> CallReply {
+        CallReply {
+            status,
+            content_type: "text/html",
+            headers: Vec::new(),
+            body: crate::http::error_page::body(status).into(),
+        }
+    }
+}
+
+/// Carries out calls.
+#[async_trait]
+pub trait ApiService: Send + Sync + 'static {
+    /// Answers one call.
+    ///
+    /// The future is dropped when the connection breaks before the answer is ready (not when the client merely closes its
+    /// half). Work that must then go on belongs in a task of its own.
+    async fn call(&self, origin: Origin, headers: CallHeaders, format: Format, body: Bytes) -> CallReply;
+}

@@ -1,0 +1,1 @@
+//! What the leader may ask of a host.

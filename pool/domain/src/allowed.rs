@@ -1,0 +1,202 @@
+//! `allowed_operations`, computed from rows and never stored.
+
+use std::collections::BTreeSet;
+
+use proto_types::generated::{host, host_metrics, network, pbd, pool, sr, task, vbd, vdi, vif, vm};
+use proto_types::{Field, Ref, Value};
+
+use crate::database::Database;
+use crate::row::Row;
+use crate::vm_rules;
+
+/// The operations a row admits now; `None` for classes without the field or whose operations are not derived.
+pub fn operations(db: &Database, row: &Row) -> Option<Value> {
+    let class = row.class;
+    if class == vm::CLASS {
+        Some(vm_rules::advertised(db, row))
+    } else if class == vbd::CLASS {
+        Some(of_vbd(db, row))
+    } else if class == vif::CLASS {
+        Some(of_vif(db, row))
+    } else if class == vdi::CLASS {
+        Some(of_vdi(db, row))
+    } else if class == sr::CLASS {
+        Some(of_sr(db, row))
+    } else if class == host::CLASS {
+        Some(of_host(db, row))
+    } else if class == task::CLASS {
+        Some(of_task(row))
+    } else if class == network::CLASS {
+        Some(Value::strings(["attaching"]))
+    } else if class == pool::CLASS {
+        let enabled = row.get(pool::HA_ENABLED).as_bool();
+        Some(Value::strings([if enabled { "ha_disable" } else { "ha_enable" }, "cluster_create"]))
+    } else {
+        None
+    }
+}
+
+/// Rows, other than those in `own`, whose operations differ between two states of the database.
+///
+/// Looks one relation away from the changed rows.
+pub fn altered(before: &Database, after: &Database, own: &BTreeSet<Ref>) -> BTreeSet<Ref> {
+    let mut near: BTreeSet<Ref> = BTreeSet::new();
+    for reference in own {
+        for db in [before, after] {
+            let Some(row) = db.get(*reference) else { continue };
+            // A change of only progress or a label alters no neighbour's operations.
+            if !can_alter_neighbours(row) {
+                continue;
+            }
+            near.extend(neighbours(row));
+        }
+    }
+    let stamped = |r: &Ref| {
+        let index = after.get(*r).map(|row| row.version);
+        index.is_some_and(|v| v > before.applied())
+    };
+    near.retain(|r| !own.contains(r) && !stamped(r));
+    near.retain(|r| match (before.get(*r), after.get(*r)) {
+        (Some(a), Some(b)) => operations(before, a) != operations(after, b),
+        _ => false,
+    });
+    near
+}
+
+fn can_alter_neighbours(row: &Row) -> bool {
+    [vm::CLASS, vbd::CLASS, vdi::CLASS, pbd::CLASS].contains(&row.class)
+}
+
+fn neighbours(row: &Row) -> Vec<Ref> {
+    let fields: &[Field] = if row.class == vm::CLASS {
+        &[vm::VBDS, vm::VIFS]
+    } else if row.class == vbd::CLASS {
+        &[vbd::VDI, vbd::VM]
+    } else if row.class == vdi::CLASS {
+        &[vdi::VBDS, vdi::SR]
+    } else {
+        &[pbd::SR]
+    };
+    fields
+        .iter()
+        .flat_map(|f| match row.get(*f) {
+            Value::Ref(r) => vec![*r],
+            Value::Set(items) => items.iter().map(Value::as_ref).collect(),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+fn busy(row: &Row, field: Field) -> bool {
+    row.get(field).as_map().is_some_and(|m| !m.is_empty())
+}
+
+fn of_vbd(db: &Database, row: &Row) -> Value {
+    if busy(row, vbd::CURRENT_OPERATIONS) {
+        return Value::strings::<&str>([]);
+    }
+    let state = db.of_class(vm::CLASS, row.get(vbd::VM).as_ref()).map_or("", |v| v.get(vm::POWER_STATE).as_str());
+    let attached = row.get(vbd::CURRENTLY_ATTACHED).as_bool();
+    let cd = row.get(vbd::TYPE).as_str() == "CD";
+    let empty = row.get(vbd::EMPTY).as_bool();
+    let mut names = vec!["attach"];
+    if cd {
+        names.push(if empty { "insert" } else { "eject" });
+    }
+    match state {
+        vm_rules::RUNNING if attached => names.extend(["unplug", "unplug_force", "pause"]),
+        vm_rules::RUNNING if !cd => names.push("plug"),
+        vm_rules::PAUSED if attached => names.push("unplug_force"),
+        _ => {}
+    }
+    Value::strings(names)
+}
+
+fn of_vif(db: &Database, row: &Row) -> Value {
+    if busy(row, vif::CURRENT_OPERATIONS) {
+        return Value::strings::<&str>([]);
+    }
+    let state = db.of_class(vm::CLASS, row.get(vif::VM).as_ref()).map_or("", |v| v.get(vm::POWER_STATE).as_str());
+    let attached = row.get(vif::CURRENTLY_ATTACHED).as_bool();
+    let mut names = vec!["attach"];
+    if state == vm_rules::RUNNING {
+        if attached {
+            names.extend(["unplug", "unplug_force"]);
+        } else {
+            names.push("plug");
+        }
+    }
+    Value::strings(names)
+}
+
+fn of_vdi(db: &Database, row: &Row) -> Value {
+    if row.get(vdi::CURRENT_OPERATIONS).as_map().is_some_and(|m| m.values().any(|o| o.as_str() != "copy")) {
+        return Value::strings::<&str>([]);
+    }
+    let attached = is_attached(db, row);
+    let mut names: Vec<&str> = Vec::new();
+    if attached {
+        names.push("snapshot");
+    } else {
+        names.extend(["clone", "copy", "destroy", "forget", "resize", "snapshot"]);
+    }
+    names.push("update");
+    Value::strings(names)
+}
+
+/// Says whether a live VM or the control domain holds a disk.
+pub fn is_attached(db: &Database, vdi_row: &Row) -> bool {
+    vdi_row.get(vdi::VBDS).as_refs().iter().any(|r| {
+        db.of_class(vbd::CLASS, *r)
+            .is_some_and(|v| v.get(vbd::CURRENTLY_ATTACHED).as_bool() || v.get(vbd::RESERVED).as_bool())
+    })
+}
+
+fn of_sr(db: &Database, row: &Row) -> Value {
+    if busy(row, sr::CURRENT_OPERATIONS) {
+        return Value::strings(["plug"]);
+    }
+    let pbds = row.get(sr::PBDS).as_refs();
+    let plugged =
+        pbds.iter().any(|r| db.of_class(pbd::CLASS, *r).is_some_and(|p| p.get(pbd::CURRENTLY_ATTACHED).as_bool()));
+    let mut names = vec!["plug", "unplug", "pbd_create", "pbd_destroy"];
+    if plugged {
+        names.extend(["scan", "update", "vdi_create", "vdi_destroy", "vdi_clone", "vdi_resize", "vdi_introduce"]);
+    } else {
+        names.extend(["destroy", "forget"]);
+    }
+    Value::strings(names)
+}
+
+fn of_host(db: &Database, row: &Row) -> Value {
+    let current = row.get(host::CURRENT_OPERATIONS).as_map();
+    let has = |name: &str| current.is_some_and(|m| m.values().any(|o| o.as_str() == name));
+    let live = db
+        .of_class(host_metrics::CLASS, row.get(host::METRICS).as_ref())
+        .is_some_and(|m| m.get(host_metrics::LIVE).as_bool());
+    if !live {
+        return Value::strings(["power_on"]);
+    }
+    if ["evacuate", "shutdown", "reboot"].iter().any(|o| has(o)) {
+        return Value::strings::<&str>([]);
+    }
+    let mut names = vec!["evacuate"];
+    if !has("provision") {
+        names.push("provision");
+    }
+    if row.get(host::ENABLED).as_bool() {
+        names.extend(["vm_start", "vm_resume", "vm_migrate"]);
+    } else {
+        names.extend(["enable", "reboot", "shutdown"]);
+    }
+    Value::strings(names)
+}
+
+fn of_task(row: &Row) -> Value {
+    // The stored value says whether the operation behind the task can be cancelled at all.
+    if row.get(task::STATUS).as_str() == "pending" {
+        row.get(task::ALLOWED_OPERATIONS).clone()
+    } else {
+        Value::strings::<&str>([])
+    }
+}

@@ -1,0 +1,475 @@
+//! Hosts: their rows when they come, their liveness, their leaving.
+
+use std::collections::BTreeMap;
+
+use proto_types::generated::{
+    host, host_cpu, host_metrics, network, pbd, pif, pif_metrics, pool, sr, tarn_member, vm,
+};
+use proto_types::{ApiError, Bytes, DateTime, Ref, Value};
+
+use crate::database::Database;
+use crate::decide::{vm_create, vm_power};
+use crate::draft::Draft;
+use crate::placement;
+
+/// What a host says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    /// The host's uuid.
+    pub uuid: String,
+    /// Its name.
+    pub hostname: String,
+    /// Management address, without port.
+    pub address: String,
+    /// Logical processors.
+    pub cpus: u32,
+    /// Sockets.
+    pub sockets: u32,
+    /// Processor vendor.
+    pub cpu_vendor: String,
+    /// Processor model.
+    pub cpu_model: String,
+    /// MHz.
+    pub cpu_mhz: u32,
+    /// Processor flags, separated by blanks.
+    pub cpu_flags: String,
+    /// All memory.
+    pub memory_total: Bytes,
+    /// Free memory.
+    pub memory_free: Bytes,
+    /// Versions by component: `tarn`, `libvirt`, `qemu`, `linux`.
+    pub versions: BTreeMap<String, String>,
+    /// Whether guests run with hardware help: `kvm` or `tcg`.
+    pub accelerator: String,
+    /// Physical network interfaces.
+    pub nics: Vec<NicFacts>,
+    /// When the host booted.
+    pub booted: DateTime,
+}
+
+/// One physical network interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NicFacts {
+    /// Device, such as `eth0`.
+    pub device: String,
+    /// Hardware address.
+    pub mac: String,
+    /// Bytes.
+    pub mtu: i64,
+    /// Whether a cable is in.
+    pub carrier: bool,
+    /// Mbit/s, 0 if unknown.
+    pub speed: i64,
+    /// IPv4 address, empty if none.
+    pub ip: String,
+    /// Netmask, empty if none.
+    pub netmask: String,
+    /// Default gateway by this interface, empty if none.
+    pub gateway: String,
+}
+
+/// How a member of the Raft group is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberFacts {
+    /// Raft's number of the node.
+    pub node_id: u64,
+    /// Port of the node-to-node service.
+    pub grpc_port: u16,
+    /// Port of the API.
+    pub api_port: u16,
+}
+
+/// Makes the rows of a host that joins: itself, metrics, processors, interfaces and their networks, its control
+/// domain's record, its plugs of shared SRs.
+///
+/// # Errors
+/// `HOSTS_NOT_HOMOGENEOUS` is not raised here; a uuid that is in the pool already is `OPERATION_NOT_ALLOWED`.
+pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> Result<Ref, ApiError> {
+    if draft.db().by_uuid(host::CLASS, &facts.uuid).is_some() {
+        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["The host is in this pool already"]));
+    }
+    let now = draft.facts().now;
+    let reference = draft.facts().reference();
+    let metrics = draft.insert(
+        host_metrics::CLASS,
+        vec![
+            (host_metrics::MEMORY_TOTAL, facts.memory_total.into()),
+            (host_metrics::MEMORY_FREE, facts.memory_free.into()),
+            (host_metrics::LIVE, true.into()),
+            (host_metrics::LAST_UPDATED, now.into()),
+        ],
+    );
+    let mut fields = vec![
+        (host::UUID, facts.uuid.as_str().into()),
+        (host::NAME_LABEL, facts.hostname.as_str().into()),
+        (host::NAME_DESCRIPTION, "Default install".into()),
+        (host::METRICS, metrics.into()),
+        (host::ENABLED, true.into()),
+    ];
+    fields.extend(described(facts));
+    draft.insert_as(host::CLASS, reference, fields);
+    let control = control_domain(draft, facts, reference);
+    draft.set(reference, host::CONTROL_DOMAIN, control);
+    for number in 0..facts.cpus.min(1024) {
+        draft.insert(
+            host_cpu::CLASS,
+            vec![
+                (host_cpu::HOST, reference.into()),
+                (host_cpu::NUMBER, i64::from(number).into()),
+                (host_cpu::VENDOR, facts.cpu_vendor.as_str().into()),
+                (host_cpu::SPEED, i64::from(facts.cpu_mhz).into()),
+                (host_cpu::MODELNAME, facts.cpu_model.as_str().into()),
+                (host_cpu::FLAGS, facts.cpu_flags.as_str().into()),
+            ],
+        );
+    }
+    for (position, nic) in facts.nics.iter().enumerate() {
+        join_nic(draft, reference, position, nic, &facts.address);
+    }
+    draft.insert(
+        tarn_member::CLASS,
+        vec![
+            (tarn_member::NODE_ID, Value::Int(i64::from_ne_bytes(member.node_id.to_ne_bytes()))),
+            (tarn_member::HOST, reference.into()),
+            (tarn_member::ADDRESS, facts.address.as_str().into()),
+            (tarn_member::GRPC_PORT, i64::from(member.grpc_port).into()),
+            (tarn_member::API_PORT, i64::from(member.api_port).into()),
+            (tarn_member::JOINED, now.into()),
+        ],
+    );
+    join_shared_storage(draft, reference);
+    Ok(reference)
+}
+
+/// Fields that follow from what a host says of itself; the same at join and whenever its node starts.
+pub fn described(facts: &HostFacts) -> Vec<(proto_types::Field, Value)> {
+    let version = |name: &str| facts.versions.get(name).cloned().unwrap_or_default();
+    let software = [
+        ("product_version", "8.3.0".to_owned()),
+        ("product_version_text", "8.3".to_owned()),
+        ("product_version_text_short", "8.3".to_owned()),
+        ("product_brand", "Tarn".to_owned()),
+        ("platform_name", "Tarn".to_owned()),
+        ("platform_version", "3.4.0".to_owned()),
+        ("build_number", version("tarn")),
+        ("hostname", facts.hostname.clone()),
+        ("date", "2026-11-24".to_owned()),
+        ("xapi", "25.6".to_owned()),
+        ("xapi_build", "25.6.0".to_owned()),
+        ("linux", version("linux")),
+        ("network_backend", "bridge".to_owned()),
+        ("db_schema", "5.790".to_owned()),
+        ("tarn", version("tarn")),
+        ("libvirt", version("libvirt")),
+        ("qemu", version("qemu")),
+        ("accelerator", facts.accelerator.clone()),
+    ];
+    let cpu = [
+        ("cpu_count", facts.cpus.to_string()),
+        ("socket_count", facts.sockets.max(1).to_string()),
+        ("threads_per_core", "1".to_owned()),
+        ("vendor", facts.cpu_vendor.clone()),
+        ("speed", facts.cpu_mhz.to_string()),
+        ("modelname", facts.cpu_model.clone()),
+        ("family", String::new()),
+        ("model", String::new()),
+        ("stepping", String::new()),
+        ("flags", facts.cpu_flags.clone()),
+        ("features", String::new()),
+        ("features_pv", String::new()),
+        ("features_hvm", String::new()),
+    ];
+    vec![
+        (host::HOSTNAME, facts.hostname.as_str().into()),
+        (host::ADDRESS, facts.address.as_str().into()),
+        (host::API_VERSION_MAJOR, Value::Int(2)),
+        (host::API_VERSION_MINOR, Value::Int(23)),
+        (host::API_VERSION_VENDOR, "XenSource".into()),
+        (host::SOFTWARE_VERSION, Value::string_map(software)),
+        (host::CPU_INFO, Value::string_map(cpu)),
+        (host::CAPABILITIES, Value::strings(["hvm-3.0-x86_32", "hvm-3.0-x86_32p", "hvm-3.0-x86_64"])),
+        (host::SCHED_POLICY, "credit".into()),
+        (host::EDITION, "free".into()),
+        (host::LICENSE_PARAMS, Value::string_map(license())),
+        (host::LICENSE_SERVER, Value::string_map([("address", "localhost"), ("port", "27000")])),
+        (host::VIRTUAL_HARDWARE_PLATFORM_VERSIONS, Value::Set(vec![0.into(), 1.into(), 2.into()])),
+        (
+            host::OTHER_CONFIG,
+            Value::string_map([
+                ("agent_start_time", format!("{}.", facts.booted.0)),
+                ("boot_time", format!("{}.", facts.booted.0)),
+            ]),
+        ),
+        (host::TLS_VERIFICATION_ENABLED, true.into()),
+        (host::HTTPS_ONLY, true.into()),
+        (host::MEMORY_OVERHEAD, Bytes::mib(128).into()),
+    ]
+}
+
+/// Features that clients look for before they offer something; all are free.
+const RESTRICTIONS: &[&str] = &[
+    "connection",
+    "pooling",
+    "qos",
+    "historical_performance",
+    "pool_attached_storage",
+    "vlan",
+    "netapp",
+    "equalogic",
+    "marathon",
+    "email_alerting",
+    "ha",
+    "rbac",
+    "dmc",
+    "checkpoint",
+    "storagelink",
+    "export_resource_data",
+    "intellicache",
+    "gpu",
+    "dr",
+    "vss",
+    "storage_xen_motion",
+    "hotfix_apply",
+    "read_caching",
+    "cifs",
+    "health_check",
+    "set_vcpus_number",
+    "live_patching",
+    "ssl_legacy_switch",
+    "igmp_snooping",
+    "corosync",
+    "cbt",
+    "nested_virt",
+    "pool_size",
+];
+
+/// Licence parameters: nothing is restricted, nothing expires.
+fn license() -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> =
+        RESTRICTIONS.iter().map(|name| (format!("restrict_{name}"), "false".to_owned())).collect();
+    all.extend([("sku_type", "free"), ("version", ""), ("serialnumber", ""), ("expiry", "20991231T23:59:59Z")].map(
+        |(k, v)| (k.to_owned(), v.to_owned()),
+    ));
+    all
+}
+
+/// Restrictions as the pool row has them.
+pub fn restrictions() -> Value {
+    Value::string_map(RESTRICTIONS.iter().map(|name| (format!("restrict_{name}"), "false")))
+}
+
+/// The record that stands for the host's own system; clients filter it out but expect it.
+fn control_domain(draft: &mut Draft<'_>, facts: &HostFacts, on: Ref) -> Ref {
+    let memory = Bytes::mib(512);
+    let metrics = vm_create::new_metrics(draft, i64::from(facts.cpus));
+    draft.insert(
+        vm::CLASS,
+        vec![
+            (vm::NAME_LABEL, format!("Control domain on host: {}", facts.hostname).into()),
+            (vm::NAME_DESCRIPTION, "The domain which manages physical devices and manages other domains".into()),
+            (vm::IS_CONTROL_DOMAIN, true.into()),
+            (vm::POWER_STATE, crate::vm_rules::RUNNING.into()),
+            (vm::RESIDENT_ON, on.into()),
+            (vm::AFFINITY, on.into()),
+            (vm::DOMID, Value::Int(0)),
+            (vm::METRICS, metrics.into()),
+            (vm::MEMORY_STATIC_MAX, memory.into()),
+            (vm::MEMORY_DYNAMIC_MAX, memory.into()),
+            (vm::MEMORY_DYNAMIC_MIN, memory.into()),
+            (vm::MEMORY_STATIC_MIN, memory.into()),
+            (vm::VCPUS_MAX, i64::from(facts.cpus).into()),
+            (vm::VCPUS_AT_STARTUP, i64::from(facts.cpus).into()),
+        ],
+    )
+}
+
+fn join_nic(draft: &mut Draft<'_>, on: Ref, position: usize, nic: &NicFacts, management: &str) {
+    let bridge = format!("xenbr{position}");
+    let found = draft.db().rows(network::CLASS).find(|n| n.get(network::BRIDGE).as_str() == bridge).map(|n| n.reference);
+    let net = found.unwrap_or_else(|| {
+        draft.insert(
+            network::CLASS,
+            vec![
+                (network::NAME_LABEL, format!("Pool-wide network {position}").into()),
+                (network::BRIDGE, bridge.into()),
+                (network::MTU, nic.mtu.into()),
+                (network::MANAGED, true.into()),
+            ],
+        )
+    });
+    let now = draft.facts().now;
+    let metrics = draft.insert(
+        pif_metrics::CLASS,
+        vec![
+            (pif_metrics::CARRIER, nic.carrier.into()),
+            (pif_metrics::SPEED, nic.speed.into()),
+            (pif_metrics::DUPLEX, true.into()),
+            (pif_metrics::LAST_UPDATED, now.into()),
+        ],
+    );
+    let is_management = !management.is_empty() && nic.ip == management;
+    draft.insert(
+        pif::CLASS,
+        vec![
+            (pif::HOST, on.into()),
+            (pif::NETWORK, net.into()),
+            (pif::DEVICE, nic.device.as_str().into()),
+            (pif::MAC, nic.mac.as_str().into()),
+            (pif::MTU, nic.mtu.into()),
+            (pif::VLAN, Value::Int(-1)),
+            (pif::METRICS, metrics.into()),
+            (pif::PHYSICAL, true.into()),
+            (pif::MANAGED, true.into()),
+            (pif::MANAGEMENT, is_management.into()),
+            (pif::CURRENTLY_ATTACHED, true.into()),
+            (pif::IP_CONFIGURATION_MODE, if nic.ip.is_empty() { "None" } else { "Static" }.into()),
+            (pif::IP, nic.ip.as_str().into()),
+            (pif::NETMASK, nic.netmask.as_str().into()),
+            (pif::GATEWAY, nic.gateway.as_str().into()),
+        ],
+    );
+}
+
+/// A joining host gets a plug for every shared SR, set up as on the others; its agent plugs them.
+fn join_shared_storage(draft: &mut Draft<'_>, on: Ref) {
+    let shared: Vec<(Ref, Value)> = draft
+        .db()
+        .rows(sr::CLASS)
+        .filter(|s| s.get(sr::SHARED).as_bool())
+        .filter_map(|s| {
+            let first = s.get(sr::PBDS).as_refs().into_iter().find_map(|r| draft.db().of_class(pbd::CLASS, r))?;
+            Some((s.reference, first.get(pbd::DEVICE_CONFIG).clone()))
+        })
+        .collect();
+    for (storage, config) in shared {
+        draft.insert(
+            pbd::CLASS,
+            vec![(pbd::HOST, on.into()), (pbd::SR, storage.into()), (pbd::DEVICE_CONFIG, config)],
+        );
+    }
+}
+
+/// Notes that a host answers, or no longer does. Only the change goes into the log.
+///
+/// A host that stopped answering keeps its VMs in the records: whether they run is not known.
+pub fn set_live(draft: &mut Draft<'_>, reference: Ref, live: bool) {
+    let Some(row) = draft.db().of_class(host::CLASS, reference).cloned() else { return };
+    let metrics = row.get(host::METRICS).as_ref();
+    let now = draft.facts().now;
+    let is_live = placement::is_live(draft.db(), &row);
+    if is_live == live {
+        return;
+    }
+    draft.update(metrics, vec![(host_metrics::LIVE, live.into()), (host_metrics::LAST_UPDATED, now.into())]);
+    draft.touch(reference);
+}
+
+/// Notes what a host said of itself when its node started.
+pub fn refresh(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts) {
+    let Some(row) = draft.db().of_class(host::CLASS, reference).cloned() else { return };
+    let mut fields = described(facts);
+    // Clients keep their own keys in other_config: only the two of the agent change.
+    let mut other = row.get(host::OTHER_CONFIG).as_map().cloned().unwrap_or_default();
+    for (field, value) in &fields {
+        if *field == host::OTHER_CONFIG {
+            other.extend(value.as_map().cloned().unwrap_or_default());
+        }
+    }
+    fields.retain(|(f, _)| *f != host::OTHER_CONFIG);
+    fields.push((host::OTHER_CONFIG, Value::Map(other)));
+    draft.update(reference, fields);
+    let metrics = row.get(host::METRICS).as_ref();
+    draft.update(
+        metrics,
+        vec![(host_metrics::MEMORY_TOTAL, facts.memory_total.into()), (host_metrics::MEMORY_FREE, facts.memory_free.into())],
+    );
+}
+
+/// The pool's master has changed.
+pub fn new_master(draft: &mut Draft<'_>, reference: Ref) {
+    let Some(row) = draft.db().only(pool::CLASS).map(|p| p.reference) else { return };
+    draft.set(row, pool::MASTER, reference);
+}
+
+/// Allows or forbids new VMs on a host.
+///
+/// # Errors
+/// `HANDLE_INVALID`.
+pub fn set_enabled(draft: &mut Draft<'_>, reference: Ref, enabled: bool) -> Result<(), ApiError> {
+    draft.read(host::CLASS, reference)?;
+    draft.set(reference, host::ENABLED, enabled);
+    Ok(())
+}
+
+/// Makes the records agree with the domains a host reports: what the records say runs there and does not is
+/// halted. Returns the VMs that were.
+///
+/// Only for a host that has answered: silence says nothing.
+pub fn reconcile_domains(draft: &mut Draft<'_>, on: Ref, reported: &[(String, bool)]) -> Vec<Ref> {
+    let resident: Vec<Ref> = draft
+        .db()
+        .of_class(host::CLASS, on)
+        .map(|h| h.get(host::RESIDENT_VMS).as_refs())
+        .unwrap_or_default();
+    let mut ended = Vec::new();
+    for reference in resident {
+        let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else { continue };
+        let busy = row.get(vm::CURRENT_OPERATIONS).as_map().is_some_and(|m| !m.is_empty());
+        if row.get(vm::IS_CONTROL_DOMAIN).as_bool() || busy {
+            continue;
+        }
+        match reported.iter().find(|(uuid, _)| uuid == row.uuid()) {
+            Some((_, paused)) => {
+                let state = if *paused { crate::vm_rules::PAUSED } else { crate::vm_rules::RUNNING };
+                draft.set(reference, vm::POWER_STATE, state);
+            }
+            None => {
+                draft.note(reference);
+                vm_power::halted(draft, reference);
+                ended.push(reference);
+            }
+        }
+    }
+    ended
+}
+
+/// Removes a host that leaves: its rows, plugs, interfaces, and its own storage.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `HOST_HAS_RESIDENT_VMS [host, vm]`.
+pub fn leave(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
+    let row = draft.read(host::CLASS, reference)?;
+    let control = row.get(host::CONTROL_DOMAIN).as_ref();
+    if let Some(guest) = row.get(host::RESIDENT_VMS).as_refs().into_iter().find(|v| *v != control) {
+        return Err(ApiError::new("HOST_HAS_RESIDENT_VMS", [reference.to_string(), guest.to_string()]));
+    }
+    for plug in row.get(host::PBDS).as_refs() {
+        let storage = draft.db().of_class(pbd::CLASS, plug).map_or(Ref::NULL, |p| p.get(pbd::SR).as_ref());
+        let own = draft.db().of_class(sr::CLASS, storage).is_some_and(|s| !s.get(sr::SHARED).as_bool());
+        draft.delete(plug);
+        if own {
+            super::storage::forget(draft, storage);
+        }
+    }
+    for nic in row.get(host::PIFS).as_refs() {
+        let metrics = draft.db().of_class(pif::CLASS, nic).map_or(Ref::NULL, |p| p.get(pif::METRICS).as_ref());
+        draft.delete(metrics);
+        draft.delete(nic);
+    }
+    for cpu in row.get(host::HOST_CPUS).as_refs() {
+        draft.delete(cpu);
+    }
+    vm_create::remove(draft, control);
+    draft.delete(row.get(host::METRICS).as_ref());
+    let members: Vec<Ref> = members(draft.db()).into_iter().filter(|(_, h)| *h == reference).map(|(m, _)| m).collect();
+    for member in members {
+        draft.delete(member);
+    }
+    draft.delete(reference);
+    Ok(())
+}
+
+/// Member rows and the hosts they stand for.
+pub fn members(db: &Database) -> Vec<(Ref, Ref)> {
+    db.rows(tarn_member::CLASS).map(|m| (m.reference, m.get(tarn_member::HOST).as_ref())).collect()
+}

@@ -1,0 +1,172 @@
+//! Disk images: who may use one, and what the rows say when the storage has done its part.
+
+use proto_types::generated::{sr, vbd, vdi, vm};
+use proto_types::{ApiError, DateTime, Ref, Value};
+
+use crate::allowed;
+use crate::database::Database;
+use crate::decide::operation;
+use crate::draft::Draft;
+use crate::row::Row;
+
+/// The name a guest's disk has, by its device number: `xvda`, `xvdb`, ...
+///
+/// Accepts what clients write: a number, or a name such as `xvdb`, `hda`, `sdc`.
+pub fn device_name(userdevice: &str) -> String {
+    match device_number(userdevice) {
+        Some(number) => name_of(number),
+        None => userdevice.to_owned(),
+    }
+}
+
+fn name_of(number: u16) -> String {
+    const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
+    let letter = |n: u16| char::from(LETTERS.get(usize::from(n)).copied().unwrap_or(b'a'));
+    match number.checked_sub(26) {
+        None => format!("xvd{}", letter(number)),
+        Some(rest) => format!("xvd{}{}", letter(rest / 26), letter(rest % 26)),
+    }
+}
+
+/// The number behind a device name as clients write it.
+pub fn device_number(userdevice: &str) -> Option<u16> {
+    if let Ok(number) = userdevice.parse::<u16>() {
+        return (number < 255).then_some(number);
+    }
+    let letters = ["xvd", "hd", "sd"].iter().find_map(|p| userdevice.strip_prefix(p))?;
+    (0..255).find(|n| name_of(*n).strip_prefix("xvd") == Some(letters))
+}
+
+/// Checks that a VBD's disk may be opened as the VBD wants: read-only by many, for writing by one.
+///
+/// # Errors
+/// `VDI_IN_USE [vdi, operation]`.
+pub fn check_sharing(db: &Database, disk: &Row) -> Result<(), ApiError> {
+    let image = disk.get(vbd::VDI).as_ref();
+    let Some(row) = db.of_class(vdi::CLASS, image) else { return Ok(()) };
+    if row.get(vdi::SHARABLE).as_bool() {
+        return Ok(());
+    }
+    let writes = disk.get(vbd::MODE).as_str() == "RW";
+    let clash = row.get(vdi::VBDS).as_refs().into_iter().filter(|r| *r != disk.reference).any(|r| {
+        db.of_class(vbd::CLASS, r).is_some_and(|other| {
+            let active = other.get(vbd::CURRENTLY_ATTACHED).as_bool() || other.get(vbd::RESERVED).as_bool();
+            active && (writes || other.get(vbd::MODE).as_str() == "RW")
+        })
+    });
+    if clash { Err(ApiError::new("VDI_IN_USE", [image.to_string(), "attach".to_owned()])) } else { Ok(()) }
+}
+
+/// Begins an operation on a disk.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `OTHER_OPERATION_IN_PROGRESS`; `VDI_IN_USE [vdi, operation]` when a live VM holds the disk
+/// and the operation needs it free.
+pub fn begin(draft: &mut Draft<'_>, reference: Ref, task: Ref, name: &str) -> Result<(), ApiError> {
+    let row = draft.read(vdi::CLASS, reference)?;
+    if let Some((holder, current)) = row
+        .get(vdi::CURRENT_OPERATIONS)
+        .as_map()
+        .and_then(|m| m.iter().find(|(_, o)| o.as_str() != "copy" || name != "copy"))
+    {
+        return Err(ApiError::new(
+            "OTHER_OPERATION_IN_PROGRESS",
+            ["VDI", &reference.to_string(), current.as_str(), holder.as_str()],
+        ));
+    }
+    if name != "snapshot" && allowed::is_attached(draft.db(), &row) {
+        return Err(ApiError::new("VDI_IN_USE", [reference.to_string(), name.to_owned()]));
+    }
+    operation::begin(draft, reference, vdi::CURRENT_OPERATIONS, task, name);
+    Ok(())
+}
+
+/// Ends an operation on a disk.
+pub fn end(draft: &mut Draft<'_>, reference: Ref, task: Ref) {
+    operation::end(draft, reference, vdi::CURRENT_OPERATIONS, task);
+}
+
+/// What is known of an image when its row is made.
+#[derive(Clone, Debug)]
+pub struct NewVdi {
+    /// The SR that holds it.
+    pub sr: Ref,
+    /// Its uuid, which is also its location in the SR.
+    pub uuid: String,
+    /// Bytes a guest sees.
+    pub virtual_size: i64,
+    /// Bytes it takes in the SR.
+    pub utilisation: i64,
+    /// Further fields: label, type, and so on.
+    pub fields: Vec<(proto_types::Field, Value)>,
+}
+
+/// Makes the row of an image that exists in its SR.
+pub fn made(draft: &mut Draft<'_>, reference: Ref, new: NewVdi) {
+    let mut fields = vec![
+        (vdi::UUID, new.uuid.clone().into()),
+        (vdi::SR, new.sr.into()),
+        (vdi::LOCATION, new.uuid.into()),
+        (vdi::VIRTUAL_SIZE, new.virtual_size.into()),
+        (vdi::PHYSICAL_UTILISATION, new.utilisation.into()),
+        (vdi::MANAGED, true.into()),
+        (vdi::STORAGE_LOCK, false.into()),
+        (vdi::SNAPSHOT_TIME, DateTime::EPOCH.into()),
+    ];
+    fields.extend(new.fields);
+    draft.insert_as(vdi::CLASS, reference, fields);
+}
+
+/// The fields a clone takes over from its source.
+pub fn inherited(source: &Row) -> Vec<(proto_types::Field, Value)> {
+    [
+        vdi::NAME_LABEL,
+        vdi::NAME_DESCRIPTION,
+        vdi::TYPE,
+        vdi::SHARABLE,
+        vdi::READ_ONLY,
+        vdi::OTHER_CONFIG,
+        vdi::XENSTORE_DATA,
+        vdi::TAGS,
+    ]
+    .into_iter()
+    .map(|f| (f, source.get(f).clone()))
+    .collect()
+}
+
+/// Removes an image's row and the drives of VMs that named it.
+pub fn removed(draft: &mut Draft<'_>, reference: Ref) {
+    let Some(row) = draft.db().of_class(vdi::CLASS, reference).cloned() else { return };
+    for drive in row.get(vdi::VBDS).as_refs() {
+        super::vbd::remove_row(draft, drive);
+    }
+    draft.delete(reference);
+}
+
+/// Checks that an SR can take a new image.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `SR_HAS_NO_PBDS [sr]` when no host has it plugged; `SR_OPERATION_NOT_SUPPORTED [sr]` for a
+/// read-only library.
+pub fn check_can_create(db: &Database, storage: Ref) -> Result<(), ApiError> {
+    let row = crate::query::find(db, sr::CLASS, storage)?;
+    if row.get(sr::TYPE).as_str() == "iso" {
+        return Err(ApiError::new("SR_OPERATION_NOT_SUPPORTED", [storage.to_string()]));
+    }
+    if super::storage::plugged_hosts(db, storage).is_empty() {
+        return Err(ApiError::new("SR_HAS_NO_PBDS", [storage.to_string()]));
+    }
+    Ok(())
+}
+
+/// The VMs that hold an image open for writing.
+pub fn writers(db: &Database, row: &Row) -> Vec<Ref> {
+    row.get(vdi::VBDS)
+        .as_refs()
+        .into_iter()
+        .filter_map(|r| db.of_class(vbd::CLASS, r))
+        .filter(|v| v.get(vbd::MODE).as_str() == "RW" && v.get(vbd::CURRENTLY_ATTACHED).as_bool())
+        .map(|v| v.get(vbd::VM).as_ref())
+        .filter(|v| db.of_class(vm::CLASS, *v).is_some())
+        .collect()
+}

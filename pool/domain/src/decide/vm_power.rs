@@ -1,0 +1,286 @@
+//! Changes of power state: how each begins, and what the rows say when it has ended.
+
+use proto_types::generated::{console, host, vbd, vdi, vif, vm, vm_metrics};
+use proto_types::{ApiError, Ref, Value};
+
+use crate::decide::{operation, vdi as disks};
+use crate::draft::Draft;
+use crate::placement;
+use crate::vm_rules;
+
+/// A VM operation in progress: which VM, by which task, under which operation name.
+#[derive(Clone, Debug)]
+pub struct VmOperation<'a> {
+    /// The VM.
+    pub vm: Ref,
+    /// The task that runs it.
+    pub task: Ref,
+    /// Name in `vm_operations`.
+    pub name: &'a str,
+}
+
+/// Begins an operation on a VM that stays where it is.
+///
+/// # Errors
+/// `HANDLE_INVALID`, or the operation's first obstacle.
+pub fn begin(draft: &mut Draft<'_>, op: &VmOperation<'_>) -> Result<(), ApiError> {
+    super::vm::admitted(draft, op.vm, op.name)?;
+    operation::begin(draft, op.vm, vm::CURRENT_OPERATIONS, op.task, op.name);
+    Ok(())
+}
+
+/// Begins a start or resume: chooses the host (or checks the wanted one) and sets memory aside there.
+///
+/// # Errors
+/// As [`begin`]; `NO_HOSTS_AVAILABLE`, or the reason why the wanted host cannot; `VDI_IN_USE [vdi]` if a disk
+/// is open for writing elsewhere.
+pub fn begin_on_host(draft: &mut Draft<'_>, op: &VmOperation<'_>, wanted: Option<Ref>) -> Result<Ref, ApiError> {
+    let row = super::vm::admitted(draft, op.vm, op.name)?;
+    let chosen = match wanted {
+        Some(host_ref) => {
+            let host_row = draft.read(host::CLASS, host_ref)?;
+            placement::can_run(draft.db(), &row, &host_row)?;
+            host_ref
+        }
+        None => placement::choose(draft.db(), &row)?,
+    };
+    for reference in row.get(vm::VBDS).as_refs() {
+        let Some(disk) = draft.db().of_class(vbd::CLASS, reference).cloned() else { continue };
+        disks::check_sharing(draft.db(), &disk)?;
+        draft.set(reference, vbd::RESERVED, true);
+        let image = disk.get(vbd::VDI).as_ref();
+        if !image.is_null() {
+            // Two VMs that start at once with one disk: the second must see the first's claim.
+            draft.note(image);
+            draft.touch(image);
+        }
+    }
+    operation::begin(draft, op.vm, vm::CURRENT_OPERATIONS, op.task, op.name);
+    let on_host = if op.name.starts_with("resume") { "vm_resume" } else { "vm_start" };
+    operation::begin(draft, chosen, host::CURRENT_OPERATIONS, op.task, on_host);
+    draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, chosen);
+    Ok(chosen)
+}
+
+/// Takes back what [`begin`] and [`begin_on_host`] wrote; the VM is as it was.
+pub fn abort(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Option<Ref>) {
+    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
+    if let Some(on) = on {
+        operation::end(draft, on, host::CURRENT_OPERATIONS, op.task);
+    }
+    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else { return };
+    draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL);
+    for reference in row.get(vm::VBDS).as_refs() {
+        draft.set(reference, vbd::RESERVED, false);
+    }
+}
+
+/// The VM runs on a host now (or stands paused there).
+pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused: bool) {
+    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else { return };
+    let fresh_boot = row.get(vm::POWER_STATE).as_str() == vm_rules::HALTED;
+    let now = draft.facts().now;
+    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
+    operation::end(draft, on, host::CURRENT_OPERATIONS, op.task);
+    let state = if paused { vm_rules::PAUSED } else { vm_rules::RUNNING };
+    let fields = vec![
+        (vm::POWER_STATE, state.into()),
+        (vm::RESIDENT_ON, on.into()),
+        (vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL.into()),
+        (vm::SUSPEND_VDI, Ref::NULL.into()),
+        (vm::DOMID, Value::Int(next_domid(draft, on))),
+    ];
+    draft.update(op.vm, fields);
+    if fresh_boot {
+        let metrics = row.get(vm::METRICS).as_ref();
+        draft.set(metrics, vm_metrics::START_TIME, now);
+    }
+    for reference in row.get(vm::VBDS).as_refs() {
+        let Some(disk) = draft.db().of_class(vbd::CLASS, reference).cloned() else { continue };
+        let device = disks::device_name(disk.get(vbd::USERDEVICE).as_str());
+        draft.update(
+            reference,
+            vec![
+                (vbd::CURRENTLY_ATTACHED, true.into()),
+                (vbd::RESERVED, false.into()),
+                (vbd::DEVICE, device.into()),
+            ],
+        );
+    }
+    for reference in row.get(vm::VIFS).as_refs() {
+        draft.set(reference, vif::CURRENTLY_ATTACHED, true);
+    }
+    make_consoles(draft, op.vm, on);
+}
+
+/// A number that no VM on the host has had lately; domain ids mean nothing to QEMU but clients look at them.
+fn next_domid(draft: &Draft<'_>, on: Ref) -> i64 {
+    let highest = draft
+        .db()
+        .rows(vm::CLASS)
+        .filter(|v| v.get(vm::RESIDENT_ON).as_ref() == on)
+        .map(|v| v.get(vm::DOMID).as_int())
+        .max()
+        .unwrap_or(0);
+    highest.max(0).saturating_add(1)
+}
+
+/// Gives a live VM its console rows on a host; those of another host go.
+pub fn make_consoles(draft: &mut Draft<'_>, reference: Ref, on: Ref) {
+    remove_consoles(draft, reference);
+    let address = super::session::address_of(draft.db(), on);
+    for protocol in ["rfb", "vt100"] {
+        let uuid = draft.facts().uuid_text();
+        let location = format!("https://{}/console?uuid={uuid}", bracketed(&address));
+        draft.insert(
+            console::CLASS,
+            vec![
+                (console::UUID, uuid.into()),
+                (console::PROTOCOL, protocol.into()),
+                (console::LOCATION, location.into()),
+                (console::VM, reference.into()),
+            ],
+        );
+    }
+}
+
+/// IPv6 addresses go in brackets within a URL.
+fn bracketed(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+}
+
+fn remove_consoles(draft: &mut Draft<'_>, reference: Ref) {
+    let rows = draft.db().of_class(vm::CLASS, reference).map(|v| v.get(vm::CONSOLES).as_refs()).unwrap_or_default();
+    for row in rows {
+        draft.delete(row);
+    }
+}
+
+/// The VM is frozen or goes on, where it is.
+pub fn commit_paused(draft: &mut Draft<'_>, op: &VmOperation<'_>, paused: bool) {
+    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
+    let state = if paused { vm_rules::PAUSED } else { vm_rules::RUNNING };
+    draft.set(op.vm, vm::POWER_STATE, state);
+}
+
+/// The VM no longer runs anywhere: every device is detached, its place is free.
+///
+/// Also what a guest's own power-off, a crash, or the loss of its host comes to. Idempotent.
+pub fn halted(draft: &mut Draft<'_>, reference: Ref) {
+    let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else { return };
+    detach_all(draft, &row);
+    remove_consoles(draft, reference);
+    let image = row.get(vm::SUSPEND_VDI).as_ref();
+    draft.update(
+        reference,
+        vec![
+            (vm::POWER_STATE, vm_rules::HALTED.into()),
+            (vm::RESIDENT_ON, Ref::NULL.into()),
+            (vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL.into()),
+            (vm::DOMID, Value::Int(-1)),
+            (vm::REQUIRES_REBOOT, false.into()),
+            (vm::HA_ALWAYS_RUN, false.into()),
+            (vm::SUSPEND_VDI, Ref::NULL.into()),
+        ],
+    );
+    if draft.db().of_class(vdi::CLASS, image).is_some() {
+        draft.delete(image);
+    }
+}
+
+/// The VM's memory lies in `image` now.
+pub fn commit_suspended(draft: &mut Draft<'_>, op: &VmOperation<'_>, image: Ref) {
+    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else { return };
+    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
+    detach_all(draft, &row);
+    remove_consoles(draft, op.vm);
+    draft.update(
+        op.vm,
+        vec![
+            (vm::POWER_STATE, vm_rules::SUSPENDED.into()),
+            (vm::RESIDENT_ON, Ref::NULL.into()),
+            (vm::DOMID, Value::Int(-1)),
+            (vm::SUSPEND_VDI, image.into()),
+            (vm::HA_ALWAYS_RUN, false.into()),
+        ],
+    );
+}
+
+fn detach_all(draft: &mut Draft<'_>, row: &crate::row::Row) {
+    for reference in row.get(vm::VBDS).as_refs() {
+        draft.update(
+            reference,
+            vec![
+                (vbd::CURRENTLY_ATTACHED, false.into()),
+                (vbd::RESERVED, false.into()),
+                (vbd::CURRENT_OPERATIONS, Value::empty_map()),
+            ],
+        );
+    }
+    for reference in row.get(vm::VIFS).as_refs() {
+        draft.update(
+            reference,
+            vec![(vif::CURRENTLY_ATTACHED, false.into()), (vif::CURRENT_OPERATIONS, Value::empty_map())],
+        );
+    }
+}
+
+/// Begins a migration: checks the VM and the target, and sets memory aside there.
+///
+/// # Errors
+/// The operation's first obstacle; why the target cannot take the VM.
+pub fn begin_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref) -> Result<Ref, ApiError> {
+    let row = super::vm::admitted(draft, op.vm, op.name)?;
+    let host_row = draft.read(host::CLASS, target)?;
+    let source = row.get(vm::RESIDENT_ON).as_ref();
+    if source != target {
+        placement::can_run(draft.db(), &row, &host_row)?;
+    }
+    operation::begin(draft, op.vm, vm::CURRENT_OPERATIONS, op.task, op.name);
+    operation::begin(draft, target, host::CURRENT_OPERATIONS, op.task, "vm_migrate");
+    draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, target);
+    Ok(source)
+}
+
+/// The switch-over: from this entry on the VM is the target's.
+pub fn commit_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref) {
+    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
+    operation::end(draft, target, host::CURRENT_OPERATIONS, op.task);
+    let domid = next_domid(draft, target);
+    draft.update(
+        op.vm,
+        vec![
+            (vm::RESIDENT_ON, target.into()),
+            (vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL.into()),
+            (vm::DOMID, Value::Int(domid)),
+        ],
+    );
+    let metrics = draft.db().of_class(vm::CLASS, op.vm).map_or(Ref::NULL, |v| v.get(vm::METRICS).as_ref());
+    draft.touch(metrics);
+    make_consoles(draft, op.vm, target);
+}
+
+/// Takes back what [`begin_migration`] wrote.
+pub fn abort_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref) {
+    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
+    operation::end(draft, target, host::CURRENT_OPERATIONS, op.task);
+    draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL);
+}
+
+/// What became of a VM whose domain its host reports as gone, by the VM's own wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestEnd {
+    /// It stays down.
+    Halt,
+    /// It is to be started again.
+    Restart,
+}
+
+/// What the VM's settings say should follow a guest-initiated end.
+pub fn after(row: &crate::row::Row, crashed: bool) -> GuestEnd {
+    let wish = row.get(if crashed { vm::ACTIONS_AFTER_CRASH } else { vm::ACTIONS_AFTER_SHUTDOWN }).as_str();
+    match wish {
+        "restart" | "coredump_and_restart" | "rename_restart" => GuestEnd::Restart,
+        _ => GuestEnd::Halt,
+    }
+}

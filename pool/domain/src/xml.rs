@@ -1,0 +1,3 @@
+//! The few XML documents that live inside fields.
+
+pub mod disks;

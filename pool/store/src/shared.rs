@@ -1,0 +1,182 @@
+//! What the parts of an open store have in common, and the handle others read it by.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use openraft::storage::IOFlushed;
+use pool_domain::{Database, Index};
+use rocksdb::{ColumnFamily, DB};
+use tokio::sync::watch;
+
+use crate::keys;
+use crate::snapshot::Held;
+use crate::sync::Syncer;
+use crate::types::TypeConfig;
+
+pub(crate) struct Shared {
+    db: RwLock<Option<DB>>,
+    published: ArcSwap<Database>,
+    applied: watch::Sender<Index>,
+    failure: watch::Sender<Option<String>>,
+    syncer: Mutex<Option<Syncer>>,
+    /// The state on disk holds at least this index: the log may be cut off up to it.
+    flushed: AtomicU64,
+    /// The newest snapshot, kept by reference.
+    pub(crate) held: Mutex<Option<Held>>,
+}
+
+impl Shared {
+    pub(crate) fn new(db: DB, database: Database) -> Shared {
+        let applied = database.applied();
+        Shared {
+            db: RwLock::new(Some(db)),
+            published: ArcSwap::from_pointee(database),
+            applied: watch::Sender::new(applied),
+            failure: watch::Sender::new(None),
+            syncer: Mutex::new(None),
+            flushed: AtomicU64::new(applied),
+            held: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn set_syncer(&self, syncer: Syncer) {
+        *self.syncer.lock().unwrap_or_else(PoisonError::into_inner) = Some(syncer);
+    }
+
+    pub(crate) fn submit_sync(&self, callback: IOFlushed<TypeConfig>) {
+        match self.syncer.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(syncer) => syncer.submit(callback),
+            None => callback.io_completed(Err(closed())),
+        }
+    }
+
+    /// Uses the database. An error stops the node: what it holds in memory may not be what is on disk.
+    pub(crate) fn with_db<T>(
+        &self,
+        doing: &'static str,
+        action: impl FnOnce(&DB) -> Result<T, rocksdb::Error>,
+    ) -> io::Result<T> {
+        if let Some(why) = self.failure.borrow().as_ref() {
+            return Err(io::Error::other(why.clone()));
+        }
+        let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = guard.as_ref().ok_or_else(closed)?;
+        action(db).map_err(|error| {
+            self.fail(format!("cannot {doing}: {error}"));
+            io::Error::other(error)
+        })
+    }
+
+    /// Notes that the store cannot be trusted any more; the first reason stays.
+    pub(crate) fn fail(&self, why: String) {
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            if first {
+                tracing::error!(%why, "the pool's store failed; this node stops serving");
+                *failure = Some(why);
+            }
+            first
+        });
+    }
+
+    pub(crate) fn publish(&self, database: Database) {
+        let applied = database.applied();
+        self.published.store(Arc::new(database));
+        self.applied.send_replace(applied);
+    }
+
+    pub(crate) fn flushed(&self) -> u64 {
+        self.flushed.load(Ordering::Acquire)
+    }
+
+    /// Writes the state in RocksDB's memory to its files, up to at least `applied`.
+    pub(crate) fn flush_state(&self, applied: Index) -> io::Result<()> {
+        if self.flushed() >= applied {
+            return Ok(());
+        }
+        // The log first: a state that is ahead of its log would have to be explained at the next start.
+        self.with_db("flush the state", |db| {
+            db.flush_wal(true)?;
+            db.flush_cf(cf(db, keys::STATE)?)
+        })?;
+        self.flushed.fetch_max(applied, Ordering::AcqRel);
+        Ok(())
+    }
+}
+
+/// A column family; every one is made when the store is opened.
+pub(crate) fn cf<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily, rocksdb::Error> {
+    match db.cf_handle(name) {
+        Some(found) => Ok(found),
+        // There is no public way to make a RocksDB error but to provoke one.
+        None => DB::list_cf(&rocksdb::Options::default(), format!("/nonexistent/{name}"))
+            .map(|_| ())
+            .and_then(|()| db.flush_wal(false))
+            .and_then(|()| db.cf_handle(keys::META).ok_or_else(unreachable_family)),
+    }
+}
+
+fn unreachable_family() -> rocksdb::Error {
+    match DB::open(&rocksdb::Options::default(), "") {
+        Err(error) => error,
+        Ok(_) => unreachable_family(),
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::other("store is closed")
+}
+
+/// The open store as the rest of the node sees it. Cheap to copy.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Store {
+    /// The newest applied state.
+    pub fn database(&self) -> Database {
+        Database::clone(&self.shared.published.load())
+    }
+
+    /// The applied index; changes are announced.
+    pub fn applied(&self) -> watch::Receiver<Index> {
+        self.shared.applied.subscribe()
+    }
+
+    /// Says whether the store failed and must not be served from any more.
+    pub fn has_failed(&self) -> bool {
+        self.shared.failure.borrow().is_some()
+    }
+
+    /// Resolves with the reason once the store has failed; never, if it does not.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.shared.failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Makes the store fail as if a write had gone wrong: for tests of what the node does then.
+    pub fn fail(&self, why: &str) {
+        self.shared.fail(why.to_owned());
+    }
+
+    /// Closes the store: later access answers an error, and the files can be opened anew. Idempotent.
+    pub fn close(&self) {
+        let syncer = self.shared.syncer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(syncer) = syncer {
+            syncer.stop();
+        }
+        let db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(db) = db {
+            // A shorter start next time; the log has everything already.
+            if let Err(error) = db.flush_wal(true).and_then(|()| db.flush_cf(cf(&db, keys::STATE)?)) {
+                tracing::warn!(%error, "store did not flush at its end");
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The class `host`.
+
+mod enums;
+mod fields;
+mod messages;
+
+use crate::vocabulary::*;
+pub use enums::*;
+use fields::FIELDS;
+use messages::MESSAGES;
+
+/// Description of the class.
+pub const CLASS: Class = Class::new("host", "rio", "A host of the pool.")
+    .fields(FIELDS)
+    .messages(MESSAGES);

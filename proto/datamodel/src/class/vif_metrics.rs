@@ -1,0 +1,34 @@
+//! The class `VIF_metrics`.
+
+use crate::model::TEXT_MAP;
+use crate::vocabulary::*;
+
+/// Description of the class.
+pub const CLASS: Class = Class::new("VIF_metrics", "rio", "A VIF metrics of the pool.")
+    .volatile()
+    .writer(VmAdmin)
+    .deprecated("tampa")
+    .removed("tampa")
+    .fields(FIELDS);
+
+const FIELDS: &[Field] = &[
+    Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
+    Field::runtime("io_read_kbs", Float, "rio", "The io read kbs.")
+        .default(Default::Float(0.0))
+        .volatile()
+        .deprecated("tampa")
+        .removed("tampa"),
+    Field::runtime("io_write_kbs", Float, "rio", "The io write kbs.")
+        .default(Default::Float(0.0))
+        .volatile()
+        .deprecated("tampa")
+        .removed("tampa"),
+    Field::runtime("last_updated", Time, "rio", "When this was last measured."),
+    Field::settable(
+        "other_config",
+        TEXT_MAP,
+        "orlando",
+        "Further settings as keys and values.",
+    )
+    .default(Default::EmptyMap),
+];
