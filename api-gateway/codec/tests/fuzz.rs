@@ -67,22 +67,22 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let wide = u128::from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)) * bound as u128;
-        usize::try_from(wide >> 64).unwrap()
+        usize::try_from(wide >> 64).expect("below the bound")
     }
 }
 
 fn mutate(random: &mut Random, mut bytes: Vec<u8>) -> Vec<u8> {
-    for _ in 0..=random.below(6) {
+    for _ in 0..=random.below(3) {
         let at = random.below(bytes.len() + 1);
         let end = (at + random.below(40)).min(bytes.len());
-        match random.below(6) {
-            0 => bytes.truncate(at),
+        match random.below(8) {
+            0 if random.below(4) == 0 => bytes.truncate(at),
             1 => drop(bytes.drain(at..end)),
             2 => {
                 let piece = PIECES[random.below(PIECES.len())].bytes();
                 drop(bytes.splice(at..at, piece));
             }
-            3 if at < bytes.len() => bytes[at] = u8::try_from(random.below(256)).unwrap(),
+            3 | 6 | 7 if at < bytes.len() => bytes[at] = u8::try_from(random.below(256)).expect("below 256"),
             4 => {
                 let copy = bytes[at..end].to_vec();
                 drop(bytes.splice(at..at, copy));

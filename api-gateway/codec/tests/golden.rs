@@ -10,7 +10,7 @@ fn xml(value: Value) -> String {
 fn json(value: &Value) -> String {
     let mut writer = jsonrpc::JsonWriter::new(Vec::new());
     writer.value(value);
-    String::from_utf8(writer.into_bytes()).unwrap()
+    String::from_utf8(writer.into_bytes()).expect("JSON is text")
 }
 
 fn s(text: &str) -> WireValue {

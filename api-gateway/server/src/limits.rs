@@ -92,7 +92,10 @@ impl ConnectionCounter {
         }
         open.all += 1;
         drop(open);
-        Some(Counted { open: Arc::clone(&self.open), peer })
+        Some(Counted {
+            open: Arc::clone(&self.open),
+            peer,
+        })
     }
 }
 
@@ -117,7 +120,11 @@ mod test {
 
     #[test]
     fn a_closed_connection_makes_room_for_another() {
-        let limits = TransportLimits { connections: 3, connections_per_peer: 2, ..TransportLimits::default() };
+        let limits = TransportLimits {
+            connections: 3,
+            connections_per_peer: 2,
+            ..TransportLimits::default()
+        };
         let counter = ConnectionCounter::new(&limits);
         let one: IpAddr = "192.0.2.1".parse().unwrap();
         let same: IpAddr = "::ffff:192.0.2.1".parse().unwrap();

@@ -92,20 +92,32 @@ pub async fn serve(
     }
     let acceptor = Acceptor {
         counter: ConnectionCounter::new(&config.limits),
-        shared: Arc::new(Shared { service, limits: config.limits, shutdown }),
+        shared: Arc::new(Shared {
+            service,
+            limits: config.limits,
+            shutdown,
+        }),
         workers: TaskTracker::new(),
     };
     let http_addr = http.as_ref().map(|(_, address)| *address);
     if let Some((listener, _)) = http {
-        acceptor.workers.spawn(acceptor.clone().accept_plain(listener, https_addr.port()));
+        acceptor
+            .workers
+            .spawn(acceptor.clone().accept_plain(listener, https_addr.port()));
     }
     for socket in sockets {
         acceptor.workers.spawn(acceptor.clone().accept_local(socket));
     }
-    acceptor.workers.spawn(acceptor.clone().accept_https(https, config.identity));
+    acceptor
+        .workers
+        .spawn(acceptor.clone().accept_https(https, config.identity));
     acceptor.workers.close();
     tracing::info!(https = %https_addr, http = ?http_addr, "listening");
-    Ok(ServerHandle { https_addr, http_addr, workers: acceptor.workers })
+    Ok(ServerHandle {
+        https_addr,
+        http_addr,
+        workers: acceptor.workers,
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), GatewayError> {
@@ -164,8 +176,12 @@ impl Acceptor {
                 tokio::time::sleep(ACCEPT_REST).await;
                 continue;
             };
-            let Some(caller) = stream.peer_cred().ok().filter(|caller| socket.admits(caller)) else { continue };
-            let Some(counted) = self.counter.enter(None) else { continue };
+            let Some(caller) = stream.peer_cred().ok().filter(|caller| socket.admits(caller)) else {
+                continue;
+            };
+            let Some(counted) = self.counter.enter(None) else {
+                continue;
+            };
             let shared = Arc::clone(&self.shared);
             self.workers.spawn(async move {
                 let _counted = counted;

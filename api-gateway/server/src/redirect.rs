@@ -44,9 +44,13 @@ pub(crate) async fn serve(stream: TcpStream, https_port: u16, shared: Arc<Shared
 }
 
 fn answer(request: &Request<Incoming>, local: SocketAddr, https_port: u16) -> Response<Full<Bytes>> {
-    let asked = request.uri().host().or_else(|| request.headers().get(HOST).and_then(|v| v.to_str().ok()));
+    let asked = request
+        .uri()
+        .host()
+        .or_else(|| request.headers().get(HOST).and_then(|v| v.to_str().ok()));
     let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
-    let Some(location) = location(asked, local, https_port, path).and_then(|l| HeaderValue::try_from(l).ok()) else {
+    let Some(location) = location(asked, local, https_port, path).and_then(|l| HeaderValue::try_from(l).ok())
+    else {
         return error_page::closing(StatusCode::BAD_REQUEST);
     };
     let mut response = error_page::closing(StatusCode::MOVED_PERMANENTLY);
@@ -64,7 +68,11 @@ fn location(asked: Option<&str>, local: SocketAddr, https_port: u16, path: &str)
         },
     };
     let path = if path.starts_with('/') { path } else { "/" };
-    Some(if https_port == 443 { format!("https://{host}{path}") } else { format!("https://{host}:{https_port}{path}") })
+    Some(if https_port == 443 {
+        format!("https://{host}{path}")
+    } else {
+        format!("https://{host}:{https_port}{path}")
+    })
 }
 
 /// The host without its port, if it is written as one.
@@ -73,10 +81,13 @@ fn host_alone(text: &str) -> Option<&str> {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => text,
     };
-    let (name, allowed): (&str, fn(u8) -> bool) = match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
-        Some(address) => (address, |b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')),
-        None => (host, |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')),
-    };
+    let (name, allowed): (&str, fn(u8) -> bool) =
+        match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+            Some(address) => (address, |b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')),
+            None => (host, |b| {
+                b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')
+            }),
+        };
     (!name.is_empty() && name.bytes().all(allowed)).then_some(host)
 }
 
@@ -88,8 +99,14 @@ mod test {
     fn the_location_keeps_host_and_path() {
         let local = "192.0.2.1:80".parse().unwrap();
         let to = |asked, port| location(asked, local, port, "/a?b=c");
-        assert_eq!(to(Some("xen.example:8080"), 443).as_deref(), Some("https://xen.example/a?b=c"));
-        assert_eq!(to(Some("[2001:db8::1]"), 8443).as_deref(), Some("https://[2001:db8::1]:8443/a?b=c"));
+        assert_eq!(
+            to(Some("xen.example:8080"), 443).as_deref(),
+            Some("https://xen.example/a?b=c")
+        );
+        assert_eq!(
+            to(Some("[2001:db8::1]"), 8443).as_deref(),
+            Some("https://[2001:db8::1]:8443/a?b=c")
+        );
         assert_eq!(to(None, 443).as_deref(), Some("https://192.0.2.1/a?b=c"));
         assert_eq!(to(Some("evil/@x"), 443), None);
         assert_eq!(to(Some(""), 443), None);

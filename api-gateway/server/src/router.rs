@@ -5,7 +5,8 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue,
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
 
@@ -29,10 +30,33 @@ pub enum Route {
 
 /// Transfers and streams of the API. None is built yet, and a `POST` to one of them is not a call.
 const TRANSFERS: &[&str] = &[
-    "/export", "/import", "/console", "/vncsnapshot", "/rrd", "/vm_rrd", "/host_rrd", "/sr_rrd", "/blob", "/messages",
-    "/services", "/audit_log", "/wlb_", "/host_logs_download", "/system-status", "/pool_patch_upload", "/bundle",
-    "/host_backup", "/host_restore", "/pool/xmldbdump", "/sync_config_files", "/cli", "/remote_db_access", "/remotecmd",
-    "/repository", "/host_updates", "/update",
+    "/export",
+    "/import",
+    "/console",
+    "/vncsnapshot",
+    "/rrd",
+    "/vm_rrd",
+    "/host_rrd",
+    "/sr_rrd",
+    "/blob",
+    "/messages",
+    "/services",
+    "/audit_log",
+    "/wlb_",
+    "/host_logs_download",
+    "/system-status",
+    "/pool_patch_upload",
+    "/bundle",
+    "/host_backup",
+    "/host_restore",
+    "/pool/xmldbdump",
+    "/sync_config_files",
+    "/cli",
+    "/remote_db_access",
+    "/remotecmd",
+    "/repository",
+    "/host_updates",
+    "/update",
 ];
 
 /// Decides by method and path.
@@ -60,11 +84,13 @@ pub(crate) async fn answer(
     let (head, body) = request.into_parts();
     match route(&head.method, head.uri.path()) {
         Route::Call(format) => {
-            let keeps = keeps_open(head.version, &head.headers);
+            let keeps_open = keeps_open(head.version, &head.headers);
             match body::read(body, limits).await {
                 Ok(bytes) => {
-                    let reply = service.call(origin, CallHeaders::new(head.headers), format, bytes).await;
-                    respond(reply, keeps)
+                    let reply = service
+                        .call(origin, CallHeaders::new(head.headers), format, bytes)
+                        .await;
+                    respond(reply, head.version, keeps_open)
                 }
                 Err(status) => error_page::closing(status),
             }
@@ -79,25 +105,43 @@ pub(crate) async fn answer(
 /// Whether the connection stays open: HTTP/1.1 without `Connection: close`.
 fn keeps_open(version: Version, headers: &HeaderMap) -> bool {
     let asks_to_close = || {
-        headers.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok()).any(|v| {
-            v.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"))
-        })
+        headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .any(|v| {
+                v.split(',')
+                    .any(|option| option.trim().eq_ignore_ascii_case("close"))
+            })
     };
     version == Version::HTTP_11 && !asks_to_close()
 }
 
-fn respond(reply: CallReply, keeps_open: bool) -> Response<Full<Bytes>> {
+fn respond(reply: CallReply, version: Version, keeps_open: bool) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(reply.body));
     *response.status_mut() = reply.status;
+    if version == Version::HTTP_10 {
+        // Else hyper would add `keep-alive` where the client asked for it.
+        *response.version_mut() = Version::HTTP_10;
+    }
     let headers = response.headers_mut();
     headers.reserve(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("X-Requested-With"));
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("X-Requested-With"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
-    headers.insert(CONNECTION, HeaderValue::from_static(if keeps_open { "keep-alive" } else { "close" }));
+    headers.insert(
+        CONNECTION,
+        HeaderValue::from_static(if keeps_open { "keep-alive" } else { "close" }),
+    );
     for (name, value) in reply.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::try_from(value)) {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::try_from(value),
+        ) {
             headers.insert(name, value);
         }
     }
@@ -108,7 +152,10 @@ fn respond(reply: CallReply, keeps_open: bool) -> Response<Full<Bytes>> {
 fn preflight(asked: &HeaderMap) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::new()));
     let headers = response.headers_mut();
-    let allowed = match asked.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|v| v.to_str().ok()) {
+    let allowed = match asked
+        .get(ACCESS_CONTROL_REQUEST_HEADERS)
+        .and_then(|v| v.to_str().ok())
+    {
         Some(asked) => HeaderValue::try_from(format!("{asked}, X-Requested-With")),
         None => Ok(HeaderValue::from_static("X-Requested-With")),
     };

@@ -77,12 +77,22 @@ pub struct CallReply {
 impl CallReply {
     /// An answer in XML.
     pub fn xml(body: impl Into<Bytes>) -> CallReply {
-        CallReply { status: StatusCode::OK, content_type: "text/xml", headers: Vec::new(), body: body.into() }
+        CallReply {
+            status: StatusCode::OK,
+            content_type: "text/xml",
+            headers: Vec::new(),
+            body: body.into(),
+        }
     }
 
     /// An answer in JSON.
     pub fn json(body: impl Into<Bytes>) -> CallReply {
-        CallReply { status: StatusCode::OK, content_type: "application/json", headers: Vec::new(), body: body.into() }
+        CallReply {
+            status: StatusCode::OK,
+            content_type: "application/json",
+            headers: Vec::new(),
+            body: body.into(),
+        }
     }
 
     /// An answer outside the protocol, for a body in which no call could be read (500).

@@ -38,7 +38,9 @@ impl ServerIdentity {
     /// # Errors
     /// [`TlsError`] if either cannot be read or they do not belong together.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<ServerIdentity, TlsError> {
-        Ok(ServerIdentity { current: Arc::new(ArcSwap::from_pointee(configure(certificates, key)?)) })
+        Ok(ServerIdentity {
+            current: Arc::new(ArcSwap::from_pointee(configure(certificates, key)?)),
+        })
     }
 
     /// Shows another certificate from the next connection on. Open connections stay.
@@ -58,7 +60,9 @@ impl ServerIdentity {
 
 /// TLS 1.2 and 1.3, HTTP/1.1, no client certificates.
 fn configure(certificates: &[u8], key: &[u8]) -> Result<ServerConfig, TlsError> {
-    let chain = CertificateDer::pem_slice_iter(certificates).collect::<Result<Vec<_>, _>>().map_err(TlsError::Certificate)?;
+    let chain = CertificateDer::pem_slice_iter(certificates)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(TlsError::Certificate)?;
     if chain.is_empty() {
         return Err(TlsError::Certificate(rustls_pki_types::pem::Error::NoItemsFound));
     }

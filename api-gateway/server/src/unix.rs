@@ -27,7 +27,9 @@ impl BoundSocket {
         }
         match std::fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => return Err(io::ErrorKind::AlreadyExists.into()),
-            Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => return Err(io::ErrorKind::AddrInUse.into()),
+            Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+                return Err(io::ErrorKind::AddrInUse.into());
+            }
             _ => {}
         }
         // Renamed into place with its mode already set, so that nobody else can ever connect.
@@ -42,7 +44,12 @@ impl BoundSocket {
         std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600))?;
         let found = std::fs::symlink_metadata(&hidden)?;
         std::fs::rename(&hidden, path)?;
-        Ok(BoundSocket { listener, path: path.to_owned(), file: (found.dev(), found.ino()), owner: found.uid() })
+        Ok(BoundSocket {
+            listener,
+            path: path.to_owned(),
+            file: (found.dev(), found.ino()),
+            owner: found.uid(),
+        })
     }
 
     /// Whether the caller is root, or the user that the server runs as.
@@ -53,7 +60,8 @@ impl BoundSocket {
 
 impl Drop for BoundSocket {
     fn drop(&mut self) {
-        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file);
+        let ours =
+            std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file);
         if ours && let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!(path = %self.path.display(), %error, "socket not removed");
         }

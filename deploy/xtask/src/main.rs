@@ -1,11 +1,17 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 #![allow(clippy::print_stdout, reason = "a command-line tool talks on its standard output")]
 
+mod building;
 mod cached;
 mod guest;
 mod paths;
+mod pool;
 mod rocksdb;
 mod run;
+mod steps;
+mod xmlrpc;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,26 +26,32 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// A pool of several hosts on this machine.
+    Pool(pool::Pool),
     /// Build RocksDB into the cache, once for all later builds.
     Rocksdb,
     /// Build the test guest: kernel, initramfs and a disk that boots.
     Guest,
+    /// The first process of a testbed host.
+    #[command(hide = true)]
+    HostInit(pool::host_init::HostInit),
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     match Cli::parse().command {
+        Command::Pool(args) => return pool::run(&args),
         Command::Rocksdb => {
             for (name, value) in rocksdb::ensure_built()?.env() {
                 println!("export {name}={value}");
             }
-            Ok(())
         }
         Command::Guest => {
             let guest = guest::ensure_built()?;
             for path in [guest.kernel(), guest.initramfs(), guest.disk()] {
                 println!("{}", path.display());
             }
-            Ok(())
         }
+        Command::HostInit(args) => pool::host_init::run(&args)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,1 +1,32 @@
-//! What the leader may ask of a host.
+//! What the leader may ask of a host, and what a host tells the leader: plain data, no transport.
+//!
+//! ```text
+//! leader (pool-ops) ── HostCommand ──► agent of one host ──► hypervisor, storage, network
+//!                   ◄── HostReply or CommandError ──
+//!                   ◄── HostEvent (a stream per host) ──
+//! ```
+//! Every call carries the leader's term (an older one than the host has seen is refused), an operation id (the same
+//! id again is the same call, not a second one) and a deadline. The forms on the wire are read tolerantly: fields that
+//! the reader does not know are skipped, fields that are missing take their defaults.
+#![forbid(unsafe_code)]
+
+pub mod command;
+pub mod domain;
+pub mod error;
+pub mod event;
+pub mod migration;
+pub mod network;
+pub mod reply;
+pub mod storage;
+
+pub use command::HostCommand;
+pub use domain::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
+pub use error::{CommandError, CommandErrorKind};
+pub use event::HostEvent;
+pub use migration::{MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus};
+pub use network::BridgeRequest;
+pub use reply::{Facts, HostReply, NicFacts};
+pub use storage::{ProbeRequest, SrFacts, SrSpec, VolumeFacts, VolumeFill, VolumeRequest};
+
+#[cfg(test)]
+mod test;

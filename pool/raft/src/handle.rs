@@ -7,13 +7,13 @@ use std::time::Duration;
 use openraft::ReadPolicy;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use pool_domain::{Database, Index, Outcome, Transaction};
-use pool_store::{Command, Node, Response, Store};
+use pool_store::{Command, Digest, Node, Response, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::leader::{Lease, Leadership};
 use crate::membership::MembershipError;
-use crate::network::Cut;
+use crate::cut::Cut;
 use crate::runtime::Threads;
 use crate::status::Status;
 use crate::type_config::Raft;
@@ -84,7 +84,10 @@ pub(crate) struct Inner {
     pub(crate) handing_over: Arc<AtomicBool>,
     pub(crate) cut: Cut,
     pub(crate) threads: Threads,
+    pub(crate) votes_from: Instant,
     pub(crate) retry_every: Duration,
+    /// A member that answered within this time is taken to be alive.
+    pub(crate) fresh_for: Duration,
 }
 
 impl Pool {
@@ -234,6 +237,25 @@ impl Pool {
         crate::status::status(self)
     }
 
+    /// A digest of the state at the applied index, to compare nodes by. Takes milliseconds per thousand rows.
+    pub async fn digest(&self) -> Option<Digest> {
+        let db = self.snapshot();
+        tokio::task::spawn_blocking(move || pool_store::digest(&db)).await.ok()
+    }
+
+    /// Takes a snapshot now and cuts off the log behind it, keeping what the settings say.
+    ///
+    /// # Errors
+    /// [`ProposeError::Stopped`] if the node has stopped.
+    pub async fn compact(&self) -> Result<(), ProposeError> {
+        self.inner.raft.trigger().snapshot().await.map_err(|_| ProposeError::Stopped)
+    }
+
+    /// The open store.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
     /// This node's id.
     pub fn node_id(&self) -> u64 {
         self.inner.node_id
@@ -247,7 +269,8 @@ impl Pool {
 
     /// The gRPC service that other members call; add it to the server of the node-to-node port.
     pub fn service(&self) -> proto_wire::raft::raft_server::RaftServer<crate::server::RaftService> {
-        crate::server::service(self.inner.raft.clone(), self.inner.store.clone(), self.inner.cut.clone())
+        let inner = &self.inner;
+        crate::server::service(inner.raft.clone(), inner.store.clone(), inner.cut.clone(), inner.votes_from)
     }
 
     /// A switch that makes this node drop all Raft traffic, both ways: for tests of partitions.

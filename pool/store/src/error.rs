@@ -60,3 +60,33 @@ pub enum StoreError {
         own: u64,
     },
 }
+
+/// A failed access while running; the node stops.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Access {
+    #[error(transparent)]
+    Rocks(#[from] rocksdb::Error),
+    #[error("column family {0} is missing")]
+    Family(&'static str),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl From<prost::DecodeError> for Access {
+    fn from(error: prost::DecodeError) -> Self {
+        Access::Malformed(error.into())
+    }
+}
+
+impl From<Access> for StoreError {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Rocks(source) => StoreError::Access(source),
+            Access::Family(name) => StoreError::Damaged { what: format!("column family {name} is missing") },
+            Access::Malformed(source) => StoreError::Unreadable { what: "part", source },
+            Access::Damaged(what) => StoreError::Damaged { what },
+        }
+    }
+}

@@ -28,7 +28,7 @@ pub use format::{FORMAT_CHANGES, FormatChange, dropped_fields};
 pub use log::{LogReader, LogStore};
 pub use open::{Opened, StoreConfig, open};
 pub use shared::Store;
-pub use snapshot::{Assembler, SnapshotData, parts};
+pub use snapshot::{Assembler, Progress, SnapshotData, parts};
 pub use state::{SnapshotBuilder, StateMachine};
 pub use types::{Command, Entry, LogId, Membership, Node, Response, SnapshotMeta, StoredMembership, TypeConfig, Vote};
 

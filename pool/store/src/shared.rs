@@ -10,6 +10,7 @@ use pool_domain::{Database, Index};
 use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
 
+use crate::error::Access;
 use crate::keys;
 use crate::snapshot::Held;
 use crate::sync::Syncer;
@@ -56,7 +57,7 @@ impl Shared {
     pub(crate) fn with_db<T>(
         &self,
         doing: &'static str,
-        action: impl FnOnce(&DB) -> Result<T, rocksdb::Error>,
+        action: impl FnOnce(&DB) -> Result<T, Access>,
     ) -> io::Result<T> {
         if let Some(why) = self.failure.borrow().as_ref() {
             return Err(io::Error::other(why.clone()));
@@ -67,6 +68,20 @@ impl Shared {
             self.fail(format!("cannot {doing}: {error}"));
             io::Error::other(error)
         })
+    }
+
+    /// Uses the database while it is being opened; an error is the caller's.
+    pub(crate) fn with_open<T>(&self, action: impl FnOnce(&DB) -> Result<T, Access>) -> Result<T, Access> {
+        let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        action(guard.as_ref().ok_or_else(|| Access::Damaged("the store is closed".to_owned()))?)
+    }
+
+    pub(crate) fn applied_index(&self) -> Index {
+        *self.applied.borrow()
+    }
+
+    pub(crate) fn note_flushed(&self, applied: Index) {
+        self.flushed.fetch_max(applied, Ordering::AcqRel);
     }
 
     /// Notes that the store cannot be trusted any more; the first reason stays.
@@ -99,7 +114,7 @@ impl Shared {
         // The log first: a state that is ahead of its log would have to be explained at the next start.
         self.with_db("flush the state", |db| {
             db.flush_wal(true)?;
-            db.flush_cf(cf(db, keys::STATE)?)
+            Ok(db.flush_cf(cf(db, keys::STATE)?)?)
         })?;
         self.flushed.fetch_max(applied, Ordering::AcqRel);
         Ok(())
@@ -107,22 +122,8 @@ impl Shared {
 }
 
 /// A column family; every one is made when the store is opened.
-pub(crate) fn cf<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily, rocksdb::Error> {
-    match db.cf_handle(name) {
-        Some(found) => Ok(found),
-        // There is no public way to make a RocksDB error but to provoke one.
-        None => DB::list_cf(&rocksdb::Options::default(), format!("/nonexistent/{name}"))
-            .map(|_| ())
-            .and_then(|()| db.flush_wal(false))
-            .and_then(|()| db.cf_handle(keys::META).ok_or_else(unreachable_family)),
-    }
-}
-
-fn unreachable_family() -> rocksdb::Error {
-    match DB::open(&rocksdb::Options::default(), "") {
-        Err(error) => error,
-        Ok(_) => unreachable_family(),
-    }
+pub(crate) fn cf<'a>(db: &'a DB, name: &'static str) -> Result<&'a ColumnFamily, Access> {
+    db.cf_handle(name).ok_or(Access::Family(name))
 }
 
 fn closed() -> io::Error {
@@ -151,6 +152,11 @@ impl Store {
         self.shared.failure.borrow().is_some()
     }
 
+    /// Why the store failed, if it did.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure.borrow().clone()
+    }
+
     /// Resolves with the reason once the store has failed; never, if it does not.
     pub async fn failed(&self) -> String {
         let mut failure = self.shared.failure.subscribe();
@@ -174,7 +180,11 @@ impl Store {
         let db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(db) = db {
             // A shorter start next time; the log has everything already.
-            if let Err(error) = db.flush_wal(true).and_then(|()| db.flush_cf(cf(&db, keys::STATE)?)) {
+            let flushed = db
+                .flush_wal(true)
+                .map_err(Access::from)
+                .and_then(|()| Ok(db.flush_cf(cf(&db, keys::STATE)?)?));
+            if let Err(error) = flushed {
                 tracing::warn!(%error, "store did not flush at its end");
             }
         }

@@ -49,7 +49,7 @@ fn run(shared: &Weak<Shared>, waiting: &Receiver<IOFlushed<TypeConfig>>) {
         batch.push(first);
         batch.extend(waiting.try_iter());
         let synced = match shared.upgrade() {
-            Some(shared) => shared.with_db("sync the log", |db| db.flush_wal(true)),
+            Some(shared) => shared.with_db("sync the log", |db| Ok(db.flush_wal(true)?)),
             None => Err(std::io::Error::other("store is closed")),
         };
         for callback in batch.drain(..) {

@@ -150,10 +150,7 @@ fn known(at: &str, ty: &Type, wrong: &mut Vec<String>) {
 }
 
 fn life(at: &str, life: &Life, wrong: &mut Vec<String>) {
-    for release in [Some(life.since), life.deprecated, life.removed]
-        .into_iter()
-        .flatten()
-    {
+    for release in [Some(life.since), life.deprecated, life.removed].into_iter().flatten() {
         if !releases::is_release(release) {
             wrong.push(format!("{at}: no release {release}"));
         }
@@ -191,11 +188,7 @@ fn check_errors(wrong: &mut Vec<String>) {
         }
     }
     let mut roles = roles::ROLES.iter().map(|r| r.role);
-    if !roles
-        .clone()
-        .zip(roles.by_ref().skip(1))
-        .all(|(higher, lower)| higher > lower)
-    {
+    if !roles.clone().zip(roles.by_ref().skip(1)).all(|(higher, lower)| higher > lower) {
         wrong.push("roles: not from highest to lowest".into());
     }
 }
@@ -209,26 +202,13 @@ pub fn facts() -> Vec<String> {
     for class in CLASSES.iter().filter(|c| !c.internal) {
         // Only here do messages live in the database; to clients they look as before.
         let in_database = class.in_database && class.name != "message";
-        let flags = [
-            class.events,
-            class.stored && in_database,
-            in_database,
-            class.get_all,
-            class.constructible,
-        ];
-        lines.push(format!(
-            "class|{}|{}|{}",
-            class.name,
-            history(&class.life),
-            bits(&flags)
-        ));
+        let flags =
+            [class.events, class.stored && in_database, in_database, class.get_all, class.constructible];
+        lines.push(format!("class|{}|{}|{}", class.name, history(&class.life), bits(&flags)));
         for field in class.fields.iter().filter(|f| !releases::is_own(f.life.since)) {
             lines.push(field_fact(class, field));
         }
-        for message in generic::messages(class)
-            .iter()
-            .filter(|m| !releases::is_own(m.life.since))
-        {
+        for message in generic::messages(class).iter().filter(|m| !releases::is_own(m.life.since)) {
             lines.push(message_fact(class, message));
         }
     }
@@ -264,11 +244,8 @@ fn field_fact(class: &Class, field: &Field) -> String {
 }
 
 fn message_fact(class: &Class, message: &Full) -> String {
-    let params: Vec<_> = message
-        .params
-        .iter()
-        .map(|p| format!("{}:{}={}", p.name, p.ty, preset(&p.default)))
-        .collect();
+    let params: Vec<_> =
+        message.params.iter().map(|p| format!("{}:{}={}", p.name, p.ty, preset(&p.default))).collect();
     let written = message.written;
     let flag = |of: fn(&crate::Message) -> bool| written.is_some_and(of);
     // XenServer lets every reader list secrets by expression. We do not; see `Class::reader`.
@@ -304,18 +281,11 @@ fn message_fact(class: &Class, message: &Full) -> String {
 
 /// The name of a role, `local-root` included.
 pub fn role_name(role: Role) -> &'static str {
-    roles::ROLES
-        .iter()
-        .find(|r| r.role == role)
-        .map_or("local-root", |r| r.name)
+    roles::ROLES.iter().find(|r| r.role == role).map_or("local-root", |r| r.name)
 }
 
 fn keys(roles: &[(&str, Role)]) -> String {
-    roles
-        .iter()
-        .map(|(k, r)| format!("{k}={}", role_name(*r)))
-        .collect::<Vec<_>>()
-        .join(",")
+    roles.iter().map(|(k, r)| format!("{k}={}", role_name(*r))).collect::<Vec<_>>().join(",")
 }
 
 fn bits(flags: &[bool]) -> String {
@@ -325,12 +295,7 @@ fn bits(flags: &[bool]) -> String {
 fn history(life: &Life) -> String {
     let release = |r: Option<&'static str>| r.unwrap_or("-");
     let prototyped = bits(&[life.prototyped]);
-    format!(
-        "{}|{prototyped}|{}|{}",
-        life.since,
-        release(life.deprecated),
-        release(life.removed)
-    )
+    format!("{}|{prototyped}|{}|{}", life.since, release(life.deprecated), release(life.removed))
 }
 
 fn preset(default: &Default) -> String {
@@ -343,33 +308,22 @@ fn preset(default: &Default) -> String {
         Default::Epoch => "epoch".into(),
         Default::Null => "null".into(),
         Default::EmptySet => "[]".into(),
-        Default::Ints(items) => format!(
-            "[{}]",
-            items.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
-        ),
+        Default::Ints(items) => {
+            format!("[{}]", items.iter().map(i64::to_string).collect::<Vec<_>>().join(","))
+        }
         Default::Refs(items) => format!("[{}]", items.join(",")),
         Default::EmptyMap => "{}".into(),
         Default::Pairs(items) => {
-            format!(
-                "{{{}}}",
-                items
-                    .iter()
-                    .map(|(k, v)| format!("{k}={v}"))
-                    .collect::<Vec<_>>()
-                    .join(",")
-            )
+            format!("{{{}}}", items.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","))
         }
     }
 }
 
 /// FNV-1a over lines, 64 bits.
 pub fn fingerprint(lines: &[String]) -> u64 {
-    lines
-        .join("\n")
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+    lines.join("\n").bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]

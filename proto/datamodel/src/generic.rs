@@ -41,11 +41,7 @@ pub fn messages(class: &'static Class) -> Vec<Full> {
         }
     }
     if class.constructible {
-        let made = Full {
-            is_async: true,
-            role: class.writer,
-            ..derived(class, "create", Kind::Create)
-        };
+        let made = Full { is_async: true, role: class.writer, ..derived(class, "create", Kind::Create) };
         all.push(Full {
             params: vec![Param::new("args", Type::Record(class.name))],
             result: Type::Ref(class.name),
@@ -146,10 +142,7 @@ fn whole_records(class: &'static Class, all: &mut Vec<Full>) {
             name: "get_all_records_where".into(),
             kind: Kind::GetAllRecordsWhere,
             result: records,
-            doc: format!(
-                "Answers all fields of every {} that satisfies an expression.",
-                class.name
-            ),
+            doc: format!("Answers all fields of every {} that satisfies an expression.", class.name),
             ..filtered
         });
     }
@@ -165,10 +158,7 @@ fn whole_records(class: &'static Class, all: &mut Vec<Full>) {
 
 fn of_field(class: &'static Class, index: usize, field: &'static Field, all: &mut Vec<Full>) {
     let this = Param::new("self", Type::Ref(class.name));
-    let get = Full {
-        life: field.life,
-        ..derived(class, format!("get_{}", field.name), Kind::Get(index))
-    };
+    let get = Full { life: field.life, ..derived(class, format!("get_{}", field.name), Kind::Get(index)) };
     all.push(Full {
         params: vec![this],
         result: field.ty,
@@ -185,20 +175,12 @@ fn of_field(class: &'static Class, index: usize, field: &'static Field, all: &mu
         params: std::iter::once(this).chain(rest.iter().copied()).collect(),
         role: field.writer.unwrap_or(class.writer),
         client_cert: field.client_cert,
-        key_roles: if matches!(kind, Kind::AddTo(_) | Kind::RemoveFrom(_)) {
-            field.key_roles
-        } else {
-            &[]
-        },
+        key_roles: if matches!(kind, Kind::AddTo(_) | Kind::RemoveFrom(_)) { field.key_roles } else { &[] },
         doc,
         ..get.clone()
     };
     let (name, own) = (field.name, class.name);
-    let text = |name: &'static str| Param {
-        name,
-        ty: Type::Text,
-        default: Default::None,
-    };
+    let text = |name: &'static str| Param { name, ty: Type::Text, default: Default::None };
     let value = Param::new("value", field.ty);
     all.push(write(
         format!("set_{name}"),
@@ -211,27 +193,12 @@ fn of_field(class: &'static Class, index: usize, field: &'static Field, all: &mu
         let doc = format!("Adds a key to the field {name} of the {own}.");
         all.push(write(format!("add_to_{name}"), Kind::AddTo(index), &pair, doc));
         let doc = format!("Removes a key from the field {name} of the {own}.");
-        all.push(write(
-            format!("remove_from_{name}"),
-            Kind::RemoveFrom(index),
-            &[text("key")],
-            doc,
-        ));
+        all.push(write(format!("remove_from_{name}"), Kind::RemoveFrom(index), &[text("key")], doc));
     }
     if field.ty.is_set() {
         let doc = format!("Adds a member to the field {name} of the {own}.");
-        all.push(write(
-            format!("add_{name}"),
-            Kind::AddMember(index),
-            &[text("value")],
-            doc,
-        ));
+        all.push(write(format!("add_{name}"), Kind::AddMember(index), &[text("value")], doc));
         let doc = format!("Removes a member from the field {name} of the {own}.");
-        all.push(write(
-            format!("remove_{name}"),
-            Kind::RemoveMember(index),
-            &[text("value")],
-            doc,
-        ));
+        all.push(write(format!("remove_{name}"), Kind::RemoveMember(index), &[text("value")], doc));
     }
 }

@@ -178,12 +178,7 @@ pub struct Life {
 impl Life {
     /// Published since a release.
     pub const fn since(release: &'static str) -> Life {
-        Life {
-            since: release,
-            prototyped: false,
-            deprecated: None,
-            removed: None,
-        }
+        Life { since: release, prototyped: false, deprecated: None, removed: None }
     }
 }
 

@@ -12,11 +12,7 @@ pub struct Release {
 }
 
 const fn release(name: &'static str, product: &'static str, major: u16, minor: u16) -> Release {
-    Release {
-        name,
-        product,
-        api: (major, minor),
-    }
+    Release { name, product, api: (major, minor) }
 }
 
 /// Oldest first. Releases of the toolstack that go by a number, such as `24.16.0`, are later than each of these.
@@ -61,9 +57,7 @@ pub const RELEASES: &[Release] = &[
 pub fn is_release(name: &str) -> bool {
     let bare = name.strip_suffix("-next").unwrap_or(name);
     let numbered = bare.split('.').count() == 3
-        && bare
-            .split('.')
-            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+        && bare.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     numbered || is_own(name) || name == "unlisted" || RELEASES.iter().any(|r| r.name == name)
 }
 

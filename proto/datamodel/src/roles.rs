@@ -18,23 +18,12 @@ pub struct RoleEntry {
 }
 
 const fn role(role: Role, name: &'static str, uuid: &'static str, doc: &'static str) -> RoleEntry {
-    RoleEntry {
-        role,
-        name,
-        doc,
-        uuid,
-        internal: false,
-    }
+    RoleEntry { role, name, doc, uuid, internal: false }
 }
 
 /// Highest first. Source of the uuids: XenServer's administrator's guide, `xe role-list`; clients know them.
 pub const ROLES: &[RoleEntry] = &[
-    role(
-        Role::PoolAdmin,
-        "pool-admin",
-        "0165f154-ba3e-034e-6b27-5d271af109ba",
-        "May do everything.",
-    ),
+    role(Role::PoolAdmin, "pool-admin", "0165f154-ba3e-034e-6b27-5d271af109ba", "May do everything."),
     role(
         Role::PoolOperator,
         "pool-operator",
@@ -68,10 +57,5 @@ pub const ROLES: &[RoleEntry] = &[
             "Clients known by their certificate.",
         )
     },
-    role(
-        Role::ReadOnly,
-        "read-only",
-        "7233b8e3-eacb-d7da-2c95-f2e581cdbf4e",
-        "May look at everything.",
-    ),
+    role(Role::ReadOnly, "read-only", "7233b8e3-eacb-d7da-2c95-f2e581cdbf4e", "May look at everything."),
 ];

@@ -414,7 +414,7 @@ pub static MESSAGES: &[&MessageDef] = &[
     &cluster::MESSAGES[23],
     &cluster::MESSAGES[20],
     &cluster::MESSAGES[22],
-    &cluster::MESSAGES[2],
+    &cluster::MESSAGES[6],
     &cluster::MESSAGES[30],
     &cluster::MESSAGES[16],
     &cluster::MESSAGES[26],
@@ -423,10 +423,10 @@ pub static MESSAGES: &[&MessageDef] = &[
     &cluster::MESSAGES[27],
     &cluster::MESSAGES[28],
     &cluster::MESSAGES[14],
+    &cluster::MESSAGES[2],
     &cluster::MESSAGES[3],
     &cluster::MESSAGES[4],
     &cluster::MESSAGES[5],
-    &cluster::MESSAGES[6],
     &cluster::MESSAGES[33],
     &cluster::MESSAGES[31],
     &cluster_host::MESSAGES[0],
@@ -558,15 +558,15 @@ pub static MESSAGES: &[&MessageDef] = &[
     &observer::MESSAGES[15],
     &observer::MESSAGES[8],
     &observer::MESSAGES[14],
+    &observer::MESSAGES[5],
     &observer::MESSAGES[0],
+    &observer::MESSAGES[1],
     &observer::MESSAGES[2],
     &observer::MESSAGES[3],
     &observer::MESSAGES[4],
-    &observer::MESSAGES[5],
-    &observer::MESSAGES[6],
     &observer::MESSAGES[18],
     &observer::MESSAGES[16],
-    &observer::MESSAGES[1],
+    &observer::MESSAGES[6],
     &pbd::MESSAGES[16],
     &pbd::MESSAGES[18],
     &pbd::MESSAGES[19],
@@ -584,9 +584,9 @@ pub static MESSAGES: &[&MessageDef] = &[
     &pbd::MESSAGES[9],
     &pbd::MESSAGES[0],
     &pbd::MESSAGES[17],
-    &pbd::MESSAGES[1],
-    &pbd::MESSAGES[15],
     &pbd::MESSAGES[2],
+    &pbd::MESSAGES[15],
+    &pbd::MESSAGES[1],
     &pci::MESSAGES[21],
     &pci::MESSAGES[0],
     &pci::MESSAGES[1],
@@ -633,21 +633,21 @@ pub static MESSAGES: &[&MessageDef] = &[
     &pgpu::MESSAGES[26],
     &pgpu::MESSAGES[17],
     &pgpu::MESSAGES[8],
-    &pgpu::MESSAGES[1],
+    &pgpu::MESSAGES[4],
     &pgpu::MESSAGES[23],
     &pgpu::MESSAGES[24],
     &pgpu::MESSAGES[21],
     &pgpu::MESSAGES[13],
-    &pgpu::MESSAGES[2],
+    &pgpu::MESSAGES[1],
     &pgpu::MESSAGES[20],
+    &pgpu::MESSAGES[2],
     &pgpu::MESSAGES[3],
-    &pgpu::MESSAGES[4],
     &pgpu::MESSAGES[18],
     &pif::MESSAGES[43],
-    &pif::MESSAGES[13],
+    &pif::MESSAGES[12],
     &pif::MESSAGES[0],
     &pif::MESSAGES[1],
-    &pif::MESSAGES[14],
+    &pif::MESSAGES[13],
     &pif::MESSAGES[2],
     &pif::MESSAGES[35],
     &pif::MESSAGES[32],
@@ -692,16 +692,16 @@ pub static MESSAGES: &[&MessageDef] = &[
     &pif::MESSAGES[21],
     &pif::MESSAGES[3],
     &pif::MESSAGES[4],
-    &pif::MESSAGES[12],
+    &pif::MESSAGES[14],
     &pif::MESSAGES[5],
     &pif::MESSAGES[6],
     &pif::MESSAGES[44],
     &pif::MESSAGES[7],
-    &pif::MESSAGES[8],
-    &pif::MESSAGES[42],
     &pif::MESSAGES[9],
+    &pif::MESSAGES[42],
     &pif::MESSAGES[10],
     &pif::MESSAGES[11],
+    &pif::MESSAGES[8],
     &pif_metrics::MESSAGES[20],
     &pif_metrics::MESSAGES[2],
     &pif_metrics::MESSAGES[3],
@@ -829,8 +829,8 @@ pub static MESSAGES: &[&MessageDef] = &[
     &rate_limit::MESSAGES[3],
     &rate_limit::MESSAGES[15],
     &rate_limit::MESSAGES[13],
-    &repository::MESSAGES[2],
-    &repository::MESSAGES[3],
+    &repository::MESSAGES[5],
+    &repository::MESSAGES[6],
     &repository::MESSAGES[0],
     &repository::MESSAGES[9],
     &repository::MESSAGES[10],
@@ -851,9 +851,9 @@ pub static MESSAGES: &[&MessageDef] = &[
     &repository::MESSAGES[21],
     &repository::MESSAGES[14],
     &repository::MESSAGES[1],
+    &repository::MESSAGES[2],
+    &repository::MESSAGES[3],
     &repository::MESSAGES[4],
-    &repository::MESSAGES[5],
-    &repository::MESSAGES[6],
     &repository::MESSAGES[18],
     &repository::MESSAGES[16],
     &sdn_controller::MESSAGES[0],
@@ -896,6 +896,8 @@ pub static MESSAGES: &[&MessageDef] = &[
     &sr::MESSAGES[52],
     &sr::MESSAGES[48],
     &sr::MESSAGES[56],
+    &sr::MESSAGES[17],
+    &sr::MESSAGES[18],
     &sr::MESSAGES[0],
     &sr::MESSAGES[1],
     &sr::MESSAGES[2],
@@ -903,8 +905,6 @@ pub static MESSAGES: &[&MessageDef] = &[
     &sr::MESSAGES[4],
     &sr::MESSAGES[5],
     &sr::MESSAGES[6],
-    &sr::MESSAGES[7],
-    &sr::MESSAGES[8],
     &sr::MESSAGES[39],
     &sr::MESSAGES[38],
     &sr::MESSAGES[28],
@@ -918,10 +918,10 @@ pub static MESSAGES: &[&MessageDef] = &[
     &sr::MESSAGES[61],
     &sr::MESSAGES[44],
     &sr::MESSAGES[37],
-    &sr::MESSAGES[9],
+    &sr::MESSAGES[19],
     &sr::MESSAGES[60],
     &sr::MESSAGES[62],
-    &sr::MESSAGES[24],
+    &sr::MESSAGES[25],
     &sr::MESSAGES[59],
     &sr::MESSAGES[35],
     &sr::MESSAGES[34],
@@ -931,31 +931,31 @@ pub static MESSAGES: &[&MessageDef] = &[
     &sr::MESSAGES[27],
     &sr::MESSAGES[45],
     &sr::MESSAGES[54],
-    &sr::MESSAGES[10],
+    &sr::MESSAGES[20],
     &sr::MESSAGES[50],
     &sr::MESSAGES[43],
     &sr::MESSAGES[33],
     &sr::MESSAGES[40],
-    &sr::MESSAGES[11],
-    &sr::MESSAGES[25],
-    &sr::MESSAGES[12],
-    &sr::MESSAGES[13],
-    &sr::MESSAGES[14],
-    &sr::MESSAGES[15],
+    &sr::MESSAGES[7],
+    &sr::MESSAGES[22],
+    &sr::MESSAGES[8],
+    &sr::MESSAGES[9],
+    &sr::MESSAGES[21],
+    &sr::MESSAGES[10],
     &sr::MESSAGES[49],
     &sr::MESSAGES[57],
     &sr::MESSAGES[53],
-    &sr::MESSAGES[16],
-    &sr::MESSAGES[17],
-    &sr::MESSAGES[18],
+    &sr::MESSAGES[11],
+    &sr::MESSAGES[13],
+    &sr::MESSAGES[14],
     &sr::MESSAGES[47],
-    &sr::MESSAGES[19],
-    &sr::MESSAGES[23],
-    &sr::MESSAGES[20],
+    &sr::MESSAGES[15],
+    &sr::MESSAGES[24],
+    &sr::MESSAGES[16],
     &sr::MESSAGES[55],
     &sr::MESSAGES[51],
-    &sr::MESSAGES[22],
-    &sr::MESSAGES[21],
+    &sr::MESSAGES[23],
+    &sr::MESSAGES[12],
     &usb_group::MESSAGES[18],
     &usb_group::MESSAGES[0],
     &usb_group::MESSAGES[1],
@@ -978,10 +978,10 @@ pub static MESSAGES: &[&MessageDef] = &[
     &usb_group::MESSAGES[17],
     &vbd::MESSAGES[35],
     &vbd::MESSAGES[45],
-    &vbd::MESSAGES[0],
+    &vbd::MESSAGES[6],
     &vbd::MESSAGES[49],
     &vbd::MESSAGES[50],
-    &vbd::MESSAGES[1],
+    &vbd::MESSAGES[0],
     &vbd::MESSAGES[20],
     &vbd::MESSAGES[19],
     &vbd::MESSAGES[12],
@@ -1010,13 +1010,13 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vbd::MESSAGES[29],
     &vbd::MESSAGES[22],
     &vbd::MESSAGES[16],
-    &vbd::MESSAGES[2],
+    &vbd::MESSAGES[1],
     &vbd::MESSAGES[8],
-    &vbd::MESSAGES[3],
+    &vbd::MESSAGES[2],
     &vbd::MESSAGES[36],
     &vbd::MESSAGES[46],
     &vbd::MESSAGES[25],
-    &vbd::MESSAGES[4],
+    &vbd::MESSAGES[5],
     &vbd::MESSAGES[34],
     &vbd::MESSAGES[44],
     &vbd::MESSAGES[42],
@@ -1024,8 +1024,8 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vbd::MESSAGES[30],
     &vbd::MESSAGES[23],
     &vbd::MESSAGES[9],
-    &vbd::MESSAGES[5],
-    &vbd::MESSAGES[6],
+    &vbd::MESSAGES[3],
+    &vbd::MESSAGES[4],
     &vbd::MESSAGES[7],
     &vbd_metrics::MESSAGES[12],
     &vbd_metrics::MESSAGES[2],
@@ -1045,19 +1045,19 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vdi::MESSAGES[60],
     &vdi::MESSAGES[73],
     &vdi::MESSAGES[69],
-    &vdi::MESSAGES[35],
+    &vdi::MESSAGES[36],
     &vdi::MESSAGES[0],
     &vdi::MESSAGES[1],
     &vdi::MESSAGES[89],
     &vdi::MESSAGES[2],
+    &vdi::MESSAGES[25],
     &vdi::MESSAGES[24],
-    &vdi::MESSAGES[23],
     &vdi::MESSAGES[90],
     &vdi::MESSAGES[3],
     &vdi::MESSAGES[4],
-    &vdi::MESSAGES[25],
+    &vdi::MESSAGES[26],
     &vdi::MESSAGES[5],
-    &vdi::MESSAGES[34],
+    &vdi::MESSAGES[35],
     &vdi::MESSAGES[50],
     &vdi::MESSAGES[51],
     &vdi::MESSAGES[40],
@@ -1080,7 +1080,7 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vdi::MESSAGES[65],
     &vdi::MESSAGES[47],
     &vdi::MESSAGES[46],
-    &vdi::MESSAGES[6],
+    &vdi::MESSAGES[20],
     &vdi::MESSAGES[84],
     &vdi::MESSAGES[58],
     &vdi::MESSAGES[66],
@@ -1098,40 +1098,40 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vdi::MESSAGES[45],
     &vdi::MESSAGES[53],
     &vdi::MESSAGES[67],
+    &vdi::MESSAGES[6],
+    &vdi::MESSAGES[21],
     &vdi::MESSAGES[7],
+    &vdi::MESSAGES[23],
     &vdi::MESSAGES[8],
     &vdi::MESSAGES[9],
-    &vdi::MESSAGES[22],
-    &vdi::MESSAGES[10],
-    &vdi::MESSAGES[11],
     &vdi::MESSAGES[61],
     &vdi::MESSAGES[74],
     &vdi::MESSAGES[70],
     &vdi::MESSAGES[82],
-    &vdi::MESSAGES[12],
-    &vdi::MESSAGES[13],
-    &vdi::MESSAGES[37],
+    &vdi::MESSAGES[10],
+    &vdi::MESSAGES[11],
+    &vdi::MESSAGES[22],
     &vdi::MESSAGES[14],
-    &vdi::MESSAGES[36],
-    &vdi::MESSAGES[30],
-    &vdi::MESSAGES[26],
-    &vdi::MESSAGES[33],
+    &vdi::MESSAGES[37],
+    &vdi::MESSAGES[31],
     &vdi::MESSAGES[27],
+    &vdi::MESSAGES[34],
+    &vdi::MESSAGES[28],
     &vdi::MESSAGES[15],
     &vdi::MESSAGES[16],
     &vdi::MESSAGES[17],
     &vdi::MESSAGES[59],
-    &vdi::MESSAGES[29],
+    &vdi::MESSAGES[30],
     &vdi::MESSAGES[18],
     &vdi::MESSAGES[19],
     &vdi::MESSAGES[72],
-    &vdi::MESSAGES[31],
     &vdi::MESSAGES[32],
+    &vdi::MESSAGES[33],
     &vdi::MESSAGES[80],
-    &vdi::MESSAGES[28],
+    &vdi::MESSAGES[29],
     &vdi::MESSAGES[68],
-    &vdi::MESSAGES[20],
-    &vdi::MESSAGES[21],
+    &vdi::MESSAGES[12],
+    &vdi::MESSAGES[13],
     &vgpu::MESSAGES[16],
     &vgpu::MESSAGES[2],
     &vgpu::MESSAGES[0],
@@ -1179,13 +1179,13 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vgpu_type::MESSAGES[13],
     &vgpu_type::MESSAGES[6],
     &vgpu_type::MESSAGES[7],
-    &vif::MESSAGES[0],
-    &vif::MESSAGES[1],
+    &vif::MESSAGES[6],
+    &vif::MESSAGES[7],
     &vif::MESSAGES[32],
     &vif::MESSAGES[42],
     &vif::MESSAGES[13],
-    &vif::MESSAGES[2],
-    &vif::MESSAGES[3],
+    &vif::MESSAGES[0],
+    &vif::MESSAGES[1],
     &vif::MESSAGES[57],
     &vif::MESSAGES[58],
     &vif::MESSAGES[28],
@@ -1222,22 +1222,22 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vif::MESSAGES[36],
     &vif::MESSAGES[56],
     &vif::MESSAGES[22],
-    &vif::MESSAGES[4],
-    &vif::MESSAGES[5],
+    &vif::MESSAGES[2],
+    &vif::MESSAGES[3],
     &vif::MESSAGES[33],
     &vif::MESSAGES[43],
-    &vif::MESSAGES[6],
-    &vif::MESSAGES[7],
-    &vif::MESSAGES[14],
     &vif::MESSAGES[8],
     &vif::MESSAGES[9],
+    &vif::MESSAGES[14],
     &vif::MESSAGES[10],
+    &vif::MESSAGES[11],
+    &vif::MESSAGES[12],
     &vif::MESSAGES[31],
     &vif::MESSAGES[41],
     &vif::MESSAGES[39],
     &vif::MESSAGES[15],
-    &vif::MESSAGES[11],
-    &vif::MESSAGES[12],
+    &vif::MESSAGES[4],
+    &vif::MESSAGES[5],
     &vif_metrics::MESSAGES[12],
     &vif_metrics::MESSAGES[2],
     &vif_metrics::MESSAGES[3],
@@ -1271,34 +1271,34 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vlan::MESSAGES[14],
     &vm::MESSAGES[204],
     &vm::MESSAGES[174],
-    &vm::MESSAGES[0],
+    &vm::MESSAGES[33],
     &vm::MESSAGES[142],
+    &vm::MESSAGES[34],
+    &vm::MESSAGES[35],
+    &vm::MESSAGES[36],
+    &vm::MESSAGES[37],
+    &vm::MESSAGES[192],
+    &vm::MESSAGES[70],
+    &vm::MESSAGES[71],
+    &vm::MESSAGES[72],
+    &vm::MESSAGES[73],
+    &vm::MESSAGES[103],
+    &vm::MESSAGES[74],
+    &vm::MESSAGES[104],
+    &vm::MESSAGES[84],
+    &vm::MESSAGES[0],
     &vm::MESSAGES[1],
     &vm::MESSAGES[2],
     &vm::MESSAGES[3],
     &vm::MESSAGES[4],
-    &vm::MESSAGES[192],
+    &vm::MESSAGES[75],
     &vm::MESSAGES[5],
     &vm::MESSAGES[6],
-    &vm::MESSAGES[7],
-    &vm::MESSAGES[8],
-    &vm::MESSAGES[103],
-    &vm::MESSAGES[9],
-    &vm::MESSAGES[104],
-    &vm::MESSAGES[84],
-    &vm::MESSAGES[10],
-    &vm::MESSAGES[11],
-    &vm::MESSAGES[12],
-    &vm::MESSAGES[13],
-    &vm::MESSAGES[14],
-    &vm::MESSAGES[15],
-    &vm::MESSAGES[16],
-    &vm::MESSAGES[17],
     &vm::MESSAGES[238],
-    &vm::MESSAGES[18],
+    &vm::MESSAGES[7],
     &vm::MESSAGES[99],
     &vm::MESSAGES[239],
-    &vm::MESSAGES[19],
+    &vm::MESSAGES[8],
     &vm::MESSAGES[172],
     &vm::MESSAGES[171],
     &vm::MESSAGES[176],
@@ -1310,7 +1310,7 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vm::MESSAGES[161],
     &vm::MESSAGES[169],
     &vm::MESSAGES[163],
-    &vm::MESSAGES[20],
+    &vm::MESSAGES[76],
     &vm::MESSAGES[155],
     &vm::MESSAGES[145],
     &vm::MESSAGES[144],
@@ -1328,23 +1328,23 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vm::MESSAGES[112],
     &vm::MESSAGES[114],
     &vm::MESSAGES[113],
-    &vm::MESSAGES[21],
-    &vm::MESSAGES[22],
+    &vm::MESSAGES[77],
+    &vm::MESSAGES[78],
     &vm::MESSAGES[117],
     &vm::MESSAGES[216],
     &vm::MESSAGES[221],
     &vm::MESSAGES[211],
     &vm::MESSAGES[201],
     &vm::MESSAGES[206],
-    &vm::MESSAGES[85],
+    &vm::MESSAGES[91],
     &vm::MESSAGES[115],
     &vm::MESSAGES[109],
     &vm::MESSAGES[210],
     &vm::MESSAGES[153],
-    &vm::MESSAGES[86],
+    &vm::MESSAGES[92],
     &vm::MESSAGES[157],
     &vm::MESSAGES[118],
-    &vm::MESSAGES[23],
+    &vm::MESSAGES[79],
     &vm::MESSAGES[231],
     &vm::MESSAGES[182],
     &vm::MESSAGES[181],
@@ -1379,7 +1379,7 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vm::MESSAGES[235],
     &vm::MESSAGES[234],
     &vm::MESSAGES[177],
-    &vm::MESSAGES[24],
+    &vm::MESSAGES[80],
     &vm::MESSAGES[123],
     &vm::MESSAGES[212],
     &vm::MESSAGES[188],
@@ -1389,7 +1389,7 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vm::MESSAGES[130],
     &vm::MESSAGES[131],
     &vm::MESSAGES[237],
-    &vm::MESSAGES[87],
+    &vm::MESSAGES[85],
     &vm::MESSAGES[218],
     &vm::MESSAGES[207],
     &vm::MESSAGES[208],
@@ -1406,43 +1406,43 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vm::MESSAGES[116],
     &vm::MESSAGES[224],
     &vm::MESSAGES[190],
-    &vm::MESSAGES[25],
+    &vm::MESSAGES[9],
     &vm::MESSAGES[101],
-    &vm::MESSAGES[26],
-    &vm::MESSAGES[27],
-    &vm::MESSAGES[28],
-    &vm::MESSAGES[29],
-    &vm::MESSAGES[30],
-    &vm::MESSAGES[31],
-    &vm::MESSAGES[32],
+    &vm::MESSAGES[10],
+    &vm::MESSAGES[11],
+    &vm::MESSAGES[12],
+    &vm::MESSAGES[13],
+    &vm::MESSAGES[14],
+    &vm::MESSAGES[15],
+    &vm::MESSAGES[16],
     &vm::MESSAGES[102],
-    &vm::MESSAGES[33],
-    &vm::MESSAGES[34],
-    &vm::MESSAGES[35],
-    &vm::MESSAGES[36],
-    &vm::MESSAGES[37],
-    &vm::MESSAGES[38],
+    &vm::MESSAGES[17],
+    &vm::MESSAGES[18],
+    &vm::MESSAGES[81],
+    &vm::MESSAGES[82],
+    &vm::MESSAGES[19],
+    &vm::MESSAGES[20],
     &vm::MESSAGES[175],
-    &vm::MESSAGES[39],
+    &vm::MESSAGES[38],
     &vm::MESSAGES[143],
+    &vm::MESSAGES[39],
     &vm::MESSAGES[40],
     &vm::MESSAGES[41],
-    &vm::MESSAGES[42],
     &vm::MESSAGES[193],
     &vm::MESSAGES[205],
-    &vm::MESSAGES[88],
-    &vm::MESSAGES[43],
-    &vm::MESSAGES[44],
-    &vm::MESSAGES[45],
-    &vm::MESSAGES[46],
+    &vm::MESSAGES[86],
+    &vm::MESSAGES[21],
+    &vm::MESSAGES[22],
+    &vm::MESSAGES[83],
+    &vm::MESSAGES[23],
     &vm::MESSAGES[106],
     &vm::MESSAGES[105],
-    &vm::MESSAGES[47],
-    &vm::MESSAGES[48],
+    &vm::MESSAGES[24],
+    &vm::MESSAGES[25],
     &vm::MESSAGES[173],
-    &vm::MESSAGES[89],
-    &vm::MESSAGES[49],
-    &vm::MESSAGES[50],
+    &vm::MESSAGES[93],
+    &vm::MESSAGES[42],
+    &vm::MESSAGES[43],
     &vm::MESSAGES[108],
     &vm::MESSAGES[179],
     &vm::MESSAGES[166],
@@ -1451,75 +1451,75 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vm::MESSAGES[162],
     &vm::MESSAGES[170],
     &vm::MESSAGES[164],
-    &vm::MESSAGES[51],
-    &vm::MESSAGES[52],
-    &vm::MESSAGES[53],
+    &vm::MESSAGES[44],
+    &vm::MESSAGES[45],
+    &vm::MESSAGES[46],
     &vm::MESSAGES[141],
-    &vm::MESSAGES[54],
+    &vm::MESSAGES[47],
     &vm::MESSAGES[151],
     &vm::MESSAGES[149],
     &vm::MESSAGES[147],
     &vm::MESSAGES[133],
+    &vm::MESSAGES[48],
+    &vm::MESSAGES[49],
+    &vm::MESSAGES[50],
+    &vm::MESSAGES[51],
+    &vm::MESSAGES[87],
+    &vm::MESSAGES[94],
+    &vm::MESSAGES[52],
+    &vm::MESSAGES[227],
+    &vm::MESSAGES[53],
+    &vm::MESSAGES[127],
+    &vm::MESSAGES[100],
+    &vm::MESSAGES[54],
     &vm::MESSAGES[55],
     &vm::MESSAGES[56],
     &vm::MESSAGES[57],
     &vm::MESSAGES[58],
-    &vm::MESSAGES[90],
-    &vm::MESSAGES[91],
     &vm::MESSAGES[59],
-    &vm::MESSAGES[227],
     &vm::MESSAGES[60],
-    &vm::MESSAGES[127],
-    &vm::MESSAGES[100],
     &vm::MESSAGES[61],
+    &vm::MESSAGES[95],
+    &vm::MESSAGES[122],
+    &vm::MESSAGES[120],
     &vm::MESSAGES[62],
     &vm::MESSAGES[63],
     &vm::MESSAGES[64],
+    &vm::MESSAGES[96],
+    &vm::MESSAGES[189],
     &vm::MESSAGES[65],
     &vm::MESSAGES[66],
     &vm::MESSAGES[67],
     &vm::MESSAGES[68],
-    &vm::MESSAGES[92],
-    &vm::MESSAGES[122],
-    &vm::MESSAGES[120],
-    &vm::MESSAGES[69],
-    &vm::MESSAGES[70],
-    &vm::MESSAGES[71],
-    &vm::MESSAGES[93],
-    &vm::MESSAGES[189],
-    &vm::MESSAGES[72],
-    &vm::MESSAGES[73],
-    &vm::MESSAGES[74],
-    &vm::MESSAGES[75],
     &vm::MESSAGES[223],
-    &vm::MESSAGES[76],
+    &vm::MESSAGES[69],
     &vm::MESSAGES[203],
-    &vm::MESSAGES[94],
+    &vm::MESSAGES[88],
     &vm::MESSAGES[125],
     &vm::MESSAGES[191],
-    &vm::MESSAGES[77],
-    &vm::MESSAGES[78],
-    &vm::MESSAGES[95],
-    &vm::MESSAGES[79],
-    &vm::MESSAGES[80],
-    &vm::MESSAGES[81],
-    &vm::MESSAGES[96],
-    &vm::MESSAGES[82],
-    &vm::MESSAGES[83],
+    &vm::MESSAGES[26],
+    &vm::MESSAGES[27],
     &vm::MESSAGES[97],
+    &vm::MESSAGES[28],
+    &vm::MESSAGES[29],
+    &vm::MESSAGES[30],
+    &vm::MESSAGES[89],
+    &vm::MESSAGES[31],
+    &vm::MESSAGES[32],
+    &vm::MESSAGES[90],
     &vm::MESSAGES[107],
     &vm::MESSAGES[98],
+    &vmpp::MESSAGES[0],
+    &vmpp::MESSAGES[1],
+    &vmpp::MESSAGES[2],
     &vmpp::MESSAGES[3],
     &vmpp::MESSAGES[4],
-    &vmpp::MESSAGES[5],
-    &vmpp::MESSAGES[6],
-    &vmpp::MESSAGES[7],
     &vmpp::MESSAGES[56],
-    &vmpp::MESSAGES[0],
+    &vmpp::MESSAGES[22],
     &vmpp::MESSAGES[57],
     &vmpp::MESSAGES[52],
     &vmpp::MESSAGES[54],
-    &vmpp::MESSAGES[8],
+    &vmpp::MESSAGES[5],
     &vmpp::MESSAGES[27],
     &vmpp::MESSAGES[28],
     &vmpp::MESSAGES[30],
@@ -1545,6 +1545,9 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vmpp::MESSAGES[55],
     &vmpp::MESSAGES[26],
     &vmpp::MESSAGES[32],
+    &vmpp::MESSAGES[6],
+    &vmpp::MESSAGES[7],
+    &vmpp::MESSAGES[8],
     &vmpp::MESSAGES[9],
     &vmpp::MESSAGES[10],
     &vmpp::MESSAGES[11],
@@ -1557,17 +1560,14 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vmpp::MESSAGES[18],
     &vmpp::MESSAGES[19],
     &vmpp::MESSAGES[20],
-    &vmpp::MESSAGES[21],
-    &vmpp::MESSAGES[22],
-    &vmpp::MESSAGES[23],
     &vmpp::MESSAGES[40],
+    &vmpp::MESSAGES[21],
     &vmpp::MESSAGES[24],
-    &vmpp::MESSAGES[2],
-    &vmpp::MESSAGES[1],
+    &vmpp::MESSAGES[23],
     &vmpp::MESSAGES[38],
     &vmpp::MESSAGES[36],
     &vmpp::MESSAGES[34],
-    &vmss::MESSAGES[0],
+    &vmss::MESSAGES[1],
     &vmss::MESSAGES[28],
     &vmss::MESSAGES[29],
     &vmss::MESSAGES[27],
@@ -1587,21 +1587,21 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vmss::MESSAGES[25],
     &vmss::MESSAGES[22],
     &vmss::MESSAGES[15],
-    &vmss::MESSAGES[1],
-    &vmss::MESSAGES[21],
     &vmss::MESSAGES[2],
+    &vmss::MESSAGES[21],
     &vmss::MESSAGES[3],
+    &vmss::MESSAGES[4],
     &vmss::MESSAGES[19],
     &vmss::MESSAGES[17],
-    &vmss::MESSAGES[4],
     &vmss::MESSAGES[5],
     &vmss::MESSAGES[6],
     &vmss::MESSAGES[7],
+    &vmss::MESSAGES[0],
+    &vm_appliance::MESSAGES[5],
     &vm_appliance::MESSAGES[0],
-    &vm_appliance::MESSAGES[1],
     &vm_appliance::MESSAGES[22],
     &vm_appliance::MESSAGES[23],
-    &vm_appliance::MESSAGES[2],
+    &vm_appliance::MESSAGES[6],
     &vm_appliance::MESSAGES[21],
     &vm_appliance::MESSAGES[9],
     &vm_appliance::MESSAGES[10],
@@ -1615,12 +1615,12 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vm_appliance::MESSAGES[15],
     &vm_appliance::MESSAGES[8],
     &vm_appliance::MESSAGES[14],
-    &vm_appliance::MESSAGES[3],
-    &vm_appliance::MESSAGES[4],
+    &vm_appliance::MESSAGES[1],
+    &vm_appliance::MESSAGES[2],
     &vm_appliance::MESSAGES[18],
     &vm_appliance::MESSAGES[16],
-    &vm_appliance::MESSAGES[5],
-    &vm_appliance::MESSAGES[6],
+    &vm_appliance::MESSAGES[3],
+    &vm_appliance::MESSAGES[4],
     &vm_group::MESSAGES[14],
     &vm_group::MESSAGES[15],
     &vm_group::MESSAGES[13],
@@ -1690,8 +1690,8 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vm_metrics::MESSAGES[6],
     &vm_metrics::MESSAGES[20],
     &vm_metrics::MESSAGES[18],
-    &vtpm::MESSAGES[2],
-    &vtpm::MESSAGES[3],
+    &vtpm::MESSAGES[0],
+    &vtpm::MESSAGES[1],
     &vtpm::MESSAGES[13],
     &vtpm::MESSAGES[6],
     &vtpm::MESSAGES[7],
@@ -1700,14 +1700,14 @@ pub static MESSAGES: &[&MessageDef] = &[
     &vtpm::MESSAGES[11],
     &vtpm::MESSAGES[14],
     &vtpm::MESSAGES[4],
-    &vtpm::MESSAGES[0],
+    &vtpm::MESSAGES[2],
     &vtpm::MESSAGES[12],
     &vtpm::MESSAGES[17],
     &vtpm::MESSAGES[16],
     &vtpm::MESSAGES[15],
     &vtpm::MESSAGES[5],
     &vtpm::MESSAGES[10],
-    &vtpm::MESSAGES[1],
+    &vtpm::MESSAGES[3],
     &vusb::MESSAGES[16],
     &vusb::MESSAGES[0],
     &vusb::MESSAGES[1],
@@ -1780,8 +1780,8 @@ pub static MESSAGES: &[&MessageDef] = &[
     &crashdump::MESSAGES[13],
     &crashdump::MESSAGES[11],
     &event::MESSAGES[0],
-    &event::MESSAGES[1],
     &event::MESSAGES[2],
+    &event::MESSAGES[1],
     &event::MESSAGES[3],
     &event::MESSAGES[4],
     &event::MESSAGES[5],
@@ -1794,52 +1794,52 @@ pub static MESSAGES: &[&MessageDef] = &[
     &host::MESSAGES[138],
     &host::MESSAGES[0],
     &host::MESSAGES[135],
-    &host::MESSAGES[66],
+    &host::MESSAGES[84],
     &host::MESSAGES[1],
-    &host::MESSAGES[2],
+    &host::MESSAGES[50],
     &host::MESSAGES[125],
+    &host::MESSAGES[2],
     &host::MESSAGES[3],
     &host::MESSAGES[4],
     &host::MESSAGES[5],
-    &host::MESSAGES[6],
     &host::MESSAGES[143],
     &host::MESSAGES[118],
     &host::MESSAGES[122],
     &host::MESSAGES[142],
     &host::MESSAGES[106],
-    &host::MESSAGES[7],
-    &host::MESSAGES[8],
+    &host::MESSAGES[51],
+    &host::MESSAGES[52],
     &host::MESSAGES[144],
     &host::MESSAGES[92],
-    &host::MESSAGES[9],
+    &host::MESSAGES[6],
     &host::MESSAGES[119],
     &host::MESSAGES[121],
     &host::MESSAGES[120],
+    &host::MESSAGES[7],
+    &host::MESSAGES[8],
+    &host::MESSAGES[126],
+    &host::MESSAGES[9],
+    &host::MESSAGES[115],
     &host::MESSAGES[10],
     &host::MESSAGES[11],
-    &host::MESSAGES[126],
     &host::MESSAGES[12],
-    &host::MESSAGES[115],
+    &host::MESSAGES[66],
     &host::MESSAGES[13],
     &host::MESSAGES[14],
-    &host::MESSAGES[15],
     &host::MESSAGES[67],
+    &host::MESSAGES[15],
     &host::MESSAGES[16],
     &host::MESSAGES[17],
-    &host::MESSAGES[68],
     &host::MESSAGES[18],
     &host::MESSAGES[19],
+    &host::MESSAGES[114],
     &host::MESSAGES[20],
     &host::MESSAGES[21],
     &host::MESSAGES[22],
-    &host::MESSAGES[114],
+    &host::MESSAGES[68],
     &host::MESSAGES[23],
     &host::MESSAGES[24],
     &host::MESSAGES[25],
-    &host::MESSAGES[69],
-    &host::MESSAGES[26],
-    &host::MESSAGES[27],
-    &host::MESSAGES[28],
     &host::MESSAGES[161],
     &host::MESSAGES[162],
     &host::MESSAGES[163],
@@ -1869,7 +1869,7 @@ pub static MESSAGES: &[&MessageDef] = &[
     &host::MESSAGES[183],
     &host::MESSAGES[185],
     &host::MESSAGES[160],
-    &host::MESSAGES[29],
+    &host::MESSAGES[53],
     &host::MESSAGES[111],
     &host::MESSAGES[225],
     &host::MESSAGES[207],
@@ -1892,9 +1892,9 @@ pub static MESSAGES: &[&MessageDef] = &[
     &host::MESSAGES[196],
     &host::MESSAGES[208],
     &host::MESSAGES[215],
-    &host::MESSAGES[30],
+    &host::MESSAGES[54],
     &host::MESSAGES[176],
-    &host::MESSAGES[31],
+    &host::MESSAGES[55],
     &host::MESSAGES[250],
     &host::MESSAGES[158],
     &host::MESSAGES[195],
@@ -1903,8 +1903,8 @@ pub static MESSAGES: &[&MessageDef] = &[
     &host::MESSAGES[154],
     &host::MESSAGES[253],
     &host::MESSAGES[252],
+    &host::MESSAGES[69],
     &host::MESSAGES[70],
-    &host::MESSAGES[71],
     &host::MESSAGES[241],
     &host::MESSAGES[167],
     &host::MESSAGES[186],
@@ -1915,12 +1915,12 @@ pub static MESSAGES: &[&MessageDef] = &[
     &host::MESSAGES[213],
     &host::MESSAGES[147],
     &host::MESSAGES[175],
-    &host::MESSAGES[32],
+    &host::MESSAGES[56],
     &host::MESSAGES[173],
     &host::MESSAGES[251],
-    &host::MESSAGES[33],
-    &host::MESSAGES[34],
-    &host::MESSAGES[35],
+    &host::MESSAGES[57],
+    &host::MESSAGES[58],
+    &host::MESSAGES[59],
     &host::MESSAGES[129],
     &host::MESSAGES[166],
     &host::MESSAGES[249],
@@ -1930,20 +1930,20 @@ pub static MESSAGES: &[&MessageDef] = &[
     &host::MESSAGES[220],
     &host::MESSAGES[174],
     &host::MESSAGES[181],
-    &host::MESSAGES[36],
+    &host::MESSAGES[60],
     &host::MESSAGES[200],
     &host::MESSAGES[130],
     &host::MESSAGES[254],
     &host::MESSAGES[237],
-    &host::MESSAGES[72],
+    &host::MESSAGES[71],
     &host::MESSAGES[233],
     &host::MESSAGES[108],
-    &host::MESSAGES[73],
+    &host::MESSAGES[85],
     &host::MESSAGES[187],
     &host::MESSAGES[229],
     &host::MESSAGES[153],
     &host::MESSAGES[227],
-    &host::MESSAGES[37],
+    &host::MESSAGES[61],
     &host::MESSAGES[97],
     &host::MESSAGES[94],
     &host::MESSAGES[96],
@@ -1951,34 +1951,34 @@ pub static MESSAGES: &[&MessageDef] = &[
     &host::MESSAGES[99],
     &host::MESSAGES[98],
     &host::MESSAGES[101],
-    &host::MESSAGES[38],
+    &host::MESSAGES[62],
     &host::MESSAGES[116],
-    &host::MESSAGES[39],
+    &host::MESSAGES[26],
     &host::MESSAGES[112],
-    &host::MESSAGES[40],
-    &host::MESSAGES[74],
-    &host::MESSAGES[41],
-    &host::MESSAGES[42],
-    &host::MESSAGES[75],
+    &host::MESSAGES[27],
+    &host::MESSAGES[86],
+    &host::MESSAGES[28],
+    &host::MESSAGES[63],
+    &host::MESSAGES[72],
     &host::MESSAGES[102],
-    &host::MESSAGES[43],
-    &host::MESSAGES[44],
-    &host::MESSAGES[45],
-    &host::MESSAGES[46],
+    &host::MESSAGES[29],
+    &host::MESSAGES[30],
+    &host::MESSAGES[31],
+    &host::MESSAGES[32],
     &host::MESSAGES[136],
     &host::MESSAGES[110],
     &host::MESSAGES[140],
     &host::MESSAGES[141],
     &host::MESSAGES[137],
-    &host::MESSAGES[47],
+    &host::MESSAGES[33],
     &host::MESSAGES[95],
     &host::MESSAGES[91],
     &host::MESSAGES[105],
-    &host::MESSAGES[48],
-    &host::MESSAGES[49],
-    &host::MESSAGES[50],
-    &host::MESSAGES[76],
-    &host::MESSAGES[51],
+    &host::MESSAGES[64],
+    &host::MESSAGES[34],
+    &host::MESSAGES[35],
+    &host::MESSAGES[87],
+    &host::MESSAGES[36],
     &host::MESSAGES[224],
     &host::MESSAGES[211],
     &host::MESSAGES[179],
@@ -1986,54 +1986,54 @@ pub static MESSAGES: &[&MessageDef] = &[
     &host::MESSAGES[203],
     &host::MESSAGES[103],
     &host::MESSAGES[104],
-    &host::MESSAGES[77],
-    &host::MESSAGES[78],
+    &host::MESSAGES[73],
+    &host::MESSAGES[88],
     &host::MESSAGES[128],
-    &host::MESSAGES[52],
-    &host::MESSAGES[53],
-    &host::MESSAGES[54],
-    &host::MESSAGES[55],
+    &host::MESSAGES[37],
+    &host::MESSAGES[38],
+    &host::MESSAGES[65],
+    &host::MESSAGES[39],
     &host::MESSAGES[194],
-    &host::MESSAGES[79],
-    &host::MESSAGES[80],
+    &host::MESSAGES[74],
+    &host::MESSAGES[89],
     &host::MESSAGES[184],
     &host::MESSAGES[226],
     &host::MESSAGES[222],
     &host::MESSAGES[192],
-    &host::MESSAGES[56],
-    &host::MESSAGES[81],
-    &host::MESSAGES[57],
+    &host::MESSAGES[44],
+    &host::MESSAGES[75],
+    &host::MESSAGES[45],
     &host::MESSAGES[93],
     &host::MESSAGES[209],
     &host::MESSAGES[127],
     &host::MESSAGES[177],
-    &host::MESSAGES[82],
-    &host::MESSAGES[58],
+    &host::MESSAGES[76],
+    &host::MESSAGES[46],
     &host::MESSAGES[157],
     &host::MESSAGES[155],
-    &host::MESSAGES[83],
-    &host::MESSAGES[84],
-    &host::MESSAGES[85],
+    &host::MESSAGES[77],
+    &host::MESSAGES[78],
+    &host::MESSAGES[79],
     &host::MESSAGES[168],
-    &host::MESSAGES[59],
-    &host::MESSAGES[60],
-    &host::MESSAGES[86],
-    &host::MESSAGES[87],
-    &host::MESSAGES[88],
-    &host::MESSAGES[61],
+    &host::MESSAGES[47],
+    &host::MESSAGES[48],
+    &host::MESSAGES[80],
+    &host::MESSAGES[81],
+    &host::MESSAGES[82],
+    &host::MESSAGES[49],
     &host::MESSAGES[182],
     &host::MESSAGES[201],
-    &host::MESSAGES[89],
+    &host::MESSAGES[83],
     &host::MESSAGES[90],
-    &host::MESSAGES[62],
-    &host::MESSAGES[63],
+    &host::MESSAGES[40],
+    &host::MESSAGES[41],
     &host::MESSAGES[109],
     &host::MESSAGES[131],
-    &host::MESSAGES[64],
+    &host::MESSAGES[42],
     &host::MESSAGES[134],
     &host::MESSAGES[133],
     &host::MESSAGES[132],
-    &host::MESSAGES[65],
+    &host::MESSAGES[43],
     &host::MESSAGES[113],
     &host::MESSAGES[117],
     &host::MESSAGES[145],
@@ -2126,13 +2126,13 @@ pub static MESSAGES: &[&MessageDef] = &[
     &message::MESSAGES[6],
     &message::MESSAGES[7],
     &message::MESSAGES[8],
-    &network::MESSAGES[0],
+    &network::MESSAGES[1],
     &network::MESSAGES[35],
     &network::MESSAGES[28],
     &network::MESSAGES[4],
     &network::MESSAGES[6],
     &network::MESSAGES[40],
-    &network::MESSAGES[1],
+    &network::MESSAGES[0],
     &network::MESSAGES[41],
     &network::MESSAGES[7],
     &network::MESSAGES[24],
@@ -2182,57 +2182,57 @@ pub static MESSAGES: &[&MessageDef] = &[
     &network_sriov::MESSAGES[2],
     &network_sriov::MESSAGES[12],
     &network_sriov::MESSAGES[9],
-    &pool::MESSAGES[0],
+    &pool::MESSAGES[39],
     &pool::MESSAGES[129],
-    &pool::MESSAGES[1],
+    &pool::MESSAGES[40],
     &pool::MESSAGES[133],
     &pool::MESSAGES[137],
     &pool::MESSAGES[190],
     &pool::MESSAGES[116],
-    &pool::MESSAGES[2],
+    &pool::MESSAGES[0],
     &pool::MESSAGES[93],
-    &pool::MESSAGES[56],
-    &pool::MESSAGES[57],
+    &pool::MESSAGES[76],
+    &pool::MESSAGES[77],
+    &pool::MESSAGES[1],
+    &pool::MESSAGES[78],
+    &pool::MESSAGES[2],
     &pool::MESSAGES[3],
-    &pool::MESSAGES[58],
+    &pool::MESSAGES[56],
     &pool::MESSAGES[4],
     &pool::MESSAGES[5],
-    &pool::MESSAGES[59],
     &pool::MESSAGES[6],
     &pool::MESSAGES[7],
+    &pool::MESSAGES[46],
     &pool::MESSAGES[8],
     &pool::MESSAGES[9],
     &pool::MESSAGES[10],
+    &pool::MESSAGES[47],
+    &pool::MESSAGES[92],
     &pool::MESSAGES[11],
     &pool::MESSAGES[12],
     &pool::MESSAGES[13],
     &pool::MESSAGES[14],
-    &pool::MESSAGES[92],
     &pool::MESSAGES[15],
     &pool::MESSAGES[16],
+    &pool::MESSAGES[57],
+    &pool::MESSAGES[79],
     &pool::MESSAGES[17],
     &pool::MESSAGES[18],
     &pool::MESSAGES[19],
+    &pool::MESSAGES[91],
     &pool::MESSAGES[20],
-    &pool::MESSAGES[60],
-    &pool::MESSAGES[61],
     &pool::MESSAGES[21],
     &pool::MESSAGES[22],
     &pool::MESSAGES[23],
-    &pool::MESSAGES[91],
     &pool::MESSAGES[24],
+    &pool::MESSAGES[58],
+    &pool::MESSAGES[80],
     &pool::MESSAGES[25],
-    &pool::MESSAGES[26],
-    &pool::MESSAGES[27],
-    &pool::MESSAGES[28],
-    &pool::MESSAGES[62],
-    &pool::MESSAGES[63],
-    &pool::MESSAGES[29],
     &pool::MESSAGES[87],
     &pool::MESSAGES[86],
     &pool::MESSAGES[95],
     &pool::MESSAGES[94],
-    &pool::MESSAGES[30],
+    &pool::MESSAGES[26],
     &pool::MESSAGES[98],
     &pool::MESSAGES[99],
     &pool::MESSAGES[101],
@@ -2254,7 +2254,7 @@ pub static MESSAGES: &[&MessageDef] = &[
     &pool::MESSAGES[178],
     &pool::MESSAGES[176],
     &pool::MESSAGES[153],
-    &pool::MESSAGES[64],
+    &pool::MESSAGES[59],
     &pool::MESSAGES[131],
     &pool::MESSAGES[123],
     &pool::MESSAGES[150],
@@ -2270,7 +2270,7 @@ pub static MESSAGES: &[&MessageDef] = &[
     &pool::MESSAGES[162],
     &pool::MESSAGES[183],
     &pool::MESSAGES[188],
-    &pool::MESSAGES[31],
+    &pool::MESSAGES[48],
     &pool::MESSAGES[194],
     &pool::MESSAGES[157],
     &pool::MESSAGES[175],
@@ -2307,81 +2307,81 @@ pub static MESSAGES: &[&MessageDef] = &[
     &pool::MESSAGES[139],
     &pool::MESSAGES[140],
     &pool::MESSAGES[143],
-    &pool::MESSAGES[32],
-    &pool::MESSAGES[33],
-    &pool::MESSAGES[34],
-    &pool::MESSAGES[35],
-    &pool::MESSAGES[36],
+    &pool::MESSAGES[49],
+    &pool::MESSAGES[50],
+    &pool::MESSAGES[51],
+    &pool::MESSAGES[52],
+    &pool::MESSAGES[27],
     &pool::MESSAGES[90],
-    &pool::MESSAGES[37],
+    &pool::MESSAGES[53],
     &pool::MESSAGES[88],
     &pool::MESSAGES[85],
-    &pool::MESSAGES[38],
-    &pool::MESSAGES[65],
-    &pool::MESSAGES[66],
+    &pool::MESSAGES[28],
+    &pool::MESSAGES[81],
+    &pool::MESSAGES[60],
     &pool::MESSAGES[89],
-    &pool::MESSAGES[39],
-    &pool::MESSAGES[40],
+    &pool::MESSAGES[29],
+    &pool::MESSAGES[30],
+    &pool::MESSAGES[31],
+    &pool::MESSAGES[32],
     &pool::MESSAGES[41],
-    &pool::MESSAGES[42],
-    &pool::MESSAGES[43],
     &pool::MESSAGES[134],
     &pool::MESSAGES[138],
     &pool::MESSAGES[191],
     &pool::MESSAGES[117],
-    &pool::MESSAGES[44],
+    &pool::MESSAGES[42],
     &pool::MESSAGES[130],
-    &pool::MESSAGES[67],
-    &pool::MESSAGES[45],
-    &pool::MESSAGES[46],
-    &pool::MESSAGES[47],
-    &pool::MESSAGES[48],
-    &pool::MESSAGES[49],
+    &pool::MESSAGES[61],
+    &pool::MESSAGES[54],
+    &pool::MESSAGES[55],
+    &pool::MESSAGES[33],
+    &pool::MESSAGES[34],
+    &pool::MESSAGES[35],
     &pool::MESSAGES[199],
-    &pool::MESSAGES[68],
+    &pool::MESSAGES[62],
     &pool::MESSAGES[174],
     &pool::MESSAGES[113],
-    &pool::MESSAGES[69],
+    &pool::MESSAGES[63],
     &pool::MESSAGES[109],
-    &pool::MESSAGES[70],
-    &pool::MESSAGES[71],
-    &pool::MESSAGES[72],
-    &pool::MESSAGES[73],
+    &pool::MESSAGES[64],
+    &pool::MESSAGES[65],
+    &pool::MESSAGES[66],
+    &pool::MESSAGES[67],
     &pool::MESSAGES[132],
     &pool::MESSAGES[124],
-    &pool::MESSAGES[50],
+    &pool::MESSAGES[43],
     &pool::MESSAGES[193],
     &pool::MESSAGES[136],
-    &pool::MESSAGES[74],
-    &pool::MESSAGES[51],
+    &pool::MESSAGES[68],
+    &pool::MESSAGES[44],
     &pool::MESSAGES[163],
     &pool::MESSAGES[189],
     &pool::MESSAGES[195],
     &pool::MESSAGES[158],
-    &pool::MESSAGES[75],
+    &pool::MESSAGES[69],
     &pool::MESSAGES[172],
     &pool::MESSAGES[106],
     &pool::MESSAGES[104],
     &pool::MESSAGES[115],
     &pool::MESSAGES[156],
-    &pool::MESSAGES[52],
-    &pool::MESSAGES[76],
-    &pool::MESSAGES[77],
+    &pool::MESSAGES[45],
+    &pool::MESSAGES[70],
+    &pool::MESSAGES[71],
     &pool::MESSAGES[111],
     &pool::MESSAGES[128],
-    &pool::MESSAGES[78],
-    &pool::MESSAGES[79],
-    &pool::MESSAGES[80],
+    &pool::MESSAGES[72],
+    &pool::MESSAGES[82],
+    &pool::MESSAGES[73],
     &pool::MESSAGES[197],
-    &pool::MESSAGES[81],
+    &pool::MESSAGES[83],
     &pool::MESSAGES[142],
     &pool::MESSAGES[144],
-    &pool::MESSAGES[53],
-    &pool::MESSAGES[82],
-    &pool::MESSAGES[54],
-    &pool::MESSAGES[55],
-    &pool::MESSAGES[83],
+    &pool::MESSAGES[36],
+    &pool::MESSAGES[74],
+    &pool::MESSAGES[37],
+    &pool::MESSAGES[38],
     &pool::MESSAGES[84],
+    &pool::MESSAGES[75],
     &pool_patch::MESSAGES[25],
     &pool_patch::MESSAGES[0],
     &pool_patch::MESSAGES[1],
@@ -2474,7 +2474,7 @@ pub static MESSAGES: &[&MessageDef] = &[
     &session::MESSAGES[19],
     &session::MESSAGES[0],
     &session::MESSAGES[1],
-    &session::MESSAGES[2],
+    &session::MESSAGES[7],
     &session::MESSAGES[25],
     &session::MESSAGES[24],
     &session::MESSAGES[10],
@@ -2493,14 +2493,14 @@ pub static MESSAGES: &[&MessageDef] = &[
     &session::MESSAGES[14],
     &session::MESSAGES[12],
     &session::MESSAGES[23],
+    &session::MESSAGES[2],
     &session::MESSAGES[3],
     &session::MESSAGES[4],
     &session::MESSAGES[5],
-    &session::MESSAGES[6],
     &session::MESSAGES[20],
     &session::MESSAGES[18],
     &session::MESSAGES[9],
-    &session::MESSAGES[7],
+    &session::MESSAGES[6],
     &session::MESSAGES[8],
     &subject::MESSAGES[0],
     &subject::MESSAGES[13],
@@ -2511,12 +2511,12 @@ pub static MESSAGES: &[&MessageDef] = &[
     &subject::MESSAGES[7],
     &subject::MESSAGES[3],
     &subject::MESSAGES[11],
-    &subject::MESSAGES[1],
+    &subject::MESSAGES[2],
     &subject::MESSAGES[4],
     &subject::MESSAGES[12],
     &subject::MESSAGES[10],
     &subject::MESSAGES[9],
-    &subject::MESSAGES[2],
+    &subject::MESSAGES[1],
     &task::MESSAGES[7],
     &task::MESSAGES[0],
     &task::MESSAGES[1],
@@ -2592,25 +2592,25 @@ pub mod messages {
     pub mod session {
         use crate::MessageId;
 
-        /// Changes password of the session.
+        /// Changes the local superuser's password on every host.
         pub const CHANGE_PASSWORD: MessageId = MessageId(2142);
-        /// Creates from db file of the session.
+        /// Opens a session that reads an exported database instead of the pool's.
         pub const CREATE_FROM_DB_FILE: MessageId = MessageId(2143);
-        /// Answers all subject identifiers of the session.
-        pub const GET_ALL_SUBJECT_IDENTIFIERS: MessageId = MessageId(2144);
-        /// Locals logout of the session.
+        /// Ends a session of the local superuser that was opened while the master was away.
         pub const LOCAL_LOGOUT: MessageId = MessageId(2163);
-        /// Logins with password of the session.
+        /// Logs in by name and password and answers the session.
         pub const LOGIN_WITH_PASSWORD: MessageId = MessageId(2164);
-        /// Logouts the session.
+        /// Ends the session.
         pub const LOGOUT: MessageId = MessageId(2165);
-        /// Logouts subject identifier of the session.
+        /// Ends every session of a subject.
         pub const LOGOUT_SUBJECT_IDENTIFIER: MessageId = MessageId(2166);
-        /// Slaves local login with password of the session.
+        /// Logs in to this host alone, whether or not there is a master.
         pub const SLAVE_LOCAL_LOGIN_WITH_PASSWORD: MessageId = MessageId(2170);
-        /// Slaves login of the session.
+        /// Lists the subjects that have sessions.
+        pub const GET_ALL_SUBJECT_IDENTIFIERS: MessageId = MessageId(2144);
+        /// Opens a session for another host of the pool, by the pool's secret.
         pub const SLAVE_LOGIN: MessageId = MessageId(2171);
-        /// Slaves local login of the session.
+        /// Opens a session on this host alone, by the pool's secret.
         pub const SLAVE_LOCAL_LOGIN: MessageId = MessageId(2169);
     }
     /// Messages of `auth`.
@@ -2630,10 +2630,10 @@ pub mod messages {
 
         /// Adds a key to roles of the subject.
         pub const ADD_TO_ROLES: MessageId = MessageId(2172);
-        /// Answers permissions name label of the subject.
-        pub const GET_PERMISSIONS_NAME_LABEL: MessageId = MessageId(2181);
         /// Removes a key from roles of the subject.
         pub const REMOVE_FROM_ROLES: MessageId = MessageId(2186);
+        /// Answers permissions name label of the subject.
+        pub const GET_PERMISSIONS_NAME_LABEL: MessageId = MessageId(2181);
     }
     /// Messages of `role`.
     pub mod role {
@@ -2652,239 +2652,239 @@ pub mod messages {
     pub mod task {
         use crate::MessageId;
 
-        /// Cancels the task.
+        /// Asks that the task end early; it may take a while, or finish all the same.
         pub const CANCEL: MessageId = MessageId(2188);
-        /// Creates a task.
+        /// Makes a task for work that a client does itself.
         pub const CREATE: MessageId = MessageId(2189);
-        /// Destroys the task.
+        /// Forgets the task; what still runs goes on.
         pub const DESTROY: MessageId = MessageId(2190);
-        /// Sets error info of the task.
+        /// Sets the error of a task that a client made.
         pub const SET_ERROR_INFO: MessageId = MessageId(2216);
-        /// Sets progress of the task.
+        /// Sets the progress of a task that a client made.
         pub const SET_PROGRESS: MessageId = MessageId(2218);
-        /// Sets result of the task.
+        /// Sets the result of a task that a client made.
         pub const SET_RESULT: MessageId = MessageId(2219);
-        /// Sets status of the task.
+        /// Sets the status of a task that a client made.
         pub const SET_STATUS: MessageId = MessageId(2220);
-        /// Adds a key to other config of the task.
+        /// Adds a key to the client's notes on the task.
         pub const ADD_TO_OTHER_CONFIG: MessageId = MessageId(2187);
-        /// Removes a key from other config of the task.
+        /// Removes a key from the client's notes on the task.
         pub const REMOVE_FROM_OTHER_CONFIG: MessageId = MessageId(2215);
-        /// Sets other config of the task.
+        /// Sets the client's notes on the task.
         pub const SET_OTHER_CONFIG: MessageId = MessageId(2217);
     }
     /// Messages of `event`.
     pub mod event {
         use crate::MessageId;
 
-        /// Froms the event.
+        /// Waits for changes later than a token and answers them with the next token.
         pub const FROM: MessageId = MessageId(1449);
-        /// Answers current id of the event.
-        pub const GET_CURRENT_ID: MessageId = MessageId(1450);
-        /// Injects the event.
+        /// Makes an object look changed, and answers a token from just before.
         pub const INJECT: MessageId = MessageId(1451);
-        /// Nexts the event.
+        /// Answers the number of the latest change.
+        pub const GET_CURRENT_ID: MessageId = MessageId(1450);
+        /// Waits for changes to the registered classes; `event.from` does it better.
         pub const NEXT: MessageId = MessageId(1452);
-        /// Registers the event.
+        /// Registers the session for changes to classes; `*` means all.
         pub const REGISTER: MessageId = MessageId(1453);
-        /// Unregisters the event.
+        /// Ends the session's registration for classes.
         pub const UNREGISTER: MessageId = MessageId(1454);
     }
     /// Messages of `pool`.
     pub mod pool {
         use crate::MessageId;
 
-        /// Adds repository to the pool.
-        pub const ADD_REPOSITORY: MessageId = MessageId(1852);
-        /// Adds a key to guest agent config of the pool.
-        pub const ADD_TO_GUEST_AGENT_CONFIG: MessageId = MessageId(1854);
-        /// Applies edition of the pool.
+        /// Applies an edition to every host.
         pub const APPLY_EDITION: MessageId = MessageId(1859);
-        /// Certificates sync of the pool.
+        /// Brings certificates and revocation lists of every host in line with the master's.
         pub const CERTIFICATE_SYNC: MessageId = MessageId(1863);
-        /// Checks update readiness of the pool.
+        /// Lists the reasons why the pool cannot be updated now.
         pub const CHECK_UPDATE_READINESS: MessageId = MessageId(1865);
-        /// Configures repository proxy of the pool.
+        /// Sets the proxy on the way to the repositories.
         pub const CONFIGURE_REPOSITORY_PROXY: MessageId = MessageId(1866);
-        /// Creates VLAN of the pool.
+        /// Makes a VLAN on a device of every host; see `create_VLAN_from_PIF`.
         pub const CREATE_VLAN: MessageId = MessageId(1868);
-        /// Creates VLAN from PIF of the pool.
+        /// Makes a VLAN on each host's PIF of the same device.
         pub const CREATE_VLAN_FROM_PIF: MessageId = MessageId(1869);
-        /// Creates new blob of the pool.
+        /// Attaches an empty blob to the pool.
         pub const CREATE_NEW_BLOB: MessageId = MessageId(1870);
-        /// Crls install of the pool.
+        /// Installs a certificate revocation list on every host.
         pub const CRL_INSTALL: MessageId = MessageId(1871);
-        /// Crls list of the pool.
-        pub const CRL_LIST: MessageId = MessageId(1872);
-        /// Crls uninstall of the pool.
+        /// Removes a certificate revocation list from every host.
         pub const CRL_UNINSTALL: MessageId = MessageId(1873);
-        /// Deconfigures workload balancing of the pool.
+        /// Forgets the workload balancing server.
         pub const DECONFIGURE_WLB: MessageId = MessageId(1874);
-        /// Designates new master of the pool.
+        /// Makes another host the master, in an orderly way.
         pub const DESIGNATE_NEW_MASTER: MessageId = MessageId(1875);
-        /// Detects nonhomogeneous external auth of the pool.
-        pub const DETECT_NONHOMOGENEOUS_EXTERNAL_AUTH: MessageId = MessageId(1876);
-        /// Disables client certificate auth of the pool.
+        /// No longer lets clients prove themselves by certificate.
         pub const DISABLE_CLIENT_CERTIFICATE_AUTH: MessageId = MessageId(1878);
-        /// Disables external auth of the pool.
+        /// Turns external authentication off on every host.
         pub const DISABLE_EXTERNAL_AUTH: MessageId = MessageId(1879);
-        /// Disables HA of the pool.
+        /// Turns high availability off.
         pub const DISABLE_HA: MessageId = MessageId(1880);
-        /// Disables local storage caching of the pool.
+        /// Turns caching on local storage off on every host.
         pub const DISABLE_LOCAL_STORAGE_CACHING: MessageId = MessageId(1881);
-        /// Disables redo log of the pool.
+        /// Stops writing changes to shared storage.
         pub const DISABLE_REDO_LOG: MessageId = MessageId(1882);
-        /// Disables repository proxy of the pool.
+        /// Goes to the repositories without proxy.
         pub const DISABLE_REPOSITORY_PROXY: MessageId = MessageId(1883);
-        /// Ejects the pool.
+        /// Takes a host out of the pool and makes it a pool of its own.
         pub const EJECT: MessageId = MessageId(1886);
-        /// Emergencies reset master of the pool.
+        /// Points this host at another master when the old one is lost.
         pub const EMERGENCY_RESET_MASTER: MessageId = MessageId(1887);
-        /// Emergencies transition to master of the pool.
+        /// Makes this host the master when the old one is lost.
         pub const EMERGENCY_TRANSITION_TO_MASTER: MessageId = MessageId(1888);
-        /// Enables client certificate auth of the pool.
+        /// Lets clients prove themselves by certificate.
         pub const ENABLE_CLIENT_CERTIFICATE_AUTH: MessageId = MessageId(1890);
-        /// Enables external auth of the pool.
+        /// Turns external authentication on on every host.
         pub const ENABLE_EXTERNAL_AUTH: MessageId = MessageId(1891);
-        /// Enables HA of the pool.
+        /// Turns high availability on.
         pub const ENABLE_HA: MessageId = MessageId(1892);
-        /// Enables local storage caching of the pool.
+        /// Turns caching on local storage on on every host.
         pub const ENABLE_LOCAL_STORAGE_CACHING: MessageId = MessageId(1893);
-        /// Enables redo log of the pool.
+        /// Starts to write changes to shared storage too.
         pub const ENABLE_REDO_LOG: MessageId = MessageId(1894);
-        /// Enables TLS verification of the pool.
+        /// Makes hosts check each other's certificates, for good.
         pub const ENABLE_TLS_VERIFICATION: MessageId = MessageId(1897);
-        /// Externals auth set ldaps of the pool.
+        /// Says whether the directory is asked over TLS.
         pub const EXTERNAL_AUTH_SET_LDAPS: MessageId = MessageId(1902);
-        /// Answers license state of the pool.
-        pub const GET_LICENSE_STATE: MessageId = MessageId(1940);
-        /// Has compute hypothetical max host failures to tolerate of the pool.
-        pub const HA_COMPUTE_HYPOTHETICAL_MAX_HOST_FAILURES_TO_TOLERATE: MessageId = MessageId(1977);
-        /// Has compute max host failures to tolerate of the pool.
-        pub const HA_COMPUTE_MAX_HOST_FAILURES_TO_TOLERATE: MessageId = MessageId(1978);
-        /// Has compute VM failover plan of the pool.
-        pub const HA_COMPUTE_VM_FAILOVER_PLAN: MessageId = MessageId(1979);
-        /// Has failover plan exists of the pool.
-        pub const HA_FAILOVER_PLAN_EXISTS: MessageId = MessageId(1980);
-        /// Has prevent restarts for of the pool.
+        /// Holds restarts back for some seconds.
         pub const HA_PREVENT_RESTARTS_FOR: MessageId = MessageId(1981);
-        /// Says whether the pool has extension.
-        pub const HAS_EXTENSION: MessageId = MessageId(1983);
-        /// Initializes workload balancing of the pool.
+        /// Connects the pool to a workload balancing server.
         pub const INITIALIZE_WLB: MessageId = MessageId(1986);
-        /// Joins the pool.
+        /// Makes this host, a pool of its own, a member of another pool.
         pub const JOIN: MessageId = MessageId(1990);
-        /// Joins force of the pool.
+        /// As join, past the checks that protect from unlike hosts.
         pub const JOIN_FORCE: MessageId = MessageId(1991);
-        /// Managements reconfigure of the pool.
+        /// Moves every host's management to another network.
         pub const MANAGEMENT_RECONFIGURE: MessageId = MessageId(1992);
-        /// Recovers slaves of the pool.
+        /// Tells hosts that lost the master where it is, and lists them.
         pub const RECOVER_SLAVES: MessageId = MessageId(1993);
-        /// Removes a key from guest agent config of the pool.
-        pub const REMOVE_FROM_GUEST_AGENT_CONFIG: MessageId = MessageId(1994);
-        /// Removes repository from the pool.
-        pub const REMOVE_REPOSITORY: MessageId = MessageId(1999);
-        /// Retrieves workload balancing configuration of the pool.
-        pub const RETRIEVE_WLB_CONFIGURATION: MessageId = MessageId(2002);
-        /// Retrieves workload balancing recommendations of the pool.
-        pub const RETRIEVE_WLB_RECOMMENDATIONS: MessageId = MessageId(2003);
-        /// Rotates secret of the pool.
+        /// Gives the pool a new secret.
         pub const ROTATE_SECRET: MessageId = MessageId(2004);
-        /// Sends test post of the pool.
+        /// Sends a body to a host by POST and answers the reply, for tests.
         pub const SEND_TEST_POST: MessageId = MessageId(2005);
-        /// Sends workload balancing configuration of the pool.
+        /// Changes the settings of workload balancing.
         pub const SEND_WLB_CONFIGURATION: MessageId = MessageId(2006);
-        /// Sets HA host failures to tolerate of the pool.
-        pub const SET_HA_HOST_FAILURES_TO_TOLERATE: MessageId = MessageId(2019);
-        /// Sets igmp snooping enabled of the pool.
-        pub const SET_IGMP_SNOOPING_ENABLED: MessageId = MessageId(2023);
-        /// Sets repositories of the pool.
-        pub const SET_REPOSITORIES: MessageId = MessageId(2034);
-        /// Syncs database of the pool.
+        /// Makes sure that every host has the latest database.
         pub const SYNC_DATABASE: MessageId = MessageId(2046);
-        /// Syncs updates of the pool.
+        /// Fetches updates from the repositories.
         pub const SYNC_UPDATES: MessageId = MessageId(2048);
-        /// Tests archive target of the pool.
+        /// Tried out a place for archived VMs.
         pub const TEST_ARCHIVE_TARGET: MessageId = MessageId(2049);
-        /// Certificates install of the pool.
-        pub const CERTIFICATE_INSTALL: MessageId = MessageId(1861);
-        /// Certificates list of the pool.
-        pub const CERTIFICATE_LIST: MessageId = MessageId(1862);
-        /// Certificates uninstall of the pool.
-        pub const CERTIFICATE_UNINSTALL: MessageId = MessageId(1864);
-        /// Configures update sync of the pool.
+        /// Adds a repository to those that updates come from.
+        pub const ADD_REPOSITORY: MessageId = MessageId(1852);
+        /// Adds a setting that guests may read.
+        pub const ADD_TO_GUEST_AGENT_CONFIG: MessageId = MessageId(1854);
+        /// Removes a setting that guests may read.
+        pub const REMOVE_FROM_GUEST_AGENT_CONFIG: MessageId = MessageId(1994);
+        /// Removes a repository from those that updates come from.
+        pub const REMOVE_REPOSITORY: MessageId = MessageId(1999);
+        /// Sets how many hosts may fail at once.
+        pub const SET_HA_HOST_FAILURES_TO_TOLERATE: MessageId = MessageId(2019);
+        /// Says whether bridges follow IGMP.
+        pub const SET_IGMP_SNOOPING_ENABLED: MessageId = MessageId(2023);
+        /// Sets the repositories that updates come from.
+        pub const SET_REPOSITORIES: MessageId = MessageId(2034);
+        /// Lists the certificate revocation lists.
+        pub const CRL_LIST: MessageId = MessageId(1872);
+        /// Fails if hosts differ in external authentication.
+        pub const DETECT_NONHOMOGENEOUS_EXTERNAL_AUTH: MessageId = MessageId(1876);
+        /// Answers edition and expiry of the pool's licence.
+        pub const GET_LICENSE_STATE: MessageId = MessageId(1940);
+        /// Answers how many failures could be borne with these priorities.
+        pub const HA_COMPUTE_HYPOTHETICAL_MAX_HOST_FAILURES_TO_TOLERATE: MessageId = MessageId(1977);
+        /// Answers how many failures can be borne.
+        pub const HA_COMPUTE_MAX_HOST_FAILURES_TO_TOLERATE: MessageId = MessageId(1978);
+        /// Answers where each VM would go if these hosts failed.
+        pub const HA_COMPUTE_VM_FAILOVER_PLAN: MessageId = MessageId(1979);
+        /// Says whether this many failures can be borne.
+        pub const HA_FAILOVER_PLAN_EXISTS: MessageId = MessageId(1980);
+        /// Says whether every host has an extension.
+        pub const HAS_EXTENSION: MessageId = MessageId(1983);
+        /// Answers the settings of workload balancing.
+        pub const RETRIEVE_WLB_CONFIGURATION: MessageId = MessageId(2002);
+        /// Answers which VMs workload balancing would move.
+        pub const RETRIEVE_WLB_RECOMMENDATIONS: MessageId = MessageId(2003);
+        /// Sets how often and on which day updates are fetched.
         pub const CONFIGURE_UPDATE_SYNC: MessageId = MessageId(1867);
-        /// Disables ssh of the pool.
+        /// Turns SSH off on every host.
         pub const DISABLE_SSH: MessageId = MessageId(1884);
-        /// Disables SSL legacy of the pool.
-        pub const DISABLE_SSL_LEGACY: MessageId = MessageId(1885);
-        /// Enables ssh of the pool.
+        /// Turns SSH on on every host.
         pub const ENABLE_SSH: MessageId = MessageId(1895);
-        /// Enables SSL legacy of the pool.
-        pub const ENABLE_SSL_LEGACY: MessageId = MessageId(1896);
-        /// Answers guest secureboot readiness of the pool.
+        /// Says whether VMs can use Secure Boot in this pool.
         pub const GET_GUEST_SECUREBOOT_READINESS: MessageId = MessageId(1924);
-        /// Installs CA certificate of the pool.
-        pub const INSTALL_CA_CERTIFICATE: MessageId = MessageId(1987);
-        /// Installs trusted certificate of the pool.
+        /// Installs a certificate that every host trusts for a purpose.
         pub const INSTALL_TRUSTED_CERTIFICATE: MessageId = MessageId(1988);
-        /// Resets telemetry uuid of the pool.
+        /// Gives telemetry a new identifier.
         pub const RESET_TELEMETRY_UUID: MessageId = MessageId(2001);
-        /// Sets console idle timeout of the pool.
+        /// Sets after how many idle seconds consoles of hosts close.
         pub const SET_CONSOLE_IDLE_TIMEOUT: MessageId = MessageId(2008);
-        /// Sets custom uefi certificates of the pool.
+        /// Sets the Secure Boot certificates that replace the default ones.
         pub const SET_CUSTOM_UEFI_CERTIFICATES: MessageId = MessageId(2011);
-        /// Sets ext auth cache enabled of the pool.
+        /// Says whether logins of subjects are remembered.
         pub const SET_EXT_AUTH_CACHE_ENABLED: MessageId = MessageId(2013);
-        /// Sets ext auth cache expiry of the pool.
+        /// Sets for how many seconds a login is remembered.
         pub const SET_EXT_AUTH_CACHE_EXPIRY: MessageId = MessageId(2014);
-        /// Sets ext auth cache size of the pool.
+        /// Sets how many logins are remembered.
         pub const SET_EXT_AUTH_CACHE_SIZE: MessageId = MessageId(2015);
-        /// Sets ext auth max threads of the pool.
+        /// Sets how many logins of subjects may be checked at once.
         pub const SET_EXT_AUTH_MAX_THREADS: MessageId = MessageId(2016);
-        /// Sets https only of the pool.
+        /// Says whether hosts refuse plain HTTP.
         pub const SET_HTTPS_ONLY: MessageId = MessageId(2022);
-        /// Sets local auth max threads of the pool.
+        /// Sets how many logins of local users may be checked at once.
         pub const SET_LOCAL_AUTH_MAX_THREADS: MessageId = MessageId(2028);
-        /// Sets ssh auto mode of the pool.
+        /// Says whether SSH is turned on by itself when a host's service is down.
         pub const SET_SSH_AUTO_MODE: MessageId = MessageId(2035);
-        /// Sets ssh enabled timeout of the pool.
+        /// Sets for how many seconds SSH stays on.
         pub const SET_SSH_ENABLED_TIMEOUT: MessageId = MessageId(2036);
-        /// Sets telemetry next collection of the pool.
+        /// Sets the earliest time of the next collection.
         pub const SET_TELEMETRY_NEXT_COLLECTION: MessageId = MessageId(2039);
-        /// Sets uefi certificates of the pool.
-        pub const SET_UEFI_CERTIFICATES: MessageId = MessageId(2040);
-        /// Sets update sync enabled of the pool.
+        /// Says whether updates are fetched by themselves.
         pub const SET_UPDATE_SYNC_ENABLED: MessageId = MessageId(2041);
-        /// Sets vswitch controller of the pool.
-        pub const SET_VSWITCH_CONTROLLER: MessageId = MessageId(2043);
-        /// Syncs trusted certificates from of the pool.
+        /// Copies trusted certificates from another pool.
         pub const SYNC_TRUSTED_CERTIFICATES_FROM: MessageId = MessageId(2047);
-        /// Uninstalls CA certificate of the pool.
-        pub const UNINSTALL_CA_CERTIFICATE: MessageId = MessageId(2050);
-        /// Uninstalls trusted certificate of the pool.
+        /// Removes a certificate that hosts trust for a purpose.
         pub const UNINSTALL_TRUSTED_CERTIFICATE: MessageId = MessageId(2051);
-        /// Initials auth of the pool.
+        /// Installs a trusted certificate on every host; see `install_ca_certificate`.
+        pub const CERTIFICATE_INSTALL: MessageId = MessageId(1861);
+        /// Lists the trusted certificates.
+        pub const CERTIFICATE_LIST: MessageId = MessageId(1862);
+        /// Removes a trusted certificate from every host; see `uninstall_ca_certificate`.
+        pub const CERTIFICATE_UNINSTALL: MessageId = MessageId(1864);
+        /// Turns outdated versions of TLS off; they always are.
+        pub const DISABLE_SSL_LEGACY: MessageId = MessageId(1885);
+        /// Turned outdated versions of TLS on.
+        pub const ENABLE_SSL_LEGACY: MessageId = MessageId(1896);
+        /// Installs a certificate authority that every host trusts.
+        pub const INSTALL_CA_CERTIFICATE: MessageId = MessageId(1987);
+        /// Sets the Secure Boot certificates that VMs get.
+        pub const SET_UEFI_CERTIFICATES: MessageId = MessageId(2040);
+        /// Sets the controller of the virtual switches.
+        pub const SET_VSWITCH_CONTROLLER: MessageId = MessageId(2043);
+        /// Removes a certificate authority that hosts trust.
+        pub const UNINSTALL_CA_CERTIFICATE: MessageId = MessageId(2050);
+        /// Answers the pool's secret to a host that joins.
         pub const INITIAL_AUTH: MessageId = MessageId(1985);
-        /// Exchanges certificates on join of the pool.
+        /// Swaps host certificates with a host that joins.
         pub const EXCHANGE_CERTIFICATES_ON_JOIN: MessageId = MessageId(1899);
-        /// Exchanges CA certificates on join of the pool.
+        /// Swaps certificate authorities with a host that joins.
         pub const EXCHANGE_CA_CERTIFICATES_ON_JOIN: MessageId = MessageId(1898);
-        /// Helloes the pool.
+        /// Says that a host is up, and whether the master knows it.
         pub const HELLO: MessageId = MessageId(1984);
-        /// Says whether the pool is slave.
+        /// Says whether the host is not the master.
         pub const IS_SLAVE: MessageId = MessageId(1989);
-        /// Has schedule plan recomputation of the pool.
+        /// Has the failover plan computed anew soon.
         pub const HA_SCHEDULE_PLAN_RECOMPUTATION: MessageId = MessageId(1982);
-        /// Enables binary storage of the pool.
+        /// Allows blobs and metrics to be kept on disk.
         pub const ENABLE_BINARY_STORAGE: MessageId = MessageId(1889);
-        /// Disables binary storage of the pool.
+        /// No longer allows blobs and metrics on disk.
         pub const DISABLE_BINARY_STORAGE: MessageId = MessageId(1877);
-        /// Audits log append of the pool.
+        /// Appends a line to the audit log.
         pub const AUDIT_LOG_APPEND: MessageId = MessageId(1860);
-        /// Exchanges trusted certificates on join of the pool.
+        /// Swaps trusted certificates with a host that joins.
         pub const EXCHANGE_TRUSTED_CERTIFICATES_ON_JOIN: MessageId = MessageId(1901);
-        /// Exchanges crls on join of the pool.
+        /// Swaps certificate revocation lists with a host that joins.
         pub const EXCHANGE_CRLS_ON_JOIN: MessageId = MessageId(1900);
     }
     /// Messages of `pool_patch`.
@@ -2933,235 +2933,229 @@ pub mod messages {
     pub mod vm {
         use crate::MessageId;
 
-        /// Adds a key to NVRAM of the VM.
-        pub const ADD_TO_NVRAM: MessageId = MessageId(941);
-        /// Adds a key to VCPUs params live of the VM.
-        pub const ADD_TO_VCPUS_PARAMS_LIVE: MessageId = MessageId(943);
-        /// Adds a key to blocked operations of the VM.
-        pub const ADD_TO_BLOCKED_OPERATIONS: MessageId = MessageId(944);
-        /// Adds a key to other config of the VM.
-        pub const ADD_TO_OTHER_CONFIG: MessageId = MessageId(945);
-        /// Adds a key to platform of the VM.
-        pub const ADD_TO_PLATFORM: MessageId = MessageId(946);
-        /// Fails unless agile holds.
-        pub const ASSERT_AGILE: MessageId = MessageId(948);
-        /// Fails unless can be recovered holds.
-        pub const ASSERT_CAN_BE_RECOVERED: MessageId = MessageId(949);
-        /// Fails unless can boot here holds.
-        pub const ASSERT_CAN_BOOT_HERE: MessageId = MessageId(950);
-        /// Fails unless can migrate holds.
-        pub const ASSERT_CAN_MIGRATE: MessageId = MessageId(951);
-        /// Fails unless operation valid holds.
-        pub const ASSERT_OPERATION_VALID: MessageId = MessageId(953);
-        /// Calls plugin of the VM.
+        /// Runs a function of a plug-in for it on its host.
         pub const CALL_PLUGIN: MessageId = MessageId(956);
-        /// Checkpoints the VM.
+        /// Takes a snapshot with its memory.
         pub const CHECKPOINT: MessageId = MessageId(957);
-        /// Cleans reboot of the VM.
+        /// Asks the guest to reboot, and waits.
         pub const CLEAN_REBOOT: MessageId = MessageId(958);
-        /// Cleans shutdown of the VM.
+        /// Asks the guest to power off, and waits.
         pub const CLEAN_SHUTDOWN: MessageId = MessageId(959);
-        /// Clones the VM.
+        /// Makes a fast copy that shares unchanged data with it.
         pub const CLONE: MessageId = MessageId(960);
-        /// Computes memory overhead of the VM.
-        pub const COMPUTE_MEMORY_OVERHEAD: MessageId = MessageId(961);
-        /// Copies the VM.
+        /// Makes a full copy, perhaps in another SR.
         pub const COPY: MessageId = MessageId(962);
-        /// Copies bios strings of the VM.
+        /// Takes firmware strings over from a host.
         pub const COPY_BIOS_STRINGS: MessageId = MessageId(963);
-        /// Creates new blob of the VM.
+        /// Attaches an empty blob to the VM.
         pub const CREATE_NEW_BLOB: MessageId = MessageId(965);
-        /// Forgets data source archives of the VM.
+        /// Forgets what was recorded of a data source.
         pub const FORGET_DATA_SOURCE_ARCHIVES: MessageId = MessageId(968);
-        /// Answers SRs required for recovery of the VM.
-        pub const GET_SRS_REQUIRED_FOR_RECOVERY: MessageId = MessageId(980);
-        /// Answers allowed VBD devices of the VM.
-        pub const GET_ALLOWED_VBD_DEVICES: MessageId = MessageId(998);
-        /// Answers allowed VIF devices of the VM.
-        pub const GET_ALLOWED_VIF_DEVICES: MessageId = MessageId(999);
-        /// Answers data sources of the VM.
-        pub const GET_DATA_SOURCES: MessageId = MessageId(1014);
-        /// Answers possible hosts of the VM.
-        pub const GET_POSSIBLE_HOSTS: MessageId = MessageId(1049);
-        /// Hards reboot of the VM.
+        /// Stops the guest at once and starts it again.
         pub const HARD_REBOOT: MessageId = MessageId(1076);
-        /// Hards shutdown of the VM.
+        /// Stops the guest at once.
         pub const HARD_SHUTDOWN: MessageId = MessageId(1078);
-        /// Imports the VM.
+        /// Imports VMs from an address.
         pub const IMPORT: MessageId = MessageId(1079);
-        /// Imports convert of the VM.
+        /// Imported VMs from another product.
         pub const IMPORT_CONVERT: MessageId = MessageId(1080);
-        /// Maximises memory of the VM.
+        /// Answers the most memory it can have in so many bytes in all.
         pub const MAXIMISE_MEMORY: MessageId = MessageId(1081);
-        /// Migrates send of the VM.
+        /// Moves it to another host or pool, with its disks if need be.
         pub const MIGRATE_SEND: MessageId = MessageId(1082);
-        /// Pauses the VM.
+        /// Halts its processors where they are.
         pub const PAUSE: MessageId = MessageId(1083);
-        /// Pools migrate of the VM.
+        /// Moves it to another host of the pool, live.
         pub const POOL_MIGRATE: MessageId = MessageId(1084);
-        /// Powers state reset of the VM.
+        /// States that it is halted, whatever was believed.
         pub const POWER_STATE_RESET: MessageId = MessageId(1086);
-        /// Provisions the VM.
+        /// Does what its template asks, such as making disks.
         pub const PROVISION: MessageId = MessageId(1087);
-        /// Queries data source of the VM.
-        pub const QUERY_DATA_SOURCE: MessageId = MessageId(1088);
-        /// Queries services of the VM.
-        pub const QUERY_SERVICES: MessageId = MessageId(1089);
-        /// Records data source of the VM.
+        /// Begins to record a data source.
         pub const RECORD_DATA_SOURCE: MessageId = MessageId(1090);
-        /// Recovers the VM.
+        /// Recovers it into another pool.
         pub const RECOVER: MessageId = MessageId(1091);
-        /// Removes a key from NVRAM of the VM.
-        pub const REMOVE_FROM_NVRAM: MessageId = MessageId(1093);
-        /// Removes a key from blocked operations of the VM.
-        pub const REMOVE_FROM_BLOCKED_OPERATIONS: MessageId = MessageId(1095);
-        /// Removes a key from other config of the VM.
-        pub const REMOVE_FROM_OTHER_CONFIG: MessageId = MessageId(1096);
-        /// Removes a key from platform of the VM.
-        pub const REMOVE_FROM_PLATFORM: MessageId = MessageId(1097);
-        /// Resumes the VM.
+        /// Takes a suspended guest up where it left off.
         pub const RESUME: MessageId = MessageId(1101);
-        /// Resumes on of the VM.
+        /// Takes a suspended guest up on a certain host.
         pub const RESUME_ON: MessageId = MessageId(1102);
-        /// Retrieves workload balancing recommendations of the VM.
-        pub const RETRIEVE_WLB_RECOMMENDATIONS: MessageId = MessageId(1103);
-        /// Reverts the VM.
+        /// Takes the VM back to a snapshot.
         pub const REVERT: MessageId = MessageId(1104);
-        /// Sends sysrq of the VM.
+        /// Sends a SysRq key; not possible.
         pub const SEND_SYSRQ: MessageId = MessageId(1107);
-        /// Sends trigger of the VM.
+        /// Sends an interrupt; not possible.
         pub const SEND_TRIGGER: MessageId = MessageId(1108);
-        /// Sets HVM shadow multiplier of the VM.
-        pub const SET_HVM_SHADOW_MULTIPLIER: MessageId = MessageId(1111);
-        /// Sets NVRAM of the VM.
-        pub const SET_NVRAM: MessageId = MessageId(1112);
-        /// Sets VCPUs at startup of the VM.
-        pub const SET_VCPUS_AT_STARTUP: MessageId = MessageId(1121);
-        /// Sets VCPUs max of the VM.
-        pub const SET_VCPUS_MAX: MessageId = MessageId(1122);
-        /// Sets VCPUs number live of the VM.
-        pub const SET_VCPUS_NUMBER_LIVE: MessageId = MessageId(1123);
-        /// Sets actions after crash of the VM.
-        pub const SET_ACTIONS_AFTER_CRASH: MessageId = MessageId(1125);
-        /// Sets appliance of the VM.
-        pub const SET_APPLIANCE: MessageId = MessageId(1130);
-        /// Sets bios strings of the VM.
-        pub const SET_BIOS_STRINGS: MessageId = MessageId(1131);
-        /// Sets blocked operations of the VM.
-        pub const SET_BLOCKED_OPERATIONS: MessageId = MessageId(1132);
-        /// Sets domain type of the VM.
-        pub const SET_DOMAIN_TYPE: MessageId = MessageId(1133);
-        /// Sets HA restart priority of the VM.
-        pub const SET_HA_RESTART_PRIORITY: MessageId = MessageId(1136);
-        /// Sets has vendor device of the VM.
-        pub const SET_HAS_VENDOR_DEVICE: MessageId = MessageId(1138);
-        /// Sets memory of the VM.
-        pub const SET_MEMORY: MessageId = MessageId(1141);
-        /// Sets memory dynamic max of the VM.
-        pub const SET_MEMORY_DYNAMIC_MAX: MessageId = MessageId(1142);
-        /// Sets memory dynamic min of the VM.
-        pub const SET_MEMORY_DYNAMIC_MIN: MessageId = MessageId(1143);
-        /// Sets memory dynamic range of the VM.
-        pub const SET_MEMORY_DYNAMIC_RANGE: MessageId = MessageId(1144);
-        /// Sets memory limits of the VM.
-        pub const SET_MEMORY_LIMITS: MessageId = MessageId(1145);
-        /// Sets memory static max of the VM.
-        pub const SET_MEMORY_STATIC_MAX: MessageId = MessageId(1146);
-        /// Sets memory static min of the VM.
-        pub const SET_MEMORY_STATIC_MIN: MessageId = MessageId(1147);
-        /// Sets memory static range of the VM.
-        pub const SET_MEMORY_STATIC_RANGE: MessageId = MessageId(1148);
-        /// Sets order of the VM.
-        pub const SET_ORDER: MessageId = MessageId(1152);
-        /// Sets other config of the VM.
-        pub const SET_OTHER_CONFIG: MessageId = MessageId(1153);
-        /// Sets platform of the VM.
-        pub const SET_PLATFORM: MessageId = MessageId(1154);
-        /// Sets shadow multiplier live of the VM.
-        pub const SET_SHADOW_MULTIPLIER_LIVE: MessageId = MessageId(1157);
-        /// Sets shutdown delay of the VM.
-        pub const SET_SHUTDOWN_DELAY: MessageId = MessageId(1158);
-        /// Sets snapshot schedule of the VM.
-        pub const SET_SNAPSHOT_SCHEDULE: MessageId = MessageId(1159);
-        /// Sets start delay of the VM.
-        pub const SET_START_DELAY: MessageId = MessageId(1160);
-        /// Sets suspend VDI of the VM.
-        pub const SET_SUSPEND_VDI: MessageId = MessageId(1162);
-        /// Shutdowns the VM.
+        /// Asks the guest to power off, and stops it if that fails.
         pub const SHUTDOWN: MessageId = MessageId(1167);
-        /// Snapshots the VM.
+        /// Takes a snapshot of its disks and settings.
         pub const SNAPSHOT: MessageId = MessageId(1168);
-        /// Starts the VM.
+        /// Starts it on a host that has room.
         pub const START: MessageId = MessageId(1170);
-        /// Starts on of the VM.
+        /// Starts it on a certain host.
         pub const START_ON: MessageId = MessageId(1171);
-        /// Suspends the VM.
+        /// Writes its memory to disk and stops it.
         pub const SUSPEND: MessageId = MessageId(1172);
-        /// Unpauses the VM.
+        /// Lets its processors go on.
         pub const UNPAUSE: MessageId = MessageId(1174);
-        /// Updates allowed operations of the VM.
+        /// Has the allowed operations worked out anew.
         pub const UPDATE_ALLOWED_OPERATIONS: MessageId = MessageId(1175);
-        /// Calls host plugin of the VM.
+        /// Adds a variable of the firmware.
+        pub const ADD_TO_NVRAM: MessageId = MessageId(941);
+        /// Adds a setting of the processors while it runs.
+        pub const ADD_TO_VCPUS_PARAMS_LIVE: MessageId = MessageId(943);
+        /// Forbids an operation.
+        pub const ADD_TO_BLOCKED_OPERATIONS: MessageId = MessageId(944);
+        /// Adds a key to the further settings; some keys take another role.
+        pub const ADD_TO_OTHER_CONFIG: MessageId = MessageId(945);
+        /// Adds a setting of the virtual hardware.
+        pub const ADD_TO_PLATFORM: MessageId = MessageId(946);
+        /// Removes a variable of the firmware.
+        pub const REMOVE_FROM_NVRAM: MessageId = MessageId(1093);
+        /// Allows an operation again.
+        pub const REMOVE_FROM_BLOCKED_OPERATIONS: MessageId = MessageId(1095);
+        /// Removes a key from the further settings; some keys take another role.
+        pub const REMOVE_FROM_OTHER_CONFIG: MessageId = MessageId(1096);
+        /// Removes a setting of the virtual hardware.
+        pub const REMOVE_FROM_PLATFORM: MessageId = MessageId(1097);
+        /// Sets the factor on shadow memory.
+        pub const SET_HVM_SHADOW_MULTIPLIER: MessageId = MessageId(1111);
+        /// Sets the variables of the firmware.
+        pub const SET_NVRAM: MessageId = MessageId(1112);
+        /// Sets the number of processors it starts with.
+        pub const SET_VCPUS_AT_STARTUP: MessageId = MessageId(1121);
+        /// Sets the number of processors it can have.
+        pub const SET_VCPUS_MAX: MessageId = MessageId(1122);
+        /// Sets the number of processors while it runs.
+        pub const SET_VCPUS_NUMBER_LIVE: MessageId = MessageId(1123);
+        /// Says what becomes of it when it crashes.
+        pub const SET_ACTIONS_AFTER_CRASH: MessageId = MessageId(1125);
+        /// Puts it into an appliance.
+        pub const SET_APPLIANCE: MessageId = MessageId(1130);
+        /// Sets the firmware strings.
+        pub const SET_BIOS_STRINGS: MessageId = MessageId(1131);
+        /// Sets the operations that are forbidden.
+        pub const SET_BLOCKED_OPERATIONS: MessageId = MessageId(1132);
+        /// Says how it is virtualised.
+        pub const SET_DOMAIN_TYPE: MessageId = MessageId(1133);
+        /// Says whether and how it is protected.
+        pub const SET_HA_RESTART_PRIORITY: MessageId = MessageId(1136);
+        /// Says whether it has the device that brings Windows drivers.
+        pub const SET_HAS_VENDOR_DEVICE: MessageId = MessageId(1138);
+        /// Sets all memory limits to one number.
+        pub const SET_MEMORY: MessageId = MessageId(1141);
+        /// Sets what the balloon goes up to.
+        pub const SET_MEMORY_DYNAMIC_MAX: MessageId = MessageId(1142);
+        /// Sets what the balloon goes down to.
+        pub const SET_MEMORY_DYNAMIC_MIN: MessageId = MessageId(1143);
+        /// Sets both ends of the balloon's range.
+        pub const SET_MEMORY_DYNAMIC_RANGE: MessageId = MessageId(1144);
+        /// Sets all four memory limits at once.
+        pub const SET_MEMORY_LIMITS: MessageId = MessageId(1145);
+        /// Sets the most memory it can have.
+        pub const SET_MEMORY_STATIC_MAX: MessageId = MessageId(1146);
+        /// Sets the memory below which it cannot run.
+        pub const SET_MEMORY_STATIC_MIN: MessageId = MessageId(1147);
+        /// Sets least and most memory at once.
+        pub const SET_MEMORY_STATIC_RANGE: MessageId = MessageId(1148);
+        /// Sets its place in the appliance's order.
+        pub const SET_ORDER: MessageId = MessageId(1152);
+        /// Sets the further settings.
+        pub const SET_OTHER_CONFIG: MessageId = MessageId(1153);
+        /// Sets the settings of the virtual hardware.
+        pub const SET_PLATFORM: MessageId = MessageId(1154);
+        /// Sets the factor on shadow memory while it runs.
+        pub const SET_SHADOW_MULTIPLIER_LIVE: MessageId = MessageId(1157);
+        /// Sets the wait after it when the appliance stops.
+        pub const SET_SHUTDOWN_DELAY: MessageId = MessageId(1158);
+        /// Sets the schedule of snapshots.
+        pub const SET_SNAPSHOT_SCHEDULE: MessageId = MessageId(1159);
+        /// Sets the wait after it when the appliance starts.
+        pub const SET_START_DELAY: MessageId = MessageId(1160);
+        /// Replaces the disk that holds its memory by an identical one.
+        pub const SET_SUSPEND_VDI: MessageId = MessageId(1162);
+        /// Fails unless it could run on every host.
+        pub const ASSERT_AGILE: MessageId = MessageId(948);
+        /// Fails unless its storage is there to recover it.
+        pub const ASSERT_CAN_BE_RECOVERED: MessageId = MessageId(949);
+        /// Fails unless it could start on this host.
+        pub const ASSERT_CAN_BOOT_HERE: MessageId = MessageId(950);
+        /// Fails unless it could move to this pool or host.
+        pub const ASSERT_CAN_MIGRATE: MessageId = MessageId(951);
+        /// Fails unless this operation could begin now.
+        pub const ASSERT_OPERATION_VALID: MessageId = MessageId(953);
+        /// Answers how much memory it would take beyond its own.
+        pub const COMPUTE_MEMORY_OVERHEAD: MessageId = MessageId(961);
+        /// Lists the SRs that must be there to recover it.
+        pub const GET_SRS_REQUIRED_FOR_RECOVERY: MessageId = MessageId(980);
+        /// Lists device numbers that are free for a block device.
+        pub const GET_ALLOWED_VBD_DEVICES: MessageId = MessageId(998);
+        /// Lists device numbers that are free for a network interface.
+        pub const GET_ALLOWED_VIF_DEVICES: MessageId = MessageId(999);
+        /// Lists what can be measured of it.
+        pub const GET_DATA_SOURCES: MessageId = MessageId(1014);
+        /// Lists the hosts on which it could run.
+        pub const GET_POSSIBLE_HOSTS: MessageId = MessageId(1049);
+        /// Answers the present value of a data source.
+        pub const QUERY_DATA_SOURCE: MessageId = MessageId(1088);
+        /// Answers services that it offers the system.
+        pub const QUERY_SERVICES: MessageId = MessageId(1089);
+        /// Answers how well workload balancing thinks of each host.
+        pub const RETRIEVE_WLB_RECOMMENDATIONS: MessageId = MessageId(1103);
+        /// Runs a function of a plug-in on its host.
         pub const CALL_HOST_PLUGIN: MessageId = MessageId(955);
-        /// Answers boot record of the VM.
-        pub const GET_BOOT_RECORD: MessageId = MessageId(1006);
-        /// Answers cooperative of the VM.
-        pub const GET_COOPERATIVE: MessageId = MessageId(1011);
-        /// Answers secureboot readiness of the VM.
+        /// Says whether it can use Secure Boot.
         pub const GET_SECUREBOOT_READINESS: MessageId = MessageId(1059);
-        /// Restarts device models of the VM.
+        /// Restarts what emulates its devices.
         pub const RESTART_DEVICE_MODELS: MessageId = MessageId(1100);
-        /// Sets HVM boot policy of the VM.
-        pub const SET_HVM_BOOT_POLICY: MessageId = MessageId(1110);
-        /// Sets groups of the VM.
+        /// Sets the groups that say how it is placed.
         pub const SET_GROUPS: MessageId = MessageId(1134);
-        /// Sets HA always run of the VM.
-        pub const SET_HA_ALWAYS_RUN: MessageId = MessageId(1135);
-        /// Sets memory target live of the VM.
-        pub const SET_MEMORY_TARGET_LIVE: MessageId = MessageId(1149);
-        /// Sets protection policy of the VM.
-        pub const SET_PROTECTION_POLICY: MessageId = MessageId(1155);
-        /// Sets uefi mode of the VM.
+        /// Switches Secure Boot between setup and user mode.
         pub const SET_UEFI_MODE: MessageId = MessageId(1164);
-        /// Snapshots with quiesce of the VM.
-        pub const SNAPSHOT_WITH_QUIESCE: MessageId = MessageId(1169);
-        /// Syspreps the VM.
+        /// Has Windows prepare itself for being copied.
         pub const SYSPREP: MessageId = MessageId(1173);
-        /// Updates secureboot certificates on boot of the VM.
+        /// Marks it for newer Secure Boot certificates at the next start.
         pub const UPDATE_SECUREBOOT_CERTIFICATES_ON_BOOT: MessageId = MessageId(1176);
-        /// Waits memory target live of the VM.
+        /// Answers the record it was started with.
+        pub const GET_BOOT_RECORD: MessageId = MessageId(1006);
+        /// Said whether it gives memory back.
+        pub const GET_COOPERATIVE: MessageId = MessageId(1011);
+        /// Says how firmware finds what to boot.
+        pub const SET_HVM_BOOT_POLICY: MessageId = MessageId(1110);
+        /// Said whether it is kept running.
+        pub const SET_HA_ALWAYS_RUN: MessageId = MessageId(1135);
+        /// Set what the balloon aims at.
+        pub const SET_MEMORY_TARGET_LIVE: MessageId = MessageId(1149);
+        /// Set a policy of protection.
+        pub const SET_PROTECTION_POLICY: MessageId = MessageId(1155);
+        /// Took a snapshot with the guest's help.
+        pub const SNAPSHOT_WITH_QUIESCE: MessageId = MessageId(1169);
+        /// Waited until the balloon is where it should be.
         pub const WAIT_MEMORY_TARGET_LIVE: MessageId = MessageId(1178);
-        /// Csvms the VM.
+        /// Makes a custom template of it; long out of use.
         pub const CSVM: MessageId = MessageId(966);
-        /// Sets is default template of the VM.
+        /// Says whether it is a default template.
         pub const SET_IS_DEFAULT_TEMPLATE: MessageId = MessageId(1140);
-        /// Hards reboot internal of the VM.
+        /// Reboots it at once, for the pool itself.
         pub const HARD_REBOOT_INTERNAL: MessageId = MessageId(1077);
-        /// Pools migrate complete of the VM.
+        /// Takes the VM over after it arrived on a host.
         pub const POOL_MIGRATE_COMPLETE: MessageId = MessageId(1085);
-        /// Fails unless can migrate sender holds.
+        /// Fails unless the sending side can move it.
         pub const ASSERT_CAN_MIGRATE_SENDER: MessageId = MessageId(952);
-        /// Atomics set resident on of the VM.
+        /// States where it runs, at once.
         pub const ATOMIC_SET_RESIDENT_ON: MessageId = MessageId(954);
-        /// S3s suspend of the VM.
+        /// Puts the guest to sleep in memory.
         pub const S3_SUSPEND: MessageId = MessageId(1106);
-        /// S3s resume of the VM.
+        /// Wakes the guest from sleep in memory.
         pub const S3_RESUME: MessageId = MessageId(1105);
-        /// Updates snapshot metadata of the VM.
+        /// Links a snapshot to what it was taken of.
         pub const UPDATE_SNAPSHOT_METADATA: MessageId = MessageId(1177);
-        /// Sets NVRAM EFI variables of the VM.
+        /// Keeps the UEFI variables that the firmware wrote.
         pub const SET_NVRAM_EFI_VARIABLES: MessageId = MessageId(1113);
     }
     /// Messages of `VMPP`.
     pub mod vmpp {
         use crate::MessageId;
 
-        /// Creates alert of the VMPP.
-        pub const CREATE_ALERT: MessageId = MessageId(1185);
-        /// Sets is backup running of the VMPP.
-        pub const SET_IS_BACKUP_RUNNING: MessageId = MessageId(1233);
-        /// Sets is archive running of the VMPP.
-        pub const SET_IS_ARCHIVE_RUNNING: MessageId = MessageId(1232);
         /// Adds a key to alarm config of the VMPP.
         pub const ADD_TO_ALARM_CONFIG: MessageId = MessageId(1179);
         /// Adds a key to archive schedule of the VMPP.
@@ -3206,11 +3200,19 @@ pub mod messages {
         pub const SET_BACKUP_SCHEDULE: MessageId = MessageId(1229);
         /// Sets is alarm enabled of the VMPP.
         pub const SET_IS_ALARM_ENABLED: MessageId = MessageId(1231);
+        /// Creates alert of the VMPP.
+        pub const CREATE_ALERT: MessageId = MessageId(1185);
+        /// Sets is backup running of the VMPP.
+        pub const SET_IS_BACKUP_RUNNING: MessageId = MessageId(1233);
+        /// Sets is archive running of the VMPP.
+        pub const SET_IS_ARCHIVE_RUNNING: MessageId = MessageId(1232);
     }
     /// Messages of `VMSS`.
     pub mod vmss {
         use crate::MessageId;
 
+        /// Snapshots now of the VMSS.
+        pub const SNAPSHOT_NOW: MessageId = MessageId(1266);
         /// Adds a key to schedule of the VMSS.
         pub const ADD_TO_SCHEDULE: MessageId = MessageId(1237);
         /// Removes a key from schedule of the VMSS.
@@ -3225,19 +3227,13 @@ pub mod messages {
         pub const SET_SCHEDULE: MessageId = MessageId(1264);
         /// Sets type of the VMSS.
         pub const SET_TYPE: MessageId = MessageId(1265);
-        /// Snapshots now of the VMSS.
-        pub const SNAPSHOT_NOW: MessageId = MessageId(1266);
     }
     /// Messages of `VM_appliance`.
     pub mod vm_appliance {
         use crate::MessageId;
 
-        /// Fails unless can be recovered holds.
-        pub const ASSERT_CAN_BE_RECOVERED: MessageId = MessageId(1267);
         /// Cleans shutdown of the VM appliance.
         pub const CLEAN_SHUTDOWN: MessageId = MessageId(1268);
-        /// Answers SRs required for recovery of the VM appliance.
-        pub const GET_SRS_REQUIRED_FOR_RECOVERY: MessageId = MessageId(1271);
         /// Hards shutdown of the VM appliance.
         pub const HARD_SHUTDOWN: MessageId = MessageId(1285);
         /// Recovers the VM appliance.
@@ -3246,6 +3242,10 @@ pub mod messages {
         pub const SHUTDOWN: MessageId = MessageId(1289);
         /// Starts the VM appliance.
         pub const START: MessageId = MessageId(1290);
+        /// Fails unless can be recovered holds.
+        pub const ASSERT_CAN_BE_RECOVERED: MessageId = MessageId(1267);
+        /// Answers SRs required for recovery of the VM appliance.
+        pub const GET_SRS_REQUIRED_FOR_RECOVERY: MessageId = MessageId(1271);
     }
     /// Messages of `DR_task`.
     pub mod dr_task {
@@ -3260,297 +3260,297 @@ pub mod messages {
     pub mod host {
         use crate::MessageId;
 
-        /// Applies edition of the host.
+        /// Applies an edition to the host.
         pub const APPLY_EDITION: MessageId = MessageId(1462);
-        /// Applies updates of the host.
+        /// Applies the updates last fetched, and lists what is left to do.
         pub const APPLY_UPDATES: MessageId = MessageId(1465);
-        /// Fails unless can evacuate holds.
-        pub const ASSERT_CAN_EVACUATE: MessageId = MessageId(1466);
-        /// Backups rrds of the host.
+        /// Copies the host's metrics to the master after some seconds.
         pub const BACKUP_RRDS: MessageId = MessageId(1468);
-        /// Bugreports upload of the host.
+        /// Uploads a bug report.
         pub const BUGREPORT_UPLOAD: MessageId = MessageId(1469);
-        /// Calls extension of the host.
+        /// Calls an extension of the API on the host.
         pub const CALL_EXTENSION: MessageId = MessageId(1470);
-        /// Calls plugin of the host.
+        /// Runs a function of a plug-in on the host, and answers what it printed.
         pub const CALL_PLUGIN: MessageId = MessageId(1471);
-        /// Computes free memory of the host.
-        pub const COMPUTE_FREE_MEMORY: MessageId = MessageId(1477);
-        /// Computes memory overhead of the host.
-        pub const COMPUTE_MEMORY_OVERHEAD: MessageId = MessageId(1478);
-        /// Creates new blob of the host.
+        /// Attaches an empty blob to the host.
         pub const CREATE_NEW_BLOB: MessageId = MessageId(1481);
-        /// Declares dead of the host.
+        /// States that the host is certainly down, so that its VMs count as halted.
         pub const DECLARE_DEAD: MessageId = MessageId(1485);
-        /// Destroys the host.
+        /// Forgets a host that is down for good, with its local storage.
         pub const DESTROY: MessageId = MessageId(1486);
-        /// Disables the host.
+        /// No longer lets VMs start here; those that run go on.
         pub const DISABLE: MessageId = MessageId(1488);
-        /// Disables display of the host.
+        /// Leaves the host's screen to guests after the next reboot.
         pub const DISABLE_DISPLAY: MessageId = MessageId(1490);
-        /// Disables external auth of the host.
+        /// Turns external authentication off on the host.
         pub const DISABLE_EXTERNAL_AUTH: MessageId = MessageId(1491);
-        /// Disables local storage caching of the host.
+        /// Turns caching on local storage off.
         pub const DISABLE_LOCAL_STORAGE_CACHING: MessageId = MessageId(1492);
-        /// Dmesgs the host.
+        /// Answers the hypervisor's messages.
         pub const DMESG: MessageId = MessageId(1494);
-        /// Dmesgs clear of the host.
+        /// Answers the hypervisor's messages and clears them.
         pub const DMESG_CLEAR: MessageId = MessageId(1495);
-        /// Emergencies disable TLS verification of the host.
+        /// No longer checks other hosts' certificates, on this host alone.
         pub const EMERGENCY_DISABLE_TLS_VERIFICATION: MessageId = MessageId(1497);
-        /// Emergencies HA disable of the host.
+        /// Turns high availability off on this host alone.
         pub const EMERGENCY_HA_DISABLE: MessageId = MessageId(1498);
-        /// Emergencies reenable TLS verification of the host.
+        /// Checks other hosts' certificates again.
         pub const EMERGENCY_REENABLE_TLS_VERIFICATION: MessageId = MessageId(1499);
-        /// Emergencies reset server certificate of the host.
+        /// Gives this host a fresh self-signed certificate.
         pub const EMERGENCY_RESET_SERVER_CERTIFICATE: MessageId = MessageId(1500);
-        /// Enables the host.
+        /// Lets VMs start here.
         pub const ENABLE: MessageId = MessageId(1501);
-        /// Enables display of the host.
+        /// Uses the host's screen after the next reboot.
         pub const ENABLE_DISPLAY: MessageId = MessageId(1503);
-        /// Enables external auth of the host.
+        /// Turns external authentication on on the host.
         pub const ENABLE_EXTERNAL_AUTH: MessageId = MessageId(1504);
-        /// Enables local storage caching of the host.
+        /// Turns caching on local storage on.
         pub const ENABLE_LOCAL_STORAGE_CACHING: MessageId = MessageId(1505);
-        /// Evacuates the host.
+        /// Moves every VM to other hosts, live.
         pub const EVACUATE: MessageId = MessageId(1507);
-        /// Externals auth set ldaps of the host.
+        /// Says whether the directory is asked over TLS.
         pub const EXTERNAL_AUTH_SET_LDAPS: MessageId = MessageId(1508);
-        /// Forgets data source archives of the host.
+        /// Forgets what was recorded of a data source.
         pub const FORGET_DATA_SOURCE_ARCHIVES: MessageId = MessageId(1509);
-        /// Answers data sources of the host.
-        pub const GET_DATA_SOURCES: MessageId = MessageId(1539);
-        /// Answers log of the host.
-        pub const GET_LOG: MessageId = MessageId(1562);
-        /// Answers management interface of the host.
-        pub const GET_MANAGEMENT_INTERFACE: MessageId = MessageId(1564);
-        /// Answers sched gran of the host.
-        pub const GET_SCHED_GRAN: MessageId = MessageId(1585);
-        /// Answers server certificate of the host.
-        pub const GET_SERVER_CERTIFICATE: MessageId = MessageId(1588);
-        /// Answers server localtime of the host.
-        pub const GET_SERVER_LOCALTIME: MessageId = MessageId(1589);
-        /// Answers servertime of the host.
-        pub const GET_SERVERTIME: MessageId = MessageId(1590);
-        /// Answers system status capabilities of the host.
-        pub const GET_SYSTEM_STATUS_CAPABILITIES: MessageId = MessageId(1600);
-        /// Answers VMs which prevent evacuation of the host.
-        pub const GET_VMS_WHICH_PREVENT_EVACUATION: MessageId = MessageId(1613);
-        /// Says whether the host has extension.
-        pub const HAS_EXTENSION: MessageId = MessageId(1621);
-        /// Installs server certificate of the host.
+        /// Installs a certificate for the host's API.
         pub const INSTALL_SERVER_CERTIFICATE: MessageId = MessageId(1623);
-        /// Licenses add of the host.
+        /// Adds a licence.
         pub const LICENSE_ADD: MessageId = MessageId(1625);
-        /// Licenses remove of the host.
+        /// Removes the licence.
         pub const LICENSE_REMOVE: MessageId = MessageId(1627);
-        /// Lists methods of the host.
-        pub const LIST_METHODS: MessageId = MessageId(1628);
-        /// Locals management reconfigure of the host.
+        /// Moves management to another interface, on this host, without the master.
         pub const LOCAL_MANAGEMENT_RECONFIGURE: MessageId = MessageId(1631);
-        /// Managements disable of the host.
+        /// Turns the management network off.
         pub const MANAGEMENT_DISABLE: MessageId = MessageId(1632);
-        /// Managements reconfigure of the host.
+        /// Moves management to another PIF.
         pub const MANAGEMENT_RECONFIGURE: MessageId = MessageId(1633);
-        /// Migrates receive of the host.
+        /// Makes ready to receive a VM, and answers what the sender must know.
         pub const MIGRATE_RECEIVE: MessageId = MessageId(1634);
-        /// Powers on of the host.
+        /// Powers the host on from afar.
         pub const POWER_ON: MessageId = MessageId(1640);
-        /// Queries data source of the host.
-        pub const QUERY_DATA_SOURCE: MessageId = MessageId(1644);
-        /// Reboots the host.
+        /// Reboots the host, which must be disabled and without VMs.
         pub const REBOOT: MessageId = MessageId(1645);
-        /// Records data source of the host.
+        /// Begins to record a data source.
         pub const RECORD_DATA_SOURCE: MessageId = MessageId(1646);
-        /// Refreshes server certificate of the host.
+        /// Gives the host a fresh certificate for peers.
         pub const REFRESH_SERVER_CERTIFICATE: MessageId = MessageId(1648);
-        /// Resets server certificate of the host.
+        /// Gives the host a fresh self-signed certificate.
         pub const RESET_SERVER_CERTIFICATE: MessageId = MessageId(1659);
-        /// Restarts agent of the host.
+        /// Restarts the service that answers this.
         pub const RESTART_AGENT: MessageId = MessageId(1660);
-        /// Retrieves workload balancing evacuate recommendations of the host.
-        pub const RETRIEVE_WLB_EVACUATE_RECOMMENDATIONS: MessageId = MessageId(1661);
-        /// Sends debug keys of the host.
+        /// Sends debug keys to the hypervisor.
         pub const SEND_DEBUG_KEYS: MessageId = MessageId(1662);
-        /// Sets hostname live of the host.
-        pub const SET_HOSTNAME_LIVE: MessageId = MessageId(1670);
-        /// Sets iscsi iqn of the host.
-        pub const SET_ISCSI_IQN: MessageId = MessageId(1672);
-        /// Sets multipathing of the host.
-        pub const SET_MULTIPATHING: MessageId = MessageId(1678);
-        /// Sets power on mode of the host.
-        pub const SET_POWER_ON_MODE: MessageId = MessageId(1685);
-        /// Sets sched gran of the host.
-        pub const SET_SCHED_GRAN: MessageId = MessageId(1686);
-        /// Sets SSL legacy of the host.
-        pub const SET_SSL_LEGACY: MessageId = MessageId(1690);
-        /// Shutdowns the host.
+        /// Powers the host off, which must be disabled and without VMs.
         pub const SHUTDOWN: MessageId = MessageId(1695);
-        /// Shutdowns agent of the host.
+        /// Stops the service that answers this.
         pub const SHUTDOWN_AGENT: MessageId = MessageId(1696);
-        /// Syncs data of the host.
+        /// Writes what is not yet on disk.
         pub const SYNC_DATA: MessageId = MessageId(1699);
-        /// Syslogs reconfigure of the host.
+        /// Takes up changed settings of logging.
         pub const SYSLOG_RECONFIGURE: MessageId = MessageId(1703);
-        /// Applies recommended guidances of the host.
-        pub const APPLY_RECOMMENDED_GUIDANCES: MessageId = MessageId(1464);
-        /// Disables ssh of the host.
+        /// Changes the host's name at once.
+        pub const SET_HOSTNAME_LIVE: MessageId = MessageId(1670);
+        /// Sets the name as iSCSI initiator.
+        pub const SET_ISCSI_IQN: MessageId = MessageId(1672);
+        /// Says whether storage is reached over several paths.
+        pub const SET_MULTIPATHING: MessageId = MessageId(1678);
+        /// Says how the host can be powered on from afar.
+        pub const SET_POWER_ON_MODE: MessageId = MessageId(1685);
+        /// Says what the scheduler hands out, from the next reboot.
+        pub const SET_SCHED_GRAN: MessageId = MessageId(1686);
+        /// Accepted outdated versions of TLS.
+        pub const SET_SSL_LEGACY: MessageId = MessageId(1690);
+        /// Fails unless every VM can leave the host.
+        pub const ASSERT_CAN_EVACUATE: MessageId = MessageId(1466);
+        /// Answers how many bytes are left for VMs.
+        pub const COMPUTE_FREE_MEMORY: MessageId = MessageId(1477);
+        /// Answers how many bytes the hypervisor keeps for itself.
+        pub const COMPUTE_MEMORY_OVERHEAD: MessageId = MessageId(1478);
+        /// Lists what can be measured on the host.
+        pub const GET_DATA_SOURCES: MessageId = MessageId(1539);
+        /// Answers the host's log.
+        pub const GET_LOG: MessageId = MessageId(1562);
+        /// Answers the PIF that carries management.
+        pub const GET_MANAGEMENT_INTERFACE: MessageId = MessageId(1564);
+        /// Answers what the scheduler hands out: threads, cores or sockets.
+        pub const GET_SCHED_GRAN: MessageId = MessageId(1585);
+        /// Answers the certificate of the host's API, PEM.
+        pub const GET_SERVER_CERTIFICATE: MessageId = MessageId(1588);
+        /// Answers the host's clock in its own time zone.
+        pub const GET_SERVER_LOCALTIME: MessageId = MessageId(1589);
+        /// Answers the host's clock.
+        pub const GET_SERVERTIME: MessageId = MessageId(1590);
+        /// Answers what a status report can contain, as XML.
+        pub const GET_SYSTEM_STATUS_CAPABILITIES: MessageId = MessageId(1600);
+        /// Answers each VM that cannot leave the host, and why.
+        pub const GET_VMS_WHICH_PREVENT_EVACUATION: MessageId = MessageId(1613);
+        /// Says whether the host has an extension.
+        pub const HAS_EXTENSION: MessageId = MessageId(1621);
+        /// Lists every message of the API.
+        pub const LIST_METHODS: MessageId = MessageId(1628);
+        /// Answers the present value of a data source.
+        pub const QUERY_DATA_SOURCE: MessageId = MessageId(1644);
+        /// Answers where workload balancing would move each VM.
+        pub const RETRIEVE_WLB_EVACUATE_RECOMMENDATIONS: MessageId = MessageId(1661);
+        /// Turns SSH off.
         pub const DISABLE_SSH: MessageId = MessageId(1493);
-        /// Emergencies clear mandatory guidance of the host.
+        /// Takes the mandatory guidance after an update as done.
         pub const EMERGENCY_CLEAR_MANDATORY_GUIDANCE: MessageId = MessageId(1496);
-        /// Enables ssh of the host.
+        /// Turns SSH on.
         pub const ENABLE_SSH: MessageId = MessageId(1506);
-        /// Answers ntp servers status of the host.
+        /// Lists time servers and how they are doing.
         pub const GET_NTP_SERVERS_STATUS: MessageId = MessageId(1573);
-        /// Answers ntp synchronized of the host.
+        /// Says whether the clock follows a time server.
         pub const GET_NTP_SYNCHRONIZED: MessageId = MessageId(1574);
-        /// Answers tracked user agents of the host.
+        /// Lists clients lately seen, by name and version.
         pub const GET_TRACKED_USER_AGENTS: MessageId = MessageId(1605);
-        /// Answers uncooperative resident VMs of the host.
-        pub const GET_UNCOOPERATIVE_RESIDENT_VMS: MessageId = MessageId(1608);
-        /// Licenses apply of the host.
-        pub const LICENSE_APPLY: MessageId = MessageId(1626);
-        /// Lists timezones of the host.
+        /// Lists the time zones.
         pub const LIST_TIMEZONES: MessageId = MessageId(1629);
-        /// Refreshes pack info of the host.
-        pub const REFRESH_PACK_INFO: MessageId = MessageId(1647);
-        /// Rescans drivers of the host.
+        /// Looks for drivers anew.
         pub const RESCAN_DRIVERS: MessageId = MessageId(1656);
-        /// Resets CPU features of the host.
-        pub const RESET_CPU_FEATURES: MessageId = MessageId(1657);
-        /// Sets console idle timeout of the host.
+        /// Sets after how many idle seconds the host's console closes.
         pub const SET_CONSOLE_IDLE_TIMEOUT: MessageId = MessageId(1664);
-        /// Sets CPU features of the host.
-        pub const SET_CPU_FEATURES: MessageId = MessageId(1665);
-        /// Sets https only of the host.
+        /// Says whether plain HTTP is refused.
         pub const SET_HTTPS_ONLY: MessageId = MessageId(1671);
-        /// Sets max cstate of the host.
+        /// Sets the deepest idle state.
         pub const SET_MAX_CSTATE: MessageId = MessageId(1677);
-        /// Sets ntp custom servers of the host.
+        /// Names time servers by hand.
         pub const SET_NTP_CUSTOM_SERVERS: MessageId = MessageId(1681);
-        /// Sets ntp mode of the host.
+        /// Says where time servers come from.
         pub const SET_NTP_MODE: MessageId = MessageId(1682);
-        /// Sets numa affinity policy of the host.
+        /// Says how VMs are kept on NUMA nodes.
         pub const SET_NUMA_AFFINITY_POLICY: MessageId = MessageId(1683);
-        /// Sets servertime of the host.
+        /// Sets the host's clock, if no time server does.
         pub const SET_SERVERTIME: MessageId = MessageId(1687);
-        /// Sets ssh auto mode of the host.
+        /// Says whether SSH is turned on by itself when the service is down.
         pub const SET_SSH_AUTO_MODE: MessageId = MessageId(1688);
-        /// Sets ssh enabled timeout of the host.
+        /// Sets for how many seconds SSH stays on.
         pub const SET_SSH_ENABLED_TIMEOUT: MessageId = MessageId(1689);
-        /// Sets timezone of the host.
+        /// Sets the time zone.
         pub const SET_TIMEZONE: MessageId = MessageId(1693);
-        /// Sets uefi certificates of the host.
+        /// Does what should be done after an update.
+        pub const APPLY_RECOMMENDED_GUIDANCES: MessageId = MessageId(1464);
+        /// Listed VMs that do not give memory back.
+        pub const GET_UNCOOPERATIVE_RESIDENT_VMS: MessageId = MessageId(1608);
+        /// Applies a licence.
+        pub const LICENSE_APPLY: MessageId = MessageId(1626);
+        /// Looks for supplemental packs anew.
+        pub const REFRESH_PACK_INFO: MessageId = MessageId(1647);
+        /// Took the mask of processor features away.
+        pub const RESET_CPU_FEATURES: MessageId = MessageId(1657);
+        /// Set a mask of processor features.
+        pub const SET_CPU_FEATURES: MessageId = MessageId(1665);
+        /// Sets the Secure Boot certificates.
         pub const SET_UEFI_CERTIFICATES: MessageId = MessageId(1694);
-        /// Prepares for poweroff of the host.
+        /// Does what must be done before power goes off.
         pub const PREPARE_FOR_POWEROFF: MessageId = MessageId(1642);
-        /// Creates a host.
+        /// Makes the record of a host that joins.
         pub const CREATE: MessageId = MessageId(1480);
-        /// Sets license params of the host.
+        /// Sets the contents of the licence.
         pub const SET_LICENSE_PARAMS: MessageId = MessageId(1673);
-        /// Has disarm fencing of the host.
+        /// Takes care that the host is no longer fenced.
         pub const HA_DISARM_FENCING: MessageId = MessageId(1615);
-        /// Preconfigures HA of the host.
+        /// Makes ready for high availability.
         pub const PRECONFIGURE_HA: MessageId = MessageId(1641);
-        /// Has join liveset of the host.
+        /// Joins the hosts that hear each other.
         pub const HA_JOIN_LIVESET: MessageId = MessageId(1616);
-        /// Has disable failover decisions of the host.
+        /// No longer decides on failovers.
         pub const HA_DISABLE_FAILOVER_DECISIONS: MessageId = MessageId(1614);
-        /// Has wait for shutdown via statefile of the host.
+        /// Waits until high availability is off by the state file.
         pub const HA_WAIT_FOR_SHUTDOWN_VIA_STATEFILE: MessageId = MessageId(1619);
-        /// Has stop daemon of the host.
+        /// Stops the daemon of high availability.
         pub const HA_STOP_DAEMON: MessageId = MessageId(1618);
-        /// Has release resources of the host.
+        /// Lets go of the disks of high availability.
         pub const HA_RELEASE_RESOURCES: MessageId = MessageId(1617);
-        /// Has xapi healthcheck of the host.
+        /// Says whether the service answers.
         pub const HA_XAPI_HEALTHCHECK: MessageId = MessageId(1620);
-        /// Locals assert healthy of the host.
+        /// Fails unless this host is in order.
         pub const LOCAL_ASSERT_HEALTHY: MessageId = MessageId(1630);
-        /// Requests backup of the host.
+        /// Copies the database to the host.
         pub const REQUEST_BACKUP: MessageId = MessageId(1654);
-        /// Requests config file sync of the host.
+        /// Copies configuration files to the host if they differ.
         pub const REQUEST_CONFIG_FILE_SYNC: MessageId = MessageId(1655);
-        /// Proposes new master of the host.
+        /// Proposes another master, first of two phases.
         pub const PROPOSE_NEW_MASTER: MessageId = MessageId(1643);
-        /// Commits new master of the host.
+        /// Makes the proposed master the master.
         pub const COMMIT_NEW_MASTER: MessageId = MessageId(1476);
-        /// Aborts new master of the host.
+        /// Gives the proposed master up.
         pub const ABORT_NEW_MASTER: MessageId = MessageId(1455);
-        /// Answers uncooperative domains of the host.
+        /// Listed domains that do not give memory back.
         pub const GET_UNCOOPERATIVE_DOMAINS: MessageId = MessageId(1607);
-        /// Signals networking change of the host.
+        /// Says that addresses changed.
         pub const SIGNAL_NETWORKING_CHANGE: MessageId = MessageId(1697);
-        /// Notifies the host.
+        /// Tells the host of something.
         pub const NOTIFY: MessageId = MessageId(1636);
-        /// Answers diagnostic timing stats of the host.
+        /// Answers how long calls took.
         pub const GET_DIAGNOSTIC_TIMING_STATS: MessageId = MessageId(1540);
-        /// Says whether the host is in emergency mode.
+        /// Says whether the host is without master.
         pub const IS_IN_EMERGENCY_MODE: MessageId = MessageId(1624);
-        /// Tickles heartbeat of the host.
+        /// Tells the master that the host lives, and what it has to say.
         pub const TICKLE_HEARTBEAT: MessageId = MessageId(1704);
-        /// Enables binary storage of the host.
+        /// Allows blobs and metrics to be kept on disk.
         pub const ENABLE_BINARY_STORAGE: MessageId = MessageId(1502);
-        /// Disables binary storage of the host.
+        /// No longer allows blobs and metrics on disk.
         pub const DISABLE_BINARY_STORAGE: MessageId = MessageId(1489);
-        /// Installs CA certificate of the host.
+        /// Installs a certificate authority that the host trusts.
         pub const INSTALL_CA_CERTIFICATE: MessageId = MessageId(1622);
-        /// Uninstalls CA certificate of the host.
+        /// Removes a certificate authority that the host trusts.
         pub const UNINSTALL_CA_CERTIFICATE: MessageId = MessageId(1705);
-        /// Certificates list of the host.
+        /// Lists the certificates the host trusts.
         pub const CERTIFICATE_LIST: MessageId = MessageId(1473);
-        /// Crls install of the host.
+        /// Installs a certificate revocation list.
         pub const CRL_INSTALL: MessageId = MessageId(1482);
-        /// Crls uninstall of the host.
+        /// Removes a certificate revocation list.
         pub const CRL_UNINSTALL: MessageId = MessageId(1484);
-        /// Crls list of the host.
+        /// Lists the certificate revocation lists.
         pub const CRL_LIST: MessageId = MessageId(1483);
-        /// Certificates sync of the host.
+        /// Takes changed certificates up.
         pub const CERTIFICATE_SYNC: MessageId = MessageId(1474);
-        /// Updates pool secret of the host.
+        /// Gives the host another secret of the pool.
         pub const UPDATE_POOL_SECRET: MessageId = MessageId(1708);
-        /// Updates master of the host.
+        /// Tells the host of another master.
         pub const UPDATE_MASTER: MessageId = MessageId(1707);
-        /// Attaches static vdis of the host.
+        /// Attaches disks that are needed at boot.
         pub const ATTACH_STATIC_VDIS: MessageId = MessageId(1467);
-        /// Detaches static vdis of the host.
+        /// Detaches disks that were needed at boot.
         pub const DETACH_STATIC_VDIS: MessageId = MessageId(1487);
-        /// Sets localdb key of the host.
+        /// Sets a key that the host keeps for itself.
         pub const SET_LOCALDB_KEY: MessageId = MessageId(1675);
-        /// Resets networking of the host.
+        /// Forgets the host's bonds, VLANs and tunnels.
         pub const RESET_NETWORKING: MessageId = MessageId(1658);
-        /// Answers sm diagnostics of the host.
+        /// Answers the state of storage, for support.
         pub const GET_SM_DIAGNOSTICS: MessageId = MessageId(1591);
-        /// Answers thread diagnostics of the host.
+        /// Answers the state of threads, for support.
         pub const GET_THREAD_DIAGNOSTICS: MessageId = MessageId(1602);
-        /// Sms dp destroy of the host.
+        /// Lets go of a disk held by a data path.
         pub const SM_DP_DESTROY: MessageId = MessageId(1698);
-        /// Syncs vlans of the host.
+        /// Makes the VLANs that the master has.
         pub const SYNC_VLANS: MessageId = MessageId(1702);
-        /// Syncs tunnels of the host.
+        /// Makes the tunnels that the master has.
         pub const SYNC_TUNNELS: MessageId = MessageId(1701);
-        /// Syncs PIF currently attached of the host.
+        /// Brings records of PIFs in line with the bridges that are up.
         pub const SYNC_PIF_CURRENTLY_ATTACHED: MessageId = MessageId(1700);
-        /// Applies guest agent config of the host.
+        /// Hands settings to the guests that run here.
         pub const APPLY_GUEST_AGENT_CONFIG: MessageId = MessageId(1463);
-        /// Mxgpus vf setup of the host.
+        /// Sets AMD's virtual graphics functions up.
         pub const MXGPU_VF_SETUP: MessageId = MessageId(1635);
-        /// Nvidias vf setup of the host.
+        /// Sets NVIDIA's virtual graphics functions up.
         pub const NVIDIA_VF_SETUP: MessageId = MessageId(1639);
-        /// Allocates resources for VM of the host.
+        /// Sets memory and devices aside for a VM that comes.
         pub const ALLOCATE_RESOURCES_FOR_VM: MessageId = MessageId(1461);
-        /// Writes uefi certificates to disk of the host.
+        /// Writes Secure Boot certificates where VMs find them.
         pub const WRITE_UEFI_CERTIFICATES_TO_DISK: MessageId = MessageId(1709);
-        /// Notifies accept new pool secret of the host.
+        /// Has the host accept another secret of the pool too.
         pub const NOTIFY_ACCEPT_NEW_POOL_SECRET: MessageId = MessageId(1637);
-        /// Notifies send new pool secret of the host.
+        /// Has the host use another secret of the pool.
         pub const NOTIFY_SEND_NEW_POOL_SECRET: MessageId = MessageId(1638);
-        /// Cleanups pool secret of the host.
+        /// Has the host forget the former secret of the pool.
         pub const CLEANUP_POOL_SECRET: MessageId = MessageId(1475);
-        /// Certs distrib atom of the host.
+        /// Does one step of handing certificates out.
         pub const CERT_DISTRIB_ATOM: MessageId = MessageId(1472);
-        /// Copies primary host certs of the host.
+        /// Copies the certificates that the master trusts.
         pub const COPY_PRIMARY_HOST_CERTS: MessageId = MessageId(1479);
-        /// Updates firewalld service status of the host.
+        /// Opens or closes ports as services are on or off.
         pub const UPDATE_FIREWALLD_SERVICE_STATUS: MessageId = MessageId(1706);
     }
     /// Messages of `host_crashdump`.
@@ -3575,175 +3575,175 @@ pub mod messages {
     pub mod network {
         use crate::MessageId;
 
-        /// Adds purpose to the network.
-        pub const ADD_PURPOSE: MessageId = MessageId(1796);
-        /// Creates new blob of the network.
+        /// Attaches an empty blob to the network.
         pub const CREATE_NEW_BLOB: MessageId = MessageId(1802);
-        /// Removes purpose from the network.
+        /// Adds a use.
+        pub const ADD_PURPOSE: MessageId = MessageId(1796);
+        /// Removes a use.
         pub const REMOVE_PURPOSE: MessageId = MessageId(1830);
-        /// Sets default locking mode of the network.
+        /// Says what an interface does that follows the network's mode.
         pub const SET_DEFAULT_LOCKING_MODE: MessageId = MessageId(1833);
-        /// Attaches the network.
+        /// Makes the bridge on a host.
         pub const ATTACH: MessageId = MessageId(1799);
-        /// Pools introduce of the network.
+        /// Makes the record, for the pool itself.
         pub const POOL_INTRODUCE: MessageId = MessageId(1828);
-        /// Attaches for VM of the network.
+        /// Makes the bridges on a host that a VM needs.
         pub const ATTACH_FOR_VM: MessageId = MessageId(1800);
-        /// Detaches for VM of the network.
+        /// Takes the bridges on a host down that only a VM needed.
         pub const DETACH_FOR_VM: MessageId = MessageId(1804);
     }
     /// Messages of `VIF`.
     pub mod vif {
         use crate::MessageId;
 
-        /// Adds ipv4 allowed to the VIF.
-        pub const ADD_IPV4_ALLOWED: MessageId = MessageId(849);
-        /// Adds ipv6 allowed to the VIF.
-        pub const ADD_IPV6_ALLOWED: MessageId = MessageId(850);
-        /// Configures ipv4 of the VIF.
+        /// Tells the guest its IPv4 address.
         pub const CONFIGURE_IPV4: MessageId = MessageId(854);
-        /// Configures ipv6 of the VIF.
+        /// Tells the guest its IPv6 address.
         pub const CONFIGURE_IPV6: MessageId = MessageId(855);
-        /// Moves the VIF.
+        /// Moves it to another network, even while the VM runs.
         pub const MOVE: MessageId = MessageId(892);
-        /// Plugs the VIF.
+        /// Attaches it to the running VM.
         pub const PLUG: MessageId = MessageId(893);
-        /// Removes ipv4 allowed from the VIF.
-        pub const REMOVE_IPV4_ALLOWED: MessageId = MessageId(896);
-        /// Removes ipv6 allowed from the VIF.
-        pub const REMOVE_IPV6_ALLOWED: MessageId = MessageId(897);
-        /// Sets ipv4 allowed of the VIF.
-        pub const SET_IPV4_ALLOWED: MessageId = MessageId(899);
-        /// Sets ipv6 allowed of the VIF.
-        pub const SET_IPV6_ALLOWED: MessageId = MessageId(900);
-        /// Sets locking mode of the VIF.
-        pub const SET_LOCKING_MODE: MessageId = MessageId(901);
-        /// Unplugs the VIF.
+        /// Detaches it from the running VM, which must agree.
         pub const UNPLUG: MessageId = MessageId(906);
-        /// Unplugs force of the VIF.
+        /// Detaches it whether or not the guest agrees.
         pub const UNPLUG_FORCE: MessageId = MessageId(907);
-        /// Adds trunks to the VIF.
+        /// Allows an IPv4 address.
+        pub const ADD_IPV4_ALLOWED: MessageId = MessageId(849);
+        /// Allows an IPv6 address.
+        pub const ADD_IPV6_ALLOWED: MessageId = MessageId(850);
+        /// No longer allows an IPv4 address.
+        pub const REMOVE_IPV4_ALLOWED: MessageId = MessageId(896);
+        /// No longer allows an IPv6 address.
+        pub const REMOVE_IPV6_ALLOWED: MessageId = MessageId(897);
+        /// Sets the IPv4 addresses it may use.
+        pub const SET_IPV4_ALLOWED: MessageId = MessageId(899);
+        /// Sets the IPv6 addresses it may use.
+        pub const SET_IPV6_ALLOWED: MessageId = MessageId(900);
+        /// Says whether only allowed addresses may be used.
+        pub const SET_LOCKING_MODE: MessageId = MessageId(901);
+        /// Lets a VLAN pass with its tag.
         pub const ADD_TRUNKS: MessageId = MessageId(853);
-        /// Removes trunks from the VIF.
+        /// No longer lets a VLAN pass.
         pub const REMOVE_TRUNKS: MessageId = MessageId(898);
-        /// Sets trunks of the VIF.
+        /// Sets the VLANs that pass with their tags.
         pub const SET_TRUNKS: MessageId = MessageId(905);
     }
     /// Messages of `PIF`.
     pub mod pif {
         use crate::MessageId;
 
-        /// Dbs forget of the PIF.
+        /// Removes the record.
         pub const DB_FORGET: MessageId = MessageId(315);
-        /// Dbs introduce of the PIF.
+        /// Makes the record, for tools.
         pub const DB_INTRODUCE: MessageId = MessageId(316);
-        /// Removes the PIF from the database, leaving what it stands for.
+        /// Removes the record of hardware.
         pub const FORGET: MessageId = MessageId(318);
-        /// Makes an existing PIF known to the pool.
+        /// Makes the record of hardware that is there.
         pub const INTRODUCE: MessageId = MessageId(360);
-        /// Plugs the PIF.
+        /// Brings it up.
         pub const PLUG: MessageId = MessageId(361);
-        /// Reconfigures IP of the PIF.
+        /// Changes how it gets its IPv4 address.
         pub const RECONFIGURE_IP: MessageId = MessageId(363);
-        /// Reconfigures ipv6 of the PIF.
+        /// Changes how it gets its IPv6 address.
         pub const RECONFIGURE_IPV6: MessageId = MessageId(364);
-        /// Scans the PIF.
+        /// Looks for hardware, and makes and forgets records.
         pub const SCAN: MessageId = MessageId(366);
-        /// Sets disallow unplug of the PIF.
-        pub const SET_DISALLOW_UNPLUG: MessageId = MessageId(367);
-        /// Sets primary address type of the PIF.
-        pub const SET_PRIMARY_ADDRESS_TYPE: MessageId = MessageId(369);
-        /// Sets property of the PIF.
-        pub const SET_PROPERTY: MessageId = MessageId(370);
-        /// Unplugs the PIF.
+        /// Takes it down.
         pub const UNPLUG: MessageId = MessageId(371);
-        /// Pools introduce of the PIF.
-        pub const POOL_INTRODUCE: MessageId = MessageId(362);
-        /// Creates VLAN of the PIF.
+        /// Says whether it must stay up.
+        pub const SET_DISALLOW_UNPLUG: MessageId = MessageId(367);
+        /// Says which kind of address the host goes by.
+        pub const SET_PRIMARY_ADDRESS_TYPE: MessageId = MessageId(369);
+        /// Changes a further setting.
+        pub const SET_PROPERTY: MessageId = MessageId(370);
+        /// Makes a VLAN on a device of a host; see `VLAN.create`.
         pub const CREATE_VLAN: MessageId = MessageId(314);
-        /// Destroys the PIF.
+        /// Destroys a VLAN's or bond's interface; see their own destroy.
         pub const DESTROY: MessageId = MessageId(317);
+        /// Makes the record, for the pool itself.
+        pub const POOL_INTRODUCE: MessageId = MessageId(362);
     }
     /// Messages of `Bond`.
     pub mod bond {
         use crate::MessageId;
 
-        /// Creates a Bond.
+        /// Makes a bond of several interfaces.
         pub const CREATE: MessageId = MessageId(1);
-        /// Destroys the Bond.
+        /// Takes the bond apart.
         pub const DESTROY: MessageId = MessageId(2);
-        /// Sets mode of the Bond.
+        /// Changes how traffic is spread.
         pub const SET_MODE: MessageId = MessageId(19);
-        /// Sets property of the Bond.
+        /// Changes a setting of the mode.
         pub const SET_PROPERTY: MessageId = MessageId(21);
     }
     /// Messages of `VLAN`.
     pub mod vlan {
         use crate::MessageId;
 
-        /// Creates a VLAN.
+        /// Makes a VLAN on an interface.
         pub const CREATE: MessageId = MessageId(923);
-        /// Destroys the VLAN.
+        /// Destroys the VLAN and its interface.
         pub const DESTROY: MessageId = MessageId(924);
-        /// Pools introduce of the VLAN.
+        /// Makes the record, for the pool itself.
         pub const POOL_INTRODUCE: MessageId = MessageId(936);
     }
     /// Messages of `SR`.
     pub mod sr {
         use crate::MessageId;
 
-        /// Fails unless can host HA statefile holds.
-        pub const ASSERT_CAN_HOST_HA_STATEFILE: MessageId = MessageId(566);
-        /// Fails unless supports database replication holds.
-        pub const ASSERT_SUPPORTS_DATABASE_REPLICATION: MessageId = MessageId(567);
-        /// Creates a SR.
+        /// Makes a repository, and connects the hosts that can use it.
         pub const CREATE: MessageId = MessageId(568);
-        /// Creates new blob of the SR.
+        /// Attaches an empty blob to the repository.
         pub const CREATE_NEW_BLOB: MessageId = MessageId(569);
-        /// Destroys the SR.
+        /// Destroys the repository with its data.
         pub const DESTROY: MessageId = MessageId(570);
-        /// Disables database replication of the SR.
+        /// No longer writes the pool's metadata to it.
         pub const DISABLE_DATABASE_REPLICATION: MessageId = MessageId(571);
-        /// Enables database replication of the SR.
+        /// Writes the pool's metadata to it from now on.
         pub const ENABLE_DATABASE_REPLICATION: MessageId = MessageId(572);
-        /// Removes the SR from the database, leaving what it stands for.
+        /// Removes the record and leaves the data.
         pub const FORGET: MessageId = MessageId(573);
-        /// Forgets data source archives of the SR.
+        /// Forgets what was recorded of a data source.
         pub const FORGET_DATA_SOURCE_ARCHIVES: MessageId = MessageId(574);
-        /// Answers data sources of the SR.
-        pub const GET_DATA_SOURCES: MessageId = MessageId(588);
-        /// Answers supported types of the SR.
-        pub const GET_SUPPORTED_TYPES: MessageId = MessageId(601);
-        /// Makes an existing SR known to the pool.
+        /// Makes the record of a repository that exists.
         pub const INTRODUCE: MessageId = MessageId(606);
-        /// Probes the SR.
+        /// Answers what is found at a place, as XML.
         pub const PROBE: MessageId = MessageId(608);
-        /// Probes ext of the SR.
+        /// Answers what is found at a place, as records.
         pub const PROBE_EXT: MessageId = MessageId(609);
-        /// Queries data source of the SR.
-        pub const QUERY_DATA_SOURCE: MessageId = MessageId(610);
-        /// Records data source of the SR.
+        /// Begins to record a data source.
         pub const RECORD_DATA_SOURCE: MessageId = MessageId(611);
-        /// Scans the SR.
+        /// Brings the records of its disks in line with what it holds.
         pub const SCAN: MessageId = MessageId(615);
-        /// Sets name description of the SR.
-        pub const SET_NAME_DESCRIPTION: MessageId = MessageId(616);
-        /// Sets name label of the SR.
-        pub const SET_NAME_LABEL: MessageId = MessageId(617);
-        /// Sets physical size of the SR.
-        pub const SET_PHYSICAL_SIZE: MessageId = MessageId(619);
-        /// Sets shared of the SR.
-        pub const SET_SHARED: MessageId = MessageId(621);
-        /// Updates the SR.
+        /// Asks the driver to bring the record up to date.
         pub const UPDATE: MessageId = MessageId(625);
-        /// Sets virtual allocation of the SR.
-        pub const SET_VIRTUAL_ALLOCATION: MessageId = MessageId(624);
-        /// Sets physical utilisation of the SR.
-        pub const SET_PHYSICAL_UTILISATION: MessageId = MessageId(620);
-        /// Answers live hosts of the SR.
-        pub const GET_LIVE_HOSTS: MessageId = MessageId(591);
-        /// Makes the SR.
+        /// Sets the free text.
+        pub const SET_NAME_DESCRIPTION: MessageId = MessageId(616);
+        /// Sets the name.
+        pub const SET_NAME_LABEL: MessageId = MessageId(617);
+        /// Sets the size recorded.
+        pub const SET_PHYSICAL_SIZE: MessageId = MessageId(619);
+        /// Says whether several hosts can use it at once.
+        pub const SET_SHARED: MessageId = MessageId(621);
+        /// Fails unless it could hold heartbeats.
+        pub const ASSERT_CAN_HOST_HA_STATEFILE: MessageId = MessageId(566);
+        /// Fails unless it could hold the pool's metadata.
+        pub const ASSERT_SUPPORTS_DATABASE_REPLICATION: MessageId = MessageId(567);
+        /// Lists what can be measured of it.
+        pub const GET_DATA_SOURCES: MessageId = MessageId(588);
+        /// Lists the storage drivers.
+        pub const GET_SUPPORTED_TYPES: MessageId = MessageId(601);
+        /// Answers the present value of a data source.
+        pub const QUERY_DATA_SOURCE: MessageId = MessageId(610);
+        /// Made storage without a record.
         pub const MAKE: MessageId = MessageId(607);
+        /// Sets the bytes its disks would take, for storage drivers.
+        pub const SET_VIRTUAL_ALLOCATION: MessageId = MessageId(624);
+        /// Sets the bytes its disks take, for storage drivers.
+        pub const SET_PHYSICAL_UTILISATION: MessageId = MessageId(620);
+        /// Lists the enabled, live hosts that are connected to it.
+        pub const GET_LIVE_HOSTS: MessageId = MessageId(591);
     }
     /// Messages of `LVHD`.
     pub mod lvhd {
@@ -3756,118 +3756,118 @@ pub mod messages {
     pub mod vdi {
         use crate::MessageId;
 
-        /// Clones the VDI.
+        /// Makes a writable copy that shares unchanged data with it.
         pub const CLONE: MessageId = MessageId(716);
-        /// Copies the VDI.
+        /// Makes a full copy, perhaps in another SR or into another disk.
         pub const COPY: MessageId = MessageId(717);
-        /// Datas destroy of the VDI.
+        /// Deletes the data of a snapshot and keeps the list of changed blocks.
         pub const DATA_DESTROY: MessageId = MessageId(719);
-        /// Disables changed block tracking of the VDI.
+        /// No longer tracks changed blocks.
         pub const DISABLE_CBT: MessageId = MessageId(723);
-        /// Enables changed block tracking of the VDI.
+        /// Tracks changed blocks from now on.
         pub const ENABLE_CBT: MessageId = MessageId(724);
-        /// Removes the VDI from the database, leaving what it stands for.
+        /// Removes the record and leaves the data.
         pub const FORGET: MessageId = MessageId(726);
-        /// Answers NBD info of the VDI.
-        pub const GET_NBD_INFO: MessageId = MessageId(750);
-        /// Makes an existing VDI known to the pool.
+        /// Makes a disk that is in the SR known; scan does it better.
         pub const INTRODUCE: MessageId = MessageId(768);
-        /// Lists changed blocks of the VDI.
-        pub const LIST_CHANGED_BLOCKS: MessageId = MessageId(769);
-        /// Opens database of the VDI.
+        /// Opens a session that reads the database on this disk.
         pub const OPEN_DATABASE: MessageId = MessageId(770);
-        /// Pools migrate of the VDI.
+        /// Moves it to another SR, in use or not.
         pub const POOL_MIGRATE: MessageId = MessageId(772);
-        /// Reads database pool uuid of the VDI.
+        /// Answers the uuid of the pool whose database it holds.
         pub const READ_DATABASE_POOL_UUID: MessageId = MessageId(773);
-        /// Resizes the VDI.
+        /// Changes its size; the guest must not use it unless the SR can do that.
         pub const RESIZE: MessageId = MessageId(778);
-        /// Resizes online of the VDI.
+        /// Grew it while a guest used it.
         pub const RESIZE_ONLINE: MessageId = MessageId(779);
-        /// Sets allow caching of the VDI.
-        pub const SET_ALLOW_CACHING: MessageId = MessageId(781);
-        /// Sets name description of the VDI.
-        pub const SET_NAME_DESCRIPTION: MessageId = MessageId(787);
-        /// Sets name label of the VDI.
-        pub const SET_NAME_LABEL: MessageId = MessageId(788);
-        /// Sets on boot of the VDI.
-        pub const SET_ON_BOOT: MessageId = MessageId(789);
-        /// Sets read only of the VDI.
-        pub const SET_READ_ONLY: MessageId = MessageId(792);
-        /// Sets sharable of the VDI.
-        pub const SET_SHARABLE: MessageId = MessageId(793);
-        /// Snapshots the VDI.
+        /// Makes a read-only copy of it as it is now.
         pub const SNAPSHOT: MessageId = MessageId(800);
-        /// Updates the VDI.
+        /// Asks the SR to bring the record up to date.
         pub const UPDATE: MessageId = MessageId(801);
-        /// Pools introduce of the VDI.
-        pub const POOL_INTRODUCE: MessageId = MessageId(771);
-        /// Dbs introduce of the VDI.
-        pub const DB_INTRODUCE: MessageId = MessageId(721);
-        /// Dbs forget of the VDI.
-        pub const DB_FORGET: MessageId = MessageId(720);
-        /// Forces unlock of the VDI.
-        pub const FORCE_UNLOCK: MessageId = MessageId(725);
-        /// Sets managed of the VDI.
-        pub const SET_MANAGED: MessageId = MessageId(784);
-        /// Sets missing of the VDI.
-        pub const SET_MISSING: MessageId = MessageId(786);
-        /// Sets virtual size of the VDI.
-        pub const SET_VIRTUAL_SIZE: MessageId = MessageId(798);
-        /// Sets physical utilisation of the VDI.
-        pub const SET_PHYSICAL_UTILISATION: MessageId = MessageId(791);
-        /// Sets is a snapshot of the VDI.
-        pub const SET_IS_A_SNAPSHOT: MessageId = MessageId(783);
-        /// Sets snapshot of of the VDI.
-        pub const SET_SNAPSHOT_OF: MessageId = MessageId(795);
-        /// Sets snapshot time of the VDI.
-        pub const SET_SNAPSHOT_TIME: MessageId = MessageId(796);
-        /// Sets metadata of pool of the VDI.
-        pub const SET_METADATA_OF_POOL: MessageId = MessageId(785);
-        /// Generates config of the VDI.
-        pub const GENERATE_CONFIG: MessageId = MessageId(727);
-        /// Checksums the VDI.
-        pub const CHECKSUM: MessageId = MessageId(715);
-        /// Sets changed block tracking enabled of the VDI.
-        pub const SET_CBT_ENABLED: MessageId = MessageId(782);
-        /// Reverts the VDI.
+        /// Says whether it may be cached.
+        pub const SET_ALLOW_CACHING: MessageId = MessageId(781);
+        /// Sets the free text.
+        pub const SET_NAME_DESCRIPTION: MessageId = MessageId(787);
+        /// Sets the name.
+        pub const SET_NAME_LABEL: MessageId = MessageId(788);
+        /// Says whether what a VM wrote is kept.
+        pub const SET_ON_BOOT: MessageId = MessageId(789);
+        /// Says whether it must not be written.
+        pub const SET_READ_ONLY: MessageId = MessageId(792);
+        /// Says whether several VMs may write it at once.
+        pub const SET_SHARABLE: MessageId = MessageId(793);
+        /// Answers how to read it over the network.
+        pub const GET_NBD_INFO: MessageId = MessageId(750);
+        /// Answers which blocks changed between two snapshots, as a bitmap in base64.
+        pub const LIST_CHANGED_BLOCKS: MessageId = MessageId(769);
+        /// Takes a disk back to a snapshot.
         pub const REVERT: MessageId = MessageId(780);
+        /// Makes the record, for the pool itself.
+        pub const POOL_INTRODUCE: MessageId = MessageId(771);
+        /// Makes the record, for storage drivers.
+        pub const DB_INTRODUCE: MessageId = MessageId(721);
+        /// Removes the record, for storage drivers.
+        pub const DB_FORGET: MessageId = MessageId(720);
+        /// Took a lock away.
+        pub const FORCE_UNLOCK: MessageId = MessageId(725);
+        /// Says whether VMs may use it, for storage drivers.
+        pub const SET_MANAGED: MessageId = MessageId(784);
+        /// Says whether it was not found, for storage drivers.
+        pub const SET_MISSING: MessageId = MessageId(786);
+        /// Sets the size recorded, for storage drivers.
+        pub const SET_VIRTUAL_SIZE: MessageId = MessageId(798);
+        /// Sets the bytes taken, for storage drivers.
+        pub const SET_PHYSICAL_UTILISATION: MessageId = MessageId(791);
+        /// Says whether it is a snapshot, for the pool itself.
+        pub const SET_IS_A_SNAPSHOT: MessageId = MessageId(783);
+        /// Says what it is a snapshot of, for the pool itself.
+        pub const SET_SNAPSHOT_OF: MessageId = MessageId(795);
+        /// Sets when the snapshot was taken, for the pool itself.
+        pub const SET_SNAPSHOT_TIME: MessageId = MessageId(796);
+        /// Says whose metadata it holds, for the pool itself.
+        pub const SET_METADATA_OF_POOL: MessageId = MessageId(785);
+        /// Answers what is needed to attach it at boot.
+        pub const GENERATE_CONFIG: MessageId = MessageId(727);
+        /// Answers a checksum of its data.
+        pub const CHECKSUM: MessageId = MessageId(715);
+        /// Says whether changed blocks are tracked, for storage drivers.
+        pub const SET_CBT_ENABLED: MessageId = MessageId(782);
     }
     /// Messages of `VBD`.
     pub mod vbd {
         use crate::MessageId;
 
-        /// Fails unless attachable holds.
-        pub const ASSERT_ATTACHABLE: MessageId = MessageId(648);
-        /// Ejects the VBD.
+        /// Takes the medium out of the drive.
         pub const EJECT: MessageId = MessageId(651);
-        /// Inserts the VBD.
+        /// Puts a disk into the drive.
         pub const INSERT: MessageId = MessageId(680);
-        /// Plugs the VBD.
+        /// Attaches it to the running VM.
         pub const PLUG: MessageId = MessageId(682);
-        /// Sets mode of the VBD.
-        pub const SET_MODE: MessageId = MessageId(686);
-        /// Unplugs the VBD.
+        /// Detaches it from the running VM, which must agree.
         pub const UNPLUG: MessageId = MessageId(694);
-        /// Unplugs force of the VBD.
+        /// Detaches it whether or not the guest agrees.
         pub const UNPLUG_FORCE: MessageId = MessageId(695);
-        /// Unplugs force no safety check of the VBD.
+        /// Says whether it may be written; the VM must be halted.
+        pub const SET_MODE: MessageId = MessageId(686);
+        /// Fails unless it could be attached.
+        pub const ASSERT_ATTACHABLE: MessageId = MessageId(648);
+        /// Detached it without a thought.
         pub const UNPLUG_FORCE_NO_SAFETY_CHECK: MessageId = MessageId(696);
-        /// Pauses the VBD.
+        /// Holds its traffic up, and answers a token.
         pub const PAUSE: MessageId = MessageId(681);
-        /// Unpauses the VBD.
+        /// Lets its traffic go on.
         pub const UNPAUSE: MessageId = MessageId(693);
     }
     /// Messages of `PBD`.
     pub mod pbd {
         use crate::MessageId;
 
-        /// Plugs the PBD.
+        /// Connects the host to the repository.
         pub const PLUG: MessageId = MessageId(252);
-        /// Sets device config of the PBD.
-        pub const SET_DEVICE_CONFIG: MessageId = MessageId(254);
-        /// Unplugs the PBD.
+        /// Disconnects the host from the repository.
         pub const UNPLUG: MessageId = MessageId(256);
+        /// Sets how the host reaches it, while it is not connected.
+        pub const SET_DEVICE_CONFIG: MessageId = MessageId(254);
     }
     /// Messages of `crashdump`.
     pub mod crashdump {
@@ -3880,14 +3880,14 @@ pub mod messages {
     pub mod vtpm {
         use crate::MessageId;
 
-        /// Answers contents of the VTPM.
-        pub const GET_CONTENTS: MessageId = MessageId(1370);
-        /// Sets contents of the VTPM.
-        pub const SET_CONTENTS: MessageId = MessageId(1377);
         /// Creates a VTPM.
         pub const CREATE: MessageId = MessageId(1360);
         /// Destroys the VTPM.
         pub const DESTROY: MessageId = MessageId(1361);
+        /// Answers contents of the VTPM.
+        pub const GET_CONTENTS: MessageId = MessageId(1370);
+        /// Sets contents of the VTPM.
+        pub const SET_CONTENTS: MessageId = MessageId(1377);
     }
     /// Messages of `blob`.
     pub mod blob {
@@ -3902,27 +3902,27 @@ pub mod messages {
     pub mod message {
         use crate::MessageId;
 
-        /// Creates a message.
+        /// Writes a notice.
         pub const CREATE: MessageId = MessageId(1785);
-        /// Destroys the message.
+        /// Deletes the notice.
         pub const DESTROY: MessageId = MessageId(1786);
-        /// Gets the message.
+        /// Answers the notices about one object since a time.
         pub const GET: MessageId = MessageId(1789);
-        /// Answers all of the message.
+        /// Lists every notice.
         pub const GET_ALL: MessageId = MessageId(1790);
-        /// Answers all records of the message.
+        /// Answers all fields of every notice.
         pub const GET_ALL_RECORDS: MessageId = MessageId(1791);
-        /// Answers all records where of the message.
+        /// Answers all fields of every notice that satisfies an expression.
         pub const GET_ALL_RECORDS_WHERE: MessageId = MessageId(1792);
-        /// Answers by uuid of the message.
+        /// Finds the notice with this uuid.
         pub const GET_BY_UUID: MessageId = MessageId(1793);
-        /// Answers record of the message.
+        /// Answers all fields of the notice.
         pub const GET_RECORD: MessageId = MessageId(1794);
-        /// Answers since of the message.
+        /// Answers the notices since a time.
         pub const GET_SINCE: MessageId = MessageId(1795);
-        /// Destroys all of the message.
+        /// Deletes all notices that match.
         pub const DESTROY_ALL: MessageId = MessageId(1787);
-        /// Destroys many of the message.
+        /// Deletes several notices.
         pub const DESTROY_MANY: MessageId = MessageId(1788);
     }
     /// Messages of `secret`.
@@ -3969,14 +3969,14 @@ pub mod messages {
 
         /// Adds enabled VGPU types to the PGPU.
         pub const ADD_ENABLED_VGPU_TYPES: MessageId = MessageId(285);
-        /// Answers remaining capacity of the PGPU.
-        pub const GET_REMAINING_CAPACITY: MessageId = MessageId(303);
         /// Removes enabled VGPU types from the PGPU.
         pub const REMOVE_ENABLED_VGPU_TYPES: MessageId = MessageId(308);
         /// Sets GPU group of the PGPU.
         pub const SET_GPU_GROUP: MessageId = MessageId(310);
         /// Sets enabled VGPU types of the PGPU.
         pub const SET_ENABLED_VGPU_TYPES: MessageId = MessageId(311);
+        /// Answers remaining capacity of the PGPU.
+        pub const GET_REMAINING_CAPACITY: MessageId = MessageId(303);
         /// Disables dom0 access of the PGPU.
         pub const DISABLE_DOM0_ACCESS: MessageId = MessageId(287);
         /// Enables dom0 access of the PGPU.
@@ -4083,8 +4083,6 @@ pub mod messages {
         pub const CREATE: MessageId = MessageId(66);
         /// Destroys the Cluster.
         pub const DESTROY: MessageId = MessageId(68);
-        /// Answers network of the Cluster.
-        pub const GET_NETWORK: MessageId = MessageId(84);
         /// Pools create of the Cluster.
         pub const POOL_CREATE: MessageId = MessageId(93);
         /// Pools destroy of the Cluster.
@@ -4093,6 +4091,8 @@ pub mod messages {
         pub const POOL_FORCE_DESTROY: MessageId = MessageId(95);
         /// Pools resync of the Cluster.
         pub const POOL_RESYNC: MessageId = MessageId(96);
+        /// Answers network of the Cluster.
+        pub const GET_NETWORK: MessageId = MessageId(84);
         /// Cstacks sync of the Cluster.
         pub const CSTACK_SYNC: MessageId = MessageId(67);
     }
@@ -4121,25 +4121,21 @@ pub mod messages {
         pub const FORGET: MessageId = MessageId(501);
         /// Makes an existing Repository known to the pool.
         pub const INTRODUCE: MessageId = MessageId(520);
-        /// Applies the Repository.
-        pub const APPLY: MessageId = MessageId(499);
-        /// Applies livepatch of the Repository.
-        pub const APPLY_LIVEPATCH: MessageId = MessageId(500);
         /// Introduces bundle of the Repository.
         pub const INTRODUCE_BUNDLE: MessageId = MessageId(521);
         /// Introduces remote pool of the Repository.
         pub const INTRODUCE_REMOTE_POOL: MessageId = MessageId(522);
         /// Sets gpgkey path of the Repository.
         pub const SET_GPGKEY_PATH: MessageId = MessageId(523);
+        /// Applies the Repository.
+        pub const APPLY: MessageId = MessageId(499);
+        /// Applies livepatch of the Repository.
+        pub const APPLY_LIVEPATCH: MessageId = MessageId(500);
     }
     /// Messages of `Observer`.
     pub mod observer {
         use crate::MessageId;
 
-        /// Registers the Observer.
-        pub const REGISTER: MessageId = MessageId(228);
-        /// Unregisters the Observer.
-        pub const UNREGISTER: MessageId = MessageId(236);
         /// Sets attributes of the Observer.
         pub const SET_ATTRIBUTES: MessageId = MessageId(229);
         /// Sets components of the Observer.
@@ -4150,6 +4146,10 @@ pub mod messages {
         pub const SET_ENDPOINTS: MessageId = MessageId(232);
         /// Sets hosts of the Observer.
         pub const SET_HOSTS: MessageId = MessageId(233);
+        /// Registers the Observer.
+        pub const REGISTER: MessageId = MessageId(228);
+        /// Unregisters the Observer.
+        pub const UNREGISTER: MessageId = MessageId(236);
     }
     /// Messages of `Host_driver`.
     pub mod host_driver {

@@ -111,12 +111,13 @@ fn a_record_for_create_takes_defaults_and_ignores_what_only_the_server_sets() {
         ("name_label".to_owned(), s("net")),
         ("uuid".to_owned(), s("mine")),
         ("MTU".to_owned(), s("9000")),
+        ("other_config".to_owned(), WireValue::Struct(Vec::new())),
         ("no_such_field".to_owned(), WireValue::Nil),
     ]);
     let read = decode(&given, &Type::Record("network")).unwrap();
     assert_eq!(read.member("name_label"), Some(&Value::str("net")));
     assert_eq!(read.member("MTU"), Some(&Value::Int(9000)));
-    assert_eq!(read.member("other_config"), Some(&Value::empty_map()));
+    assert_eq!(read.member("name_description"), Some(&Value::str("")));
     assert_eq!(read.member("uuid"), None);
     assert_eq!(read.member("no_such_field"), None);
 }

@@ -194,38 +194,17 @@ pub(crate) fn write_int(out: &mut Vec<u8>, number: i64) {
     let _ = write!(out, "{number}");
 }
 
-/// What becomes of a byte of UTF-8: 0 stays, 1 is dropped, 2 begins a character that may be forbidden, others are escaped.
-const FATE: [u8; 256] = {
-    let mut fate = [0_u8; 256];
-    let mut byte = 0_usize;
-    #[allow(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        reason = "evaluated by the compiler, 0..32 of 256"
-    )]
-    while byte < 32 {
-        fate[byte] = 1;
-        byte += 1;
-    }
-    fate[b'\t' as usize] = 0;
-    fate[b'\n' as usize] = 0;
-    fate[b'\r' as usize] = b'\r';
-    fate[b'<' as usize] = b'<';
-    fate[b'>' as usize] = b'>';
-    fate[b'&' as usize] = b'&';
-    fate[b'"' as usize] = b'"';
-    fate[0xef] = 2;
-    fate
-};
+/// Whether a byte of UTF-8 needs a closer look: markup, what may be forbidden, and the carriage return.
+#[inline]
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 0xb..=0x1f | b'<' | b'>' | b'&' | b'"' | 0xef)
+}
 
 /// Appends text with entities for markup and without the characters that XML forbids.
 fn escape(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     loop {
-        let plain = rest
-            .iter()
-            .position(|b| FATE.get(usize::from(*b)).is_some_and(|f| *f != 0))
-            .unwrap_or(rest.len());
+        let plain = rest.iter().position(|b| is_special(*b)).unwrap_or(rest.len());
         let Some((before, special)) = rest.split_at_checked(plain) else {
             return;
         };

@@ -21,7 +21,9 @@ pub(crate) async fn read(body: Incoming, limits: &TransportLimits) -> Result<Byt
     if announced.exact() == Some(0) {
         return Ok(Bytes::new());
     }
-    tokio::time::timeout(limits.body, collect(body, limits.body_bytes)).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+    tokio::time::timeout(limits.body, collect(body, limits.body_bytes))
+        .await
+        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
 async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, StatusCode> {
@@ -29,7 +31,9 @@ async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, StatusCode> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else {
+            continue;
+        };
         if first.len() + whole.len() + data.len() > most {
             return Err(StatusCode::INTERNAL_SERVER_ERROR);
         }

@@ -55,6 +55,10 @@ where
         }
     };
     if let Err(error) = result {
-        tracing::debug!(?origin, error = &error as &dyn std::error::Error, "connection ended");
+        tracing::debug!(
+            ?origin,
+            error = &error as &dyn std::error::Error,
+            "connection ended"
+        );
     }
 }

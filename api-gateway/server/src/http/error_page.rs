@@ -9,7 +9,9 @@ use hyper::{Response, StatusCode};
 pub(crate) fn body(status: StatusCode) -> String {
     let code = status.as_u16();
     let reason = status.canonical_reason().unwrap_or("Error");
-    format!("<html><head><title>HTTP {code} {reason}</title></head><body><h1>HTTP {code} {reason}</h1></body></html>\n")
+    format!(
+        "<html><head><title>HTTP {code} {reason}</title></head><body><h1>HTTP {code} {reason}</h1></body></html>\n"
+    )
 }
 
 /// The page as a whole response, after which the connection is closed.

@@ -125,16 +125,27 @@ impl<S> TimedIo<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if let Poll::Ready(result) = Pin::new(&mut this.inner).poll_read(cx, buf) {
             // A first byte after a pause begins the next head; the time for it runs from here.
-            if this.progress.0.compare_exchange(WAITING, HEAD, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            if this
+                .progress
+                .0
+                .compare_exchange(WAITING, HEAD, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+            {
                 this.read_until = None;
             }
             return Poll::Ready(result);
         }
-        let Some(until) = this.deadline() else { return Poll::Pending };
+        let Some(until) = this.deadline() else {
+            return Poll::Pending;
+        };
         match this.read_timer.poll(until, cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

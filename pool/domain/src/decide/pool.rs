@@ -114,8 +114,11 @@ pub fn create(draft: &mut Draft<'_>, new: &NewPool) -> Result<Ref, ApiError> {
 /// Makes the rows of the roles. What each may do is the data model's and needs no rows.
 fn make_roles(draft: &mut Draft<'_>) {
     for def in permissions::ROLES {
-        draft.insert(
+        // Known by the same number in every pool, so that a script may carry it.
+        let Ok(number) = uuid::Uuid::try_parse(def.uuid) else { continue };
+        draft.insert_as(
             role::CLASS,
+            Ref::from_uuid(number),
             vec![
                 (role::UUID, def.uuid.into()),
                 (role::NAME_LABEL, def.name.into()),

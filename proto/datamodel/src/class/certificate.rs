@@ -4,7 +4,8 @@ use crate::model;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("Certificate", "stockholm", "A Certificate of the pool.").fields(FIELDS);
+pub const CLASS: Class =
+    Class::new("Certificate", "stockholm", "A certificate that a host has or trusts.").fields(FIELDS);
 
 /// `certificate_type`
 pub const CERTIFICATE_TYPE: model::Enum =

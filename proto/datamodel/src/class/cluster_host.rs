@@ -5,9 +5,8 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("Cluster_host", "lima", "A Cluster host of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("Cluster_host", "lima", "A host's part in a cluster.").fields(FIELDS).messages(MESSAGES);
 
 /// `cluster_host_operation`
 pub const CLUSTER_HOST_OPERATION: model::Enum =
@@ -20,9 +19,7 @@ const FIELDS: &[Field] = &[
     Field::runtime("enabled", Bool, "lima", "True while in use.").default(Default::Bool(false)),
     Field::fixed("PIF", Ref("PIF"), "lima", "The PIF it belongs to.").default(Default::Null),
     Field::runtime("joined", Bool, "lima", "True if joined.").default(Default::Bool(true)),
-    Field::runtime("live", Bool, "24.3.0", "True if live.")
-        .default(Default::Bool(false))
-        .prototyped(),
+    Field::runtime("live", Bool, "24.3.0", "True if live.").default(Default::Bool(false)).prototyped(),
     Field::runtime("last_update_live", Time, "24.3.0", "Time of last update live.")
         .default(Default::Epoch)
         .prototyped(),
@@ -42,13 +39,8 @@ const FIELDS: &[Field] = &[
     )
     .default(Default::EmptyMap)
     .volatile(),
-    Field::fixed(
-        "other_config",
-        TEXT_MAP,
-        "lima",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
+    Field::fixed("other_config", TEXT_MAP, "lima", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
 ];
 
 const MESSAGES: &[Message] = &[
@@ -63,11 +55,7 @@ const MESSAGES: &[Message] = &[
         .or_async(),
     Message::new("destroy", "lima", PoolOperator, "Destroys the Cluster host.")
         .params(&[Param::new("self", Ref("Cluster_host"))])
-        .errors(&[
-            "CLUSTER_STACK_IN_USE",
-            "CLUSTERING_DISABLED",
-            "CLUSTER_HOST_IS_LAST",
-        ])
+        .errors(&["CLUSTER_STACK_IN_USE", "CLUSTERING_DISABLED", "CLUSTER_HOST_IS_LAST"])
         .or_async(),
     Message::new("disable", "lima", PoolOperator, "Disables the Cluster host.")
         .params(&[Param::new("self", Ref("Cluster_host"))])
@@ -77,15 +65,10 @@ const MESSAGES: &[Message] = &[
         .params(&[Param::new("self", Ref("Cluster_host"))])
         .errors(&["PIF_ALLOWS_UNPLUG", "REQUIRED_PIF_IS_UNPLUGGED"])
         .or_async(),
-    Message::new(
-        "force_destroy",
-        "lima",
-        PoolOperator,
-        "Forces destroy of the Cluster host.",
-    )
-    .params(&[Param::new("self", Ref("Cluster_host"))])
-    .errors(&["CLUSTER_STACK_IN_USE"])
-    .or_async(),
+    Message::new("force_destroy", "lima", PoolOperator, "Forces destroy of the Cluster host.")
+        .params(&[Param::new("self", Ref("Cluster_host"))])
+        .errors(&["CLUSTER_STACK_IN_USE"])
+        .or_async(),
     Message::new(
         "forget",
         "lima",

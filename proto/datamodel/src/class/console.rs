@@ -5,7 +5,7 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("console", "rio", "A console of the pool.")
+pub const CLASS: Class = Class::new("console", "rio", "A way to a VM's screen or terminal.")
     .constructible()
     .writer(VmAdmin)
     .fields(FIELDS);
@@ -15,14 +15,14 @@ pub const CONSOLE_PROTOCOL: model::Enum = model::Enum::new("console_protocol", &
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
-    Field::runtime("protocol", Enum(&CONSOLE_PROTOCOL), "rio", "The protocol."),
-    Field::runtime("location", Text, "rio", "The location."),
-    Field::runtime("VM", Ref("VM"), "rio", "The VM this belongs to."),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
+    Field::runtime(
+        "protocol",
+        Enum(&CONSOLE_PROTOCOL),
         "rio",
-        "Further settings as keys and values.",
+        "What is spoken: RFB, RDP or a text terminal.",
     ),
-    Field::internal("port", Int, "rio", "The port, a number."),
+    Field::runtime("location", Text, "rio", "Address at which it is reached."),
+    Field::runtime("VM", Ref("VM"), "rio", "The VM this belongs to."),
+    Field::settable("other_config", TEXT_MAP, "rio", "Further settings as keys and values."),
+    Field::internal("port", Int, "rio", "TCP port on the host; -1 if not yet known."),
 ];

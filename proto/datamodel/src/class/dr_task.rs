@@ -4,19 +4,13 @@ use crate::model::{TEXT_MAP, TEXTS};
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("DR_task", "boston", "A DR task of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("DR_task", "boston", "A recovery from replicated storage.").fields(FIELDS).messages(MESSAGES);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
-    Field::runtime(
-        "introduced_SRs",
-        Set(&Ref("SR")),
-        "rio",
-        "The introduced SRs, as a set of references.",
-    )
-    .rows_of("SR", "introduced_by"),
+    Field::runtime("introduced_SRs", Set(&Ref("SR")), "rio", "The introduced SRs, as a set of references.")
+        .rows_of("SR", "introduced_by"),
 ];
 
 const MESSAGES: &[Message] = &[

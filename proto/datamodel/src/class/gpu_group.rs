@@ -5,9 +5,10 @@ use crate::model::{TEXT_MAP, TEXTS};
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("GPU_group", "boston", "A GPU group of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("GPU_group", "boston", "Like graphics processors, of which a VM gets any.")
+        .fields(FIELDS)
+        .messages(MESSAGES);
 
 /// `allocation_algorithm`
 pub const ALLOCATION_ALGORITHM: model::Enum =
@@ -15,37 +16,17 @@ pub const ALLOCATION_ALGORITHM: model::Enum =
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "boston", "Unique identifier of the object."),
-    Field::settable(
-        "name_label",
-        Text,
-        "boston",
-        "Name shown to people; need not be unique.",
-    )
-    .default(Default::Text("")),
+    Field::settable("name_label", Text, "boston", "Name shown to people; need not be unique.")
+        .default(Default::Text("")),
     Field::settable("name_description", Text, "boston", "Free text about the object.")
         .default(Default::Text("")),
-    Field::runtime(
-        "PGPUs",
-        Set(&Ref("PGPU")),
-        "boston",
-        "The PGPUs, as a set of references.",
-    )
-    .rows_of("PGPU", "GPU_group"),
-    Field::runtime(
-        "VGPUs",
-        Set(&Ref("VGPU")),
-        "boston",
-        "The VGPUs, as a set of references.",
-    )
-    .rows_of("VGPU", "GPU_group"),
+    Field::runtime("PGPUs", Set(&Ref("PGPU")), "boston", "The PGPUs, as a set of references.")
+        .rows_of("PGPU", "GPU_group"),
+    Field::runtime("VGPUs", Set(&Ref("VGPU")), "boston", "The VGPUs, as a set of references.")
+        .rows_of("VGPU", "GPU_group"),
     Field::runtime("GPU_types", TEXTS, "boston", "The set of GPU types.").default(Default::EmptySet),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "boston",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
+    Field::settable("other_config", TEXT_MAP, "boston", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
     Field::settable(
         "allocation_algorithm",
         Enum(&ALLOCATION_ALGORITHM),
@@ -87,10 +68,7 @@ const MESSAGES: &[Message] = &[
         ReadOnly,
         "Answers remaining capacity of the GPU group.",
     )
-    .params(&[
-        Param::new("self", Ref("GPU_group")),
-        Param::new("vgpu_type", Ref("VGPU_type")),
-    ])
+    .params(&[Param::new("self", Ref("GPU_group")), Param::new("vgpu_type", Ref("VGPU_type"))])
     .result(Int)
     .or_async(),
     Message::new(

@@ -10,6 +10,5 @@ use fields::FIELDS;
 use messages::MESSAGES;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("host", "rio", "A host of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("host", "rio", "A physical machine of the pool.").fields(FIELDS).messages(MESSAGES);

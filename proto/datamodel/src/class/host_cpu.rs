@@ -4,9 +4,8 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("host_cpu", "rio", "A host cpu of the pool.")
-    .deprecated("midnight-ride")
-    .fields(FIELDS);
+pub const CLASS: Class =
+    Class::new("host_cpu", "rio", "A processor of a host.").deprecated("midnight-ride").fields(FIELDS);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
@@ -21,11 +20,6 @@ const FIELDS: &[Field] = &[
     Field::runtime("flags", Text, "rio", "The flags."),
     Field::runtime("features", Text, "rio", "The features."),
     Field::runtime("utilisation", Float, "rio", "The utilisation.").volatile(),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "orlando",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
+    Field::settable("other_config", TEXT_MAP, "orlando", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
 ];

@@ -4,22 +4,16 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("host_crashdump", "rio", "A host crashdump of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("host_crashdump", "rio", "A crash dump of a host.").fields(FIELDS).messages(MESSAGES);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
     Field::fixed("host", Ref("host"), "rio", "The host this belongs to."),
     Field::runtime("timestamp", Time, "rio", "Time of timestamp."),
     Field::runtime("size", Int, "rio", "Size in bytes."),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "miami",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
+    Field::settable("other_config", TEXT_MAP, "miami", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
     Field::internal("filename", Text, "rio", "The filename."),
 ];
 

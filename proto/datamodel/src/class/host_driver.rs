@@ -3,7 +3,7 @@
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("Host_driver", "25.2.0", "A Host driver of the pool.")
+pub const CLASS: Class = Class::new("Host_driver", "25.2.0", "A driver on a host that comes in variants.")
     .prototyped()
     .fields(FIELDS)
     .messages(MESSAGES);
@@ -52,10 +52,7 @@ const MESSAGES: &[Message] = &[
         .or_async()
         .prototyped(),
     Message::new("select", "25.2.0", PoolAdmin, "Selects the Host driver.")
-        .params(&[
-            Param::new("self", Ref("Host_driver")),
-            Param::new("variant", Ref("Driver_variant")),
-        ])
+        .params(&[Param::new("self", Ref("Host_driver")), Param::new("variant", Ref("Driver_variant"))])
         .or_async()
         .prototyped(),
 ];

@@ -4,7 +4,7 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("host_metrics", "rio", "A host metrics of the pool.").fields(FIELDS);
+pub const CLASS: Class = Class::new("host_metrics", "rio", "Memory and liveness of a host.").fields(FIELDS);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
@@ -15,11 +15,6 @@ const FIELDS: &[Field] = &[
         .removed("tampa"),
     Field::runtime("live", Bool, "rio", "True if live."),
     Field::runtime("last_updated", Time, "rio", "When this was last measured."),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "orlando",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
+    Field::settable("other_config", TEXT_MAP, "orlando", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
 ];

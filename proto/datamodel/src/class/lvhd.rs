@@ -3,17 +3,12 @@
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("LVHD", "dundee", "A LVHD of the pool.")
+pub const CLASS: Class = Class::new("LVHD", "dundee", "Settings of repositories on logical volumes.")
     .no_get_all()
     .fields(FIELDS)
     .messages(MESSAGES);
 
-const FIELDS: &[Field] = &[Field::runtime(
-    "uuid",
-    Text,
-    "rio",
-    "Unique identifier of the object.",
-)];
+const FIELDS: &[Field] = &[Field::runtime("uuid", Text, "rio", "Unique identifier of the object.")];
 
 const MESSAGES: &[Message] = &[Message::new(
     "enable_thin_provisioning",

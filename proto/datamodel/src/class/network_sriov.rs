@@ -4,15 +4,14 @@ use crate::model;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("network_sriov", "kolkata", "A network sriov of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("network_sriov", "kolkata", "A network of virtual functions of a host's interface.")
+        .fields(FIELDS)
+        .messages(MESSAGES);
 
 /// `sriov_configuration_mode`
-pub const SRIOV_CONFIGURATION_MODE: model::Enum = model::Enum::new(
-    "sriov_configuration_mode",
-    &["sysfs", "modprobe", "manual", "unknown"],
-);
+pub const SRIOV_CONFIGURATION_MODE: model::Enum =
+    model::Enum::new("sriov_configuration_mode", &["sysfs", "modprobe", "manual", "unknown"]);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
@@ -31,10 +30,7 @@ const FIELDS: &[Field] = &[
 
 const MESSAGES: &[Message] = &[
     Message::new("create", "kolkata", PoolOperator, "Creates a network sriov.")
-        .params(&[
-            Param::new("pif", Ref("PIF")),
-            Param::new("network", Ref("network")),
-        ])
+        .params(&[Param::new("pif", Ref("PIF")), Param::new("network", Ref("network"))])
         .result(Ref("network_sriov"))
         .or_async(),
     Message::new("destroy", "kolkata", PoolOperator, "Destroys the network sriov.")

@@ -5,9 +5,10 @@ use crate::model::{TEXT_MAP, TEXTS};
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("PIF", "rio", "A PIF of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("PIF", "rio", "A network interface of a host: physical, a VLAN, a bond or a tunnel.")
+        .fields(FIELDS)
+        .messages(MESSAGES);
 
 /// `pif_igmp_status`
 pub const PIF_IGMP_STATUS: model::Enum =
@@ -26,272 +27,168 @@ pub const PRIMARY_ADDRESS_TYPE: model::Enum = model::Enum::new("primary_address_
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
-    Field::fixed("device", Text, "rio", "Name of the device."),
-    Field::fixed("network", Ref("network"), "rio", "The network this belongs to."),
-    Field::fixed("host", Ref("host"), "rio", "The host this belongs to."),
-    Field::fixed("MAC", Text, "rio", "The MAC."),
-    Field::fixed("MTU", Int, "rio", "The MTU, a number."),
-    Field::fixed("VLAN", Int, "rio", "The VLAN, a number."),
-    Field::runtime(
-        "metrics",
-        Ref("PIF_metrics"),
-        "rio",
-        "The object that holds the metrics.",
-    ),
-    Field::runtime("physical", Bool, "miami", "True if physical.").default(Default::Bool(false)),
-    Field::runtime("currently_attached", Bool, "miami", "True while attached.").default(Default::Bool(true)),
+    Field::fixed("device", Text, "rio", "Name the host knows it by, such as `eth0`."),
+    Field::fixed("network", Ref("network"), "rio", "The network it is part of."),
+    Field::fixed("host", Ref("host"), "rio", "The host it is on."),
+    Field::fixed("MAC", Text, "rio", "MAC address."),
+    Field::fixed("MTU", Int, "rio", "Largest packet in bytes."),
+    Field::fixed("VLAN", Int, "rio", "VLAN tag; -1 for none."),
+    Field::runtime("metrics", Ref("PIF_metrics"), "rio", "The object that holds the metrics."),
+    Field::runtime("physical", Bool, "miami", "True for a piece of hardware.").default(Default::Bool(false)),
+    Field::runtime("currently_attached", Bool, "miami", "True while it is up.").default(Default::Bool(true)),
     Field::runtime(
         "ip_configuration_mode",
         Enum(&IP_CONFIGURATION_MODE),
         "miami",
-        "The IP configuration mode.",
+        "How it gets its IPv4 address.",
     )
     .default(Default::Text("None")),
-    Field::runtime("IP", Text, "miami", "The IP.").default(Default::Text("")),
-    Field::runtime("netmask", Text, "miami", "The netmask.").default(Default::Text("")),
-    Field::runtime("gateway", Text, "miami", "The gateway.").default(Default::Text("")),
-    Field::runtime("DNS", Text, "miami", "The DNS.").default(Default::Text("")),
-    Field::runtime(
-        "bond_slave_of",
-        Ref("Bond"),
-        "miami",
-        "The bond slave of: a Bond.",
-    )
-    .default(Default::Null),
-    Field::runtime(
-        "bond_master_of",
-        Set(&Ref("Bond")),
-        "miami",
-        "The bond master of, as a set of references.",
-    )
-    .rows_of("Bond", "master"),
-    Field::runtime(
-        "VLAN_master_of",
-        Ref("VLAN"),
-        "miami",
-        "The VLAN master of: a VLAN.",
-    )
-    .default(Default::Null),
-    Field::runtime(
-        "VLAN_slave_of",
-        Set(&Ref("VLAN")),
-        "miami",
-        "The VLAN slave of, as a set of references.",
-    )
-    .rows_of("VLAN", "tagged_PIF"),
-    Field::runtime("management", Bool, "miami", "True if management.").default(Default::Bool(false)),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "miami",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
-    Field::runtime("disallow_unplug", Bool, "orlando", "True if disallow unplug.")
+    Field::runtime("IP", Text, "miami", "IPv4 address; empty if none.").default(Default::Text("")),
+    Field::runtime("netmask", Text, "miami", "IPv4 netmask.").default(Default::Text("")),
+    Field::runtime("gateway", Text, "miami", "IPv4 gateway.").default(Default::Text("")),
+    Field::runtime("DNS", Text, "miami", "Name servers, separated by commas.").default(Default::Text("")),
+    Field::runtime("bond_slave_of", Ref("Bond"), "miami", "The bond it is a member of.")
+        .default(Default::Null),
+    Field::runtime("bond_master_of", Set(&Ref("Bond")), "miami", "The bond it stands for.")
+        .rows_of("Bond", "master"),
+    Field::runtime("VLAN_master_of", Ref("VLAN"), "miami", "The VLAN it stands for.").default(Default::Null),
+    Field::runtime("VLAN_slave_of", Set(&Ref("VLAN")), "miami", "VLANs whose traffic it carries.")
+        .rows_of("VLAN", "tagged_PIF"),
+    Field::runtime("management", Bool, "miami", "True if it carries the host's management.")
         .default(Default::Bool(false)),
-    Field::runtime(
-        "tunnel_access_PIF_of",
-        Set(&Ref("tunnel")),
-        "cowley",
-        "The tunnel access PIF of, as a set of references.",
-    )
-    .rows_of("tunnel", "access_PIF"),
+    Field::settable("other_config", TEXT_MAP, "miami", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
+    Field::runtime("disallow_unplug", Bool, "orlando", "True if it must stay up.")
+        .default(Default::Bool(false)),
+    Field::runtime("tunnel_access_PIF_of", Set(&Ref("tunnel")), "cowley", "The tunnel it stands for.")
+        .rows_of("tunnel", "access_PIF"),
     Field::runtime(
         "tunnel_transport_PIF_of",
         Set(&Ref("tunnel")),
         "cowley",
-        "The tunnel transport PIF of, as a set of references.",
+        "Tunnels whose traffic it carries.",
     )
     .rows_of("tunnel", "transport_PIF"),
     Field::runtime(
         "ipv6_configuration_mode",
         Enum(&IPV6_CONFIGURATION_MODE),
         "tampa",
-        "The ipv6 configuration mode.",
+        "How it gets its IPv6 address.",
     )
     .default(Default::Text("None")),
-    Field::runtime("IPv6", TEXTS, "tampa", "The set of IPv6.").default(Default::EmptySet),
-    Field::runtime("ipv6_gateway", Text, "tampa", "The ipv6 gateway.").default(Default::Text("")),
+    Field::runtime("IPv6", TEXTS, "tampa", "IPv6 addresses.").default(Default::EmptySet),
+    Field::runtime("ipv6_gateway", Text, "tampa", "IPv6 gateway.").default(Default::Text("")),
     Field::runtime(
         "primary_address_type",
         Enum(&PRIMARY_ADDRESS_TYPE),
         "tampa",
-        "The primary address type.",
+        "Which kind of address the host goes by.",
     )
     .default(Default::Text("IPv4")),
-    Field::fixed("managed", Bool, "vgpu-productisation", "True if managed.").default(Default::Bool(true)),
-    Field::runtime(
-        "properties",
-        TEXT_MAP,
-        "creedence",
-        "The properties, as keys and values.",
-    )
-    .default(Default::EmptyMap),
-    Field::runtime("capabilities", TEXTS, "dundee", "What this can do.").default(Default::EmptySet),
+    Field::fixed("managed", Bool, "vgpu-productisation", "True if the pool brings it up and down.")
+        .default(Default::Bool(true)),
+    Field::runtime("properties", TEXT_MAP, "creedence", "Further settings, such as `gro`.")
+        .default(Default::EmptyMap),
+    Field::runtime("capabilities", TEXTS, "dundee", "What the hardware can do.").default(Default::EmptySet),
     Field::runtime(
         "igmp_snooping_status",
         Enum(&PIF_IGMP_STATUS),
         "inverness",
-        "The igmp snooping status.",
+        "Whether its bridge follows IGMP.",
     )
     .default(Default::Text("unknown")),
     Field::runtime(
         "sriov_physical_PIF_of",
         Set(&Ref("network_sriov")),
         "kolkata",
-        "The sriov physical PIF of, as a set of references.",
+        "SR-IOV networks that use its hardware.",
     )
     .rows_of("network_sriov", "physical_PIF"),
     Field::runtime(
         "sriov_logical_PIF_of",
         Set(&Ref("network_sriov")),
         "kolkata",
-        "The sriov logical PIF of, as a set of references.",
+        "The SR-IOV network it stands for.",
     )
     .rows_of("network_sriov", "logical_PIF"),
-    Field::runtime("PCI", Ref("PCI"), "kolkata", "The PCI it belongs to.").default(Default::Null),
-    Field::internal("device_name", Text, "rio", "The device name."),
+    Field::runtime("PCI", Ref("PCI"), "kolkata", "The PCI device behind it.").default(Default::Null),
+    Field::internal("device_name", Text, "rio", "Name of the device, kept while it is away."),
 ];
 
 const MESSAGES: &[Message] = &[
-    Message::new("db_forget", "orlando", PoolOperator, "Dbs forget of the PIF.")
+    Message::new("db_forget", "orlando", PoolOperator, "Removes the record.")
         .params(&[Param::new("self", Ref("PIF"))])
         .or_async(),
-    Message::new(
-        "db_introduce",
-        "orlando",
-        PoolOperator,
-        "Dbs introduce of the PIF.",
-    )
-    .params(&[
-        Param::new("device", Text),
-        Param::new("network", Ref("network")),
-        Param::new("host", Ref("host")),
-        Param::new("MAC", Text),
-        Param::new("MTU", Int),
-        Param::new("VLAN", Int),
-        Param::new("physical", Bool),
-        Param::new("ip_configuration_mode", Enum(&IP_CONFIGURATION_MODE)),
-        Param::new("IP", Text),
-        Param::new("netmask", Text),
-        Param::new("gateway", Text),
-        Param::new("DNS", Text),
-        Param::new("bond_slave_of", Ref("Bond")),
-        Param::new("VLAN_master_of", Ref("VLAN")),
-        Param::new("management", Bool),
-        Param::new("other_config", TEXT_MAP),
-        Param::optional("disallow_unplug", Bool, Default::Bool(false)),
-        Param::optional(
-            "ipv6_configuration_mode",
-            Enum(&IPV6_CONFIGURATION_MODE),
-            Default::Text("None"),
-        ),
-        Param::optional("IPv6", TEXTS, Default::EmptySet),
-        Param::optional("ipv6_gateway", Text, Default::Text("")),
-        Param::optional(
-            "primary_address_type",
-            Enum(&PRIMARY_ADDRESS_TYPE),
-            Default::Text("IPv4"),
-        ),
-        Param::optional("managed", Bool, Default::Bool(true)),
-        Param::optional("properties", TEXT_MAP, Default::EmptyMap),
-    ])
-    .result(Ref("PIF"))
-    .or_async(),
-    Message::new(
-        "forget",
-        "miami",
-        PoolOperator,
-        "Removes the PIF from the database, leaving what it stands for.",
-    )
-    .params(&[Param::new("self", Ref("PIF"))])
-    .errors(&["PIF_TUNNEL_STILL_EXISTS", "CLUSTERING_ENABLED"])
-    .or_async(),
-    Message::new(
-        "introduce",
-        "miami",
-        PoolOperator,
-        "Makes an existing PIF known to the pool.",
-    )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("MAC", Text),
-        Param::new("device", Text),
-        Param::optional("managed", Bool, Default::Bool(true)),
-    ])
-    .result(Ref("PIF"))
-    .or_async(),
-    Message::new("plug", "miami", PoolOperator, "Plugs the PIF.")
+    Message::new("db_introduce", "orlando", PoolOperator, "Makes the record, for tools.")
+        .params(&[
+            Param::new("device", Text),
+            Param::new("network", Ref("network")),
+            Param::new("host", Ref("host")),
+            Param::new("MAC", Text),
+            Param::new("MTU", Int),
+            Param::new("VLAN", Int),
+            Param::new("physical", Bool),
+            Param::new("ip_configuration_mode", Enum(&IP_CONFIGURATION_MODE)),
+            Param::new("IP", Text),
+            Param::new("netmask", Text),
+            Param::new("gateway", Text),
+            Param::new("DNS", Text),
+            Param::new("bond_slave_of", Ref("Bond")),
+            Param::new("VLAN_master_of", Ref("VLAN")),
+            Param::new("management", Bool),
+            Param::new("other_config", TEXT_MAP),
+            Param::optional("disallow_unplug", Bool, Default::Bool(false)),
+            Param::optional("ipv6_configuration_mode", Enum(&IPV6_CONFIGURATION_MODE), Default::Text("None")),
+            Param::optional("IPv6", TEXTS, Default::EmptySet),
+            Param::optional("ipv6_gateway", Text, Default::Text("")),
+            Param::optional("primary_address_type", Enum(&PRIMARY_ADDRESS_TYPE), Default::Text("IPv4")),
+            Param::optional("managed", Bool, Default::Bool(true)),
+            Param::optional("properties", TEXT_MAP, Default::EmptyMap),
+        ])
+        .result(Ref("PIF"))
+        .or_async(),
+    Message::new("forget", "miami", PoolOperator, "Removes the record of hardware.")
+        .params(&[Param::new("self", Ref("PIF"))])
+        .errors(&["PIF_TUNNEL_STILL_EXISTS", "CLUSTERING_ENABLED"])
+        .or_async(),
+    Message::new("introduce", "miami", PoolOperator, "Makes the record of hardware that is there.")
+        .params(&[
+            Param::new("host", Ref("host")),
+            Param::new("MAC", Text),
+            Param::new("device", Text),
+            Param::optional("managed", Bool, Default::Bool(true)),
+        ])
+        .result(Ref("PIF"))
+        .or_async(),
+    Message::new("plug", "miami", PoolOperator, "Brings it up.")
         .params(&[Param::new("self", Ref("PIF"))])
         .errors(&["TRANSPORT_PIF_NOT_CONFIGURED"])
         .or_async(),
-    Message::new(
-        "reconfigure_ip",
-        "miami",
-        PoolOperator,
-        "Reconfigures IP of the PIF.",
-    )
-    .params(&[
-        Param::new("self", Ref("PIF")),
-        Param::new("mode", Enum(&IP_CONFIGURATION_MODE)),
-        Param::new("IP", Text),
-        Param::new("netmask", Text),
-        Param::new("gateway", Text),
-        Param::new("DNS", Text),
-    ])
-    .errors(&["CLUSTERING_ENABLED"])
-    .or_async(),
-    Message::new(
-        "reconfigure_ipv6",
-        "tampa",
-        PoolOperator,
-        "Reconfigures ipv6 of the PIF.",
-    )
-    .params(&[
-        Param::new("self", Ref("PIF")),
-        Param::new("mode", Enum(&IPV6_CONFIGURATION_MODE)),
-        Param::new("IPv6", Text),
-        Param::new("gateway", Text),
-        Param::new("DNS", Text),
-    ])
-    .errors(&["CLUSTERING_ENABLED"])
-    .or_async(),
-    Message::new("scan", "miami", PoolOperator, "Scans the PIF.")
+    Message::new("reconfigure_ip", "miami", PoolOperator, "Changes how it gets its IPv4 address.")
+        .params(&[
+            Param::new("self", Ref("PIF")),
+            Param::new("mode", Enum(&IP_CONFIGURATION_MODE)),
+            Param::new("IP", Text),
+            Param::new("netmask", Text),
+            Param::new("gateway", Text),
+            Param::new("DNS", Text),
+        ])
+        .errors(&["CLUSTERING_ENABLED"])
+        .or_async(),
+    Message::new("reconfigure_ipv6", "tampa", PoolOperator, "Changes how it gets its IPv6 address.")
+        .params(&[
+            Param::new("self", Ref("PIF")),
+            Param::new("mode", Enum(&IPV6_CONFIGURATION_MODE)),
+            Param::new("IPv6", Text),
+            Param::new("gateway", Text),
+            Param::new("DNS", Text),
+        ])
+        .errors(&["CLUSTERING_ENABLED"])
+        .or_async(),
+    Message::new("scan", "miami", PoolOperator, "Looks for hardware, and makes and forgets records.")
         .params(&[Param::new("host", Ref("host"))])
         .or_async(),
-    Message::new(
-        "set_disallow_unplug",
-        "orlando",
-        PoolOperator,
-        "Sets disallow unplug of the PIF.",
-    )
-    .params(&[Param::new("self", Ref("PIF")), Param::new("value", Bool)])
-    .errors(&["OTHER_OPERATION_IN_PROGRESS", "CLUSTERING_ENABLED"])
-    .or_async(),
-    Message::new(
-        "set_primary_address_type",
-        "tampa",
-        PoolOperator,
-        "Sets primary address type of the PIF.",
-    )
-    .params(&[
-        Param::new("self", Ref("PIF")),
-        Param::new("primary_address_type", Enum(&PRIMARY_ADDRESS_TYPE)),
-    ])
-    .or_async(),
-    Message::new(
-        "set_property",
-        "creedence",
-        PoolOperator,
-        "Sets property of the PIF.",
-    )
-    .params(&[
-        Param::new("self", Ref("PIF")),
-        Param::new("name", Text),
-        Param::new("value", Text),
-    ])
-    .or_async(),
-    Message::new("unplug", "miami", PoolOperator, "Unplugs the PIF.")
+    Message::new("unplug", "miami", PoolOperator, "Takes it down.")
         .params(&[Param::new("self", Ref("PIF"))])
         .errors(&[
             "HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN",
@@ -300,62 +197,77 @@ const MESSAGES: &[Message] = &[
             "PIF_HAS_FCOE_SR_IN_USE",
         ])
         .or_async(),
+    Message::new("set_disallow_unplug", "orlando", PoolOperator, "Says whether it must stay up.")
+        .params(&[Param::new("self", Ref("PIF")), Param::new("value", Bool)])
+        .errors(&["OTHER_OPERATION_IN_PROGRESS", "CLUSTERING_ENABLED"])
+        .or_async(),
     Message::new(
-        "pool_introduce",
+        "set_primary_address_type",
+        "tampa",
+        PoolOperator,
+        "Says which kind of address the host goes by.",
+    )
+    .params(&[
+        Param::new("self", Ref("PIF")),
+        Param::new("primary_address_type", Enum(&PRIMARY_ADDRESS_TYPE)),
+    ])
+    .or_async(),
+    Message::new("set_property", "creedence", PoolOperator, "Changes a further setting.")
+        .params(&[Param::new("self", Ref("PIF")), Param::new("name", Text), Param::new("value", Text)])
+        .or_async(),
+    Message::new(
+        "create_VLAN",
         "rio",
         PoolOperator,
-        "Pools introduce of the PIF.",
+        "Makes a VLAN on a device of a host; see `VLAN.create`.",
     )
     .params(&[
         Param::new("device", Text),
         Param::new("network", Ref("network")),
         Param::new("host", Ref("host")),
-        Param::new("MAC", Text),
-        Param::new("MTU", Int),
         Param::new("VLAN", Int),
-        Param::new("physical", Bool),
-        Param::new("ip_configuration_mode", Enum(&IP_CONFIGURATION_MODE)),
-        Param::new("IP", Text),
-        Param::new("netmask", Text),
-        Param::new("gateway", Text),
-        Param::new("DNS", Text),
-        Param::new("bond_slave_of", Ref("Bond")),
-        Param::new("VLAN_master_of", Ref("VLAN")),
-        Param::new("management", Bool),
-        Param::new("other_config", TEXT_MAP),
-        Param::optional("disallow_unplug", Bool, Default::Bool(false)),
-        Param::optional(
-            "ipv6_configuration_mode",
-            Enum(&IPV6_CONFIGURATION_MODE),
-            Default::Text("None"),
-        ),
-        Param::optional("IPv6", TEXTS, Default::EmptySet),
-        Param::optional("ipv6_gateway", Text, Default::Text("")),
-        Param::optional(
-            "primary_address_type",
-            Enum(&PRIMARY_ADDRESS_TYPE),
-            Default::Text("IPv4"),
-        ),
-        Param::optional("managed", Bool, Default::Bool(true)),
-        Param::optional("properties", TEXT_MAP, Default::EmptyMap),
     ])
     .result(Ref("PIF"))
+    .errors(&["VLAN_TAG_INVALID"])
     .or_async()
-    .hidden(),
-    Message::new("create_VLAN", "rio", PoolOperator, "Creates VLAN of the PIF.")
+    .deprecated("miami"),
+    Message::new(
+        "destroy",
+        "rio",
+        PoolOperator,
+        "Destroys a VLAN's or bond's interface; see their own destroy.",
+    )
+    .params(&[Param::new("self", Ref("PIF"))])
+    .errors(&["PIF_IS_PHYSICAL"])
+    .or_async()
+    .deprecated("miami"),
+    Message::new("pool_introduce", "rio", PoolOperator, "Makes the record, for the pool itself.")
         .params(&[
             Param::new("device", Text),
             Param::new("network", Ref("network")),
             Param::new("host", Ref("host")),
+            Param::new("MAC", Text),
+            Param::new("MTU", Int),
             Param::new("VLAN", Int),
+            Param::new("physical", Bool),
+            Param::new("ip_configuration_mode", Enum(&IP_CONFIGURATION_MODE)),
+            Param::new("IP", Text),
+            Param::new("netmask", Text),
+            Param::new("gateway", Text),
+            Param::new("DNS", Text),
+            Param::new("bond_slave_of", Ref("Bond")),
+            Param::new("VLAN_master_of", Ref("VLAN")),
+            Param::new("management", Bool),
+            Param::new("other_config", TEXT_MAP),
+            Param::optional("disallow_unplug", Bool, Default::Bool(false)),
+            Param::optional("ipv6_configuration_mode", Enum(&IPV6_CONFIGURATION_MODE), Default::Text("None")),
+            Param::optional("IPv6", TEXTS, Default::EmptySet),
+            Param::optional("ipv6_gateway", Text, Default::Text("")),
+            Param::optional("primary_address_type", Enum(&PRIMARY_ADDRESS_TYPE), Default::Text("IPv4")),
+            Param::optional("managed", Bool, Default::Bool(true)),
+            Param::optional("properties", TEXT_MAP, Default::EmptyMap),
         ])
         .result(Ref("PIF"))
-        .errors(&["VLAN_TAG_INVALID"])
         .or_async()
-        .deprecated("miami"),
-    Message::new("destroy", "rio", PoolOperator, "Destroys the PIF.")
-        .params(&[Param::new("self", Ref("PIF"))])
-        .errors(&["PIF_IS_PHYSICAL"])
-        .or_async()
-        .deprecated("miami"),
+        .hidden(),
 ];

@@ -4,7 +4,9 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("PIF_metrics", "rio", "A PIF metrics of the pool.").fields(FIELDS);
+pub const CLASS: Class =
+    Class::new("PIF_metrics", "rio", "Link, speed and hardware of a host's network interface.")
+        .fields(FIELDS);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
@@ -27,11 +29,6 @@ const FIELDS: &[Field] = &[
     Field::runtime("duplex", Bool, "rio", "True if duplex."),
     Field::runtime("pci_bus_path", Text, "rio", "The pci bus path."),
     Field::runtime("last_updated", Time, "rio", "When this was last measured."),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "orlando",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
+    Field::settable("other_config", TEXT_MAP, "orlando", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
 ];

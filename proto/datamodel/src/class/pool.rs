@@ -10,7 +10,7 @@ use fields::FIELDS;
 use messages::MESSAGES;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("pool", "rio", "A pool of the pool.")
+pub const CLASS: Class = Class::new("pool", "rio", "The pool as a whole: there is exactly one.")
     .no_by_name()
     .fields(FIELDS)
     .messages(MESSAGES);

@@ -3,7 +3,7 @@
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("PVS_cache_storage", "ely", "A PVS cache storage of the pool.")
+pub const CLASS: Class = Class::new("PVS_cache_storage", "ely", "Where a host caches streamed disks.")
     .constructible()
     .fields(FIELDS);
 

@@ -4,20 +4,15 @@ use crate::model;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("PVS_proxy", "ely", "A PVS proxy of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("PVS_proxy", "ely", "A cache between a VM and the servers that stream its disk.")
+        .fields(FIELDS)
+        .messages(MESSAGES);
 
 /// `pvs_proxy_status`
 pub const PVS_PROXY_STATUS: model::Enum = model::Enum::new(
     "pvs_proxy_status",
-    &[
-        "stopped",
-        "initialised",
-        "caching",
-        "incompatible_write_cache_mode",
-        "incompatible_protocol_version",
-    ],
+    &["stopped", "initialised", "caching", "incompatible_write_cache_mode", "incompatible_protocol_version"],
 );
 
 const FIELDS: &[Field] = &[

@@ -4,9 +4,8 @@ use crate::model::TEXTS;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("PVS_server", "ely", "A PVS server of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("PVS_server", "ely", "A server that streams disks.").fields(FIELDS).messages(MESSAGES);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "ely", "Unique identifier of the object."),
@@ -25,18 +24,13 @@ const MESSAGES: &[Message] = &[
     )
     .params(&[Param::new("self", Ref("PVS_server"))])
     .or_async(),
-    Message::new(
-        "introduce",
-        "ely",
-        PoolOperator,
-        "Makes an existing PVS server known to the pool.",
-    )
-    .params(&[
-        Param::new("addresses", TEXTS),
-        Param::new("first_port", Int),
-        Param::new("last_port", Int),
-        Param::new("site", Ref("PVS_site")),
-    ])
-    .result(Ref("PVS_server"))
-    .or_async(),
+    Message::new("introduce", "ely", PoolOperator, "Makes an existing PVS server known to the pool.")
+        .params(&[
+            Param::new("addresses", TEXTS),
+            Param::new("first_port", Int),
+            Param::new("last_port", Int),
+            Param::new("site", Ref("PVS_site")),
+        ])
+        .result(Ref("PVS_server"))
+        .or_async(),
 ];

@@ -4,7 +4,7 @@ use crate::model;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("SDN_controller", "falcon", "A SDN controller of the pool.")
+pub const CLASS: Class = Class::new("SDN_controller", "falcon", "A controller of virtual switches.")
     .fields(FIELDS)
     .messages(MESSAGES);
 
@@ -14,13 +14,8 @@ pub const SDN_CONTROLLER_PROTOCOL: model::Enum =
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "falcon", "Unique identifier of the object."),
-    Field::fixed(
-        "protocol",
-        Enum(&SDN_CONTROLLER_PROTOCOL),
-        "falcon",
-        "The protocol.",
-    )
-    .default(Default::Text("ssl")),
+    Field::fixed("protocol", Enum(&SDN_CONTROLLER_PROTOCOL), "falcon", "The protocol.")
+        .default(Default::Text("ssl")),
     Field::fixed("address", Text, "falcon", "The address.").default(Default::Text("")),
     Field::fixed("port", Int, "falcon", "The port, a number.").default(Default::Int(0)),
 ];
@@ -34,17 +29,12 @@ const MESSAGES: &[Message] = &[
     )
     .params(&[Param::new("self", Ref("SDN_controller"))])
     .or_async(),
-    Message::new(
-        "introduce",
-        "falcon",
-        PoolOperator,
-        "Makes an existing SDN controller known to the pool.",
-    )
-    .params(&[
-        Param::optional("protocol", Enum(&SDN_CONTROLLER_PROTOCOL), Default::Text("ssl")),
-        Param::optional("address", Text, Default::Text("")),
-        Param::optional("port", Int, Default::Int(0)),
-    ])
-    .result(Ref("SDN_controller"))
-    .or_async(),
+    Message::new("introduce", "falcon", PoolOperator, "Makes an existing SDN controller known to the pool.")
+        .params(&[
+            Param::optional("protocol", Enum(&SDN_CONTROLLER_PROTOCOL), Default::Text("ssl")),
+            Param::optional("address", Text, Default::Text("")),
+            Param::optional("port", Int, Default::Int(0)),
+        ])
+        .result(Ref("SDN_controller"))
+        .or_async(),
 ];

@@ -4,23 +4,19 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("secret", "midnight-ride", "A secret of the pool.")
-    .no_events()
-    .constructible()
-    .reader(PoolOperator)
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("secret", "midnight-ride", "A password that other objects refer to by uuid.")
+        .no_events()
+        .constructible()
+        .reader(PoolOperator)
+        .fields(FIELDS)
+        .messages(MESSAGES);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object.").reader(PoolOperator),
     Field::settable("value", Text, "rio", "The value.").reader(PoolOperator),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "rio",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
+    Field::settable("other_config", TEXT_MAP, "rio", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
 ];
 
 const MESSAGES: &[Message] = &[Message::new(

@@ -5,7 +5,7 @@ use crate::model::{TEXT_MAP, TEXTS};
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("SR", "rio", "A SR of the pool.")
+pub const CLASS: Class = Class::new("SR", "rio", "A storage repository: a place for virtual disks.")
     .fields(FIELDS)
     .messages(MESSAGES);
 
@@ -46,13 +46,8 @@ pub const STORAGE_OPERATIONS: model::Enum = model::Enum::new(
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
-    Field::fixed(
-        "name_label",
-        Text,
-        "rio",
-        "Name shown to people; need not be unique.",
-    )
-    .default(Default::Text("")),
+    Field::fixed("name_label", Text, "rio", "Name shown to people; need not be unique.")
+        .default(Default::Text("")),
     Field::fixed("name_description", Text, "rio", "Free text about the object.").default(Default::Text("")),
     Field::runtime(
         "allowed_operations",
@@ -70,189 +65,45 @@ const FIELDS: &[Field] = &[
     )
     .default(Default::EmptyMap)
     .volatile(),
-    Field::runtime(
-        "VDIs",
-        Set(&Ref("VDI")),
-        "rio",
-        "The VDIs, as a set of references.",
-    )
-    .rows_of("VDI", "SR"),
-    Field::runtime(
-        "PBDs",
-        Set(&Ref("PBD")),
-        "rio",
-        "The PBDs, as a set of references.",
-    )
-    .rows_of("PBD", "SR"),
-    Field::runtime(
-        "virtual_allocation",
-        Int,
-        "rio",
-        "The virtual allocation, a number.",
-    ),
-    Field::runtime(
-        "physical_utilisation",
-        Int,
-        "rio",
-        "The physical utilisation, a number.",
-    ),
-    Field::fixed("physical_size", Int, "rio", "The physical size, a number."),
-    Field::fixed("type", Text, "rio", "Kind of the object."),
-    Field::fixed("content_type", Text, "rio", "The content type."),
-    Field::runtime("shared", Bool, "rio", "True if shared."),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "rio",
-        "Further settings as keys and values.",
-    )
-    .key_roles(&[("folder", VmOperator), ("XenCenter.CustomFields.*", VmOperator)]),
+    Field::runtime("VDIs", Set(&Ref("VDI")), "rio", "The disks in it.").rows_of("VDI", "SR"),
+    Field::runtime("PBDs", Set(&Ref("PBD")), "rio", "The hosts' connections to it.").rows_of("PBD", "SR"),
+    Field::runtime("virtual_allocation", Int, "rio", "Bytes its disks would take if they were full."),
+    Field::runtime("physical_utilisation", Int, "rio", "Bytes its disks take."),
+    Field::fixed("physical_size", Int, "rio", "Bytes it holds."),
+    Field::fixed("type", Text, "rio", "Name of the storage driver."),
+    Field::fixed("content_type", Text, "rio", "What it is for: `user`, `iso`; mostly empty."),
+    Field::runtime("shared", Bool, "rio", "True if several hosts can use it at once."),
+    Field::settable("other_config", TEXT_MAP, "rio", "Further settings as keys and values.")
+        .key_roles(&[("folder", VmOperator), ("XenCenter.CustomFields.*", VmOperator)]),
     Field::settable("tags", TEXTS, "orlando", "Words by which people group objects.")
         .default(Default::EmptySet)
         .writer(VmOperator),
-    Field::settable(
-        "sm_config",
-        TEXT_MAP,
-        "miami",
-        "Keys that the storage driver keeps here.",
-    )
-    .default(Default::EmptyMap),
-    Field::runtime(
-        "blobs",
-        Map(&Text, &Ref("blob")),
-        "orlando",
-        "Attached blobs by name.",
-    )
-    .default(Default::EmptyMap),
-    Field::runtime(
-        "local_cache_enabled",
-        Bool,
-        "cowley",
-        "True if local cache enabled.",
-    )
-    .default(Default::Bool(false)),
-    Field::runtime(
-        "introduced_by",
-        Ref("DR_task"),
-        "boston",
-        "The introduced by: a DR task.",
-    )
-    .default(Default::Null),
-    Field::runtime("clustered", Bool, "dundee", "True if clustered.").default(Default::Bool(false)),
-    Field::runtime("is_tools_sr", Bool, "dundee", "True if it is tools SR.").default(Default::Bool(false)),
-    Field::internal(
-        "default_vdi_visibility",
-        Bool,
-        "rio",
-        "True if default VDI visibility.",
-    ),
+    Field::settable("sm_config", TEXT_MAP, "miami", "Keys that the storage driver keeps here.")
+        .default(Default::EmptyMap),
+    Field::runtime("blobs", Map(&Text, &Ref("blob")), "orlando", "Attached blobs by name.")
+        .default(Default::EmptyMap),
+    Field::runtime("local_cache_enabled", Bool, "cowley", "True if it caches disks of other SRs.")
+        .default(Default::Bool(false)),
+    Field::runtime("introduced_by", Ref("DR_task"), "boston", "The recovery task that brought it.")
+        .default(Default::Null),
+    Field::runtime("clustered", Bool, "dundee", "True if the hosts that use it form a cluster.")
+        .default(Default::Bool(false)),
+    Field::runtime("is_tools_sr", Bool, "dundee", "True for the SR of the guest tools.")
+        .default(Default::Bool(false)),
+    Field::internal("default_vdi_visibility", Bool, "rio", "Whether new disks are managed."),
 ];
 
 const MESSAGES: &[Message] = &[
     Message::new(
-        "assert_can_host_ha_statefile",
-        "orlando",
+        "create",
+        "rio",
         PoolOperator,
-        "Fails unless can host HA statefile holds.",
-    )
-    .params(&[Param::new("sr", Ref("SR"))])
-    .or_async(),
-    Message::new(
-        "assert_supports_database_replication",
-        "boston",
-        PoolOperator,
-        "Fails unless supports database replication holds.",
-    )
-    .params(&[Param::new("sr", Ref("SR"))])
-    .or_async(),
-    Message::new("create", "rio", PoolOperator, "Creates a SR.")
-        .params(&[
-            Param::new("host", Ref("host")),
-            Param::new("device_config", TEXT_MAP),
-            Param::new("physical_size", Int),
-            Param::new("name_label", Text),
-            Param::new("name_description", Text),
-            Param::new("type", Text),
-            Param::new("content_type", Text),
-            Param::new("shared", Bool),
-            Param::optional("sm_config", TEXT_MAP, Default::EmptyMap),
-        ])
-        .result(Ref("SR"))
-        .errors(&["SR_UNKNOWN_DRIVER"])
-        .or_async(),
-    Message::new(
-        "create_new_blob",
-        "orlando",
-        PoolOperator,
-        "Creates new blob of the SR.",
+        "Makes a repository, and connects the hosts that can use it.",
     )
     .params(&[
-        Param::new("sr", Ref("SR")),
-        Param::new("name", Text),
-        Param::new("mime_type", Text),
-        Param::optional("public", Bool, Default::Bool(false)),
-    ])
-    .result(Ref("blob"))
-    .or_async(),
-    Message::new("destroy", "rio", PoolOperator, "Destroys the SR.")
-        .params(&[Param::new("sr", Ref("SR"))])
-        .errors(&["SR_HAS_PBD"])
-        .or_async(),
-    Message::new(
-        "disable_database_replication",
-        "boston",
-        PoolOperator,
-        "Disables database replication of the SR.",
-    )
-    .params(&[Param::new("sr", Ref("SR"))])
-    .or_async(),
-    Message::new(
-        "enable_database_replication",
-        "boston",
-        PoolOperator,
-        "Enables database replication of the SR.",
-    )
-    .params(&[Param::new("sr", Ref("SR"))])
-    .or_async(),
-    Message::new(
-        "forget",
-        "rio",
-        PoolOperator,
-        "Removes the SR from the database, leaving what it stands for.",
-    )
-    .params(&[Param::new("sr", Ref("SR"))])
-    .errors(&["SR_HAS_PBD"])
-    .or_async(),
-    Message::new(
-        "forget_data_source_archives",
-        "dundee",
-        PoolOperator,
-        "Forgets data source archives of the SR.",
-    )
-    .params(&[Param::new("sr", Ref("SR")), Param::new("data_source", Text)]),
-    Message::new(
-        "get_data_sources",
-        "dundee",
-        ReadOnly,
-        "Answers data sources of the SR.",
-    )
-    .params(&[Param::new("sr", Ref("SR"))])
-    .result(Set(&Record("data_source"))),
-    Message::new(
-        "get_supported_types",
-        "rio",
-        ReadOnly,
-        "Answers supported types of the SR.",
-    )
-    .result(TEXTS),
-    Message::new(
-        "introduce",
-        "rio",
-        PoolOperator,
-        "Makes an existing SR known to the pool.",
-    )
-    .params(&[
-        Param::new("uuid", Text),
+        Param::new("host", Ref("host")),
+        Param::new("device_config", TEXT_MAP),
+        Param::new("physical_size", Int),
         Param::new("name_label", Text),
         Param::new("name_description", Text),
         Param::new("type", Text),
@@ -261,8 +112,61 @@ const MESSAGES: &[Message] = &[
         Param::optional("sm_config", TEXT_MAP, Default::EmptyMap),
     ])
     .result(Ref("SR"))
+    .errors(&["SR_UNKNOWN_DRIVER"])
     .or_async(),
-    Message::new("probe", "miami", PoolOperator, "Probes the SR.")
+    Message::new("create_new_blob", "orlando", PoolOperator, "Attaches an empty blob to the repository.")
+        .params(&[
+            Param::new("sr", Ref("SR")),
+            Param::new("name", Text),
+            Param::new("mime_type", Text),
+            Param::optional("public", Bool, Default::Bool(false)),
+        ])
+        .result(Ref("blob"))
+        .or_async(),
+    Message::new("destroy", "rio", PoolOperator, "Destroys the repository with its data.")
+        .params(&[Param::new("sr", Ref("SR"))])
+        .errors(&["SR_HAS_PBD"])
+        .or_async(),
+    Message::new(
+        "disable_database_replication",
+        "boston",
+        PoolOperator,
+        "No longer writes the pool's metadata to it.",
+    )
+    .params(&[Param::new("sr", Ref("SR"))])
+    .or_async(),
+    Message::new(
+        "enable_database_replication",
+        "boston",
+        PoolOperator,
+        "Writes the pool's metadata to it from now on.",
+    )
+    .params(&[Param::new("sr", Ref("SR"))])
+    .or_async(),
+    Message::new("forget", "rio", PoolOperator, "Removes the record and leaves the data.")
+        .params(&[Param::new("sr", Ref("SR"))])
+        .errors(&["SR_HAS_PBD"])
+        .or_async(),
+    Message::new(
+        "forget_data_source_archives",
+        "dundee",
+        PoolOperator,
+        "Forgets what was recorded of a data source.",
+    )
+    .params(&[Param::new("sr", Ref("SR")), Param::new("data_source", Text)]),
+    Message::new("introduce", "rio", PoolOperator, "Makes the record of a repository that exists.")
+        .params(&[
+            Param::new("uuid", Text),
+            Param::new("name_label", Text),
+            Param::new("name_description", Text),
+            Param::new("type", Text),
+            Param::new("content_type", Text),
+            Param::new("shared", Bool),
+            Param::optional("sm_config", TEXT_MAP, Default::EmptyMap),
+        ])
+        .result(Ref("SR"))
+        .or_async(),
+    Message::new("probe", "miami", PoolOperator, "Answers what is found at a place, as XML.")
         .params(&[
             Param::new("host", Ref("host")),
             Param::new("device_config", TEXT_MAP),
@@ -271,7 +175,7 @@ const MESSAGES: &[Message] = &[
         ])
         .result(Text)
         .or_async(),
-    Message::new("probe_ext", "lima", PoolOperator, "Probes ext of the SR.")
+    Message::new("probe_ext", "lima", PoolOperator, "Answers what is found at a place, as records.")
         .params(&[
             Param::new("host", Ref("host")),
             Param::new("device_config", TEXT_MAP),
@@ -280,80 +184,49 @@ const MESSAGES: &[Message] = &[
         ])
         .result(Set(&Record("probe_result")))
         .or_async(),
-    Message::new(
-        "query_data_source",
-        "dundee",
-        ReadOnly,
-        "Queries data source of the SR.",
-    )
-    .params(&[Param::new("sr", Ref("SR")), Param::new("data_source", Text)])
-    .result(Float),
-    Message::new(
-        "record_data_source",
-        "dundee",
-        PoolOperator,
-        "Records data source of the SR.",
-    )
-    .params(&[Param::new("sr", Ref("SR")), Param::new("data_source", Text)]),
-    Message::new("scan", "rio", VmPowerAdmin, "Scans the SR.")
+    Message::new("record_data_source", "dundee", PoolOperator, "Begins to record a data source.")
+        .params(&[Param::new("sr", Ref("SR")), Param::new("data_source", Text)]),
+    Message::new("scan", "rio", VmPowerAdmin, "Brings the records of its disks in line with what it holds.")
         .params(&[Param::new("sr", Ref("SR"))])
         .or_async(),
-    Message::new(
-        "set_name_description",
-        "rio",
-        PoolOperator,
-        "Sets name description of the SR.",
-    )
-    .params(&[Param::new("sr", Ref("SR")), Param::new("value", Text)])
-    .or_async(),
-    Message::new(
-        "set_name_label",
-        "rio",
-        PoolOperator,
-        "Sets name label of the SR.",
-    )
-    .params(&[Param::new("sr", Ref("SR")), Param::new("value", Text)])
-    .or_async(),
-    Message::new(
-        "set_physical_size",
-        "miami",
-        PoolOperator,
-        "Sets physical size of the SR.",
-    )
-    .params(&[Param::new("self", Ref("SR")), Param::new("value", Int)]),
-    Message::new("set_shared", "rio", PoolOperator, "Sets shared of the SR.")
+    Message::new("update", "symc", PoolOperator, "Asks the driver to bring the record up to date.")
+        .params(&[Param::new("sr", Ref("SR"))])
+        .or_async(),
+    Message::new("set_name_description", "rio", PoolOperator, "Sets the free text.")
+        .params(&[Param::new("sr", Ref("SR")), Param::new("value", Text)])
+        .or_async(),
+    Message::new("set_name_label", "rio", PoolOperator, "Sets the name.")
+        .params(&[Param::new("sr", Ref("SR")), Param::new("value", Text)])
+        .or_async(),
+    Message::new("set_physical_size", "miami", PoolOperator, "Sets the size recorded.")
+        .params(&[Param::new("self", Ref("SR")), Param::new("value", Int)]),
+    Message::new("set_shared", "rio", PoolOperator, "Says whether several hosts can use it at once.")
         .params(&[Param::new("sr", Ref("SR")), Param::new("value", Bool)])
         .or_async(),
-    Message::new("update", "symc", PoolOperator, "Updates the SR.")
-        .params(&[Param::new("sr", Ref("SR"))])
-        .or_async(),
     Message::new(
-        "set_virtual_allocation",
-        "miami",
-        LocalRoot,
-        "Sets virtual allocation of the SR.",
-    )
-    .params(&[Param::new("self", Ref("SR")), Param::new("value", Int)])
-    .hidden(),
-    Message::new(
-        "set_physical_utilisation",
-        "miami",
-        LocalRoot,
-        "Sets physical utilisation of the SR.",
-    )
-    .params(&[Param::new("self", Ref("SR")), Param::new("value", Int)])
-    .hidden(),
-    Message::new(
-        "get_live_hosts",
-        "stockholm",
+        "assert_can_host_ha_statefile",
+        "orlando",
         PoolOperator,
-        "Answers live hosts of the SR.",
+        "Fails unless it could hold heartbeats.",
     )
     .params(&[Param::new("sr", Ref("SR"))])
-    .result(Set(&Ref("host")))
-    .or_async()
-    .hidden(),
-    Message::new("make", "rio", PoolOperator, "Makes the SR.")
+    .or_async(),
+    Message::new(
+        "assert_supports_database_replication",
+        "boston",
+        PoolOperator,
+        "Fails unless it could hold the pool's metadata.",
+    )
+    .params(&[Param::new("sr", Ref("SR"))])
+    .or_async(),
+    Message::new("get_data_sources", "dundee", ReadOnly, "Lists what can be measured of it.")
+        .params(&[Param::new("sr", Ref("SR"))])
+        .result(Set(&Record("data_source"))),
+    Message::new("get_supported_types", "rio", ReadOnly, "Lists the storage drivers.").result(TEXTS),
+    Message::new("query_data_source", "dundee", ReadOnly, "Answers the present value of a data source.")
+        .params(&[Param::new("sr", Ref("SR")), Param::new("data_source", Text)])
+        .result(Float),
+    Message::new("make", "rio", PoolOperator, "Made storage without a record.")
         .params(&[
             Param::new("host", Ref("host")),
             Param::new("device_config", TEXT_MAP),
@@ -367,4 +240,30 @@ const MESSAGES: &[Message] = &[
         .result(Text)
         .or_async()
         .deprecated("miami"),
+    Message::new(
+        "set_virtual_allocation",
+        "miami",
+        LocalRoot,
+        "Sets the bytes its disks would take, for storage drivers.",
+    )
+    .params(&[Param::new("self", Ref("SR")), Param::new("value", Int)])
+    .hidden(),
+    Message::new(
+        "set_physical_utilisation",
+        "miami",
+        LocalRoot,
+        "Sets the bytes its disks take, for storage drivers.",
+    )
+    .params(&[Param::new("self", Ref("SR")), Param::new("value", Int)])
+    .hidden(),
+    Message::new(
+        "get_live_hosts",
+        "stockholm",
+        PoolOperator,
+        "Lists the enabled, live hosts that are connected to it.",
+    )
+    .params(&[Param::new("sr", Ref("SR"))])
+    .result(Set(&Ref("host")))
+    .or_async()
+    .hidden(),
 ];

@@ -3,11 +3,8 @@
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::internal(
-    "tarn_authority",
-    "A certificate authority of the pool, with its key.",
-)
-.fields(FIELDS);
+pub const CLASS: Class =
+    Class::internal("tarn_authority", "A certificate authority of the pool, with its key.").fields(FIELDS);
 
 const FIELDS: &[Field] = &[
     Field::internal("certificate", Text, "tarn-1", "Certificate, PEM."),

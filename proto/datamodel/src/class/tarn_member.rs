@@ -6,12 +6,7 @@ use crate::vocabulary::*;
 pub const CLASS: Class = Class::internal("tarn_member", "A node of the consensus group.").fields(FIELDS);
 
 const FIELDS: &[Field] = &[
-    Field::internal(
-        "node_id",
-        Int,
-        "tarn-1",
-        "Number within the group; never used again.",
-    ),
+    Field::internal("node_id", Int, "tarn-1", "Number within the group; never used again."),
     Field::internal("host", Ref("host"), "tarn-1", "The host the node runs on."),
     Field::internal("address", Text, "tarn-1", "Address that the others reach."),
     Field::internal("grpc_port", Int, "tarn-1", "Port for peers."),

@@ -4,7 +4,7 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("VBD_metrics", "rio", "A VBD metrics of the pool.")
+pub const CLASS: Class = Class::new("VBD_metrics", "rio", "Traffic of a block device; now a metric.")
     .volatile()
     .writer(VmAdmin)
     .deprecated("tampa")
@@ -27,13 +27,8 @@ const FIELDS: &[Field] = &[
         .default(Default::Epoch)
         .deprecated("tampa")
         .removed("tampa"),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "orlando",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap)
-    .deprecated("tampa")
-    .removed("tampa"),
+    Field::settable("other_config", TEXT_MAP, "orlando", "Further settings as keys and values.")
+        .default(Default::EmptyMap)
+        .deprecated("tampa")
+        .removed("tampa"),
 ];

@@ -10,7 +10,7 @@ use fields::FIELDS;
 use messages::MESSAGES;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("VDI", "rio", "A VDI of the pool.")
+pub const CLASS: Class = Class::new("VDI", "rio", "A virtual disk in a storage repository.")
     .constructible()
     .writer(VmAdmin)
     .fields(FIELDS)

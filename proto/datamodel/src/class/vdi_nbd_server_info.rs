@@ -3,13 +3,10 @@
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new(
-    "vdi_nbd_server_info",
-    "inverness",
-    "A vdi nbd server info of the pool.",
-)
-.record_only()
-.fields(FIELDS);
+pub const CLASS: Class =
+    Class::new("vdi_nbd_server_info", "inverness", "How to read a disk over the network.")
+        .record_only()
+        .fields(FIELDS);
 
 const FIELDS: &[Field] = &[
     Field::runtime("exportname", Text, "inverness", "The exportname."),

@@ -4,43 +4,22 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("VGPU", "boston", "A VGPU of the pool.")
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("VGPU", "boston", "A virtual graphics processor of a VM.").fields(FIELDS).messages(MESSAGES);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "boston", "Unique identifier of the object."),
     Field::runtime("VM", Ref("VM"), "boston", "The VM this belongs to."),
-    Field::runtime(
-        "GPU_group",
-        Ref("GPU_group"),
-        "boston",
-        "The GPU group it belongs to.",
-    ),
+    Field::runtime("GPU_group", Ref("GPU_group"), "boston", "The GPU group it belongs to."),
     Field::runtime("device", Text, "boston", "Name of the device.").default(Default::Text("0")),
     Field::runtime("currently_attached", Bool, "boston", "True while attached.")
         .default(Default::Bool(false)),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "boston",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
-    Field::runtime(
-        "type",
-        Ref("VGPU_type"),
-        "vgpu-tech-preview",
-        "Kind of the object.",
-    )
-    .default(Default::Null),
-    Field::runtime(
-        "resident_on",
-        Ref("PGPU"),
-        "vgpu-tech-preview",
-        "The resident on: a PGPU.",
-    )
-    .default(Default::Null),
+    Field::settable("other_config", TEXT_MAP, "boston", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
+    Field::runtime("type", Ref("VGPU_type"), "vgpu-tech-preview", "Kind of the object.")
+        .default(Default::Null),
+    Field::runtime("resident_on", Ref("PGPU"), "vgpu-tech-preview", "The resident on: a PGPU.")
+        .default(Default::Null),
     Field::runtime(
         "scheduled_to_be_resident_on",
         Ref("PGPU"),
@@ -73,14 +52,9 @@ const MESSAGES: &[Message] = &[
     Message::new("destroy", "boston", PoolOperator, "Destroys the VGPU.")
         .params(&[Param::new("self", Ref("VGPU"))])
         .or_async(),
-    Message::new(
-        "atomic_set_resident_on",
-        "dundee",
-        LocalRoot,
-        "Atomics set resident on of the VGPU.",
-    )
-    .params(&[Param::new("self", Ref("VGPU")), Param::new("value", Ref("PGPU"))])
-    .or_async()
-    .pool_only()
-    .hidden(),
+    Message::new("atomic_set_resident_on", "dundee", LocalRoot, "Atomics set resident on of the VGPU.")
+        .params(&[Param::new("self", Ref("VGPU")), Param::new("value", Ref("PGPU"))])
+        .or_async()
+        .pool_only()
+        .hidden(),
 ];

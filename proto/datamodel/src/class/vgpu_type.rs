@@ -6,7 +6,7 @@ use crate::vocabulary::*;
 
 /// Description of the class.
 pub const CLASS: Class =
-    Class::new("VGPU_type", "vgpu-tech-preview", "A VGPU type of the pool.").fields(FIELDS);
+    Class::new("VGPU_type", "vgpu-tech-preview", "A kind of virtual graphics processor.").fields(FIELDS);
 
 /// `vgpu_type_implementation`
 pub const VGPU_TYPE_IMPLEMENTATION: model::Enum = model::Enum::new(
@@ -15,36 +15,16 @@ pub const VGPU_TYPE_IMPLEMENTATION: model::Enum = model::Enum::new(
 );
 
 const FIELDS: &[Field] = &[
-    Field::runtime(
-        "uuid",
-        Text,
-        "vgpu-tech-preview",
-        "Unique identifier of the object.",
-    ),
+    Field::runtime("uuid", Text, "vgpu-tech-preview", "Unique identifier of the object."),
     Field::fixed("vendor_name", Text, "vgpu-tech-preview", "The vendor name.").default(Default::Text("")),
     Field::fixed("model_name", Text, "vgpu-tech-preview", "The model name.").default(Default::Text("")),
-    Field::fixed(
-        "framebuffer_size",
-        Int,
-        "vgpu-tech-preview",
-        "The framebuffer size, a number.",
-    )
-    .default(Default::Int(0)),
+    Field::fixed("framebuffer_size", Int, "vgpu-tech-preview", "The framebuffer size, a number.")
+        .default(Default::Int(0)),
     Field::fixed("max_heads", Int, "vgpu-tech-preview", "The max heads, a number.").default(Default::Int(0)),
-    Field::fixed(
-        "max_resolution_x",
-        Int,
-        "vgpu-productisation",
-        "The max resolution x, a number.",
-    )
-    .default(Default::Int(0)),
-    Field::fixed(
-        "max_resolution_y",
-        Int,
-        "vgpu-productisation",
-        "The max resolution y, a number.",
-    )
-    .default(Default::Int(0)),
+    Field::fixed("max_resolution_x", Int, "vgpu-productisation", "The max resolution x, a number.")
+        .default(Default::Int(0)),
+    Field::fixed("max_resolution_y", Int, "vgpu-productisation", "The max resolution y, a number.")
+        .default(Default::Int(0)),
     Field::runtime(
         "supported_on_PGPUs",
         Set(&Ref("PGPU")),
@@ -59,13 +39,8 @@ const FIELDS: &[Field] = &[
         "The enabled on PGPUs, as a set of references.",
     )
     .rows_of("PGPU", "enabled_VGPU_types"),
-    Field::runtime(
-        "VGPUs",
-        Set(&Ref("VGPU")),
-        "vgpu-tech-preview",
-        "The VGPUs, as a set of references.",
-    )
-    .rows_of("VGPU", "type"),
+    Field::runtime("VGPUs", Set(&Ref("VGPU")), "vgpu-tech-preview", "The VGPUs, as a set of references.")
+        .rows_of("VGPU", "type"),
     Field::runtime(
         "supported_on_GPU_groups",
         Set(&Ref("GPU_group")),
@@ -80,13 +55,8 @@ const FIELDS: &[Field] = &[
         "The enabled on GPU groups, as a set of references.",
     )
     .rows_of("GPU_group", "enabled_VGPU_types"),
-    Field::fixed(
-        "implementation",
-        Enum(&VGPU_TYPE_IMPLEMENTATION),
-        "dundee",
-        "The implementation.",
-    )
-    .default(Default::Text("passthrough")),
+    Field::fixed("implementation", Enum(&VGPU_TYPE_IMPLEMENTATION), "dundee", "The implementation.")
+        .default(Default::Text("passthrough")),
     Field::fixed("identifier", Text, "dundee", "The identifier.").default(Default::Text("")),
     Field::fixed("experimental", Bool, "dundee", "True if experimental.").default(Default::Bool(false)),
     Field::runtime(

@@ -4,12 +4,13 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("VIF_metrics", "rio", "A VIF metrics of the pool.")
-    .volatile()
-    .writer(VmAdmin)
-    .deprecated("tampa")
-    .removed("tampa")
-    .fields(FIELDS);
+pub const CLASS: Class =
+    Class::new("VIF_metrics", "rio", "Traffic of a VM's network interface; now a metric.")
+        .volatile()
+        .writer(VmAdmin)
+        .deprecated("tampa")
+        .removed("tampa")
+        .fields(FIELDS);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
@@ -24,11 +25,6 @@ const FIELDS: &[Field] = &[
         .deprecated("tampa")
         .removed("tampa"),
     Field::runtime("last_updated", Time, "rio", "When this was last measured."),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "orlando",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
+    Field::settable("other_config", TEXT_MAP, "orlando", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
 ];

@@ -10,8 +10,9 @@ use fields::FIELDS;
 use messages::MESSAGES;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("VM", "rio", "A VM of the pool.")
-    .constructible()
-    .writer(VmAdmin)
-    .fields(FIELDS)
-    .messages(MESSAGES);
+pub const CLASS: Class =
+    Class::new("VM", "rio", "A virtual machine, a template for some, or a snapshot of one.")
+        .constructible()
+        .writer(VmAdmin)
+        .fields(FIELDS)
+        .messages(MESSAGES);

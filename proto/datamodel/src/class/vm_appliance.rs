@@ -4,26 +4,19 @@ use crate::model;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("VM_appliance", "boston", "A VM appliance of the pool.")
+pub const CLASS: Class = Class::new("VM_appliance", "boston", "VMs that start and stop together, in order.")
     .constructible()
     .fields(FIELDS)
     .messages(MESSAGES);
 
 /// `vm_appliance_operation`
-pub const VM_APPLIANCE_OPERATION: model::Enum = model::Enum::new(
-    "vm_appliance_operation",
-    &["start", "clean_shutdown", "hard_shutdown", "shutdown"],
-);
+pub const VM_APPLIANCE_OPERATION: model::Enum =
+    model::Enum::new("vm_appliance_operation", &["start", "clean_shutdown", "hard_shutdown", "shutdown"]);
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
-    Field::settable(
-        "name_label",
-        Text,
-        "rio",
-        "Name shown to people; need not be unique.",
-    )
-    .default(Default::Text("")),
+    Field::settable("name_label", Text, "rio", "Name shown to people; need not be unique.")
+        .default(Default::Text("")),
     Field::settable("name_description", Text, "rio", "Free text about the object.")
         .default(Default::Text("")),
     Field::runtime(
@@ -47,48 +40,14 @@ const FIELDS: &[Field] = &[
 ];
 
 const MESSAGES: &[Message] = &[
-    Message::new(
-        "assert_can_be_recovered",
-        "boston",
-        ReadOnly,
-        "Fails unless can be recovered holds.",
-    )
-    .params(&[
-        Param::new("self", Ref("VM_appliance")),
-        Param::new("session_to", Ref("session")),
-    ])
-    .errors(&["VM_REQUIRES_SR"])
-    .or_async(),
-    Message::new(
-        "clean_shutdown",
-        "boston",
-        PoolOperator,
-        "Cleans shutdown of the VM appliance.",
-    )
-    .params(&[Param::new("self", Ref("VM_appliance"))])
-    .errors(&["OPERATION_PARTIALLY_FAILED"])
-    .or_async(),
-    Message::new(
-        "get_SRs_required_for_recovery",
-        "creedence",
-        ReadOnly,
-        "Answers SRs required for recovery of the VM appliance.",
-    )
-    .params(&[
-        Param::new("self", Ref("VM_appliance")),
-        Param::new("session_to", Ref("session")),
-    ])
-    .result(Set(&Ref("SR")))
-    .or_async(),
-    Message::new(
-        "hard_shutdown",
-        "boston",
-        PoolOperator,
-        "Hards shutdown of the VM appliance.",
-    )
-    .params(&[Param::new("self", Ref("VM_appliance"))])
-    .errors(&["OPERATION_PARTIALLY_FAILED"])
-    .or_async(),
+    Message::new("clean_shutdown", "boston", PoolOperator, "Cleans shutdown of the VM appliance.")
+        .params(&[Param::new("self", Ref("VM_appliance"))])
+        .errors(&["OPERATION_PARTIALLY_FAILED"])
+        .or_async(),
+    Message::new("hard_shutdown", "boston", PoolOperator, "Hards shutdown of the VM appliance.")
+        .params(&[Param::new("self", Ref("VM_appliance"))])
+        .errors(&["OPERATION_PARTIALLY_FAILED"])
+        .or_async(),
     Message::new("recover", "boston", ReadOnly, "Recovers the VM appliance.")
         .params(&[
             Param::new("self", Ref("VM_appliance")),
@@ -102,10 +61,20 @@ const MESSAGES: &[Message] = &[
         .errors(&["OPERATION_PARTIALLY_FAILED"])
         .or_async(),
     Message::new("start", "boston", PoolOperator, "Starts the VM appliance.")
-        .params(&[
-            Param::new("self", Ref("VM_appliance")),
-            Param::new("paused", Bool),
-        ])
+        .params(&[Param::new("self", Ref("VM_appliance")), Param::new("paused", Bool)])
         .errors(&["OPERATION_PARTIALLY_FAILED"])
         .or_async(),
+    Message::new("assert_can_be_recovered", "boston", ReadOnly, "Fails unless can be recovered holds.")
+        .params(&[Param::new("self", Ref("VM_appliance")), Param::new("session_to", Ref("session"))])
+        .errors(&["VM_REQUIRES_SR"])
+        .or_async(),
+    Message::new(
+        "get_SRs_required_for_recovery",
+        "creedence",
+        ReadOnly,
+        "Answers SRs required for recovery of the VM appliance.",
+    )
+    .params(&[Param::new("self", Ref("VM_appliance")), Param::new("session_to", Ref("session"))])
+    .result(Set(&Ref("SR")))
+    .or_async(),
 ];

@@ -4,7 +4,7 @@ use crate::model;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("VM_group", "24.19.1", "A VM group of the pool.")
+pub const CLASS: Class = Class::new("VM_group", "24.19.1", "VMs that are placed together or apart.")
     .constructible()
     .writer(VmAdmin)
     .prototyped()
@@ -15,24 +15,14 @@ pub const PLACEMENT_POLICY: model::Enum = model::Enum::new("placement_policy", &
 
 const FIELDS: &[Field] = &[
     Field::runtime("uuid", Text, "rio", "Unique identifier of the object."),
-    Field::settable(
-        "name_label",
-        Text,
-        "rio",
-        "Name shown to people; need not be unique.",
-    )
-    .default(Default::Text("")),
+    Field::settable("name_label", Text, "rio", "Name shown to people; need not be unique.")
+        .default(Default::Text("")),
     Field::settable("name_description", Text, "rio", "Free text about the object.")
         .default(Default::Text("")),
     Field::fixed("placement", Enum(&PLACEMENT_POLICY), "24.19.1", "The placement.")
         .default(Default::Text("normal"))
         .prototyped(),
-    Field::runtime(
-        "VMs",
-        Set(&Ref("VM")),
-        "24.19.1",
-        "The VMs, as a set of references.",
-    )
-    .rows_of("VM", "groups")
-    .prototyped(),
+    Field::runtime("VMs", Set(&Ref("VM")), "24.19.1", "The VMs, as a set of references.")
+        .rows_of("VM", "groups")
+        .prototyped(),
 ];

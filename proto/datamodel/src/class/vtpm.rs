@@ -4,7 +4,7 @@ use crate::model;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("VTPM", "22.26.0", "A VTPM of the pool.")
+pub const CLASS: Class = Class::new("VTPM", "22.26.0", "A trusted platform module of a VM.")
     .prototyped()
     .fields(FIELDS)
     .messages(MESSAGES);
@@ -35,14 +35,9 @@ const FIELDS: &[Field] = &[
     .volatile(),
     Field::fixed("VM", Ref("VM"), "rio", "The VM this belongs to."),
     Field::runtime("backend", Ref("VM"), "rio", "The backend: a VM.").default(Default::Null),
-    Field::runtime(
-        "persistence_backend",
-        Enum(&PERSISTENCE_BACKEND),
-        "22.26.0",
-        "The persistence backend.",
-    )
-    .default(Default::Text("xapi"))
-    .prototyped(),
+    Field::runtime("persistence_backend", Enum(&PERSISTENCE_BACKEND), "22.26.0", "The persistence backend.")
+        .default(Default::Text("xapi"))
+        .prototyped(),
     Field::fixed("is_unique", Bool, "22.26.0", "True if it is unique.")
         .default(Default::Bool(false))
         .prototyped(),
@@ -53,27 +48,6 @@ const FIELDS: &[Field] = &[
 ];
 
 const MESSAGES: &[Message] = &[
-    Message::new(
-        "get_contents",
-        "unlisted",
-        LocalRoot,
-        "Answers contents of the VTPM.",
-    )
-    .params(&[Param::new("self", Ref("VTPM"))])
-    .result(Text)
-    .or_async()
-    .hidden()
-    .secret(),
-    Message::new(
-        "set_contents",
-        "unlisted",
-        LocalRoot,
-        "Sets contents of the VTPM.",
-    )
-    .params(&[Param::new("self", Ref("VTPM")), Param::new("contents", Text)])
-    .or_async()
-    .hidden()
-    .secret(),
     Message::new("create", "22.26.0", VmAdmin, "Creates a VTPM.")
         .params(&[Param::new("vM", Ref("VM")), Param::new("is_unique", Bool)])
         .result(Ref("VTPM"))
@@ -83,4 +57,15 @@ const MESSAGES: &[Message] = &[
         .params(&[Param::new("self", Ref("VTPM"))])
         .or_async()
         .prototyped(),
+    Message::new("get_contents", "unlisted", LocalRoot, "Answers contents of the VTPM.")
+        .params(&[Param::new("self", Ref("VTPM"))])
+        .result(Text)
+        .or_async()
+        .hidden()
+        .secret(),
+    Message::new("set_contents", "unlisted", LocalRoot, "Sets contents of the VTPM.")
+        .params(&[Param::new("self", Ref("VTPM")), Param::new("contents", Text)])
+        .or_async()
+        .hidden()
+        .secret(),
 ];

@@ -5,7 +5,7 @@ use crate::model::TEXT_MAP;
 use crate::vocabulary::*;
 
 /// Description of the class.
-pub const CLASS: Class = Class::new("VUSB", "inverness", "A VUSB of the pool.")
+pub const CLASS: Class = Class::new("VUSB", "inverness", "A USB device of a VM.")
     .writer(PoolAdmin)
     .fields(FIELDS)
     .messages(MESSAGES);
@@ -32,19 +32,9 @@ const FIELDS: &[Field] = &[
     .default(Default::EmptyMap)
     .volatile(),
     Field::runtime("VM", Ref("VM"), "inverness", "The VM this belongs to."),
-    Field::runtime(
-        "USB_group",
-        Ref("USB_group"),
-        "inverness",
-        "The USB group it belongs to.",
-    ),
-    Field::settable(
-        "other_config",
-        TEXT_MAP,
-        "inverness",
-        "Further settings as keys and values.",
-    )
-    .default(Default::EmptyMap),
+    Field::runtime("USB_group", Ref("USB_group"), "inverness", "The USB group it belongs to."),
+    Field::settable("other_config", TEXT_MAP, "inverness", "Further settings as keys and values.")
+        .default(Default::EmptyMap),
     Field::runtime("currently_attached", Bool, "rio", "True while attached.").default(Default::Bool(false)),
 ];
 

@@ -16,11 +16,7 @@ pub struct Param {
 impl Param {
     /// A parameter that must be given.
     pub const fn new(name: &'static str, ty: Type) -> Param {
-        Param {
-            name,
-            ty,
-            default: Default::None,
-        }
+        Param { name, ty, default: Default::None }
     }
 
     /// A trailing parameter that may be left out.

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, MessageDef, ParamDef, Type};
 use crate::ClassId;
 
-/// The class `auth`: an auth of the pool.
+/// The class `auth`: Questions to the directory of users.
 pub const CLASS: ClassId = ClassId(1);
 
 
@@ -17,7 +17,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "An auth of the pool.",
+    doc: "Questions to the directory of users.",
     fields: &[
     ],
 };

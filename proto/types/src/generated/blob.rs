@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `blob`: a blob of the pool.
+/// The class `blob`: Some bytes attached to an object, read and written over HTTP.
 pub const CLASS: ClassId = ClassId(42);
 
 /// Unique identifier of the object. `string`.
@@ -31,7 +31,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A blob of the pool.",
+    doc: "Some bytes attached to an object, read and written over HTTP.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

@@ -4,26 +4,26 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Bond`: a Bond of the pool.
+/// The class `Bond`: Several network interfaces of a host that act as one.
 pub const CLASS: ClassId = ClassId(26);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// The master: a PIF. `PIF ref`.
+/// The interface that stands for the bond. `PIF ref`.
 pub const MASTER: Field = Field { class: CLASS, index: 1 };
-/// The slaves, as a set of references. `PIF ref set`.
+/// The interfaces that are its members. `PIF ref set`.
 pub const SLAVES: Field = Field { class: CLASS, index: 2 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 3 };
-/// The primary slave: a PIF. `PIF ref`.
+/// The member whose MAC address and IP settings it took over. `PIF ref`.
 pub const PRIMARY_SLAVE: Field = Field { class: CLASS, index: 4 };
-/// The mode. `enum bond_mode`.
+/// How traffic is spread. `enum bond_mode`.
 pub const MODE: Field = Field { class: CLASS, index: 5 };
-/// The properties, as keys and values. `(string -> string) map`.
+/// Settings of the mode, such as the hash. `(string -> string) map`.
 pub const PROPERTIES: Field = Field { class: CLASS, index: 6 };
-/// The links up, a number. `int`.
+/// Number of members with a link. `int`.
 pub const LINKS_UP: Field = Field { class: CLASS, index: 7 };
-/// True if auto update MAC address. `bool`.
+/// True if the MAC address follows the primary member. `bool`.
 pub const AUTO_UPDATE_MAC: Field = Field { class: CLASS, index: 8 };
 
 /// The description.
@@ -36,16 +36,16 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Bond of the pool.",
+    doc: "Several network interfaces of a host that act as one.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::NullRef,
-            ..FieldDef::new("master", Type::Ref("PIF"), "miami", "The master: a PIF.")
+            ..FieldDef::new("master", Type::Ref("PIF"), "miami", "The interface that stands for the bond.")
         },
         FieldDef {
             derived_from: Some(("PIF", "bond_slave_of")),
-            ..FieldDef::new("slaves", Type::Set(&Type::Ref("PIF")), "miami", "The slaves, as a set of references.")
+            ..FieldDef::new("slaves", Type::Set(&Type::Ref("PIF")), "miami", "The interfaces that are its members.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
@@ -53,23 +53,23 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("primary_slave", Type::Ref("PIF"), "boston", "The primary slave: a PIF.")
+            ..FieldDef::new("primary_slave", Type::Ref("PIF"), "boston", "The member whose MAC address and IP settings it took over.")
         },
         FieldDef {
             default: Default::Str("balance-slb"),
-            ..FieldDef::new("mode", Type::Enum(&enums::BOND_MODE), "boston", "The mode.")
+            ..FieldDef::new("mode", Type::Enum(&enums::BOND_MODE), "boston", "How traffic is spread.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("properties", Type::Map(&Type::String, &Type::String), "tampa", "The properties, as keys and values.")
+            ..FieldDef::new("properties", Type::Map(&Type::String, &Type::String), "tampa", "Settings of the mode, such as the hash.")
         },
         FieldDef {
             default: Default::Int(0),
-            ..FieldDef::new("links_up", Type::Int, "tampa", "The links up, a number.")
+            ..FieldDef::new("links_up", Type::Int, "tampa", "Number of members with a link.")
         },
         FieldDef {
             default: Default::Bool(true),
-            ..FieldDef::new("auto_update_mac", Type::Bool, "quebec", "True if auto update MAC address.")
+            ..FieldDef::new("auto_update_mac", Type::Bool, "quebec", "True if the MAC address follows the primary member.")
         },
     ],
 };
@@ -81,21 +81,21 @@ pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: &[ParamDef::new("network", Type::Ref("network")), ParamDef::new("members", Type::Set(&Type::Ref("PIF"))), ParamDef::new("MAC", Type::String), ParamDef::optional("mode", Type::Enum(&enums::BOND_MODE), Default::Str("balance-slb")), ParamDef::optional("properties", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
         result: Type::Ref("Bond"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "create", "Bond.create", "miami", "Creates a Bond.")
+        ..MessageDef::new(CLASS, "create", "Bond.create", "miami", "Makes a bond of several interfaces.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "destroy", "Bond.destroy", "miami", "Destroys the Bond.")
+        ..MessageDef::new(CLASS, "destroy", "Bond.destroy", "miami", "Takes the bond apart.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("Bond")), ParamDef::new("value", Type::Enum(&enums::BOND_MODE))],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_mode", "Bond.set_mode", "boston", "Sets mode of the Bond.")
+        ..MessageDef::new(CLASS, "set_mode", "Bond.set_mode", "boston", "Changes how traffic is spread.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("Bond")), ParamDef::new("name", Type::String), ParamDef::new("value", Type::String)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_property", "Bond.set_property", "tampa", "Sets property of the Bond.")
+        ..MessageDef::new(CLASS, "set_property", "Bond.set_property", "tampa", "Changes a setting of the mode.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -189,11 +189,11 @@ impl<'a> Bond<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// The master: a PIF.
+    /// The interface that stands for the bond.
     pub fn master(&self) -> crate::Ref {
         view::reference(self.0, 1)
     }
-    /// The slaves, as a set of references.
+    /// The interfaces that are its members.
     pub fn slaves(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 2)
     }
@@ -201,23 +201,23 @@ impl<'a> Bond<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 3)
     }
-    /// The primary slave: a PIF.
+    /// The member whose MAC address and IP settings it took over.
     pub fn primary_slave(&self) -> crate::Ref {
         view::reference(self.0, 4)
     }
-    /// The mode.
+    /// How traffic is spread.
     pub fn mode(&self) -> enums::BondMode {
         enums::BondMode::parse(view::text(self.0, 5)).unwrap_or(enums::BondMode::BalanceSlb)
     }
-    /// The properties, as keys and values.
+    /// Settings of the mode, such as the hash.
     pub fn properties(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 6)
     }
-    /// The links up, a number.
+    /// Number of members with a link.
     pub fn links_up(&self) -> i64 {
         view::int(self.0, 7)
     }
-    /// True if auto update MAC address.
+    /// True if the MAC address follows the primary member.
     pub fn auto_update_mac(&self) -> bool {
         view::truth(self.0, 8)
     }

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Caller`: a Caller of the pool.
+/// The class `Caller`: a client whose calls are limited.
 pub const CLASS: ClassId = ClassId(70);
 
 /// Unique identifier of the object. `string`.
@@ -35,7 +35,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Caller of the pool.",
+    doc: "A client whose calls are limited.",
     fields: &[
         FieldDef::new("uuid", Type::String, "26.17.0", "Unique identifier of the object."),
         FieldDef {

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Certificate`: a Certificate of the pool.
+/// The class `Certificate`: a certificate that a host has or trusts.
 pub const CLASS: ClassId = ClassId(64);
 
 /// Unique identifier of the object. `string`.
@@ -38,7 +38,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Certificate of the pool.",
+    doc: "A certificate that a host has or trusts.",
     fields: &[
         FieldDef::new("uuid", Type::String, "stockholm", "Unique identifier of the object."),
         FieldDef { default: Default::Str(""), ..FieldDef::new("name", Type::String, "1.294.0", "The name.") },

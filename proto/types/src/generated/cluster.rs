@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Cluster`: a Cluster of the pool.
+/// The class `Cluster`: Hosts that share a cluster stack.
 pub const CLASS: ClassId = ClassId(62);
 
 /// Unique identifier of the object. `string`.
@@ -52,7 +52,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Cluster of the pool.",
+    doc: "Hosts that share a cluster stack.",
     fields: &[
         FieldDef::new("uuid", Type::String, "lima", "Unique identifier of the object."),
         FieldDef {
@@ -139,10 +139,6 @@ pub static MESSAGES: &[MessageDef] = &[
         ..MessageDef::new(CLASS, "destroy", "Cluster.destroy", "lima", "Destroys the Cluster.")
     },
     MessageDef {
-        params: SELF, result: Type::Ref("network"), is_async: true,
-        ..MessageDef::new(CLASS, "get_network", "Cluster.get_network", "lima", "Answers network of the Cluster.")
-    },
-    MessageDef {
         params: &[ParamDef::new("network", Type::Ref("network")), ParamDef::new("cluster_stack", Type::String), ParamDef::optional("token_timeout", Type::Float, Default::Float(20.0)), ParamDef::optional("token_timeout_coefficient", Type::Float, Default::Float(1.0))],
         result: Type::Ref("Cluster"), role: Role::PoolOperator, is_async: true,
         ..MessageDef::new(CLASS, "pool_create", "Cluster.pool_create", "lima", "Pools create of the Cluster.")
@@ -159,6 +155,10 @@ pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true,
         ..MessageDef::new(CLASS, "pool_resync", "Cluster.pool_resync", "lima", "Pools resync of the Cluster.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Ref("network"), is_async: true,
+        ..MessageDef::new(CLASS, "get_network", "Cluster.get_network", "lima", "Answers network of the Cluster.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true, pool_only: true, hidden: true,
@@ -401,22 +401,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `Cluster.get_network`.
-    #[derive(Clone, Debug)]
-    pub struct GetNetwork {
-        /// `Cluster ref`
-        pub this: crate::Ref,
-    }
-
-    impl GetNetwork {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `Cluster.pool_create`.
     #[derive(Clone, Debug)]
     pub struct PoolCreate {
@@ -482,6 +466,22 @@ pub mod params {
     }
 
     impl PoolResync {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `Cluster.get_network`.
+    #[derive(Clone, Debug)]
+    pub struct GetNetwork {
+        /// `Cluster ref`
+        pub this: crate::Ref,
+    }
+
+    impl GetNetwork {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Cluster_host`: a Cluster host of the pool.
+/// The class `Cluster_host`: a host's part in a cluster.
 pub const CLASS: ClassId = ClassId(63);
 
 /// Unique identifier of the object. `string`.
@@ -40,7 +40,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Cluster host of the pool.",
+    doc: "A host's part in a cluster.",
     fields: &[
         FieldDef::new("uuid", Type::String, "lima", "Unique identifier of the object."),
         FieldDef {

@@ -4,20 +4,20 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `console`: a console of the pool.
+/// The class `console`: a way to a VM's screen or terminal.
 pub const CLASS: ClassId = ClassId(39);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// The protocol. `enum console_protocol`.
+/// What is spoken: RFB, RDP or a text terminal. `enum console_protocol`.
 pub const PROTOCOL: Field = Field { class: CLASS, index: 1 };
-/// The location. `string`.
+/// Address at which it is reached. `string`.
 pub const LOCATION: Field = Field { class: CLASS, index: 2 };
 /// The VM this belongs to. `VM ref`.
 pub const VM: Field = Field { class: CLASS, index: 3 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 4 };
-/// The port, a number. `int`.
+/// TCP port on the host; -1 if not yet known. `int`.
 pub const PORT: Field = Field { class: CLASS, index: 5 };
 
 /// The description.
@@ -30,17 +30,20 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A console of the pool.",
+    doc: "A way to a VM's screen or terminal.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
-        FieldDef::new("protocol", Type::Enum(&enums::CONSOLE_PROTOCOL), "rio", "The protocol."),
-        FieldDef::new("location", Type::String, "rio", "The location."),
+        FieldDef::new("protocol", Type::Enum(&enums::CONSOLE_PROTOCOL), "rio", "What is spoken: RFB, RDP or a text terminal."),
+        FieldDef::new("location", Type::String, "rio", "Address at which it is reached."),
         FieldDef::new("VM", Type::Ref("VM"), "rio", "The VM this belongs to."),
         FieldDef {
             qualifier: Qualifier::ReadWrite,
             ..FieldDef::new("other_config", Type::Map(&Type::String, &Type::String), "rio", "Further settings as keys and values.")
         },
-        FieldDef { internal: true, ..FieldDef::new("port", Type::Int, "rio", "The port, a number.") },
+        FieldDef {
+            internal: true,
+            ..FieldDef::new("port", Type::Int, "rio", "TCP port on the host; -1 if not yet known.")
+        },
     ],
 };
 
@@ -133,11 +136,11 @@ impl<'a> Console<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// The protocol.
+    /// What is spoken: RFB, RDP or a text terminal.
     pub fn protocol(&self) -> enums::ConsoleProtocol {
         enums::ConsoleProtocol::parse(view::text(self.0, 1)).unwrap_or(enums::ConsoleProtocol::Vt100)
     }
-    /// The location.
+    /// Address at which it is reached.
     pub fn location(&self) -> &'a str {
         view::text(self.0, 2)
     }
@@ -149,7 +152,7 @@ impl<'a> Console<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 4)
     }
-    /// The port, a number.
+    /// TCP port on the host; -1 if not yet known.
     pub fn port(&self) -> i64 {
         view::int(self.0, 5)
     }

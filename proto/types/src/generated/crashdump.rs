@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `crashdump`: a crashdump of the pool.
+/// The class `crashdump`: a crash dump of a VM.
 pub const CLASS: ClassId = ClassId(37);
 
 /// Unique identifier of the object. `string`.
@@ -25,7 +25,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A crashdump of the pool.",
+    doc: "A crash dump of a VM.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `data_source`: a data source of the pool.
+/// The class `data_source`: Something that can be measured.
 pub const CLASS: ClassId = ClassId(41);
 
 /// Name shown to people; need not be unique. `string`.
@@ -33,7 +33,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "A data source of the pool.",
+    doc: "Something that can be measured.",
     fields: &[
         FieldDef {
             default: Default::Str(""),

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, FieldDef, MessageDef, MessageKind, ParamDef, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `DR_task`: a DR task of the pool.
+/// The class `DR_task`: a recovery from replicated storage.
 pub const CLASS: ClassId = ClassId(15);
 
 /// Unique identifier of the object. `string`.
@@ -21,7 +21,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A DR task of the pool.",
+    doc: "A recovery from replicated storage.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

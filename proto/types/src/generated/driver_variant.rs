@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, FieldDef, MessageDef, MessageKind, ParamDef, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Driver_variant`: a Driver variant of the pool.
+/// The class `Driver_variant`: one variant of a host's driver.
 pub const CLASS: ClassId = ClassId(69);
 
 /// Unique identifier of the object. `string`.
@@ -31,7 +31,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Driver variant of the pool.",
+    doc: "One variant of a host's driver.",
     fields: &[
         FieldDef::new("uuid", Type::String, "25.2.0", "Unique identifier of the object."),
         FieldDef::new("name", Type::String, "25.2.0", "The name."),

@@ -4,22 +4,22 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, FieldDef, MessageDef, ParamDef, Qualifier, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `event`: an event of the pool.
+/// The class `event`: a change to an object, as told to clients that wait for one.
 pub const CLASS: ClassId = ClassId(5);
 
-/// The snapshot. `<class> record`.
+/// The object after the change; absent when it was deleted. `<class> record`.
 pub const SNAPSHOT: Field = Field { class: CLASS, index: 0 };
-/// The id, a number. `int`.
+/// Number of the change; only `event.next` makes use of it. `int`.
 pub const ID: Field = Field { class: CLASS, index: 1 };
-/// Time of timestamp. `datetime`.
+/// When the change was made. `datetime`.
 pub const TIMESTAMP: Field = Field { class: CLASS, index: 2 };
-/// The class. `string`.
+/// Class of the object, in lower case. `string`.
 pub const CLASS_: Field = Field { class: CLASS, index: 3 };
-/// The operation. `enum event_operation`.
+/// Whether it was added, changed or deleted. `enum event_operation`.
 pub const OPERATION: Field = Field { class: CLASS, index: 4 };
-/// The ref. `string`.
+/// Reference of the object. `string`.
 pub const REF: Field = Field { class: CLASS, index: 5 };
-/// The obj uuid. `string`.
+/// Uuid of the object. `string`.
 pub const OBJ_UUID: Field = Field { class: CLASS, index: 6 };
 
 /// The description.
@@ -32,32 +32,32 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "An event of the pool.",
+    doc: "A change to an object, as told to clients that wait for one.",
     fields: &[
-        FieldDef::new("snapshot", Type::Record("<class>"), "boston", "The snapshot."),
+        FieldDef::new("snapshot", Type::Record("<class>"), "boston", "The object after the change; absent when it was deleted."),
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("id", Type::Int, "rio", "The id, a number.")
+            ..FieldDef::new("id", Type::Int, "rio", "Number of the change; only `event.next` makes use of it.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("timestamp", Type::DateTime, "rio", "Time of timestamp.")
+            ..FieldDef::new("timestamp", Type::DateTime, "rio", "When the change was made.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("class", Type::String, "rio", "The class.")
+            ..FieldDef::new("class", Type::String, "rio", "Class of the object, in lower case.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("operation", Type::Enum(&enums::EVENT_OPERATION), "rio", "The operation.")
+            ..FieldDef::new("operation", Type::Enum(&enums::EVENT_OPERATION), "rio", "Whether it was added, changed or deleted.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("ref", Type::String, "rio", "The ref.")
+            ..FieldDef::new("ref", Type::String, "rio", "Reference of the object.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("obj_uuid", Type::String, "rio", "The obj uuid.")
+            ..FieldDef::new("obj_uuid", Type::String, "rio", "Uuid of the object.")
         },
     ],
 };
@@ -68,30 +68,30 @@ pub static MESSAGES: &[MessageDef] = &[
         params: &[ParamDef::new("classes", Type::Set(&Type::String)), ParamDef::new("token", Type::String), ParamDef::new("timeout", Type::Float)],
         result: Type::Record("event_batch"),
         errors: &["EVENT_FROM_TOKEN_PARSE_FAILURE", "EVENT_SUBSCRIPTION_PARSE_FAILURE"],
-        ..MessageDef::new(CLASS, "from", "event.from", "boston", "Froms the event.")
-    },
-    MessageDef {
-        result: Type::Int,
-        ..MessageDef::new(CLASS, "get_current_id", "event.get_current_id", "rio", "Answers current id of the event.")
+        ..MessageDef::new(CLASS, "from", "event.from", "boston", "Waits for changes later than a token and answers them with the next token.")
     },
     MessageDef {
         params: &[ParamDef::new("class", Type::String), ParamDef::new("ref", Type::String)],
         result: Type::String,
-        ..MessageDef::new(CLASS, "inject", "event.inject", "tampa", "Injects the event.")
+        ..MessageDef::new(CLASS, "inject", "event.inject", "tampa", "Makes an object look changed, and answers a token from just before.")
+    },
+    MessageDef {
+        result: Type::Int,
+        ..MessageDef::new(CLASS, "get_current_id", "event.get_current_id", "rio", "Answers the number of the latest change.")
     },
     MessageDef {
         result: Type::Set(&Type::Record("event")),
         errors: &["SESSION_NOT_REGISTERED", "EVENTS_LOST", "EVENT_SUBSCRIPTION_PARSE_FAILURE"],
         deprecated: true,
-        ..MessageDef::new(CLASS, "next", "event.next", "rio", "Nexts the event.")
+        ..MessageDef::new(CLASS, "next", "event.next", "rio", "Waits for changes to the registered classes; `event.from` does it better.")
     },
     MessageDef {
         params: &[ParamDef::new("classes", Type::Set(&Type::String))], is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "register", "event.register", "rio", "Registers the event.")
+        ..MessageDef::new(CLASS, "register", "event.register", "rio", "Registers the session for changes to classes; `*` means all.")
     },
     MessageDef {
         params: &[ParamDef::new("classes", Type::Set(&Type::String))], is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "unregister", "event.unregister", "rio", "Unregisters the event.")
+        ..MessageDef::new(CLASS, "unregister", "event.unregister", "rio", "Ends the session's registration for classes.")
     },
 ];
 
@@ -100,31 +100,31 @@ pub static MESSAGES: &[MessageDef] = &[
 pub struct Event<'a>(pub &'a [Value]);
 
 impl<'a> Event<'a> {
-    /// The snapshot.
+    /// The object after the change; absent when it was deleted.
     pub fn snapshot(&self) -> &'a Value {
         view::at(self.0, 0)
     }
-    /// The id, a number.
+    /// Number of the change; only `event.next` makes use of it.
     pub fn id(&self) -> i64 {
         view::int(self.0, 1)
     }
-    /// Time of timestamp.
+    /// When the change was made.
     pub fn timestamp(&self) -> crate::DateTime {
         view::time(self.0, 2)
     }
-    /// The class.
+    /// Class of the object, in lower case.
     pub fn class(&self) -> &'a str {
         view::text(self.0, 3)
     }
-    /// The operation.
+    /// Whether it was added, changed or deleted.
     pub fn operation(&self) -> enums::EventOperation {
         enums::EventOperation::parse(view::text(self.0, 4)).unwrap_or(enums::EventOperation::Add)
     }
-    /// The ref.
+    /// Reference of the object.
     pub fn ref_(&self) -> &'a str {
         view::text(self.0, 5)
     }
-    /// The obj uuid.
+    /// Uuid of the object.
     pub fn obj_uuid(&self) -> &'a str {
         view::text(self.0, 6)
     }

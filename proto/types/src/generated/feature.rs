@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Feature`: a Feature of the pool.
+/// The class `Feature`: a feature on trial.
 pub const CLASS: ClassId = ClassId(56);
 
 /// Unique identifier of the object. `string`.
@@ -31,7 +31,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Feature of the pool.",
+    doc: "A feature on trial.",
     fields: &[
         FieldDef::new("uuid", Type::String, "falcon", "Unique identifier of the object."),
         FieldDef {

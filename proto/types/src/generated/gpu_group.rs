@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `GPU_group`: a GPU group of the pool.
+/// The class `GPU_group`: Like graphics processors, of which a VM gets any.
 pub const CLASS: ClassId = ClassId(49);
 
 /// Unique identifier of the object. `string`.
@@ -38,7 +38,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A GPU group of the pool.",
+    doc: "Like graphics processors, of which a VM gets any.",
     fields: &[
         FieldDef::new("uuid", Type::String, "boston", "Unique identifier of the object."),
         FieldDef {

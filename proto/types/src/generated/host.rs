@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `host`: a host of the pool.
+/// The class `host`: a physical machine of the pool.
 pub const CLASS: ClassId = ClassId(16);
 
 /// Unique identifier of the object. `string`.
@@ -13,163 +13,163 @@ pub const UUID: Field = Field { class: CLASS, index: 0 };
 pub const NAME_LABEL: Field = Field { class: CLASS, index: 1 };
 /// Free text about the object. `string`.
 pub const NAME_DESCRIPTION: Field = Field { class: CLASS, index: 2 };
-/// The memory overhead, a number. `int`.
+/// Memory in bytes that the hypervisor keeps for itself. `int`.
 pub const MEMORY_OVERHEAD: Field = Field { class: CLASS, index: 3 };
 /// Operations that could begin now. `enum host_allowed_operations set`.
 pub const ALLOWED_OPERATIONS: Field = Field { class: CLASS, index: 4 };
 /// Operations under way, by task. `(string -> enum host_allowed_operations) map`.
 pub const CURRENT_OPERATIONS: Field = Field { class: CLASS, index: 5 };
-/// The API version major, a number. `int`.
+/// Major version of the API. `int`.
 pub const API_VERSION_MAJOR: Field = Field { class: CLASS, index: 6 };
-/// The API version minor, a number. `int`.
+/// Minor version of the API. `int`.
 pub const API_VERSION_MINOR: Field = Field { class: CLASS, index: 7 };
-/// The API version vendor. `string`.
+/// Who made this implementation. `string`.
 pub const API_VERSION_VENDOR: Field = Field { class: CLASS, index: 8 };
-/// The API version vendor implementation, as keys and values. `(string -> string) map`.
+/// Details of this implementation. `(string -> string) map`.
 pub const API_VERSION_VENDOR_IMPLEMENTATION: Field = Field { class: CLASS, index: 9 };
-/// True while in use. `bool`.
+/// True if VMs may be started here. `bool`.
 pub const ENABLED: Field = Field { class: CLASS, index: 10 };
-/// The software version, as keys and values. `(string -> string) map`.
+/// Versions of the software, by component. `(string -> string) map`.
 pub const SOFTWARE_VERSION: Field = Field { class: CLASS, index: 11 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 12 };
-/// What this can do. `string set`.
+/// Kinds of guests the hypervisor runs, such as `hvm-3.0-x86_64`. `string set`.
 pub const CAPABILITIES: Field = Field { class: CLASS, index: 13 };
-/// The CPU configuration, as keys and values. `(string -> string) map`.
+/// How the hypervisor counts processors. `(string -> string) map`.
 pub const CPU_CONFIGURATION: Field = Field { class: CLASS, index: 14 };
-/// The sched policy. `string`.
+/// Scheduler of the hypervisor. `string`.
 pub const SCHED_POLICY: Field = Field { class: CLASS, index: 15 };
-/// The set of supported bootloaders. `string set`.
+/// Boot loaders for paravirtual guests. `string set`.
 pub const SUPPORTED_BOOTLOADERS: Field = Field { class: CLASS, index: 16 };
-/// The resident VMs, as a set of references. `VM ref set`.
+/// VMs that run or are paused here, the control domain among them. `VM ref set`.
 pub const RESIDENT_VMS: Field = Field { class: CLASS, index: 17 };
-/// The logging, as keys and values. `(string -> string) map`.
+/// Where the host's logs go. `(string -> string) map`.
 pub const LOGGING: Field = Field { class: CLASS, index: 18 };
-/// The PIFs, as a set of references. `PIF ref set`.
+/// Network interfaces of the host. `PIF ref set`.
 pub const PIFS: Field = Field { class: CLASS, index: 19 };
-/// The suspend image SR: a SR. `SR ref`.
+/// Where VMs suspended here go. `SR ref`.
 pub const SUSPEND_IMAGE_SR: Field = Field { class: CLASS, index: 20 };
-/// The crash dump SR: a SR. `SR ref`.
+/// Where crash dumps of VMs here go. `SR ref`.
 pub const CRASH_DUMP_SR: Field = Field { class: CLASS, index: 21 };
-/// The crashdumps, as a set of references. `host_crashdump ref set`.
+/// Crash dumps of the host itself. `host_crashdump ref set`.
 pub const CRASHDUMPS: Field = Field { class: CLASS, index: 22 };
-/// The patches, as a set of references. `host_patch ref set`.
+/// Patches applied to the host. `host_patch ref set`.
 pub const PATCHES: Field = Field { class: CLASS, index: 23 };
-/// The updates, as a set of references. `pool_update ref set`.
+/// Updates applied to the host. `pool_update ref set`.
 pub const UPDATES: Field = Field { class: CLASS, index: 24 };
-/// The PBDs, as a set of references. `PBD ref set`.
+/// Connections to storage repositories. `PBD ref set`.
 pub const PBDS: Field = Field { class: CLASS, index: 25 };
-/// The host CPUs, as a set of references. `host_cpu ref set`.
+/// Processors of the host. `host_cpu ref set`.
 pub const HOST_CPUS: Field = Field { class: CLASS, index: 26 };
-/// The CPU info, as keys and values. `(string -> string) map`.
+/// Model, count and features of the processors. `(string -> string) map`.
 pub const CPU_INFO: Field = Field { class: CLASS, index: 27 };
-/// The hostname. `string`.
+/// Name of the host in DNS. `string`.
 pub const HOSTNAME: Field = Field { class: CLASS, index: 28 };
-/// The address. `string`.
+/// Address of the management interface. `string`.
 pub const ADDRESS: Field = Field { class: CLASS, index: 29 };
-/// The object that holds the metrics. `host_metrics ref`.
+/// Memory and liveness of the host. `host_metrics ref`.
 pub const METRICS: Field = Field { class: CLASS, index: 30 };
-/// The license params, as keys and values. `(string -> string) map`.
+/// Contents of the licence. `(string -> string) map`.
 pub const LICENSE_PARAMS: Field = Field { class: CLASS, index: 31 };
-/// The set of HA statefiles. `string set`.
+/// Disks on which this host keeps its heartbeat. `string set`.
 pub const HA_STATEFILES: Field = Field { class: CLASS, index: 32 };
-/// The set of HA network peers. `string set`.
+/// Hosts that this one hears over the network. `string set`.
 pub const HA_NETWORK_PEERS: Field = Field { class: CLASS, index: 33 };
 /// Attached blobs by name. `(string -> blob ref) map`.
 pub const BLOBS: Field = Field { class: CLASS, index: 34 };
 /// Words by which people group objects. `string set`.
 pub const TAGS: Field = Field { class: CLASS, index: 35 };
-/// The external auth type. `string`.
+/// Kind of external authentication; empty if none. `string`.
 pub const EXTERNAL_AUTH_TYPE: Field = Field { class: CLASS, index: 36 };
-/// The external auth service name. `string`.
+/// Name of the directory. `string`.
 pub const EXTERNAL_AUTH_SERVICE_NAME: Field = Field { class: CLASS, index: 37 };
-/// The external auth configuration, as keys and values. `(string -> string) map`.
+/// Settings of external authentication. `(string -> string) map`.
 pub const EXTERNAL_AUTH_CONFIGURATION: Field = Field { class: CLASS, index: 38 };
-/// The edition. `string`.
+/// Edition of the licence. `string`.
 pub const EDITION: Field = Field { class: CLASS, index: 39 };
-/// The license server, as keys and values. `(string -> string) map`.
+/// Where licences come from: address and port. `(string -> string) map`.
 pub const LICENSE_SERVER: Field = Field { class: CLASS, index: 40 };
-/// The bios strings, as keys and values. `(string -> string) map`.
+/// Vendor and product strings of the firmware. `(string -> string) map`.
 pub const BIOS_STRINGS: Field = Field { class: CLASS, index: 41 };
-/// The power on mode. `string`.
+/// How the host can be powered on from afar. `string`.
 pub const POWER_ON_MODE: Field = Field { class: CLASS, index: 42 };
-/// The power on config, as keys and values. `(string -> string) map`.
+/// Settings for powering on. `(string -> string) map`.
 pub const POWER_ON_CONFIG: Field = Field { class: CLASS, index: 43 };
-/// The local cache SR: a SR. `SR ref`.
+/// The local SR that caches shared disks. `SR ref`.
 pub const LOCAL_CACHE_SR: Field = Field { class: CLASS, index: 44 };
-/// The chipset info, as keys and values. `(string -> string) map`.
+/// What the chipset offers, such as an IOMMU. `(string -> string) map`.
 pub const CHIPSET_INFO: Field = Field { class: CLASS, index: 45 };
-/// The PCIs, as a set of references. `PCI ref set`.
+/// PCI devices. `PCI ref set`.
 pub const PCIS: Field = Field { class: CLASS, index: 46 };
-/// The PGPUs, as a set of references. `PGPU ref set`.
+/// Physical graphics processors. `PGPU ref set`.
 pub const PGPUS: Field = Field { class: CLASS, index: 47 };
-/// The PUSBs, as a set of references. `PUSB ref set`.
+/// Physical USB devices. `PUSB ref set`.
 pub const PUSBS: Field = Field { class: CLASS, index: 48 };
-/// True if SSL legacy. `bool`.
+/// True if outdated versions of TLS are accepted; always false. `bool`.
 pub const SSL_LEGACY: Field = Field { class: CLASS, index: 49 };
-/// The guest VCPUs params, as keys and values. `(string -> string) map`.
+/// Default settings of guests' processors, such as a mask. `(string -> string) map`.
 pub const GUEST_VCPUS_PARAMS: Field = Field { class: CLASS, index: 50 };
-/// The display. `enum host_display`.
+/// Whether the host's own screen is in use. `enum host_display`.
 pub const DISPLAY: Field = Field { class: CLASS, index: 51 };
-/// The set of virtual hardware platform versions. `int set`.
+/// Versions of virtual hardware the host can run. `int set`.
 pub const VIRTUAL_HARDWARE_PLATFORM_VERSIONS: Field = Field { class: CLASS, index: 52 };
-/// The control domain: a VM. `VM ref`.
+/// The VM record that stands for the host's own system. `VM ref`.
 pub const CONTROL_DOMAIN: Field = Field { class: CLASS, index: 53 };
-/// The updates requiring reboot, as a set of references. `pool_update ref set`.
+/// Updates that take effect at the next reboot. `pool_update ref set`.
 pub const UPDATES_REQUIRING_REBOOT: Field = Field { class: CLASS, index: 54 };
-/// The features, as a set of references. `Feature ref set`.
+/// Features on trial on this host. `Feature ref set`.
 pub const FEATURES: Field = Field { class: CLASS, index: 55 };
-/// The iscsi iqn. `string`.
+/// Name of the host as iSCSI initiator. `string`.
 pub const ISCSI_IQN: Field = Field { class: CLASS, index: 56 };
-/// True if multipathing. `bool`.
+/// True if storage is reached over several paths. `bool`.
 pub const MULTIPATHING: Field = Field { class: CLASS, index: 57 };
-/// The uefi certificates. `string`.
+/// Secure Boot certificates on this host, as a tarball in base64. `string`.
 pub const UEFI_CERTIFICATES: Field = Field { class: CLASS, index: 58 };
-/// The certificates, as a set of references. `Certificate ref set`.
+/// Certificates of the host. `Certificate ref set`.
 pub const CERTIFICATES: Field = Field { class: CLASS, index: 59 };
-/// The set of editions. `string set`.
+/// Editions that may be applied. `string set`.
 pub const EDITIONS: Field = Field { class: CLASS, index: 60 };
-/// The set of pending guidances. `enum update_guidances set`.
+/// What must still be done after an update. `enum update_guidances set`.
 pub const PENDING_GUIDANCES: Field = Field { class: CLASS, index: 61 };
-/// True if TLS verification enabled. `bool`.
+/// True if the host checks other hosts' certificates. `bool`.
 pub const TLS_VERIFICATION_ENABLED: Field = Field { class: CLASS, index: 62 };
-/// Time of last software update. `datetime`.
+/// When the software was last updated. `datetime`.
 pub const LAST_SOFTWARE_UPDATE: Field = Field { class: CLASS, index: 63 };
-/// True if https only. `bool`.
+/// True if plain HTTP is refused. `bool`.
 pub const HTTPS_ONLY: Field = Field { class: CLASS, index: 64 };
-/// The latest synced updates applied. `enum latest_synced_updates_applied_state`.
+/// Whether the updates last fetched are applied. `enum latest_synced_updates_applied_state`.
 pub const LATEST_SYNCED_UPDATES_APPLIED: Field = Field { class: CLASS, index: 65 };
-/// The numa affinity policy. `enum host_numa_affinity_policy`.
+/// How VMs are kept on NUMA nodes. `enum host_numa_affinity_policy`.
 pub const NUMA_AFFINITY_POLICY: Field = Field { class: CLASS, index: 66 };
-/// The set of pending guidances recommended. `enum update_guidances set`.
+/// What should be done after an update. `enum update_guidances set`.
 pub const PENDING_GUIDANCES_RECOMMENDED: Field = Field { class: CLASS, index: 67 };
-/// The set of pending guidances full. `enum update_guidances set`.
+/// What all would be done after an update, to the letter. `enum update_guidances set`.
 pub const PENDING_GUIDANCES_FULL: Field = Field { class: CLASS, index: 68 };
-/// The last update hash. `string`.
+/// Checksum of the updates last applied. `string`.
 pub const LAST_UPDATE_HASH: Field = Field { class: CLASS, index: 69 };
-/// True if ssh enabled. `bool`.
+/// True if SSH is on. `bool`.
 pub const SSH_ENABLED: Field = Field { class: CLASS, index: 70 };
-/// The ssh enabled timeout, a number. `int`.
+/// For how many seconds SSH stays on; 0 means for ever. `int`.
 pub const SSH_ENABLED_TIMEOUT: Field = Field { class: CLASS, index: 71 };
-/// Time of ssh expiry. `datetime`.
+/// When SSH goes off. `datetime`.
 pub const SSH_EXPIRY: Field = Field { class: CLASS, index: 72 };
-/// The console idle timeout, a number. `int`.
+/// After how many idle seconds the host's console is closed; 0 means never. `int`.
 pub const CONSOLE_IDLE_TIMEOUT: Field = Field { class: CLASS, index: 73 };
-/// True if ssh auto mode. `bool`.
+/// True if SSH is turned on by itself when the host's service is down. `bool`.
 pub const SSH_AUTO_MODE: Field = Field { class: CLASS, index: 74 };
-/// The max cstate. `string`.
+/// Deepest idle state of the processors; empty means any. `string`.
 pub const MAX_CSTATE: Field = Field { class: CLASS, index: 75 };
-/// True if secure boot. `bool`.
+/// True if the host booted with Secure Boot. `bool`.
 pub const SECURE_BOOT: Field = Field { class: CLASS, index: 76 };
-/// The ntp mode. `enum host_ntp_mode`.
+/// Where the host's time servers come from. `enum host_ntp_mode`.
 pub const NTP_MODE: Field = Field { class: CLASS, index: 77 };
-/// The set of ntp custom servers. `string set`.
+/// Time servers named by hand. `string set`.
 pub const NTP_CUSTOM_SERVERS: Field = Field { class: CLASS, index: 78 };
-/// The timezone. `string`.
+/// Time zone. `string`.
 pub const TIMEZONE: Field = Field { class: CLASS, index: 79 };
-/// The boot free mem, a number. `int`.
+/// Free memory in bytes when the host had booted. `int`.
 pub const BOOT_FREE_MEM: Field = Field { class: CLASS, index: 80 };
-/// The set of recommended guidances. `enum update_guidances set`.
+/// Former name of the recommended guidance. `enum update_guidances set`.
 pub const RECOMMENDED_GUIDANCES: Field = Field { class: CLASS, index: 81 };
 
 /// The description.
@@ -182,7 +182,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A host of the pool.",
+    doc: "A physical machine of the pool.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -195,7 +195,7 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Int(0),
-            ..FieldDef::new("memory_overhead", Type::Int, "rio", "The memory overhead, a number.")
+            ..FieldDef::new("memory_overhead", Type::Int, "rio", "Memory in bytes that the hypervisor keeps for itself.")
         },
         FieldDef {
             default: Default::EmptySet, volatile: true,
@@ -205,14 +205,14 @@ pub static DEF: ClassDef = ClassDef {
             default: Default::EmptyMap, volatile: true,
             ..FieldDef::new("current_operations", Type::Map(&Type::String, &Type::Enum(&enums::HOST_ALLOWED_OPERATIONS)), "rio", "Operations under way, by task.")
         },
-        FieldDef::new("API_version_major", Type::Int, "rio", "The API version major, a number."),
-        FieldDef::new("API_version_minor", Type::Int, "rio", "The API version minor, a number."),
-        FieldDef::new("API_version_vendor", Type::String, "rio", "The API version vendor."),
-        FieldDef::new("API_version_vendor_implementation", Type::Map(&Type::String, &Type::String), "rio", "The API version vendor implementation, as keys and values."),
-        FieldDef::new("enabled", Type::Bool, "rio", "True while in use."),
+        FieldDef::new("API_version_major", Type::Int, "rio", "Major version of the API."),
+        FieldDef::new("API_version_minor", Type::Int, "rio", "Minor version of the API."),
+        FieldDef::new("API_version_vendor", Type::String, "rio", "Who made this implementation."),
+        FieldDef::new("API_version_vendor_implementation", Type::Map(&Type::String, &Type::String), "rio", "Details of this implementation."),
+        FieldDef::new("enabled", Type::Bool, "rio", "True if VMs may be started here."),
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("software_version", Type::Map(&Type::String, &Type::String), "rio", "The software version, as keys and values.")
+            ..FieldDef::new("software_version", Type::Map(&Type::String, &Type::String), "rio", "Versions of the software, by component.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
@@ -221,69 +221,69 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("capabilities", Type::Set(&Type::String), "rio", "What this can do.")
+            ..FieldDef::new("capabilities", Type::Set(&Type::String), "rio", "Kinds of guests the hypervisor runs, such as `hvm-3.0-x86_64`.")
         },
-        FieldDef::new("cpu_configuration", Type::Map(&Type::String, &Type::String), "rio", "The CPU configuration, as keys and values."),
-        FieldDef::new("sched_policy", Type::String, "rio", "The sched policy."),
-        FieldDef::new("supported_bootloaders", Type::Set(&Type::String), "rio", "The set of supported bootloaders."),
+        FieldDef::new("cpu_configuration", Type::Map(&Type::String, &Type::String), "rio", "How the hypervisor counts processors."),
+        FieldDef::new("sched_policy", Type::String, "rio", "Scheduler of the hypervisor."),
+        FieldDef::new("supported_bootloaders", Type::Set(&Type::String), "rio", "Boot loaders for paravirtual guests."),
         FieldDef {
             derived_from: Some(("VM", "resident_on")),
-            ..FieldDef::new("resident_VMs", Type::Set(&Type::Ref("VM")), "rio", "The resident VMs, as a set of references.")
+            ..FieldDef::new("resident_VMs", Type::Set(&Type::Ref("VM")), "rio", "VMs that run or are paused here, the control domain among them.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("logging", Type::Map(&Type::String, &Type::String), "rio", "The logging, as keys and values.")
+            ..FieldDef::new("logging", Type::Map(&Type::String, &Type::String), "rio", "Where the host's logs go.")
         },
         FieldDef {
             derived_from: Some(("PIF", "host")),
-            ..FieldDef::new("PIFs", Type::Set(&Type::Ref("PIF")), "rio", "The PIFs, as a set of references.")
+            ..FieldDef::new("PIFs", Type::Set(&Type::Ref("PIF")), "rio", "Network interfaces of the host.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("suspend_image_sr", Type::Ref("SR"), "rio", "The suspend image SR: a SR.")
+            ..FieldDef::new("suspend_image_sr", Type::Ref("SR"), "rio", "Where VMs suspended here go.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("crash_dump_sr", Type::Ref("SR"), "rio", "The crash dump SR: a SR.")
+            ..FieldDef::new("crash_dump_sr", Type::Ref("SR"), "rio", "Where crash dumps of VMs here go.")
         },
         FieldDef {
             derived_from: Some(("host_crashdump", "host")),
-            ..FieldDef::new("crashdumps", Type::Set(&Type::Ref("host_crashdump")), "rio", "The crashdumps, as a set of references.")
+            ..FieldDef::new("crashdumps", Type::Set(&Type::Ref("host_crashdump")), "rio", "Crash dumps of the host itself.")
         },
         FieldDef {
             derived_from: Some(("host_patch", "host")),
-            ..FieldDef::new("patches", Type::Set(&Type::Ref("host_patch")), "rio", "The patches, as a set of references.")
+            ..FieldDef::new("patches", Type::Set(&Type::Ref("host_patch")), "rio", "Patches applied to the host.")
         },
-        FieldDef::new("updates", Type::Set(&Type::Ref("pool_update")), "ely", "The updates, as a set of references."),
+        FieldDef::new("updates", Type::Set(&Type::Ref("pool_update")), "ely", "Updates applied to the host."),
         FieldDef {
             derived_from: Some(("PBD", "host")),
-            ..FieldDef::new("PBDs", Type::Set(&Type::Ref("PBD")), "rio", "The PBDs, as a set of references.")
+            ..FieldDef::new("PBDs", Type::Set(&Type::Ref("PBD")), "rio", "Connections to storage repositories.")
         },
         FieldDef {
             derived_from: Some(("host_cpu", "host")),
-            ..FieldDef::new("host_CPUs", Type::Set(&Type::Ref("host_cpu")), "rio", "The host CPUs, as a set of references.")
+            ..FieldDef::new("host_CPUs", Type::Set(&Type::Ref("host_cpu")), "rio", "Processors of the host.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("cpu_info", Type::Map(&Type::String, &Type::String), "midnight-ride", "The CPU info, as keys and values.")
+            ..FieldDef::new("cpu_info", Type::Map(&Type::String, &Type::String), "midnight-ride", "Model, count and features of the processors.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("hostname", Type::String, "rio", "The hostname.")
+            ..FieldDef::new("hostname", Type::String, "rio", "Name of the host in DNS.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("address", Type::String, "rio", "The address.")
+            ..FieldDef::new("address", Type::String, "rio", "Address of the management interface.")
         },
-        FieldDef::new("metrics", Type::Ref("host_metrics"), "rio", "The object that holds the metrics."),
-        FieldDef::new("license_params", Type::Map(&Type::String, &Type::String), "rio", "The license params, as keys and values."),
+        FieldDef::new("metrics", Type::Ref("host_metrics"), "rio", "Memory and liveness of the host."),
+        FieldDef::new("license_params", Type::Map(&Type::String, &Type::String), "rio", "Contents of the licence."),
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("ha_statefiles", Type::Set(&Type::String), "orlando", "The set of HA statefiles.")
+            ..FieldDef::new("ha_statefiles", Type::Set(&Type::String), "orlando", "Disks on which this host keeps its heartbeat.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("ha_network_peers", Type::Set(&Type::String), "orlando", "The set of HA network peers.")
+            ..FieldDef::new("ha_network_peers", Type::Set(&Type::String), "orlando", "Hosts that this one hears over the network.")
         },
         FieldDef {
             default: Default::EmptyMap,
@@ -295,185 +295,185 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("external_auth_type", Type::String, "george", "The external auth type.")
+            ..FieldDef::new("external_auth_type", Type::String, "george", "Kind of external authentication; empty if none.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("external_auth_service_name", Type::String, "george", "The external auth service name.")
+            ..FieldDef::new("external_auth_service_name", Type::String, "george", "Name of the directory.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("external_auth_configuration", Type::Map(&Type::String, &Type::String), "george", "The external auth configuration, as keys and values.")
+            ..FieldDef::new("external_auth_configuration", Type::Map(&Type::String, &Type::String), "george", "Settings of external authentication.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("edition", Type::String, "midnight-ride", "The edition.")
+            ..FieldDef::new("edition", Type::String, "midnight-ride", "Edition of the licence.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
             default: Default::StringMap(&[("address", "localhost"), ("port", "27000")]),
-            ..FieldDef::new("license_server", Type::Map(&Type::String, &Type::String), "midnight-ride", "The license server, as keys and values.")
+            ..FieldDef::new("license_server", Type::Map(&Type::String, &Type::String), "midnight-ride", "Where licences come from: address and port.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("bios_strings", Type::Map(&Type::String, &Type::String), "midnight-ride", "The bios strings, as keys and values.")
+            ..FieldDef::new("bios_strings", Type::Map(&Type::String, &Type::String), "midnight-ride", "Vendor and product strings of the firmware.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("power_on_mode", Type::String, "midnight-ride", "The power on mode.")
+            ..FieldDef::new("power_on_mode", Type::String, "midnight-ride", "How the host can be powered on from afar.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("power_on_config", Type::Map(&Type::String, &Type::String), "midnight-ride", "The power on config, as keys and values.")
+            ..FieldDef::new("power_on_config", Type::Map(&Type::String, &Type::String), "midnight-ride", "Settings for powering on.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::NullRef,
-            ..FieldDef::new("local_cache_sr", Type::Ref("SR"), "cowley", "The local cache SR: a SR.")
+            ..FieldDef::new("local_cache_sr", Type::Ref("SR"), "cowley", "The local SR that caches shared disks.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("chipset_info", Type::Map(&Type::String, &Type::String), "boston", "The chipset info, as keys and values.")
+            ..FieldDef::new("chipset_info", Type::Map(&Type::String, &Type::String), "boston", "What the chipset offers, such as an IOMMU.")
         },
         FieldDef {
             derived_from: Some(("PCI", "host")),
-            ..FieldDef::new("PCIs", Type::Set(&Type::Ref("PCI")), "boston", "The PCIs, as a set of references.")
+            ..FieldDef::new("PCIs", Type::Set(&Type::Ref("PCI")), "boston", "PCI devices.")
         },
         FieldDef {
             derived_from: Some(("PGPU", "host")),
-            ..FieldDef::new("PGPUs", Type::Set(&Type::Ref("PGPU")), "boston", "The PGPUs, as a set of references.")
+            ..FieldDef::new("PGPUs", Type::Set(&Type::Ref("PGPU")), "boston", "Physical graphics processors.")
         },
         FieldDef {
             derived_from: Some(("PUSB", "host")),
-            ..FieldDef::new("PUSBs", Type::Set(&Type::Ref("PUSB")), "inverness", "The PUSBs, as a set of references.")
+            ..FieldDef::new("PUSBs", Type::Set(&Type::Ref("PUSB")), "inverness", "Physical USB devices.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Bool(true),
-            ..FieldDef::new("ssl_legacy", Type::Bool, "dundee", "True if SSL legacy.")
+            ..FieldDef::new("ssl_legacy", Type::Bool, "dundee", "True if outdated versions of TLS are accepted; always false.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
-            ..FieldDef::new("guest_VCPUs_params", Type::Map(&Type::String, &Type::String), "tampa", "The guest VCPUs params, as keys and values.")
+            ..FieldDef::new("guest_VCPUs_params", Type::Map(&Type::String, &Type::String), "tampa", "Default settings of guests' processors, such as a mask.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Str("enabled"),
-            ..FieldDef::new("display", Type::Enum(&enums::HOST_DISPLAY), "cream", "The display.")
+            ..FieldDef::new("display", Type::Enum(&enums::HOST_DISPLAY), "cream", "Whether the host's own screen is in use.")
         },
         FieldDef {
             default: Default::Ints(&[0]),
-            ..FieldDef::new("virtual_hardware_platform_versions", Type::Set(&Type::Int), "cream", "The set of virtual hardware platform versions.")
+            ..FieldDef::new("virtual_hardware_platform_versions", Type::Set(&Type::Int), "cream", "Versions of virtual hardware the host can run.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("control_domain", Type::Ref("VM"), "ely", "The control domain: a VM.")
+            ..FieldDef::new("control_domain", Type::Ref("VM"), "ely", "The VM record that stands for the host's own system.")
         },
-        FieldDef::new("updates_requiring_reboot", Type::Set(&Type::Ref("pool_update")), "ely", "The updates requiring reboot, as a set of references."),
+        FieldDef::new("updates_requiring_reboot", Type::Set(&Type::Ref("pool_update")), "ely", "Updates that take effect at the next reboot."),
         FieldDef {
             derived_from: Some(("Feature", "host")),
-            ..FieldDef::new("features", Type::Set(&Type::Ref("Feature")), "falcon", "The features, as a set of references.")
+            ..FieldDef::new("features", Type::Set(&Type::Ref("Feature")), "falcon", "Features on trial on this host.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str(""),
-            ..FieldDef::new("iscsi_iqn", Type::String, "kolkata", "The iscsi iqn.")
+            ..FieldDef::new("iscsi_iqn", Type::String, "kolkata", "Name of the host as iSCSI initiator.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Bool(false),
-            ..FieldDef::new("multipathing", Type::Bool, "kolkata", "True if multipathing.")
+            ..FieldDef::new("multipathing", Type::Bool, "kolkata", "True if storage is reached over several paths.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str(""),
-            ..FieldDef::new("uefi_certificates", Type::String, "quebec", "The uefi certificates.")
+            ..FieldDef::new("uefi_certificates", Type::String, "quebec", "Secure Boot certificates on this host, as a tarball in base64.")
         },
         FieldDef {
             derived_from: Some(("Certificate", "host")),
-            ..FieldDef::new("certificates", Type::Set(&Type::Ref("Certificate")), "stockholm", "The certificates, as a set of references.")
+            ..FieldDef::new("certificates", Type::Set(&Type::Ref("Certificate")), "stockholm", "Certificates of the host.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("editions", Type::Set(&Type::String), "stockholm", "The set of editions.")
+            ..FieldDef::new("editions", Type::Set(&Type::String), "stockholm", "Editions that may be applied.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("pending_guidances", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "1.303.0", "The set of pending guidances.")
+            ..FieldDef::new("pending_guidances", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "1.303.0", "What must still be done after an update.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("tls_verification_enabled", Type::Bool, "1.313.0", "True if TLS verification enabled.")
+            ..FieldDef::new("tls_verification_enabled", Type::Bool, "1.313.0", "True if the host checks other hosts' certificates.")
         },
         FieldDef {
             default: Default::Time(0),
-            ..FieldDef::new("last_software_update", Type::DateTime, "22.20.0", "Time of last software update.")
+            ..FieldDef::new("last_software_update", Type::DateTime, "22.20.0", "When the software was last updated.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("https_only", Type::Bool, "22.27.0", "True if https only.")
+            ..FieldDef::new("https_only", Type::Bool, "22.27.0", "True if plain HTTP is refused.")
         },
         FieldDef {
             default: Default::Str("unknown"),
-            ..FieldDef::new("latest_synced_updates_applied", Type::Enum(&enums::LATEST_SYNCED_UPDATES_APPLIED_STATE), "23.18.0", "The latest synced updates applied.")
+            ..FieldDef::new("latest_synced_updates_applied", Type::Enum(&enums::LATEST_SYNCED_UPDATES_APPLIED_STATE), "23.18.0", "Whether the updates last fetched are applied.")
         },
         FieldDef {
             default: Default::Str("default_policy"),
-            ..FieldDef::new("numa_affinity_policy", Type::Enum(&enums::HOST_NUMA_AFFINITY_POLICY), "24.0.0", "The numa affinity policy.")
+            ..FieldDef::new("numa_affinity_policy", Type::Enum(&enums::HOST_NUMA_AFFINITY_POLICY), "24.0.0", "How VMs are kept on NUMA nodes.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("pending_guidances_recommended", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "24.10.0", "The set of pending guidances recommended.")
+            ..FieldDef::new("pending_guidances_recommended", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "24.10.0", "What should be done after an update.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("pending_guidances_full", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "24.10.0", "The set of pending guidances full.")
+            ..FieldDef::new("pending_guidances_full", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "24.10.0", "What all would be done after an update, to the letter.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("last_update_hash", Type::String, "24.10.0", "The last update hash.")
+            ..FieldDef::new("last_update_hash", Type::String, "24.10.0", "Checksum of the updates last applied.")
         },
         FieldDef {
             default: Default::Bool(true),
-            ..FieldDef::new("ssh_enabled", Type::Bool, "25.21.0", "True if ssh enabled.")
+            ..FieldDef::new("ssh_enabled", Type::Bool, "25.21.0", "True if SSH is on.")
         },
         FieldDef {
             default: Default::Int(0),
-            ..FieldDef::new("ssh_enabled_timeout", Type::Int, "25.21.0", "The ssh enabled timeout, a number.")
+            ..FieldDef::new("ssh_enabled_timeout", Type::Int, "25.21.0", "For how many seconds SSH stays on; 0 means for ever.")
         },
         FieldDef {
             default: Default::Time(0),
-            ..FieldDef::new("ssh_expiry", Type::DateTime, "25.21.0", "Time of ssh expiry.")
+            ..FieldDef::new("ssh_expiry", Type::DateTime, "25.21.0", "When SSH goes off.")
         },
         FieldDef {
             default: Default::Int(0),
-            ..FieldDef::new("console_idle_timeout", Type::Int, "25.21.0", "The console idle timeout, a number.")
+            ..FieldDef::new("console_idle_timeout", Type::Int, "25.21.0", "After how many idle seconds the host's console is closed; 0 means never.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("ssh_auto_mode", Type::Bool, "25.27.0", "True if ssh auto mode.")
+            ..FieldDef::new("ssh_auto_mode", Type::Bool, "25.27.0", "True if SSH is turned on by itself when the host's service is down.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("max_cstate", Type::String, "26.0.0", "The max cstate.")
+            ..FieldDef::new("max_cstate", Type::String, "26.0.0", "Deepest idle state of the processors; empty means any.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("secure_boot", Type::Bool, "25.31.0", "True if secure boot.")
+            ..FieldDef::new("secure_boot", Type::Bool, "25.31.0", "True if the host booted with Secure Boot.")
         },
         FieldDef {
             default: Default::Str("Factory"),
-            ..FieldDef::new("ntp_mode", Type::Enum(&enums::HOST_NTP_MODE), "26.0.0", "The ntp mode.")
+            ..FieldDef::new("ntp_mode", Type::Enum(&enums::HOST_NTP_MODE), "26.0.0", "Where the host's time servers come from.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("ntp_custom_servers", Type::Set(&Type::String), "26.0.0", "The set of ntp custom servers.")
+            ..FieldDef::new("ntp_custom_servers", Type::Set(&Type::String), "26.0.0", "Time servers named by hand.")
         },
         FieldDef {
             default: Default::Str("UTC"),
-            ..FieldDef::new("timezone", Type::String, "26.0.0", "The timezone.")
+            ..FieldDef::new("timezone", Type::String, "26.0.0", "Time zone.")
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("boot_free_mem", Type::Int, "rio", "The boot free mem, a number.")
+            ..FieldDef::new("boot_free_mem", Type::Int, "rio", "Free memory in bytes when the host had booted.")
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("recommended_guidances", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "rio", "The set of recommended guidances.")
+            ..FieldDef::new("recommended_guidances", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "rio", "Former name of the recommended guidance.")
         },
     ],
 };
@@ -485,687 +485,687 @@ pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("edition", Type::String), ParamDef::optional("force", Type::Bool, Default::Bool(false))],
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "apply_edition", "host.apply_edition", "midnight-ride", "Applies edition of the host.")
+        ..MessageDef::new(CLASS, "apply_edition", "host.apply_edition", "midnight-ride", "Applies an edition to the host.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("hash", Type::String)],
         result: Type::Set(&Type::Set(&Type::String)), role: Role::PoolOperator, is_async: true,
         client_cert: true,
-        ..MessageDef::new(CLASS, "apply_updates", "host.apply_updates", "1.301.0", "Applies updates of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "assert_can_evacuate", "host.assert_can_evacuate", "miami", "Fails unless can evacuate holds.")
+        ..MessageDef::new(CLASS, "apply_updates", "host.apply_updates", "1.301.0", "Applies the updates last fetched, and lists what is left to do.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("delay", Type::Float)],
         role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "backup_rrds", "host.backup_rrds", "orlando", "Backups rrds of the host.")
+        ..MessageDef::new(CLASS, "backup_rrds", "host.backup_rrds", "orlando", "Copies the host's metrics to the master after some seconds.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("url", Type::String), ParamDef::new("options", Type::Map(&Type::String, &Type::String))],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "bugreport_upload", "host.bugreport_upload", "rio", "Bugreports upload of the host.")
+        ..MessageDef::new(CLASS, "bugreport_upload", "host.bugreport_upload", "rio", "Uploads a bug report.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("call", Type::String)],
         result: Type::String, role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "call_extension", "host.call_extension", "ely", "Calls extension of the host.")
+        ..MessageDef::new(CLASS, "call_extension", "host.call_extension", "ely", "Calls an extension of the API on the host.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("plugin", Type::String), ParamDef::new("fn", Type::String), ParamDef::new("args", Type::Map(&Type::String, &Type::String))],
         result: Type::String, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "call_plugin", "host.call_plugin", "orlando", "Calls plugin of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Int, is_async: true,
-        ..MessageDef::new(CLASS, "compute_free_memory", "host.compute_free_memory", "orlando", "Computes free memory of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Int, is_async: true,
-        ..MessageDef::new(CLASS, "compute_memory_overhead", "host.compute_memory_overhead", "midnight-ride", "Computes memory overhead of the host.")
+        ..MessageDef::new(CLASS, "call_plugin", "host.call_plugin", "orlando", "Runs a function of a plug-in on the host, and answers what it printed.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("name", Type::String), ParamDef::new("mime_type", Type::String), ParamDef::optional("public", Type::Bool, Default::Bool(false))],
         result: Type::Ref("blob"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "create_new_blob", "host.create_new_blob", "orlando", "Creates new blob of the host.")
+        ..MessageDef::new(CLASS, "create_new_blob", "host.create_new_blob", "orlando", "Attaches an empty blob to the host.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "declare_dead", "host.declare_dead", "clearwater", "Declares dead of the host.")
+        ..MessageDef::new(CLASS, "declare_dead", "host.declare_dead", "clearwater", "States that the host is certainly down, so that its VMs count as halted.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "destroy", "host.destroy", "rio", "Destroys the host.")
+        ..MessageDef::new(CLASS, "destroy", "host.destroy", "rio", "Forgets a host that is down for good, with its local storage.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::optional("auto_enable", Type::Bool, Default::Bool(true))],
         role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "disable", "host.disable", "rio", "Disables the host.")
+        ..MessageDef::new(CLASS, "disable", "host.disable", "rio", "No longer lets VMs start here; those that run go on.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Enum(&enums::HOST_DISPLAY),
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "disable_display", "host.disable_display", "cream", "Disables display of the host.")
+        ..MessageDef::new(CLASS, "disable_display", "host.disable_display", "cream", "Leaves the host's screen to guests after the next reboot.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::optional("config", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("force", Type::Bool, Default::Bool(false))],
         role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "disable_external_auth", "host.disable_external_auth", "george", "Disables external auth of the host.")
+        ..MessageDef::new(CLASS, "disable_external_auth", "host.disable_external_auth", "george", "Turns external authentication off on the host.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "disable_local_storage_caching", "host.disable_local_storage_caching", "cowley", "Disables local storage caching of the host.")
+        ..MessageDef::new(CLASS, "disable_local_storage_caching", "host.disable_local_storage_caching", "cowley", "Turns caching on local storage off.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String, role: Role::PoolOperator,
         is_async: true,
-        ..MessageDef::new(CLASS, "dmesg", "host.dmesg", "rio", "Dmesgs the host.")
+        ..MessageDef::new(CLASS, "dmesg", "host.dmesg", "rio", "Answers the hypervisor's messages.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String, role: Role::PoolOperator,
         is_async: true,
-        ..MessageDef::new(CLASS, "dmesg_clear", "host.dmesg_clear", "rio", "Dmesgs clear of the host.")
+        ..MessageDef::new(CLASS, "dmesg_clear", "host.dmesg_clear", "rio", "Answers the hypervisor's messages and clears them.")
     },
     MessageDef {
         role: Role::LocalRoot,
-        ..MessageDef::new(CLASS, "emergency_disable_tls_verification", "host.emergency_disable_tls_verification", "1.290.0", "Emergencies disable TLS verification of the host.")
+        ..MessageDef::new(CLASS, "emergency_disable_tls_verification", "host.emergency_disable_tls_verification", "1.290.0", "No longer checks other hosts' certificates, on this host alone.")
     },
     MessageDef {
         params: &[ParamDef::optional("soft", Type::Bool, Default::Bool(false))], role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "emergency_ha_disable", "host.emergency_ha_disable", "orlando", "Emergencies HA disable of the host.")
+        ..MessageDef::new(CLASS, "emergency_ha_disable", "host.emergency_ha_disable", "orlando", "Turns high availability off on this host alone.")
     },
     MessageDef {
         role: Role::LocalRoot,
-        ..MessageDef::new(CLASS, "emergency_reenable_tls_verification", "host.emergency_reenable_tls_verification", "1.298.0", "Emergencies reenable TLS verification of the host.")
+        ..MessageDef::new(CLASS, "emergency_reenable_tls_verification", "host.emergency_reenable_tls_verification", "1.298.0", "Checks other hosts' certificates again.")
     },
     MessageDef {
         role: Role::LocalRoot,
-        ..MessageDef::new(CLASS, "emergency_reset_server_certificate", "host.emergency_reset_server_certificate", "stockholm", "Emergencies reset server certificate of the host.")
+        ..MessageDef::new(CLASS, "emergency_reset_server_certificate", "host.emergency_reset_server_certificate", "stockholm", "Gives this host a fresh self-signed certificate.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
         client_cert: true,
-        ..MessageDef::new(CLASS, "enable", "host.enable", "rio", "Enables the host.")
+        ..MessageDef::new(CLASS, "enable", "host.enable", "rio", "Lets VMs start here.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Enum(&enums::HOST_DISPLAY),
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "enable_display", "host.enable_display", "cream", "Enables display of the host.")
+        ..MessageDef::new(CLASS, "enable_display", "host.enable_display", "cream", "Uses the host's screen after the next reboot.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("config", Type::Map(&Type::String, &Type::String)), ParamDef::new("service_name", Type::String), ParamDef::new("auth_type", Type::String)],
         role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "enable_external_auth", "host.enable_external_auth", "george", "Enables external auth of the host.")
+        ..MessageDef::new(CLASS, "enable_external_auth", "host.enable_external_auth", "george", "Turns external authentication on on the host.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("sr", Type::Ref("SR"))],
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "enable_local_storage_caching", "host.enable_local_storage_caching", "cowley", "Enables local storage caching of the host.")
+        ..MessageDef::new(CLASS, "enable_local_storage_caching", "host.enable_local_storage_caching", "cowley", "Turns caching on local storage on.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::optional("network", Type::Ref("network"), Default::NullRef), ParamDef::optional("evacuate_batch_size", Type::Int, Default::Int(0))],
         role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "evacuate", "host.evacuate", "miami", "Evacuates the host.")
+        ..MessageDef::new(CLASS, "evacuate", "host.evacuate", "miami", "Moves every VM to other hosts, live.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("ldaps", Type::Bool), ParamDef::optional("force", Type::Bool, Default::Bool(false))],
         role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "external_auth_set_ldaps", "host.external_auth_set_ldaps", "26.16.0", "Externals auth set ldaps of the host.")
+        ..MessageDef::new(CLASS, "external_auth_set_ldaps", "host.external_auth_set_ldaps", "26.16.0", "Says whether the directory is asked over TLS.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("data_source", Type::String)],
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "forget_data_source_archives", "host.forget_data_source_archives", "orlando", "Forgets data source archives of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Set(&Type::Record("data_source")),
-        ..MessageDef::new(CLASS, "get_data_sources", "host.get_data_sources", "orlando", "Answers data sources of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String, is_async: true,
-        ..MessageDef::new(CLASS, "get_log", "host.get_log", "rio", "Answers log of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Ref("PIF"),
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "get_management_interface", "host.get_management_interface", "tampa", "Answers management interface of the host.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Enum(&enums::HOST_SCHED_GRAN), role: Role::LocalRoot, is_async: true,
-        ..MessageDef::new(CLASS, "get_sched_gran", "host.get_sched_gran", "1.271.0", "Answers sched gran of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String, is_async: true,
-        ..MessageDef::new(CLASS, "get_server_certificate", "host.get_server_certificate", "george", "Answers server certificate of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::DateTime,
-        ..MessageDef::new(CLASS, "get_server_localtime", "host.get_server_localtime", "cowley", "Answers server localtime of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::DateTime,
-        ..MessageDef::new(CLASS, "get_servertime", "host.get_servertime", "orlando", "Answers servertime of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String,
-        ..MessageDef::new(CLASS, "get_system_status_capabilities", "host.get_system_status_capabilities", "miami", "Answers system status capabilities of the host.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Map(&Type::Ref("VM"), &Type::Set(&Type::String)), is_async: true,
-        ..MessageDef::new(CLASS, "get_vms_which_prevent_evacuation", "host.get_vms_which_prevent_evacuation", "orlando", "Answers VMs which prevent evacuation of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("name", Type::String)],
-        result: Type::Bool, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "has_extension", "host.has_extension", "ely", "Says whether the host has extension.")
+        ..MessageDef::new(CLASS, "forget_data_source_archives", "host.forget_data_source_archives", "orlando", "Forgets what was recorded of a data source.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("certificate", Type::String), ParamDef::new("private_key", Type::String), ParamDef::optional("certificate_chain", Type::String, Default::Str(""))],
         role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "install_server_certificate", "host.install_server_certificate", "stockholm", "Installs server certificate of the host.")
+        ..MessageDef::new(CLASS, "install_server_certificate", "host.install_server_certificate", "stockholm", "Installs a certificate for the host's API.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("contents", Type::String)],
         role: Role::PoolOperator, errors: &["LICENSE_PROCESSING_ERROR"], is_async: true,
-        ..MessageDef::new(CLASS, "license_add", "host.license_add", "indigo", "Licenses add of the host.")
+        ..MessageDef::new(CLASS, "license_add", "host.license_add", "indigo", "Adds a licence.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "license_remove", "host.license_remove", "indigo", "Licenses remove of the host.")
-    },
-    MessageDef {
-        result: Type::Set(&Type::String),
-        ..MessageDef::new(CLASS, "list_methods", "host.list_methods", "rio", "Lists methods of the host.")
+        ..MessageDef::new(CLASS, "license_remove", "host.license_remove", "indigo", "Removes the licence.")
     },
     MessageDef {
         params: &[ParamDef::new("interface", Type::String)], role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "local_management_reconfigure", "host.local_management_reconfigure", "miami", "Locals management reconfigure of the host.")
+        ..MessageDef::new(CLASS, "local_management_reconfigure", "host.local_management_reconfigure", "miami", "Moves management to another interface, on this host, without the master.")
     },
     MessageDef {
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "management_disable", "host.management_disable", "miami", "Managements disable of the host.")
+        ..MessageDef::new(CLASS, "management_disable", "host.management_disable", "miami", "Turns the management network off.")
     },
     MessageDef {
         params: &[ParamDef::new("pif", Type::Ref("PIF"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "management_reconfigure", "host.management_reconfigure", "miami", "Managements reconfigure of the host.")
+        ..MessageDef::new(CLASS, "management_reconfigure", "host.management_reconfigure", "miami", "Moves management to another PIF.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("network", Type::Ref("network")), ParamDef::new("options", Type::Map(&Type::String, &Type::String))],
         result: Type::Map(&Type::String, &Type::String), role: Role::VmPowerAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "migrate_receive", "host.migrate_receive", "tampa", "Migrates receive of the host.")
+        ..MessageDef::new(CLASS, "migrate_receive", "host.migrate_receive", "tampa", "Makes ready to receive a VM, and answers what the sender must know.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "power_on", "host.power_on", "orlando", "Powers on of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("data_source", Type::String)],
-        result: Type::Float,
-        ..MessageDef::new(CLASS, "query_data_source", "host.query_data_source", "orlando", "Queries data source of the host.")
+        ..MessageDef::new(CLASS, "power_on", "host.power_on", "orlando", "Powers the host on from afar.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "reboot", "host.reboot", "rio", "Reboots the host.")
+        ..MessageDef::new(CLASS, "reboot", "host.reboot", "rio", "Reboots the host, which must be disabled and without VMs.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("data_source", Type::String)],
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "record_data_source", "host.record_data_source", "orlando", "Records data source of the host.")
+        ..MessageDef::new(CLASS, "record_data_source", "host.record_data_source", "orlando", "Begins to record a data source.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "refresh_server_certificate", "host.refresh_server_certificate", "1.307.0", "Refreshes server certificate of the host.")
+        ..MessageDef::new(CLASS, "refresh_server_certificate", "host.refresh_server_certificate", "1.307.0", "Gives the host a fresh certificate for peers.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "reset_server_certificate", "host.reset_server_certificate", "1.290.0", "Resets server certificate of the host.")
+        ..MessageDef::new(CLASS, "reset_server_certificate", "host.reset_server_certificate", "1.290.0", "Gives the host a fresh self-signed certificate.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "restart_agent", "host.restart_agent", "rio", "Restarts agent of the host.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Map(&Type::Ref("VM"), &Type::Set(&Type::String)), is_async: true,
-        ..MessageDef::new(CLASS, "retrieve_wlb_evacuate_recommendations", "host.retrieve_wlb_evacuate_recommendations", "george", "Retrieves workload balancing evacuate recommendations of the host.")
+        ..MessageDef::new(CLASS, "restart_agent", "host.restart_agent", "rio", "Restarts the service that answers this.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("keys", Type::String)],
         role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "send_debug_keys", "host.send_debug_keys", "rio", "Sends debug keys of the host.")
+        ..MessageDef::new(CLASS, "send_debug_keys", "host.send_debug_keys", "rio", "Sends debug keys to the hypervisor.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "shutdown", "host.shutdown", "rio", "Powers the host off, which must be disabled and without VMs.")
+    },
+    MessageDef {
+        role: Role::PoolOperator,
+        ..MessageDef::new(CLASS, "shutdown_agent", "host.shutdown_agent", "orlando", "Stops the service that answers this.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolAdmin,
+        ..MessageDef::new(CLASS, "sync_data", "host.sync_data", "orlando", "Writes what is not yet on disk.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "syslog_reconfigure", "host.syslog_reconfigure", "miami", "Takes up changed settings of logging.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("hostname", Type::String)],
         role: Role::PoolOperator, errors: &["HOST_NAME_INVALID"],
-        ..MessageDef::new(CLASS, "set_hostname_live", "host.set_hostname_live", "miami", "Sets hostname live of the host.")
+        ..MessageDef::new(CLASS, "set_hostname_live", "host.set_hostname_live", "miami", "Changes the host's name at once.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("value", Type::String)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_iscsi_iqn", "host.set_iscsi_iqn", "kolkata", "Sets iscsi iqn of the host.")
+        ..MessageDef::new(CLASS, "set_iscsi_iqn", "host.set_iscsi_iqn", "kolkata", "Sets the name as iSCSI initiator.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("value", Type::Bool)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_multipathing", "host.set_multipathing", "kolkata", "Sets multipathing of the host.")
+        ..MessageDef::new(CLASS, "set_multipathing", "host.set_multipathing", "kolkata", "Says whether storage is reached over several paths.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("power_on_mode", Type::String), ParamDef::new("power_on_config", Type::Map(&Type::String, &Type::String))],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_power_on_mode", "host.set_power_on_mode", "cowley", "Sets power on mode of the host.")
+        ..MessageDef::new(CLASS, "set_power_on_mode", "host.set_power_on_mode", "cowley", "Says how the host can be powered on from afar.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Enum(&enums::HOST_SCHED_GRAN))],
         role: Role::LocalRoot, is_async: true,
-        ..MessageDef::new(CLASS, "set_sched_gran", "host.set_sched_gran", "1.271.0", "Sets sched gran of the host.")
+        ..MessageDef::new(CLASS, "set_sched_gran", "host.set_sched_gran", "1.271.0", "Says what the scheduler hands out, from the next reboot.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Bool)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_ssl_legacy", "host.set_ssl_legacy", "dundee", "Sets SSL legacy of the host.")
+        ..MessageDef::new(CLASS, "set_ssl_legacy", "host.set_ssl_legacy", "dundee", "Accepted outdated versions of TLS.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "shutdown", "host.shutdown", "rio", "Shutdowns the host.")
+        ..MessageDef::new(CLASS, "assert_can_evacuate", "host.assert_can_evacuate", "miami", "Fails unless every VM can leave the host.")
     },
     MessageDef {
-        role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "shutdown_agent", "host.shutdown_agent", "orlando", "Shutdowns agent of the host.")
+        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Int, is_async: true,
+        ..MessageDef::new(CLASS, "compute_free_memory", "host.compute_free_memory", "orlando", "Answers how many bytes are left for VMs.")
     },
     MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "sync_data", "host.sync_data", "orlando", "Syncs data of the host.")
+        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Int, is_async: true,
+        ..MessageDef::new(CLASS, "compute_memory_overhead", "host.compute_memory_overhead", "midnight-ride", "Answers how many bytes the hypervisor keeps for itself.")
     },
     MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "syslog_reconfigure", "host.syslog_reconfigure", "miami", "Syslogs reconfigure of the host.")
+        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Set(&Type::Record("data_source")),
+        ..MessageDef::new(CLASS, "get_data_sources", "host.get_data_sources", "orlando", "Lists what can be measured on the host.")
     },
     MessageDef {
-        params: SELF, role: Role::PoolOperator, is_async: true, removed: true,
-        ..MessageDef::new(CLASS, "apply_recommended_guidances", "host.apply_recommended_guidances", "23.18.0", "Applies recommended guidances of the host.")
+        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String, is_async: true,
+        ..MessageDef::new(CLASS, "get_log", "host.get_log", "rio", "Answers the host's log.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Ref("PIF"),
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "get_management_interface", "host.get_management_interface", "tampa", "Answers the PIF that carries management.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Enum(&enums::HOST_SCHED_GRAN), role: Role::LocalRoot, is_async: true,
+        ..MessageDef::new(CLASS, "get_sched_gran", "host.get_sched_gran", "1.271.0", "Answers what the scheduler hands out: threads, cores or sockets.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String, is_async: true,
+        ..MessageDef::new(CLASS, "get_server_certificate", "host.get_server_certificate", "george", "Answers the certificate of the host's API, PEM.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::DateTime,
+        ..MessageDef::new(CLASS, "get_server_localtime", "host.get_server_localtime", "cowley", "Answers the host's clock in its own time zone.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::DateTime,
+        ..MessageDef::new(CLASS, "get_servertime", "host.get_servertime", "orlando", "Answers the host's clock.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String,
+        ..MessageDef::new(CLASS, "get_system_status_capabilities", "host.get_system_status_capabilities", "miami", "Answers what a status report can contain, as XML.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Map(&Type::Ref("VM"), &Type::Set(&Type::String)), is_async: true,
+        ..MessageDef::new(CLASS, "get_vms_which_prevent_evacuation", "host.get_vms_which_prevent_evacuation", "orlando", "Answers each VM that cannot leave the host, and why.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("name", Type::String)],
+        result: Type::Bool, role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "has_extension", "host.has_extension", "ely", "Says whether the host has an extension.")
+    },
+    MessageDef {
+        result: Type::Set(&Type::String),
+        ..MessageDef::new(CLASS, "list_methods", "host.list_methods", "rio", "Lists every message of the API.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("data_source", Type::String)],
+        result: Type::Float,
+        ..MessageDef::new(CLASS, "query_data_source", "host.query_data_source", "orlando", "Answers the present value of a data source.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Map(&Type::Ref("VM"), &Type::Set(&Type::String)), is_async: true,
+        ..MessageDef::new(CLASS, "retrieve_wlb_evacuate_recommendations", "host.retrieve_wlb_evacuate_recommendations", "george", "Answers where workload balancing would move each VM.")
     },
     MessageDef {
         params: SELF, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "disable_ssh", "host.disable_ssh", "25.13.0", "Disables ssh of the host.")
+        ..MessageDef::new(CLASS, "disable_ssh", "host.disable_ssh", "25.13.0", "Turns SSH off.")
     },
     MessageDef {
         role: Role::LocalRoot,
-        ..MessageDef::new(CLASS, "emergency_clear_mandatory_guidance", "host.emergency_clear_mandatory_guidance", "24.10.0", "Emergencies clear mandatory guidance of the host.")
+        ..MessageDef::new(CLASS, "emergency_clear_mandatory_guidance", "host.emergency_clear_mandatory_guidance", "24.10.0", "Takes the mandatory guidance after an update as done.")
     },
     MessageDef {
         params: SELF, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "enable_ssh", "host.enable_ssh", "25.13.0", "Enables ssh of the host.")
+        ..MessageDef::new(CLASS, "enable_ssh", "host.enable_ssh", "25.13.0", "Turns SSH on.")
     },
     MessageDef {
         params: SELF, result: Type::Map(&Type::String, &Type::String), is_async: true,
-        ..MessageDef::new(CLASS, "get_ntp_servers_status", "host.get_ntp_servers_status", "26.0.0", "Answers ntp servers status of the host.")
+        ..MessageDef::new(CLASS, "get_ntp_servers_status", "host.get_ntp_servers_status", "26.0.0", "Lists time servers and how they are doing.")
     },
     MessageDef {
         params: SELF, result: Type::Bool, is_async: true,
-        ..MessageDef::new(CLASS, "get_ntp_synchronized", "host.get_ntp_synchronized", "26.0.0", "Answers ntp synchronized of the host.")
+        ..MessageDef::new(CLASS, "get_ntp_synchronized", "host.get_ntp_synchronized", "26.0.0", "Says whether the clock follows a time server.")
     },
     MessageDef {
         params: SELF, result: Type::Map(&Type::String, &Type::String), is_async: true,
-        ..MessageDef::new(CLASS, "get_tracked_user_agents", "host.get_tracked_user_agents", "25.34.0", "Answers tracked user agents of the host.")
+        ..MessageDef::new(CLASS, "get_tracked_user_agents", "host.get_tracked_user_agents", "25.34.0", "Lists clients lately seen, by name and version.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Set(&Type::String), is_async: true,
+        ..MessageDef::new(CLASS, "list_timezones", "host.list_timezones", "26.0.0", "Lists the time zones.")
+    },
+    MessageDef {
+        params: SELF, role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "rescan_drivers", "host.rescan_drivers", "25.2.0", "Looks for drivers anew.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Int)],
+        role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_console_idle_timeout", "host.set_console_idle_timeout", "25.21.0", "Sets after how many idle seconds the host's console closes.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Bool)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_https_only", "host.set_https_only", "22.27.0", "Says whether plain HTTP is refused.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::String)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_max_cstate", "host.set_max_cstate", "26.0.0", "Sets the deepest idle state.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Set(&Type::String))],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_ntp_custom_servers", "host.set_ntp_custom_servers", "26.0.0", "Names time servers by hand.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Enum(&enums::HOST_NTP_MODE))],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_ntp_mode", "host.set_ntp_mode", "26.0.0", "Says where time servers come from.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Enum(&enums::HOST_NUMA_AFFINITY_POLICY))],
+        role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_numa_affinity_policy", "host.set_numa_affinity_policy", "24.0.0", "Says how VMs are kept on NUMA nodes.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::DateTime)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_servertime", "host.set_servertime", "26.0.0", "Sets the host's clock, if no time server does.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Bool)],
+        role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_ssh_auto_mode", "host.set_ssh_auto_mode", "25.27.0", "Says whether SSH is turned on by itself when the service is down.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Int)],
+        role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_ssh_enabled_timeout", "host.set_ssh_enabled_timeout", "25.21.0", "Sets for how many seconds SSH stays on.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::String)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_timezone", "host.set_timezone", "26.0.0", "Sets the time zone.")
+    },
+    MessageDef {
+        params: SELF, role: Role::PoolOperator, is_async: true, removed: true,
+        ..MessageDef::new(CLASS, "apply_recommended_guidances", "host.apply_recommended_guidances", "23.18.0", "Does what should be done after an update.")
     },
     MessageDef {
         params: SELF, result: Type::Set(&Type::Ref("VM")), is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "get_uncooperative_resident_VMs", "host.get_uncooperative_resident_VMs", "midnight-ride", "Answers uncooperative resident VMs of the host.")
+        ..MessageDef::new(CLASS, "get_uncooperative_resident_VMs", "host.get_uncooperative_resident_VMs", "midnight-ride", "Listed VMs that do not give memory back.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("contents", Type::String)],
         role: Role::PoolOperator, errors: &["LICENSE_PROCESSING_ERROR"], is_async: true, removed: true,
         deprecated: true,
-        ..MessageDef::new(CLASS, "license_apply", "host.license_apply", "rio", "Licenses apply of the host.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Set(&Type::String), is_async: true,
-        ..MessageDef::new(CLASS, "list_timezones", "host.list_timezones", "26.0.0", "Lists timezones of the host.")
+        ..MessageDef::new(CLASS, "license_apply", "host.license_apply", "rio", "Applies a licence.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
         deprecated: true,
-        ..MessageDef::new(CLASS, "refresh_pack_info", "host.refresh_pack_info", "midnight-ride", "Refreshes pack info of the host.")
-    },
-    MessageDef {
-        params: SELF, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "rescan_drivers", "host.rescan_drivers", "25.2.0", "Rescans drivers of the host.")
+        ..MessageDef::new(CLASS, "refresh_pack_info", "host.refresh_pack_info", "midnight-ride", "Looks for supplemental packs anew.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, removed: true,
         deprecated: true,
-        ..MessageDef::new(CLASS, "reset_cpu_features", "host.reset_cpu_features", "midnight-ride", "Resets CPU features of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Int)],
-        role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_console_idle_timeout", "host.set_console_idle_timeout", "25.21.0", "Sets console idle timeout of the host.")
+        ..MessageDef::new(CLASS, "reset_cpu_features", "host.reset_cpu_features", "midnight-ride", "Took the mask of processor features away.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("features", Type::String)],
         role: Role::PoolOperator, removed: true, deprecated: true,
-        ..MessageDef::new(CLASS, "set_cpu_features", "host.set_cpu_features", "midnight-ride", "Sets CPU features of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Bool)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_https_only", "host.set_https_only", "22.27.0", "Sets https only of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::String)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_max_cstate", "host.set_max_cstate", "26.0.0", "Sets max cstate of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Set(&Type::String))],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_ntp_custom_servers", "host.set_ntp_custom_servers", "26.0.0", "Sets ntp custom servers of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Enum(&enums::HOST_NTP_MODE))],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_ntp_mode", "host.set_ntp_mode", "26.0.0", "Sets ntp mode of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Enum(&enums::HOST_NUMA_AFFINITY_POLICY))],
-        role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_numa_affinity_policy", "host.set_numa_affinity_policy", "24.0.0", "Sets numa affinity policy of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::DateTime)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_servertime", "host.set_servertime", "26.0.0", "Sets servertime of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Bool)],
-        role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_ssh_auto_mode", "host.set_ssh_auto_mode", "25.27.0", "Sets ssh auto mode of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Int)],
-        role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_ssh_enabled_timeout", "host.set_ssh_enabled_timeout", "25.21.0", "Sets ssh enabled timeout of the host.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::String)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_timezone", "host.set_timezone", "26.0.0", "Sets timezone of the host.")
+        ..MessageDef::new(CLASS, "set_cpu_features", "host.set_cpu_features", "midnight-ride", "Set a mask of processor features.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("value", Type::String)],
         role: Role::LocalRoot, is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "set_uefi_certificates", "host.set_uefi_certificates", "quebec", "Sets uefi certificates of the host.")
+        ..MessageDef::new(CLASS, "set_uefi_certificates", "host.set_uefi_certificates", "quebec", "Sets the Secure Boot certificates.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "prepare_for_poweroff", "host.prepare_for_poweroff", "kolkata", "Prepares for poweroff of the host.")
+        ..MessageDef::new(CLASS, "prepare_for_poweroff", "host.prepare_for_poweroff", "kolkata", "Does what must be done before power goes off.")
     },
     MessageDef {
         params: &[ParamDef::new("uuid", Type::String), ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("hostname", Type::String), ParamDef::new("address", Type::String), ParamDef::optional("external_auth_type", Type::String, Default::Str("")), ParamDef::optional("external_auth_service_name", Type::String, Default::Str("")), ParamDef::optional("external_auth_configuration", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("license_params", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("edition", Type::String, Default::Str("")), ParamDef::optional("license_server", Type::Map(&Type::String, &Type::String), Default::StringMap(&[("address", "localhost"), ("port", "27000")])), ParamDef::optional("local_cache_sr", Type::Ref("SR"), Default::NullRef), ParamDef::optional("chipset_info", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("ssl_legacy", Type::Bool, Default::Bool(true)), ParamDef::optional("last_software_update", Type::DateTime, Default::Time(0)), ParamDef::optional("last_update_hash", Type::String, Default::Str("")), ParamDef::optional("ssh_enabled", Type::Bool, Default::Bool(true)), ParamDef::optional("ssh_enabled_timeout", Type::Int, Default::Int(0)), ParamDef::optional("ssh_expiry", Type::DateTime, Default::Time(0)), ParamDef::optional("console_idle_timeout", Type::Int, Default::Int(0)), ParamDef::optional("ssh_auto_mode", Type::Bool, Default::Bool(false)), ParamDef::optional("secure_boot", Type::Bool, Default::Bool(false)), ParamDef::optional("software_version", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("https_only", Type::Bool, Default::Bool(false)), ParamDef::optional("max_cstate", Type::String, Default::Str("")), ParamDef::optional("ntp_mode", Type::Enum(&enums::HOST_NTP_MODE), Default::Str("Factory")), ParamDef::optional("ntp_custom_servers", Type::Set(&Type::String), Default::EmptySet), ParamDef::optional("timezone", Type::String, Default::Str("UTC")), ParamDef::optional("numa_affinity_policy", Type::Enum(&enums::HOST_NUMA_AFFINITY_POLICY), Default::Str("default_policy")), ParamDef::optional("latest_synced_updates_applied", Type::Enum(&enums::LATEST_SYNCED_UPDATES_APPLIED_STATE), Default::Str("unknown")), ParamDef::optional("pending_guidances_full", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), Default::EmptySet), ParamDef::optional("pending_guidances_recommended", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), Default::EmptySet)],
         result: Type::Ref("host"), role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "create", "host.create", "rio", "Creates a host.")
+        ..MessageDef::new(CLASS, "create", "host.create", "rio", "Makes the record of a host that joins.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "set_license_params", "host.set_license_params", "orlando", "Sets license params of the host.")
+        ..MessageDef::new(CLASS, "set_license_params", "host.set_license_params", "orlando", "Sets the contents of the licence.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "ha_disarm_fencing", "host.ha_disarm_fencing", "orlando", "Has disarm fencing of the host.")
+        ..MessageDef::new(CLASS, "ha_disarm_fencing", "host.ha_disarm_fencing", "orlando", "Takes care that the host is no longer fenced.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("statefiles", Type::Set(&Type::Ref("VDI"))), ParamDef::new("metadata_vdi", Type::Ref("VDI")), ParamDef::new("generation", Type::String)],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "preconfigure_ha", "host.preconfigure_ha", "miami", "Preconfigures HA of the host.")
+        ..MessageDef::new(CLASS, "preconfigure_ha", "host.preconfigure_ha", "miami", "Makes ready for high availability.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "ha_join_liveset", "host.ha_join_liveset", "orlando", "Has join liveset of the host.")
+        ..MessageDef::new(CLASS, "ha_join_liveset", "host.ha_join_liveset", "orlando", "Joins the hosts that hear each other.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "ha_disable_failover_decisions", "host.ha_disable_failover_decisions", "orlando", "Has disable failover decisions of the host.")
+        ..MessageDef::new(CLASS, "ha_disable_failover_decisions", "host.ha_disable_failover_decisions", "orlando", "No longer decides on failovers.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "ha_wait_for_shutdown_via_statefile", "host.ha_wait_for_shutdown_via_statefile", "orlando", "Has wait for shutdown via statefile of the host.")
+        ..MessageDef::new(CLASS, "ha_wait_for_shutdown_via_statefile", "host.ha_wait_for_shutdown_via_statefile", "orlando", "Waits until high availability is off by the state file.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "ha_stop_daemon", "host.ha_stop_daemon", "orlando", "Has stop daemon of the host.")
+        ..MessageDef::new(CLASS, "ha_stop_daemon", "host.ha_stop_daemon", "orlando", "Stops the daemon of high availability.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "ha_release_resources", "host.ha_release_resources", "orlando", "Has release resources of the host.")
+        ..MessageDef::new(CLASS, "ha_release_resources", "host.ha_release_resources", "orlando", "Lets go of the disks of high availability.")
     },
     MessageDef {
         result: Type::Bool, role: Role::PoolAdmin, hidden: true,
-        ..MessageDef::new(CLASS, "ha_xapi_healthcheck", "host.ha_xapi_healthcheck", "orlando", "Has xapi healthcheck of the host.")
+        ..MessageDef::new(CLASS, "ha_xapi_healthcheck", "host.ha_xapi_healthcheck", "orlando", "Says whether the service answers.")
     },
     MessageDef {
         role: Role::LocalRoot, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "local_assert_healthy", "host.local_assert_healthy", "miami", "Locals assert healthy of the host.")
+        ..MessageDef::new(CLASS, "local_assert_healthy", "host.local_assert_healthy", "miami", "Fails unless this host is in order.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("generation", Type::Int), ParamDef::new("force", Type::Bool)],
         role: Role::LocalRoot, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "request_backup", "host.request_backup", "rio", "Requests backup of the host.")
+        ..MessageDef::new(CLASS, "request_backup", "host.request_backup", "rio", "Copies the database to the host.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("hash", Type::String)],
         role: Role::LocalRoot, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "request_config_file_sync", "host.request_config_file_sync", "rio", "Requests config file sync of the host.")
+        ..MessageDef::new(CLASS, "request_config_file_sync", "host.request_config_file_sync", "rio", "Copies configuration files to the host if they differ.")
     },
     MessageDef {
         params: &[ParamDef::new("address", Type::String), ParamDef::new("manual", Type::Bool)],
         role: Role::LocalRoot, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "propose_new_master", "host.propose_new_master", "miami", "Proposes new master of the host.")
+        ..MessageDef::new(CLASS, "propose_new_master", "host.propose_new_master", "miami", "Proposes another master, first of two phases.")
     },
     MessageDef {
         params: &[ParamDef::new("address", Type::String)], role: Role::LocalRoot, pool_only: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "commit_new_master", "host.commit_new_master", "miami", "Commits new master of the host.")
+        ..MessageDef::new(CLASS, "commit_new_master", "host.commit_new_master", "miami", "Makes the proposed master the master.")
     },
     MessageDef {
         params: &[ParamDef::new("address", Type::String)], role: Role::LocalRoot, pool_only: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "abort_new_master", "host.abort_new_master", "miami", "Aborts new master of the host.")
+        ..MessageDef::new(CLASS, "abort_new_master", "host.abort_new_master", "miami", "Gives the proposed master up.")
     },
     MessageDef {
         params: SELF, result: Type::Set(&Type::String), role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true, deprecated: true,
-        ..MessageDef::new(CLASS, "get_uncooperative_domains", "host.get_uncooperative_domains", "midnight-ride", "Answers uncooperative domains of the host.")
+        ..MessageDef::new(CLASS, "get_uncooperative_domains", "host.get_uncooperative_domains", "midnight-ride", "Listed domains that do not give memory back.")
     },
     MessageDef {
         role: Role::LocalRoot, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "signal_networking_change", "host.signal_networking_change", "miami", "Signals networking change of the host.")
+        ..MessageDef::new(CLASS, "signal_networking_change", "host.signal_networking_change", "miami", "Says that addresses changed.")
     },
     MessageDef {
         params: &[ParamDef::new("ty", Type::String), ParamDef::new("params", Type::String)],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "notify", "host.notify", "miami", "Notifies the host.")
+        ..MessageDef::new(CLASS, "notify", "host.notify", "miami", "Tells the host of something.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::optional("counts", Type::Bool, Default::Bool(false))],
         result: Type::Map(&Type::String, &Type::String), hidden: true,
-        ..MessageDef::new(CLASS, "get_diagnostic_timing_stats", "host.get_diagnostic_timing_stats", "miami", "Answers diagnostic timing stats of the host.")
+        ..MessageDef::new(CLASS, "get_diagnostic_timing_stats", "host.get_diagnostic_timing_stats", "miami", "Answers how long calls took.")
     },
     MessageDef {
         result: Type::Bool, hidden: true,
-        ..MessageDef::new(CLASS, "is_in_emergency_mode", "host.is_in_emergency_mode", "miami", "Says whether the host is in emergency mode.")
+        ..MessageDef::new(CLASS, "is_in_emergency_mode", "host.is_in_emergency_mode", "miami", "Says whether the host is without master.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("stuff", Type::Map(&Type::String, &Type::String))],
         result: Type::Map(&Type::String, &Type::String), role: Role::LocalRoot, pool_only: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "tickle_heartbeat", "host.tickle_heartbeat", "orlando", "Tickles heartbeat of the host.")
+        ..MessageDef::new(CLASS, "tickle_heartbeat", "host.tickle_heartbeat", "orlando", "Tells the master that the host lives, and what it has to say.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "enable_binary_storage", "host.enable_binary_storage", "orlando", "Enables binary storage of the host.")
+        ..MessageDef::new(CLASS, "enable_binary_storage", "host.enable_binary_storage", "orlando", "Allows blobs and metrics to be kept on disk.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "disable_binary_storage", "host.disable_binary_storage", "orlando", "Disables binary storage of the host.")
+        ..MessageDef::new(CLASS, "disable_binary_storage", "host.disable_binary_storage", "orlando", "No longer allows blobs and metrics on disk.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("name", Type::String), ParamDef::new("cert", Type::String)],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "install_ca_certificate", "host.install_ca_certificate", "1.290.0", "Installs CA certificate of the host.")
+        ..MessageDef::new(CLASS, "install_ca_certificate", "host.install_ca_certificate", "1.290.0", "Installs a certificate authority that the host trusts.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("name", Type::String), ParamDef::optional("force", Type::Bool, Default::Bool(false))],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "uninstall_ca_certificate", "host.uninstall_ca_certificate", "1.290.0", "Uninstalls CA certificate of the host.")
+        ..MessageDef::new(CLASS, "uninstall_ca_certificate", "host.uninstall_ca_certificate", "1.290.0", "Removes a certificate authority that the host trusts.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Set(&Type::String),
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true, deprecated: true,
-        ..MessageDef::new(CLASS, "certificate_list", "host.certificate_list", "george", "Certificates list of the host.")
+        ..MessageDef::new(CLASS, "certificate_list", "host.certificate_list", "george", "Lists the certificates the host trusts.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("name", Type::String), ParamDef::new("crl", Type::String)],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "crl_install", "host.crl_install", "george", "Crls install of the host.")
+        ..MessageDef::new(CLASS, "crl_install", "host.crl_install", "george", "Installs a certificate revocation list.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("name", Type::String)],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "crl_uninstall", "host.crl_uninstall", "george", "Crls uninstall of the host.")
+        ..MessageDef::new(CLASS, "crl_uninstall", "host.crl_uninstall", "george", "Removes a certificate revocation list.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Set(&Type::String),
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "crl_list", "host.crl_list", "george", "Crls list of the host.")
+        ..MessageDef::new(CLASS, "crl_list", "host.crl_list", "george", "Lists the certificate revocation lists.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "certificate_sync", "host.certificate_sync", "george", "Certificates sync of the host.")
+        ..MessageDef::new(CLASS, "certificate_sync", "host.certificate_sync", "george", "Takes changed certificates up.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("pool_secret", Type::String)],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "update_pool_secret", "host.update_pool_secret", "midnight-ride", "Updates pool secret of the host.")
+        ..MessageDef::new(CLASS, "update_pool_secret", "host.update_pool_secret", "midnight-ride", "Gives the host another secret of the pool.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("master_address", Type::String)],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "update_master", "host.update_master", "midnight-ride", "Updates master of the host.")
+        ..MessageDef::new(CLASS, "update_master", "host.update_master", "midnight-ride", "Tells the host of another master.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("vdi_reason_map", Type::Map(&Type::Ref("VDI"), &Type::String))],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "attach_static_vdis", "host.attach_static_vdis", "midnight-ride", "Attaches static vdis of the host.")
+        ..MessageDef::new(CLASS, "attach_static_vdis", "host.attach_static_vdis", "midnight-ride", "Attaches disks that are needed at boot.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("vdis", Type::Set(&Type::Ref("VDI")))],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "detach_static_vdis", "host.detach_static_vdis", "midnight-ride", "Detaches static vdis of the host.")
+        ..MessageDef::new(CLASS, "detach_static_vdis", "host.detach_static_vdis", "midnight-ride", "Detaches disks that were needed at boot.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "set_localdb_key", "host.set_localdb_key", "midnight-ride", "Sets localdb key of the host.")
+        ..MessageDef::new(CLASS, "set_localdb_key", "host.set_localdb_key", "midnight-ride", "Sets a key that the host keeps for itself.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "reset_networking", "host.reset_networking", "boston", "Resets networking of the host.")
+        ..MessageDef::new(CLASS, "reset_networking", "host.reset_networking", "boston", "Forgets the host's bonds, VLANs and tunnels.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String, role: Role::PoolOperator,
         hidden: true,
-        ..MessageDef::new(CLASS, "get_sm_diagnostics", "host.get_sm_diagnostics", "boston", "Answers sm diagnostics of the host.")
+        ..MessageDef::new(CLASS, "get_sm_diagnostics", "host.get_sm_diagnostics", "boston", "Answers the state of storage, for support.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::String, role: Role::PoolOperator,
         hidden: true,
-        ..MessageDef::new(CLASS, "get_thread_diagnostics", "host.get_thread_diagnostics", "boston", "Answers thread diagnostics of the host.")
+        ..MessageDef::new(CLASS, "get_thread_diagnostics", "host.get_thread_diagnostics", "boston", "Answers the state of threads, for support.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("dp", Type::String), ParamDef::new("allow_leak", Type::Bool)],
         role: Role::PoolOperator, hidden: true,
-        ..MessageDef::new(CLASS, "sm_dp_destroy", "host.sm_dp_destroy", "boston", "Sms dp destroy of the host.")
+        ..MessageDef::new(CLASS, "sm_dp_destroy", "host.sm_dp_destroy", "boston", "Lets go of a disk held by a data path.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, pool_only: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "sync_vlans", "host.sync_vlans", "boston", "Syncs vlans of the host.")
+        ..MessageDef::new(CLASS, "sync_vlans", "host.sync_vlans", "boston", "Makes the VLANs that the master has.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, pool_only: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "sync_tunnels", "host.sync_tunnels", "boston", "Syncs tunnels of the host.")
+        ..MessageDef::new(CLASS, "sync_tunnels", "host.sync_tunnels", "boston", "Makes the tunnels that the master has.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("bridges", Type::Set(&Type::String))],
         role: Role::PoolOperator, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "sync_pif_currently_attached", "host.sync_pif_currently_attached", "boston", "Syncs PIF currently attached of the host.")
+        ..MessageDef::new(CLASS, "sync_pif_currently_attached", "host.sync_pif_currently_attached", "boston", "Brings records of PIFs in line with the bridges that are up.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolAdmin, is_async: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "apply_guest_agent_config", "host.apply_guest_agent_config", "dundee", "Applies guest agent config of the host.")
+        ..MessageDef::new(CLASS, "apply_guest_agent_config", "host.apply_guest_agent_config", "dundee", "Hands settings to the guests that run here.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::VmOperator, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "mxgpu_vf_setup", "host.mxgpu_vf_setup", "falcon", "Mxgpus vf setup of the host.")
+        ..MessageDef::new(CLASS, "mxgpu_vf_setup", "host.mxgpu_vf_setup", "falcon", "Sets AMD's virtual graphics functions up.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("pf", Type::Ref("PCI")), ParamDef::new("enable", Type::Bool)],
         role: Role::VmOperator, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "nvidia_vf_setup", "host.nvidia_vf_setup", "quebec", "Nvidias vf setup of the host.")
+        ..MessageDef::new(CLASS, "nvidia_vf_setup", "host.nvidia_vf_setup", "quebec", "Sets NVIDIA's virtual graphics functions up.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("host")), ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("live", Type::Bool)],
         role: Role::VmOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "allocate_resources_for_vm", "host.allocate_resources_for_vm", "inverness", "Allocates resources for VM of the host.")
+        ..MessageDef::new(CLASS, "allocate_resources_for_vm", "host.allocate_resources_for_vm", "inverness", "Sets memory and devices aside for a VM that comes.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "write_uefi_certificates_to_disk", "host.write_uefi_certificates_to_disk", "22.16.0", "Writes uefi certificates to disk of the host.")
+        ..MessageDef::new(CLASS, "write_uefi_certificates_to_disk", "host.write_uefi_certificates_to_disk", "22.16.0", "Writes Secure Boot certificates where VMs find them.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("old_ps", Type::String), ParamDef::new("new_ps", Type::String)],
         role: Role::LocalRoot, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "notify_accept_new_pool_secret", "host.notify_accept_new_pool_secret", "stockholm_psr", "Notifies accept new pool secret of the host.")
+        ..MessageDef::new(CLASS, "notify_accept_new_pool_secret", "host.notify_accept_new_pool_secret", "stockholm_psr", "Has the host accept another secret of the pool too.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("old_ps", Type::String), ParamDef::new("new_ps", Type::String)],
         role: Role::LocalRoot, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "notify_send_new_pool_secret", "host.notify_send_new_pool_secret", "stockholm_psr", "Notifies send new pool secret of the host.")
+        ..MessageDef::new(CLASS, "notify_send_new_pool_secret", "host.notify_send_new_pool_secret", "stockholm_psr", "Has the host use another secret of the pool.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("old_ps", Type::String), ParamDef::new("new_ps", Type::String)],
         role: Role::LocalRoot, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "cleanup_pool_secret", "host.cleanup_pool_secret", "stockholm_psr", "Cleanups pool secret of the host.")
+        ..MessageDef::new(CLASS, "cleanup_pool_secret", "host.cleanup_pool_secret", "stockholm_psr", "Has the host forget the former secret of the pool.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("command", Type::String)],
         result: Type::String, role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "cert_distrib_atom", "host.cert_distrib_atom", "1.295.0", "Certs distrib atom of the host.")
+        ..MessageDef::new(CLASS, "cert_distrib_atom", "host.cert_distrib_atom", "1.295.0", "Does one step of handing certificates out.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolAdmin, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "copy_primary_host_certs", "host.copy_primary_host_certs", "1.307.0", "Copies primary host certs of the host.")
+        ..MessageDef::new(CLASS, "copy_primary_host_certs", "host.copy_primary_host_certs", "1.307.0", "Copies the certificates that the master trusts.")
     },
     MessageDef {
         role: Role::PoolOperator, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "update_firewalld_service_status", "host.update_firewalld_service_status", "unlisted", "Updates firewalld service status of the host.")
+        ..MessageDef::new(CLASS, "update_firewalld_service_status", "host.update_firewalld_service_status", "unlisted", "Opens or closes ports as services are on or off.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -1676,7 +1676,7 @@ impl<'a> Host<'a> {
     pub fn name_description(&self) -> &'a str {
         view::text(self.0, 2)
     }
-    /// The memory overhead, a number.
+    /// Memory in bytes that the hypervisor keeps for itself.
     pub fn memory_overhead(&self) -> i64 {
         view::int(self.0, 3)
     }
@@ -1688,27 +1688,27 @@ impl<'a> Host<'a> {
     pub fn current_operations(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 5)
     }
-    /// The API version major, a number.
+    /// Major version of the API.
     pub fn api_version_major(&self) -> i64 {
         view::int(self.0, 6)
     }
-    /// The API version minor, a number.
+    /// Minor version of the API.
     pub fn api_version_minor(&self) -> i64 {
         view::int(self.0, 7)
     }
-    /// The API version vendor.
+    /// Who made this implementation.
     pub fn api_version_vendor(&self) -> &'a str {
         view::text(self.0, 8)
     }
-    /// The API version vendor implementation, as keys and values.
+    /// Details of this implementation.
     pub fn api_version_vendor_implementation(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 9)
     }
-    /// True while in use.
+    /// True if VMs may be started here.
     pub fn enabled(&self) -> bool {
         view::truth(self.0, 10)
     }
-    /// The software version, as keys and values.
+    /// Versions of the software, by component.
     pub fn software_version(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 11)
     }
@@ -1716,87 +1716,87 @@ impl<'a> Host<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 12)
     }
-    /// What this can do.
+    /// Kinds of guests the hypervisor runs, such as `hvm-3.0-x86_64`.
     pub fn capabilities(&self) -> &'a [Value] {
         view::set(self.0, 13)
     }
-    /// The CPU configuration, as keys and values.
+    /// How the hypervisor counts processors.
     pub fn cpu_configuration(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 14)
     }
-    /// The sched policy.
+    /// Scheduler of the hypervisor.
     pub fn sched_policy(&self) -> &'a str {
         view::text(self.0, 15)
     }
-    /// The set of supported bootloaders.
+    /// Boot loaders for paravirtual guests.
     pub fn supported_bootloaders(&self) -> &'a [Value] {
         view::set(self.0, 16)
     }
-    /// The resident VMs, as a set of references.
+    /// VMs that run or are paused here, the control domain among them.
     pub fn resident_vms(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 17)
     }
-    /// The logging, as keys and values.
+    /// Where the host's logs go.
     pub fn logging(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 18)
     }
-    /// The PIFs, as a set of references.
+    /// Network interfaces of the host.
     pub fn pifs(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 19)
     }
-    /// The suspend image SR: a SR.
+    /// Where VMs suspended here go.
     pub fn suspend_image_sr(&self) -> crate::Ref {
         view::reference(self.0, 20)
     }
-    /// The crash dump SR: a SR.
+    /// Where crash dumps of VMs here go.
     pub fn crash_dump_sr(&self) -> crate::Ref {
         view::reference(self.0, 21)
     }
-    /// The crashdumps, as a set of references.
+    /// Crash dumps of the host itself.
     pub fn crashdumps(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 22)
     }
-    /// The patches, as a set of references.
+    /// Patches applied to the host.
     pub fn patches(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 23)
     }
-    /// The updates, as a set of references.
+    /// Updates applied to the host.
     pub fn updates(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 24)
     }
-    /// The PBDs, as a set of references.
+    /// Connections to storage repositories.
     pub fn pbds(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 25)
     }
-    /// The host CPUs, as a set of references.
+    /// Processors of the host.
     pub fn host_cpus(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 26)
     }
-    /// The CPU info, as keys and values.
+    /// Model, count and features of the processors.
     pub fn cpu_info(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 27)
     }
-    /// The hostname.
+    /// Name of the host in DNS.
     pub fn hostname(&self) -> &'a str {
         view::text(self.0, 28)
     }
-    /// The address.
+    /// Address of the management interface.
     pub fn address(&self) -> &'a str {
         view::text(self.0, 29)
     }
-    /// The object that holds the metrics.
+    /// Memory and liveness of the host.
     pub fn metrics(&self) -> crate::Ref {
         view::reference(self.0, 30)
     }
-    /// The license params, as keys and values.
+    /// Contents of the licence.
     pub fn license_params(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 31)
     }
-    /// The set of HA statefiles.
+    /// Disks on which this host keeps its heartbeat.
     pub fn ha_statefiles(&self) -> &'a [Value] {
         view::set(self.0, 32)
     }
-    /// The set of HA network peers.
+    /// Hosts that this one hears over the network.
     pub fn ha_network_peers(&self) -> &'a [Value] {
         view::set(self.0, 33)
     }
@@ -1808,187 +1808,187 @@ impl<'a> Host<'a> {
     pub fn tags(&self) -> &'a [Value] {
         view::set(self.0, 35)
     }
-    /// The external auth type.
+    /// Kind of external authentication; empty if none.
     pub fn external_auth_type(&self) -> &'a str {
         view::text(self.0, 36)
     }
-    /// The external auth service name.
+    /// Name of the directory.
     pub fn external_auth_service_name(&self) -> &'a str {
         view::text(self.0, 37)
     }
-    /// The external auth configuration, as keys and values.
+    /// Settings of external authentication.
     pub fn external_auth_configuration(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 38)
     }
-    /// The edition.
+    /// Edition of the licence.
     pub fn edition(&self) -> &'a str {
         view::text(self.0, 39)
     }
-    /// The license server, as keys and values.
+    /// Where licences come from: address and port.
     pub fn license_server(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 40)
     }
-    /// The bios strings, as keys and values.
+    /// Vendor and product strings of the firmware.
     pub fn bios_strings(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 41)
     }
-    /// The power on mode.
+    /// How the host can be powered on from afar.
     pub fn power_on_mode(&self) -> &'a str {
         view::text(self.0, 42)
     }
-    /// The power on config, as keys and values.
+    /// Settings for powering on.
     pub fn power_on_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 43)
     }
-    /// The local cache SR: a SR.
+    /// The local SR that caches shared disks.
     pub fn local_cache_sr(&self) -> crate::Ref {
         view::reference(self.0, 44)
     }
-    /// The chipset info, as keys and values.
+    /// What the chipset offers, such as an IOMMU.
     pub fn chipset_info(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 45)
     }
-    /// The PCIs, as a set of references.
+    /// PCI devices.
     pub fn pcis(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 46)
     }
-    /// The PGPUs, as a set of references.
+    /// Physical graphics processors.
     pub fn pgpus(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 47)
     }
-    /// The PUSBs, as a set of references.
+    /// Physical USB devices.
     pub fn pusbs(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 48)
     }
-    /// True if SSL legacy.
+    /// True if outdated versions of TLS are accepted; always false.
     pub fn ssl_legacy(&self) -> bool {
         view::truth(self.0, 49)
     }
-    /// The guest VCPUs params, as keys and values.
+    /// Default settings of guests' processors, such as a mask.
     pub fn guest_vcpus_params(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 50)
     }
-    /// The display.
+    /// Whether the host's own screen is in use.
     pub fn display(&self) -> enums::HostDisplay {
         enums::HostDisplay::parse(view::text(self.0, 51)).unwrap_or(enums::HostDisplay::Enabled)
     }
-    /// The set of virtual hardware platform versions.
+    /// Versions of virtual hardware the host can run.
     pub fn virtual_hardware_platform_versions(&self) -> &'a [Value] {
         view::set(self.0, 52)
     }
-    /// The control domain: a VM.
+    /// The VM record that stands for the host's own system.
     pub fn control_domain(&self) -> crate::Ref {
         view::reference(self.0, 53)
     }
-    /// The updates requiring reboot, as a set of references.
+    /// Updates that take effect at the next reboot.
     pub fn updates_requiring_reboot(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 54)
     }
-    /// The features, as a set of references.
+    /// Features on trial on this host.
     pub fn features(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 55)
     }
-    /// The iscsi iqn.
+    /// Name of the host as iSCSI initiator.
     pub fn iscsi_iqn(&self) -> &'a str {
         view::text(self.0, 56)
     }
-    /// True if multipathing.
+    /// True if storage is reached over several paths.
     pub fn multipathing(&self) -> bool {
         view::truth(self.0, 57)
     }
-    /// The uefi certificates.
+    /// Secure Boot certificates on this host, as a tarball in base64.
     pub fn uefi_certificates(&self) -> &'a str {
         view::text(self.0, 58)
     }
-    /// The certificates, as a set of references.
+    /// Certificates of the host.
     pub fn certificates(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 59)
     }
-    /// The set of editions.
+    /// Editions that may be applied.
     pub fn editions(&self) -> &'a [Value] {
         view::set(self.0, 60)
     }
-    /// The set of pending guidances.
+    /// What must still be done after an update.
     pub fn pending_guidances(&self) -> &'a [Value] {
         view::set(self.0, 61)
     }
-    /// True if TLS verification enabled.
+    /// True if the host checks other hosts' certificates.
     pub fn tls_verification_enabled(&self) -> bool {
         view::truth(self.0, 62)
     }
-    /// Time of last software update.
+    /// When the software was last updated.
     pub fn last_software_update(&self) -> crate::DateTime {
         view::time(self.0, 63)
     }
-    /// True if https only.
+    /// True if plain HTTP is refused.
     pub fn https_only(&self) -> bool {
         view::truth(self.0, 64)
     }
-    /// The latest synced updates applied.
+    /// Whether the updates last fetched are applied.
     pub fn latest_synced_updates_applied(&self) -> enums::LatestSyncedUpdatesAppliedState {
         enums::LatestSyncedUpdatesAppliedState::parse(view::text(self.0, 65)).unwrap_or(enums::LatestSyncedUpdatesAppliedState::Unknown)
     }
-    /// The numa affinity policy.
+    /// How VMs are kept on NUMA nodes.
     pub fn numa_affinity_policy(&self) -> enums::HostNumaAffinityPolicy {
         enums::HostNumaAffinityPolicy::parse(view::text(self.0, 66)).unwrap_or(enums::HostNumaAffinityPolicy::DefaultPolicy)
     }
-    /// The set of pending guidances recommended.
+    /// What should be done after an update.
     pub fn pending_guidances_recommended(&self) -> &'a [Value] {
         view::set(self.0, 67)
     }
-    /// The set of pending guidances full.
+    /// What all would be done after an update, to the letter.
     pub fn pending_guidances_full(&self) -> &'a [Value] {
         view::set(self.0, 68)
     }
-    /// The last update hash.
+    /// Checksum of the updates last applied.
     pub fn last_update_hash(&self) -> &'a str {
         view::text(self.0, 69)
     }
-    /// True if ssh enabled.
+    /// True if SSH is on.
     pub fn ssh_enabled(&self) -> bool {
         view::truth(self.0, 70)
     }
-    /// The ssh enabled timeout, a number.
+    /// For how many seconds SSH stays on; 0 means for ever.
     pub fn ssh_enabled_timeout(&self) -> i64 {
         view::int(self.0, 71)
     }
-    /// Time of ssh expiry.
+    /// When SSH goes off.
     pub fn ssh_expiry(&self) -> crate::DateTime {
         view::time(self.0, 72)
     }
-    /// The console idle timeout, a number.
+    /// After how many idle seconds the host's console is closed; 0 means never.
     pub fn console_idle_timeout(&self) -> i64 {
         view::int(self.0, 73)
     }
-    /// True if ssh auto mode.
+    /// True if SSH is turned on by itself when the host's service is down.
     pub fn ssh_auto_mode(&self) -> bool {
         view::truth(self.0, 74)
     }
-    /// The max cstate.
+    /// Deepest idle state of the processors; empty means any.
     pub fn max_cstate(&self) -> &'a str {
         view::text(self.0, 75)
     }
-    /// True if secure boot.
+    /// True if the host booted with Secure Boot.
     pub fn secure_boot(&self) -> bool {
         view::truth(self.0, 76)
     }
-    /// The ntp mode.
+    /// Where the host's time servers come from.
     pub fn ntp_mode(&self) -> enums::HostNtpMode {
         enums::HostNtpMode::parse(view::text(self.0, 77)).unwrap_or(enums::HostNtpMode::Factory)
     }
-    /// The set of ntp custom servers.
+    /// Time servers named by hand.
     pub fn ntp_custom_servers(&self) -> &'a [Value] {
         view::set(self.0, 78)
     }
-    /// The timezone.
+    /// Time zone.
     pub fn timezone(&self) -> &'a str {
         view::text(self.0, 79)
     }
-    /// The boot free mem, a number.
+    /// Free memory in bytes when the host had booted.
     pub fn boot_free_mem(&self) -> i64 {
         view::int(self.0, 80)
     }
-    /// The set of recommended guidances.
+    /// Former name of the recommended guidance.
     pub fn recommended_guidances(&self) -> &'a [Value] {
         view::set(self.0, 81)
     }
@@ -2033,22 +2033,6 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 hash: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `host.assert_can_evacuate`.
-    #[derive(Clone, Debug)]
-    pub struct AssertCanEvacuate {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl AssertCanEvacuate {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
             })
         }
     }
@@ -2134,38 +2118,6 @@ pub mod params {
                 plugin: args.text(1)?.to_owned(),
                 fn_: args.text(2)?.to_owned(),
                 args: args.at(3)?.clone(),
-            })
-        }
-    }
-
-    /// Arguments of `host.compute_free_memory`.
-    #[derive(Clone, Debug)]
-    pub struct ComputeFreeMemory {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl ComputeFreeMemory {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.compute_memory_overhead`.
-    #[derive(Clone, Debug)]
-    pub struct ComputeMemoryOverhead {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl ComputeMemoryOverhead {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
             })
         }
     }
@@ -2487,6 +2439,451 @@ pub mod params {
         }
     }
 
+    /// Arguments of `host.install_server_certificate`.
+    #[derive(Clone, Debug)]
+    pub struct InstallServerCertificate {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `string`
+        pub certificate: String,
+        /// `string`
+        pub private_key: String,
+        /// `string`
+        pub certificate_chain: String,
+    }
+
+    impl InstallServerCertificate {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                certificate: args.text(1)?.to_owned(),
+                private_key: args.text(2)?.to_owned(),
+                certificate_chain: args.text(3)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `host.license_add`.
+    #[derive(Clone, Debug)]
+    pub struct LicenseAdd {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `string`
+        pub contents: String,
+    }
+
+    impl LicenseAdd {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                contents: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `host.license_remove`.
+    #[derive(Clone, Debug)]
+    pub struct LicenseRemove {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl LicenseRemove {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.local_management_reconfigure`.
+    #[derive(Clone, Debug)]
+    pub struct LocalManagementReconfigure {
+        /// `string`
+        pub interface: String,
+    }
+
+    impl LocalManagementReconfigure {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                interface: args.text(0)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `host.management_reconfigure`.
+    #[derive(Clone, Debug)]
+    pub struct ManagementReconfigure {
+        /// `PIF ref`
+        pub pif: crate::Ref,
+    }
+
+    impl ManagementReconfigure {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                pif: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.migrate_receive`.
+    #[derive(Clone, Debug)]
+    pub struct MigrateReceive {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `network ref`
+        pub network: crate::Ref,
+        /// `(string -> string) map`
+        pub options: crate::Value,
+    }
+
+    impl MigrateReceive {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                network: args.reference(1)?,
+                options: args.at(2)?.clone(),
+            })
+        }
+    }
+
+    /// Arguments of `host.power_on`.
+    #[derive(Clone, Debug)]
+    pub struct PowerOn {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl PowerOn {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.reboot`.
+    #[derive(Clone, Debug)]
+    pub struct Reboot {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl Reboot {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.record_data_source`.
+    #[derive(Clone, Debug)]
+    pub struct RecordDataSource {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `string`
+        pub data_source: String,
+    }
+
+    impl RecordDataSource {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                data_source: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `host.refresh_server_certificate`.
+    #[derive(Clone, Debug)]
+    pub struct RefreshServerCertificate {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl RefreshServerCertificate {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.reset_server_certificate`.
+    #[derive(Clone, Debug)]
+    pub struct ResetServerCertificate {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl ResetServerCertificate {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.restart_agent`.
+    #[derive(Clone, Debug)]
+    pub struct RestartAgent {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl RestartAgent {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.send_debug_keys`.
+    #[derive(Clone, Debug)]
+    pub struct SendDebugKeys {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `string`
+        pub keys: String,
+    }
+
+    impl SendDebugKeys {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                keys: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `host.shutdown`.
+    #[derive(Clone, Debug)]
+    pub struct Shutdown {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl Shutdown {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.sync_data`.
+    #[derive(Clone, Debug)]
+    pub struct SyncData {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl SyncData {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.syslog_reconfigure`.
+    #[derive(Clone, Debug)]
+    pub struct SyslogReconfigure {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl SyslogReconfigure {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.set_hostname_live`.
+    #[derive(Clone, Debug)]
+    pub struct SetHostnameLive {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `string`
+        pub hostname: String,
+    }
+
+    impl SetHostnameLive {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                hostname: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `host.set_iscsi_iqn`.
+    #[derive(Clone, Debug)]
+    pub struct SetIscsiIqn {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `string`
+        pub value: String,
+    }
+
+    impl SetIscsiIqn {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                value: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `host.set_multipathing`.
+    #[derive(Clone, Debug)]
+    pub struct SetMultipathing {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `bool`
+        pub value: bool,
+    }
+
+    impl SetMultipathing {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                value: args.truth(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.set_power_on_mode`.
+    #[derive(Clone, Debug)]
+    pub struct SetPowerOnMode {
+        /// `host ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub power_on_mode: String,
+        /// `(string -> string) map`
+        pub power_on_config: crate::Value,
+    }
+
+    impl SetPowerOnMode {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                power_on_mode: args.text(1)?.to_owned(),
+                power_on_config: args.at(2)?.clone(),
+            })
+        }
+    }
+
+    /// Arguments of `host.set_sched_gran`.
+    #[derive(Clone, Debug)]
+    pub struct SetSchedGran {
+        /// `host ref`
+        pub this: crate::Ref,
+        /// `enum host_sched_gran`
+        pub value: crate::generated::enums::HostSchedGran,
+    }
+
+    impl SetSchedGran {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                value: crate::view::member(args, 1, "value", crate::generated::enums::HostSchedGran::parse)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.set_ssl_legacy`.
+    #[derive(Clone, Debug)]
+    pub struct SetSslLegacy {
+        /// `host ref`
+        pub this: crate::Ref,
+        /// `bool`
+        pub value: bool,
+    }
+
+    impl SetSslLegacy {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                value: args.truth(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.assert_can_evacuate`.
+    #[derive(Clone, Debug)]
+    pub struct AssertCanEvacuate {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl AssertCanEvacuate {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.compute_free_memory`.
+    #[derive(Clone, Debug)]
+    pub struct ComputeFreeMemory {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl ComputeFreeMemory {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.compute_memory_overhead`.
+    #[derive(Clone, Debug)]
+    pub struct ComputeMemoryOverhead {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl ComputeMemoryOverhead {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
     /// Arguments of `host.get_data_sources`.
     #[derive(Clone, Debug)]
     pub struct GetDataSources {
@@ -2650,136 +3047,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `host.install_server_certificate`.
-    #[derive(Clone, Debug)]
-    pub struct InstallServerCertificate {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `string`
-        pub certificate: String,
-        /// `string`
-        pub private_key: String,
-        /// `string`
-        pub certificate_chain: String,
-    }
-
-    impl InstallServerCertificate {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                certificate: args.text(1)?.to_owned(),
-                private_key: args.text(2)?.to_owned(),
-                certificate_chain: args.text(3)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `host.license_add`.
-    #[derive(Clone, Debug)]
-    pub struct LicenseAdd {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `string`
-        pub contents: String,
-    }
-
-    impl LicenseAdd {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                contents: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `host.license_remove`.
-    #[derive(Clone, Debug)]
-    pub struct LicenseRemove {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl LicenseRemove {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.local_management_reconfigure`.
-    #[derive(Clone, Debug)]
-    pub struct LocalManagementReconfigure {
-        /// `string`
-        pub interface: String,
-    }
-
-    impl LocalManagementReconfigure {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                interface: args.text(0)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `host.management_reconfigure`.
-    #[derive(Clone, Debug)]
-    pub struct ManagementReconfigure {
-        /// `PIF ref`
-        pub pif: crate::Ref,
-    }
-
-    impl ManagementReconfigure {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                pif: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.migrate_receive`.
-    #[derive(Clone, Debug)]
-    pub struct MigrateReceive {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `network ref`
-        pub network: crate::Ref,
-        /// `(string -> string) map`
-        pub options: crate::Value,
-    }
-
-    impl MigrateReceive {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                network: args.reference(1)?,
-                options: args.at(2)?.clone(),
-            })
-        }
-    }
-
-    /// Arguments of `host.power_on`.
-    #[derive(Clone, Debug)]
-    pub struct PowerOn {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl PowerOn {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `host.query_data_source`.
     #[derive(Clone, Debug)]
     pub struct QueryDataSource {
@@ -2799,89 +3066,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `host.reboot`.
-    #[derive(Clone, Debug)]
-    pub struct Reboot {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl Reboot {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.record_data_source`.
-    #[derive(Clone, Debug)]
-    pub struct RecordDataSource {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `string`
-        pub data_source: String,
-    }
-
-    impl RecordDataSource {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                data_source: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `host.refresh_server_certificate`.
-    #[derive(Clone, Debug)]
-    pub struct RefreshServerCertificate {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl RefreshServerCertificate {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.reset_server_certificate`.
-    #[derive(Clone, Debug)]
-    pub struct ResetServerCertificate {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl ResetServerCertificate {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.restart_agent`.
-    #[derive(Clone, Debug)]
-    pub struct RestartAgent {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl RestartAgent {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `host.retrieve_wlb_evacuate_recommendations`.
     #[derive(Clone, Debug)]
     pub struct RetrieveWlbEvacuateRecommendations {
@@ -2894,190 +3078,6 @@ pub mod params {
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 this: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.send_debug_keys`.
-    #[derive(Clone, Debug)]
-    pub struct SendDebugKeys {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `string`
-        pub keys: String,
-    }
-
-    impl SendDebugKeys {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                keys: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `host.set_hostname_live`.
-    #[derive(Clone, Debug)]
-    pub struct SetHostnameLive {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `string`
-        pub hostname: String,
-    }
-
-    impl SetHostnameLive {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                hostname: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `host.set_iscsi_iqn`.
-    #[derive(Clone, Debug)]
-    pub struct SetIscsiIqn {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `string`
-        pub value: String,
-    }
-
-    impl SetIscsiIqn {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                value: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `host.set_multipathing`.
-    #[derive(Clone, Debug)]
-    pub struct SetMultipathing {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `bool`
-        pub value: bool,
-    }
-
-    impl SetMultipathing {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                value: args.truth(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.set_power_on_mode`.
-    #[derive(Clone, Debug)]
-    pub struct SetPowerOnMode {
-        /// `host ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub power_on_mode: String,
-        /// `(string -> string) map`
-        pub power_on_config: crate::Value,
-    }
-
-    impl SetPowerOnMode {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                power_on_mode: args.text(1)?.to_owned(),
-                power_on_config: args.at(2)?.clone(),
-            })
-        }
-    }
-
-    /// Arguments of `host.set_sched_gran`.
-    #[derive(Clone, Debug)]
-    pub struct SetSchedGran {
-        /// `host ref`
-        pub this: crate::Ref,
-        /// `enum host_sched_gran`
-        pub value: crate::generated::enums::HostSchedGran,
-    }
-
-    impl SetSchedGran {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                value: crate::view::member(args, 1, "value", crate::generated::enums::HostSchedGran::parse)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.set_ssl_legacy`.
-    #[derive(Clone, Debug)]
-    pub struct SetSslLegacy {
-        /// `host ref`
-        pub this: crate::Ref,
-        /// `bool`
-        pub value: bool,
-    }
-
-    impl SetSslLegacy {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                value: args.truth(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.shutdown`.
-    #[derive(Clone, Debug)]
-    pub struct Shutdown {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl Shutdown {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.sync_data`.
-    #[derive(Clone, Debug)]
-    pub struct SyncData {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl SyncData {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.syslog_reconfigure`.
-    #[derive(Clone, Debug)]
-    pub struct SyslogReconfigure {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl SyslogReconfigure {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
             })
         }
     }
@@ -3162,22 +3162,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `host.get_uncooperative_resident_VMs`.
-    #[derive(Clone, Debug)]
-    pub struct GetUncooperativeResidentVMs {
-        /// `host ref`
-        pub this: crate::Ref,
-    }
-
-    impl GetUncooperativeResidentVMs {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `host.list_timezones`.
     #[derive(Clone, Debug)]
     pub struct ListTimezones {
@@ -3190,22 +3174,6 @@ pub mod params {
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 this: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `host.refresh_pack_info`.
-    #[derive(Clone, Debug)]
-    pub struct RefreshPackInfo {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl RefreshPackInfo {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
             })
         }
     }
@@ -3412,6 +3380,38 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 value: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `host.get_uncooperative_resident_VMs`.
+    #[derive(Clone, Debug)]
+    pub struct GetUncooperativeResidentVMs {
+        /// `host ref`
+        pub this: crate::Ref,
+    }
+
+    impl GetUncooperativeResidentVMs {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `host.refresh_pack_info`.
+    #[derive(Clone, Debug)]
+    pub struct RefreshPackInfo {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl RefreshPackInfo {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
             })
         }
     }

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `host_cpu`: a host cpu of the pool.
+/// The class `host_cpu`: a processor of a host.
 pub const CLASS: ClassId = ClassId(20);
 
 /// Unique identifier of the object. `string`.
@@ -43,7 +43,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A host cpu of the pool.",
+    doc: "A processor of a host.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef::new("host", Type::Ref("host"), "rio", "The host this belongs to."),

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `host_crashdump`: a host crashdump of the pool.
+/// The class `host_crashdump`: a crash dump of a host.
 pub const CLASS: ClassId = ClassId(17);
 
 /// Unique identifier of the object. `string`.
@@ -29,7 +29,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A host crashdump of the pool.",
+    doc: "A crash dump of a host.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Host_driver`: a Host driver of the pool.
+/// The class `Host_driver`: a driver on a host that comes in variants.
 pub const CLASS: ClassId = ClassId(68);
 
 /// Unique identifier of the object. `string`.
@@ -37,7 +37,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Host driver of the pool.",
+    doc: "A driver on a host that comes in variants.",
     fields: &[
         FieldDef::new("uuid", Type::String, "25.2.0", "Unique identifier of the object."),
         FieldDef {

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `host_metrics`: a host metrics of the pool.
+/// The class `host_metrics`: Memory and liveness of a host.
 pub const CLASS: ClassId = ClassId(19);
 
 /// Unique identifier of the object. `string`.
@@ -29,7 +29,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A host metrics of the pool.",
+    doc: "Memory and liveness of a host.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef::new("memory_total", Type::Int, "rio", "The memory total, a number."),

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `host_patch`: a host patch of the pool.
+/// The class `host_patch`: a patch on one host, in the old form.
 pub const CLASS: ClassId = ClassId(18);
 
 /// Unique identifier of the object. `string`.
@@ -39,7 +39,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A host patch of the pool.",
+    doc: "A patch on one host, in the old form.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

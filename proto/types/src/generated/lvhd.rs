@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, FieldDef, MessageDef, MessageKind, ParamDef, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `LVHD`: a LVHD of the pool.
+/// The class `LVHD`: Settings of repositories on logical volumes.
 pub const CLASS: ClassId = ClassId(32);
 
 /// Unique identifier of the object. `string`.
@@ -19,7 +19,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "A LVHD of the pool.",
+    doc: "Settings of repositories on logical volumes.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
     ],

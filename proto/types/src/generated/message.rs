@@ -4,22 +4,22 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, FieldDef, MessageDef, MessageKind, ParamDef, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `message`: a message of the pool.
+/// The class `message`: a notice to people about an object, such as an alert.
 pub const CLASS: ClassId = ClassId(43);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// The name. `string`.
+/// What happened, such as `VM_STARTED`. `string`.
 pub const NAME: Field = Field { class: CLASS, index: 1 };
-/// The priority, a number. `int`.
+/// How urgent, from 1, the most, to 5. `int`.
 pub const PRIORITY: Field = Field { class: CLASS, index: 2 };
-/// The cls. `enum cls`.
+/// Class of the object it is about. `enum cls`.
 pub const CLS: Field = Field { class: CLASS, index: 3 };
-/// The obj uuid. `string`.
+/// Uuid of the object it is about. `string`.
 pub const OBJ_UUID: Field = Field { class: CLASS, index: 4 };
-/// Time of timestamp. `datetime`.
+/// When it was written. `datetime`.
 pub const TIMESTAMP: Field = Field { class: CLASS, index: 5 };
-/// The body. `string`.
+/// Details, as text or XML. `string`.
 pub const BODY: Field = Field { class: CLASS, index: 6 };
 
 /// The description.
@@ -32,15 +32,15 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "A message of the pool.",
+    doc: "A notice to people about an object, such as an alert.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
-        FieldDef::new("name", Type::String, "rio", "The name."),
-        FieldDef::new("priority", Type::Int, "rio", "The priority, a number."),
-        FieldDef::new("cls", Type::Enum(&enums::CLS), "orlando", "The cls."),
-        FieldDef::new("obj_uuid", Type::String, "rio", "The obj uuid."),
-        FieldDef::new("timestamp", Type::DateTime, "rio", "Time of timestamp."),
-        FieldDef::new("body", Type::String, "rio", "The body."),
+        FieldDef::new("name", Type::String, "rio", "What happened, such as `VM_STARTED`."),
+        FieldDef::new("priority", Type::Int, "rio", "How urgent, from 1, the most, to 5."),
+        FieldDef::new("cls", Type::Enum(&enums::CLS), "orlando", "Class of the object it is about."),
+        FieldDef::new("obj_uuid", Type::String, "rio", "Uuid of the object it is about."),
+        FieldDef::new("timestamp", Type::DateTime, "rio", "When it was written."),
+        FieldDef::new("body", Type::String, "rio", "Details, as text or XML."),
     ],
 };
 
@@ -51,53 +51,53 @@ pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: &[ParamDef::new("name", Type::String), ParamDef::new("priority", Type::Int), ParamDef::new("cls", Type::Enum(&enums::CLS)), ParamDef::new("obj_uuid", Type::String), ParamDef::new("body", Type::String)],
         result: Type::Ref("message"), role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "create", "message.create", "orlando", "Creates a message.")
+        ..MessageDef::new(CLASS, "create", "message.create", "orlando", "Writes a notice.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "destroy", "message.destroy", "orlando", "Destroys the message.")
+        ..MessageDef::new(CLASS, "destroy", "message.destroy", "orlando", "Deletes the notice.")
     },
     MessageDef {
         params: &[ParamDef::new("cls", Type::Enum(&enums::CLS)), ParamDef::new("obj_uuid", Type::String), ParamDef::new("since", Type::DateTime)],
         result: Type::Map(&Type::Ref("message"), &Type::Record("message")),
-        ..MessageDef::new(CLASS, "get", "message.get", "orlando", "Gets the message.")
+        ..MessageDef::new(CLASS, "get", "message.get", "orlando", "Answers the notices about one object since a time.")
     },
     MessageDef {
         kind: MessageKind::GetAll, result: Type::Set(&Type::Ref("message")),
-        ..MessageDef::new(CLASS, "get_all", "message.get_all", "orlando", "Answers all of the message.")
+        ..MessageDef::new(CLASS, "get_all", "message.get_all", "orlando", "Lists every notice.")
     },
     MessageDef {
         kind: MessageKind::GetAllRecords, result: Type::Map(&Type::Ref("message"), &Type::Record("message")),
-        ..MessageDef::new(CLASS, "get_all_records", "message.get_all_records", "orlando", "Answers all records of the message.")
+        ..MessageDef::new(CLASS, "get_all_records", "message.get_all_records", "orlando", "Answers all fields of every notice.")
     },
     MessageDef {
         kind: MessageKind::GetAllRecordsWhere, params: &[ParamDef::new("expr", Type::String)],
         result: Type::Map(&Type::Ref("message"), &Type::Record("message")),
-        ..MessageDef::new(CLASS, "get_all_records_where", "message.get_all_records_where", "orlando", "Answers all records where of the message.")
+        ..MessageDef::new(CLASS, "get_all_records_where", "message.get_all_records_where", "orlando", "Answers all fields of every notice that satisfies an expression.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
         result: Type::Ref("message"),
-        ..MessageDef::new(CLASS, "get_by_uuid", "message.get_by_uuid", "orlando", "Answers by uuid of the message.")
+        ..MessageDef::new(CLASS, "get_by_uuid", "message.get_by_uuid", "orlando", "Finds the notice with this uuid.")
     },
     MessageDef {
         kind: MessageKind::GetRecord, params: SELF, result: Type::Record("message"),
-        ..MessageDef::new(CLASS, "get_record", "message.get_record", "orlando", "Answers record of the message.")
+        ..MessageDef::new(CLASS, "get_record", "message.get_record", "orlando", "Answers all fields of the notice.")
     },
     MessageDef {
         params: &[ParamDef::new("since", Type::DateTime)],
         result: Type::Map(&Type::Ref("message"), &Type::Record("message")),
-        ..MessageDef::new(CLASS, "get_since", "message.get_since", "orlando", "Answers since of the message.")
+        ..MessageDef::new(CLASS, "get_since", "message.get_since", "orlando", "Answers the notices since a time.")
     },
     MessageDef {
         params: &[ParamDef::new("filters", Type::Map(&Type::String, &Type::String))],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "destroy_all", "message.destroy_all", "26.6.0", "Destroys all of the message.")
+        ..MessageDef::new(CLASS, "destroy_all", "message.destroy_all", "26.6.0", "Deletes all notices that match.")
     },
     MessageDef {
         params: &[ParamDef::new("messages", Type::Set(&Type::Ref("message")))], role: Role::PoolOperator,
         is_async: true,
-        ..MessageDef::new(CLASS, "destroy_many", "message.destroy_many", "22.19.0", "Destroys many of the message.")
+        ..MessageDef::new(CLASS, "destroy_many", "message.destroy_many", "22.19.0", "Deletes several notices.")
     },
 ];
 
@@ -110,27 +110,27 @@ impl<'a> Message<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// The name.
+    /// What happened, such as `VM_STARTED`.
     pub fn name(&self) -> &'a str {
         view::text(self.0, 1)
     }
-    /// The priority, a number.
+    /// How urgent, from 1, the most, to 5.
     pub fn priority(&self) -> i64 {
         view::int(self.0, 2)
     }
-    /// The cls.
+    /// Class of the object it is about.
     pub fn cls(&self) -> enums::Cls {
         enums::Cls::parse(view::text(self.0, 3)).unwrap_or(enums::Cls::Vm)
     }
-    /// The obj uuid.
+    /// Uuid of the object it is about.
     pub fn obj_uuid(&self) -> &'a str {
         view::text(self.0, 4)
     }
-    /// Time of timestamp.
+    /// When it was written.
     pub fn timestamp(&self) -> crate::DateTime {
         view::time(self.0, 5)
     }
-    /// The body.
+    /// Details, as text or XML.
     pub fn body(&self) -> &'a str {
         view::text(self.0, 6)
     }

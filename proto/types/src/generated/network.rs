@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `network`: a network of the pool.
+/// The class `network`: a virtual network that interfaces of VMs and hosts are part of.
 pub const CLASS: ClassId = ClassId(21);
 
 /// Unique identifier of the object. `string`.
@@ -17,27 +17,27 @@ pub const NAME_DESCRIPTION: Field = Field { class: CLASS, index: 2 };
 pub const ALLOWED_OPERATIONS: Field = Field { class: CLASS, index: 3 };
 /// Operations under way, by task. `(string -> enum network_operations) map`.
 pub const CURRENT_OPERATIONS: Field = Field { class: CLASS, index: 4 };
-/// The VIFs, as a set of references. `VIF ref set`.
+/// Interfaces of VMs on it. `VIF ref set`.
 pub const VIFS: Field = Field { class: CLASS, index: 5 };
-/// The PIFs, as a set of references. `PIF ref set`.
+/// Interfaces of hosts on it, at most one per host. `PIF ref set`.
 pub const PIFS: Field = Field { class: CLASS, index: 6 };
-/// The MTU, a number. `int`.
+/// Largest packet in bytes. `int`.
 pub const MTU: Field = Field { class: CLASS, index: 7 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 8 };
-/// The bridge. `string`.
+/// Name of its bridge on each host. `string`.
 pub const BRIDGE: Field = Field { class: CLASS, index: 9 };
-/// True if managed. `bool`.
+/// True if the bridge is made by the pool, false if it must be there. `bool`.
 pub const MANAGED: Field = Field { class: CLASS, index: 10 };
 /// Attached blobs by name. `(string -> blob ref) map`.
 pub const BLOBS: Field = Field { class: CLASS, index: 11 };
 /// Words by which people group objects. `string set`.
 pub const TAGS: Field = Field { class: CLASS, index: 12 };
-/// The default locking mode. `enum network_default_locking_mode`.
+/// What an interface does that follows the network's mode. `enum network_default_locking_mode`.
 pub const DEFAULT_LOCKING_MODE: Field = Field { class: CLASS, index: 13 };
-/// The assigned ips, as keys and values. `(VIF ref -> string) map`.
+/// Addresses given to interfaces on internal networks. `(VIF ref -> string) map`.
 pub const ASSIGNED_IPS: Field = Field { class: CLASS, index: 14 };
-/// The set of purpose. `enum network_purpose set`.
+/// What else it is used for, such as NBD. `enum network_purpose set`.
 pub const PURPOSE: Field = Field { class: CLASS, index: 15 };
 
 /// The description.
@@ -50,7 +50,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A network of the pool.",
+    doc: "A virtual network that interfaces of VMs and hosts are part of.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -71,15 +71,15 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             derived_from: Some(("VIF", "network")),
-            ..FieldDef::new("VIFs", Type::Set(&Type::Ref("VIF")), "rio", "The VIFs, as a set of references.")
+            ..FieldDef::new("VIFs", Type::Set(&Type::Ref("VIF")), "rio", "Interfaces of VMs on it.")
         },
         FieldDef {
             derived_from: Some(("PIF", "network")),
-            ..FieldDef::new("PIFs", Type::Set(&Type::Ref("PIF")), "rio", "The PIFs, as a set of references.")
+            ..FieldDef::new("PIFs", Type::Set(&Type::Ref("PIF")), "rio", "Interfaces of hosts on it, at most one per host.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Int(1500),
-            ..FieldDef::new("MTU", Type::Int, "midnight-ride", "The MTU, a number.")
+            ..FieldDef::new("MTU", Type::Int, "midnight-ride", "Largest packet in bytes.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
@@ -88,11 +88,11 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str(""),
-            ..FieldDef::new("bridge", Type::String, "rio", "The bridge.")
+            ..FieldDef::new("bridge", Type::String, "rio", "Name of its bridge on each host.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Bool(true),
-            ..FieldDef::new("managed", Type::Bool, "falcon", "True if managed.")
+            ..FieldDef::new("managed", Type::Bool, "falcon", "True if the bridge is made by the pool, false if it must be there.")
         },
         FieldDef {
             default: Default::EmptyMap,
@@ -104,15 +104,15 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Str("unlocked"),
-            ..FieldDef::new("default_locking_mode", Type::Enum(&enums::NETWORK_DEFAULT_LOCKING_MODE), "tampa", "The default locking mode.")
+            ..FieldDef::new("default_locking_mode", Type::Enum(&enums::NETWORK_DEFAULT_LOCKING_MODE), "tampa", "What an interface does that follows the network's mode.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("assigned_ips", Type::Map(&Type::Ref("VIF"), &Type::String), "creedence", "The assigned ips, as keys and values.")
+            ..FieldDef::new("assigned_ips", Type::Map(&Type::Ref("VIF"), &Type::String), "creedence", "Addresses given to interfaces on internal networks.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("purpose", Type::Set(&Type::Enum(&enums::NETWORK_PURPOSE)), "inverness", "The set of purpose.")
+            ..FieldDef::new("purpose", Type::Set(&Type::Enum(&enums::NETWORK_PURPOSE)), "inverness", "What else it is used for, such as NBD.")
         },
     ],
 };
@@ -122,44 +122,44 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("network"))];
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("network")), ParamDef::new("value", Type::Enum(&enums::NETWORK_PURPOSE))],
-        role: Role::PoolAdmin, errors: &["NETWORK_INCOMPATIBLE_PURPOSES"], is_async: true,
-        ..MessageDef::new(CLASS, "add_purpose", "network.add_purpose", "inverness", "Adds purpose to the network.")
-    },
-    MessageDef {
         params: &[ParamDef::new("network", Type::Ref("network")), ParamDef::new("name", Type::String), ParamDef::new("mime_type", Type::String), ParamDef::optional("public", Type::Bool, Default::Bool(false))],
         result: Type::Ref("blob"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "create_new_blob", "network.create_new_blob", "orlando", "Creates new blob of the network.")
+        ..MessageDef::new(CLASS, "create_new_blob", "network.create_new_blob", "orlando", "Attaches an empty blob to the network.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("network")), ParamDef::new("value", Type::Enum(&enums::NETWORK_PURPOSE))],
+        role: Role::PoolAdmin, errors: &["NETWORK_INCOMPATIBLE_PURPOSES"], is_async: true,
+        ..MessageDef::new(CLASS, "add_purpose", "network.add_purpose", "inverness", "Adds a use.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("network")), ParamDef::new("value", Type::Enum(&enums::NETWORK_PURPOSE))],
         role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "remove_purpose", "network.remove_purpose", "inverness", "Removes purpose from the network.")
+        ..MessageDef::new(CLASS, "remove_purpose", "network.remove_purpose", "inverness", "Removes a use.")
     },
     MessageDef {
         params: &[ParamDef::new("network", Type::Ref("network")), ParamDef::new("value", Type::Enum(&enums::NETWORK_DEFAULT_LOCKING_MODE))],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_default_locking_mode", "network.set_default_locking_mode", "tampa", "Sets default locking mode of the network.")
+        ..MessageDef::new(CLASS, "set_default_locking_mode", "network.set_default_locking_mode", "tampa", "Says what an interface does that follows the network's mode.")
     },
     MessageDef {
         params: &[ParamDef::new("network", Type::Ref("network")), ParamDef::new("host", Type::Ref("host"))],
         role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "attach", "network.attach", "miami", "Attaches the network.")
+        ..MessageDef::new(CLASS, "attach", "network.attach", "miami", "Makes the bridge on a host.")
     },
     MessageDef {
         params: &[ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("MTU", Type::Int), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("bridge", Type::String), ParamDef::new("managed", Type::Bool), ParamDef::new("purpose", Type::Set(&Type::Enum(&enums::NETWORK_PURPOSE)))],
         result: Type::Ref("network"), role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "pool_introduce", "network.pool_introduce", "rio", "Pools introduce of the network.")
+        ..MessageDef::new(CLASS, "pool_introduce", "network.pool_introduce", "rio", "Makes the record, for the pool itself.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("vm", Type::Ref("VM"))],
         role: Role::VmPowerAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "attach_for_vm", "network.attach_for_vm", "tampa", "Attaches for VM of the network.")
+        ..MessageDef::new(CLASS, "attach_for_vm", "network.attach_for_vm", "tampa", "Makes the bridges on a host that a VM needs.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("vm", Type::Ref("VM"))],
         role: Role::VmPowerAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "detach_for_vm", "network.detach_for_vm", "tampa", "Detaches for VM of the network.")
+        ..MessageDef::new(CLASS, "detach_for_vm", "network.detach_for_vm", "tampa", "Takes the bridges on a host down that only a VM needed.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -350,15 +350,15 @@ impl<'a> Network<'a> {
     pub fn current_operations(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 4)
     }
-    /// The VIFs, as a set of references.
+    /// Interfaces of VMs on it.
     pub fn vifs(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 5)
     }
-    /// The PIFs, as a set of references.
+    /// Interfaces of hosts on it, at most one per host.
     pub fn pifs(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 6)
     }
-    /// The MTU, a number.
+    /// Largest packet in bytes.
     pub fn mtu(&self) -> i64 {
         view::int(self.0, 7)
     }
@@ -366,11 +366,11 @@ impl<'a> Network<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 8)
     }
-    /// The bridge.
+    /// Name of its bridge on each host.
     pub fn bridge(&self) -> &'a str {
         view::text(self.0, 9)
     }
-    /// True if managed.
+    /// True if the bridge is made by the pool, false if it must be there.
     pub fn managed(&self) -> bool {
         view::truth(self.0, 10)
     }
@@ -382,15 +382,15 @@ impl<'a> Network<'a> {
     pub fn tags(&self) -> &'a [Value] {
         view::set(self.0, 12)
     }
-    /// The default locking mode.
+    /// What an interface does that follows the network's mode.
     pub fn default_locking_mode(&self) -> enums::NetworkDefaultLockingMode {
         enums::NetworkDefaultLockingMode::parse(view::text(self.0, 13)).unwrap_or(enums::NetworkDefaultLockingMode::Unlocked)
     }
-    /// The assigned ips, as keys and values.
+    /// Addresses given to interfaces on internal networks.
     pub fn assigned_ips(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 14)
     }
-    /// The set of purpose.
+    /// What else it is used for, such as NBD.
     pub fn purpose(&self) -> &'a [Value] {
         view::set(self.0, 15)
     }
@@ -398,25 +398,6 @@ impl<'a> Network<'a> {
 
 /// Arguments by name and type; messages without parameters or taken away have none.
 pub mod params {
-    /// Arguments of `network.add_purpose`.
-    #[derive(Clone, Debug)]
-    pub struct AddPurpose {
-        /// `network ref`
-        pub this: crate::Ref,
-        /// `enum network_purpose`
-        pub value: crate::generated::enums::NetworkPurpose,
-    }
-
-    impl AddPurpose {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                value: crate::view::member(args, 1, "value", crate::generated::enums::NetworkPurpose::parse)?,
-            })
-        }
-    }
-
     /// Arguments of `network.create_new_blob`.
     #[derive(Clone, Debug)]
     pub struct CreateNewBlob {
@@ -438,6 +419,25 @@ pub mod params {
                 name: args.text(1)?.to_owned(),
                 mime_type: args.text(2)?.to_owned(),
                 public: args.truth(3)?,
+            })
+        }
+    }
+
+    /// Arguments of `network.add_purpose`.
+    #[derive(Clone, Debug)]
+    pub struct AddPurpose {
+        /// `network ref`
+        pub this: crate::Ref,
+        /// `enum network_purpose`
+        pub value: crate::generated::enums::NetworkPurpose,
+    }
+
+    impl AddPurpose {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                value: crate::view::member(args, 1, "value", crate::generated::enums::NetworkPurpose::parse)?,
             })
         }
     }

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `network_sriov`: a network sriov of the pool.
+/// The class `network_sriov`: a network of virtual functions of a host's interface.
 pub const CLASS: ClassId = ClassId(46);
 
 /// Unique identifier of the object. `string`.
@@ -28,7 +28,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A network sriov of the pool.",
+    doc: "A network of virtual functions of a host's interface.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

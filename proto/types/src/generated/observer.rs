@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Observer`: an Observer of the pool.
+/// The class `Observer`: Where traces of calls are sent.
 pub const CLASS: ClassId = ClassId(66);
 
 /// Unique identifier of the object. `string`.
@@ -33,7 +33,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "An Observer of the pool.",
+    doc: "Where traces of calls are sent.",
     fields: &[
         FieldDef::new("uuid", Type::String, "23.14.0", "Unique identifier of the object."),
         FieldDef {
@@ -72,16 +72,6 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("Observer"))];
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("Observer")), ParamDef::new("host", Type::Ref("host"))],
-        role: Role::PoolAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "register", "Observer.register", "unlisted", "Registers the Observer.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("Observer")), ParamDef::new("host", Type::Ref("host"))],
-        role: Role::PoolAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "unregister", "Observer.unregister", "unlisted", "Unregisters the Observer.")
-    },
-    MessageDef {
         params: &[ParamDef::new("self", Type::Ref("Observer")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
         role: Role::PoolAdmin, is_async: true,
         ..MessageDef::new(CLASS, "set_attributes", "Observer.set_attributes", "23.14.0", "Sets attributes of the Observer.")
@@ -105,6 +95,16 @@ pub static MESSAGES: &[MessageDef] = &[
         params: &[ParamDef::new("self", Type::Ref("Observer")), ParamDef::new("value", Type::Set(&Type::Ref("host")))],
         role: Role::PoolAdmin, is_async: true,
         ..MessageDef::new(CLASS, "set_hosts", "Observer.set_hosts", "23.14.0", "Sets hosts of the Observer.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("Observer")), ParamDef::new("host", Type::Ref("host"))],
+        role: Role::PoolAdmin, is_async: true, hidden: true,
+        ..MessageDef::new(CLASS, "register", "Observer.register", "unlisted", "Registers the Observer.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("Observer")), ParamDef::new("host", Type::Ref("host"))],
+        role: Role::PoolAdmin, is_async: true, hidden: true,
+        ..MessageDef::new(CLASS, "unregister", "Observer.unregister", "unlisted", "Unregisters the Observer.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -235,44 +235,6 @@ impl<'a> Observer<'a> {
 
 /// Arguments by name and type; messages without parameters or taken away have none.
 pub mod params {
-    /// Arguments of `Observer.register`.
-    #[derive(Clone, Debug)]
-    pub struct Register {
-        /// `Observer ref`
-        pub this: crate::Ref,
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl Register {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                host: args.reference(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `Observer.unregister`.
-    #[derive(Clone, Debug)]
-    pub struct Unregister {
-        /// `Observer ref`
-        pub this: crate::Ref,
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl Unregister {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                host: args.reference(1)?,
-            })
-        }
-    }
-
     /// Arguments of `Observer.set_attributes`.
     #[derive(Clone, Debug)]
     pub struct SetAttributes {
@@ -364,6 +326,44 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 value: args.at(1)?.as_refs(),
+            })
+        }
+    }
+
+    /// Arguments of `Observer.register`.
+    #[derive(Clone, Debug)]
+    pub struct Register {
+        /// `Observer ref`
+        pub this: crate::Ref,
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl Register {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                host: args.reference(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `Observer.unregister`.
+    #[derive(Clone, Debug)]
+    pub struct Unregister {
+        /// `Observer ref`
+        pub this: crate::Ref,
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl Unregister {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                host: args.reference(1)?,
             })
         }
     }

@@ -3,18 +3,18 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PBD`: a PBD of the pool.
+/// The class `PBD`: a host's connection to a storage repository.
 pub const CLASS: ClassId = ClassId(36);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// The host this belongs to. `host ref`.
+/// The host. `host ref`.
 pub const HOST: Field = Field { class: CLASS, index: 1 };
-/// The storage repository this belongs to. `SR ref`.
+/// The repository. `SR ref`.
 pub const SR: Field = Field { class: CLASS, index: 2 };
-/// The device config, as keys and values. `(string -> string) map`.
+/// How the host reaches it: the driver's own keys. `(string -> string) map`.
 pub const DEVICE_CONFIG: Field = Field { class: CLASS, index: 3 };
-/// True while attached. `bool`.
+/// True while the host is connected. `bool`.
 pub const CURRENTLY_ATTACHED: Field = Field { class: CLASS, index: 4 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 5 };
@@ -29,22 +29,22 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PBD of the pool.",
+    doc: "A host's connection to a storage repository.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("host", Type::Ref("host"), "rio", "The host this belongs to.")
+            ..FieldDef::new("host", Type::Ref("host"), "rio", "The host.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("SR", Type::Ref("SR"), "rio", "The storage repository this belongs to.")
+            ..FieldDef::new("SR", Type::Ref("SR"), "rio", "The repository.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("device_config", Type::Map(&Type::String, &Type::String), "rio", "The device config, as keys and values.")
+            ..FieldDef::new("device_config", Type::Map(&Type::String, &Type::String), "rio", "How the host reaches it: the driver's own keys.")
         },
-        FieldDef::new("currently_attached", Type::Bool, "rio", "True while attached."),
+        FieldDef::new("currently_attached", Type::Bool, "rio", "True while the host is connected."),
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
             ..FieldDef::new("other_config", Type::Map(&Type::String, &Type::String), "miami", "Further settings as keys and values.")
@@ -58,16 +58,16 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("PBD"))];
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: SELF, role: Role::PoolOperator, errors: &["SR_UNKNOWN_DRIVER"], is_async: true,
-        ..MessageDef::new(CLASS, "plug", "PBD.plug", "rio", "Plugs the PBD.")
+        ..MessageDef::new(CLASS, "plug", "PBD.plug", "rio", "Connects the host to the repository.")
+    },
+    MessageDef {
+        params: SELF, role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "unplug", "PBD.unplug", "rio", "Disconnects the host from the repository.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("PBD")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_device_config", "PBD.set_device_config", "miami", "Sets device config of the PBD.")
-    },
-    MessageDef {
-        params: SELF, role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "unplug", "PBD.unplug", "rio", "Unplugs the PBD.")
+        ..MessageDef::new(CLASS, "set_device_config", "PBD.set_device_config", "miami", "Sets how the host reaches it, while it is not connected.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -158,19 +158,19 @@ impl<'a> Pbd<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// The host this belongs to.
+    /// The host.
     pub fn host(&self) -> crate::Ref {
         view::reference(self.0, 1)
     }
-    /// The storage repository this belongs to.
+    /// The repository.
     pub fn sr(&self) -> crate::Ref {
         view::reference(self.0, 2)
     }
-    /// The device config, as keys and values.
+    /// How the host reaches it: the driver's own keys.
     pub fn device_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 3)
     }
-    /// True while attached.
+    /// True while the host is connected.
     pub fn currently_attached(&self) -> bool {
         view::truth(self.0, 4)
     }
@@ -198,6 +198,22 @@ pub mod params {
         }
     }
 
+    /// Arguments of `PBD.unplug`.
+    #[derive(Clone, Debug)]
+    pub struct Unplug {
+        /// `PBD ref`
+        pub this: crate::Ref,
+    }
+
+    impl Unplug {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
     /// Arguments of `PBD.set_device_config`.
     #[derive(Clone, Debug)]
     pub struct SetDeviceConfig {
@@ -213,22 +229,6 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 value: args.at(1)?.clone(),
-            })
-        }
-    }
-
-    /// Arguments of `PBD.unplug`.
-    #[derive(Clone, Debug)]
-    pub struct Unplug {
-        /// `PBD ref`
-        pub this: crate::Ref,
-    }
-
-    impl Unplug {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
             })
         }
     }

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PCI`: a PCI of the pool.
+/// The class `PCI`: a PCI device of a host.
 pub const CLASS: ClassId = ClassId(47);
 
 /// Unique identifier of the object. `string`.
@@ -60,7 +60,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PCI of the pool.",
+    doc: "A PCI device of a host.",
     fields: &[
         FieldDef::new("uuid", Type::String, "boston", "Unique identifier of the object."),
         FieldDef {

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PGPU`: a PGPU of the pool.
+/// The class `PGPU`: a physical graphics processor of a host.
 pub const CLASS: ClassId = ClassId(48);
 
 /// Unique identifier of the object. `string`.
@@ -44,7 +44,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PGPU of the pool.",
+    doc: "A physical graphics processor of a host.",
     fields: &[
         FieldDef::new("uuid", Type::String, "boston", "Unique identifier of the object."),
         FieldDef {
@@ -99,11 +99,6 @@ pub static MESSAGES: &[MessageDef] = &[
         ..MessageDef::new(CLASS, "add_enabled_VGPU_types", "PGPU.add_enabled_VGPU_types", "vgpu-tech-preview", "Adds enabled VGPU types to the PGPU.")
     },
     MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("PGPU")), ParamDef::new("vgpu_type", Type::Ref("VGPU_type"))],
-        result: Type::Int, is_async: true,
-        ..MessageDef::new(CLASS, "get_remaining_capacity", "PGPU.get_remaining_capacity", "vgpu-tech-preview", "Answers remaining capacity of the PGPU.")
-    },
-    MessageDef {
         params: &[ParamDef::new("self", Type::Ref("PGPU")), ParamDef::new("value", Type::Ref("VGPU_type"))],
         role: Role::PoolOperator, is_async: true,
         ..MessageDef::new(CLASS, "remove_enabled_VGPU_types", "PGPU.remove_enabled_VGPU_types", "vgpu-tech-preview", "Removes enabled VGPU types from the PGPU.")
@@ -117,6 +112,11 @@ pub static MESSAGES: &[MessageDef] = &[
         params: &[ParamDef::new("self", Type::Ref("PGPU")), ParamDef::new("value", Type::Set(&Type::Ref("VGPU_type")))],
         role: Role::PoolOperator, is_async: true,
         ..MessageDef::new(CLASS, "set_enabled_VGPU_types", "PGPU.set_enabled_VGPU_types", "vgpu-tech-preview", "Sets enabled VGPU types of the PGPU.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("PGPU")), ParamDef::new("vgpu_type", Type::Ref("VGPU_type"))],
+        result: Type::Int, is_async: true,
+        ..MessageDef::new(CLASS, "get_remaining_capacity", "PGPU.get_remaining_capacity", "vgpu-tech-preview", "Answers remaining capacity of the PGPU.")
     },
     MessageDef {
         params: SELF, result: Type::Enum(&enums::PCI_DOM0_ACCESS), role: Role::PoolOperator, is_async: true,
@@ -304,25 +304,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `PGPU.get_remaining_capacity`.
-    #[derive(Clone, Debug)]
-    pub struct GetRemainingCapacity {
-        /// `PGPU ref`
-        pub this: crate::Ref,
-        /// `VGPU_type ref`
-        pub vgpu_type: crate::Ref,
-    }
-
-    impl GetRemainingCapacity {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                vgpu_type: args.reference(1)?,
-            })
-        }
-    }
-
     /// Arguments of `PGPU.remove_enabled_VGPU_types`.
     #[derive(Clone, Debug)]
     pub struct RemoveEnabledVgpuTypes {
@@ -376,6 +357,25 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 value: args.at(1)?.as_refs(),
+            })
+        }
+    }
+
+    /// Arguments of `PGPU.get_remaining_capacity`.
+    #[derive(Clone, Debug)]
+    pub struct GetRemainingCapacity {
+        /// `PGPU ref`
+        pub this: crate::Ref,
+        /// `VGPU_type ref`
+        pub vgpu_type: crate::Ref,
+    }
+
+    impl GetRemainingCapacity {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                vgpu_type: args.reference(1)?,
             })
         }
     }

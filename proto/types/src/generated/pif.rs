@@ -4,80 +4,80 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PIF`: a PIF of the pool.
+/// The class `PIF`: a network interface of a host: physical, a VLAN, a bond or a tunnel.
 pub const CLASS: ClassId = ClassId(24);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// Name of the device. `string`.
+/// Name the host knows it by, such as `eth0`. `string`.
 pub const DEVICE: Field = Field { class: CLASS, index: 1 };
-/// The network this belongs to. `network ref`.
+/// The network it is part of. `network ref`.
 pub const NETWORK: Field = Field { class: CLASS, index: 2 };
-/// The host this belongs to. `host ref`.
+/// The host it is on. `host ref`.
 pub const HOST: Field = Field { class: CLASS, index: 3 };
-/// The MAC. `string`.
+/// MAC address. `string`.
 pub const MAC: Field = Field { class: CLASS, index: 4 };
-/// The MTU, a number. `int`.
+/// Largest packet in bytes. `int`.
 pub const MTU: Field = Field { class: CLASS, index: 5 };
-/// The VLAN, a number. `int`.
+/// VLAN tag; -1 for none. `int`.
 pub const VLAN: Field = Field { class: CLASS, index: 6 };
 /// The object that holds the metrics. `PIF_metrics ref`.
 pub const METRICS: Field = Field { class: CLASS, index: 7 };
-/// True if physical. `bool`.
+/// True for a piece of hardware. `bool`.
 pub const PHYSICAL: Field = Field { class: CLASS, index: 8 };
-/// True while attached. `bool`.
+/// True while it is up. `bool`.
 pub const CURRENTLY_ATTACHED: Field = Field { class: CLASS, index: 9 };
-/// The IP configuration mode. `enum ip_configuration_mode`.
+/// How it gets its IPv4 address. `enum ip_configuration_mode`.
 pub const IP_CONFIGURATION_MODE: Field = Field { class: CLASS, index: 10 };
-/// The IP. `string`.
+/// IPv4 address; empty if none. `string`.
 pub const IP: Field = Field { class: CLASS, index: 11 };
-/// The netmask. `string`.
+/// IPv4 netmask. `string`.
 pub const NETMASK: Field = Field { class: CLASS, index: 12 };
-/// The gateway. `string`.
+/// IPv4 gateway. `string`.
 pub const GATEWAY: Field = Field { class: CLASS, index: 13 };
-/// The DNS. `string`.
+/// Name servers, separated by commas. `string`.
 pub const DNS: Field = Field { class: CLASS, index: 14 };
-/// The bond slave of: a Bond. `Bond ref`.
+/// The bond it is a member of. `Bond ref`.
 pub const BOND_SLAVE_OF: Field = Field { class: CLASS, index: 15 };
-/// The bond master of, as a set of references. `Bond ref set`.
+/// The bond it stands for. `Bond ref set`.
 pub const BOND_MASTER_OF: Field = Field { class: CLASS, index: 16 };
-/// The VLAN master of: a VLAN. `VLAN ref`.
+/// The VLAN it stands for. `VLAN ref`.
 pub const VLAN_MASTER_OF: Field = Field { class: CLASS, index: 17 };
-/// The VLAN slave of, as a set of references. `VLAN ref set`.
+/// VLANs whose traffic it carries. `VLAN ref set`.
 pub const VLAN_SLAVE_OF: Field = Field { class: CLASS, index: 18 };
-/// True if management. `bool`.
+/// True if it carries the host's management. `bool`.
 pub const MANAGEMENT: Field = Field { class: CLASS, index: 19 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 20 };
-/// True if disallow unplug. `bool`.
+/// True if it must stay up. `bool`.
 pub const DISALLOW_UNPLUG: Field = Field { class: CLASS, index: 21 };
-/// The tunnel access PIF of, as a set of references. `tunnel ref set`.
+/// The tunnel it stands for. `tunnel ref set`.
 pub const TUNNEL_ACCESS_PIF_OF: Field = Field { class: CLASS, index: 22 };
-/// The tunnel transport PIF of, as a set of references. `tunnel ref set`.
+/// Tunnels whose traffic it carries. `tunnel ref set`.
 pub const TUNNEL_TRANSPORT_PIF_OF: Field = Field { class: CLASS, index: 23 };
-/// The ipv6 configuration mode. `enum ipv6_configuration_mode`.
+/// How it gets its IPv6 address. `enum ipv6_configuration_mode`.
 pub const IPV6_CONFIGURATION_MODE: Field = Field { class: CLASS, index: 24 };
-/// The set of IPv6. `string set`.
+/// IPv6 addresses. `string set`.
 pub const IPV6: Field = Field { class: CLASS, index: 25 };
-/// The ipv6 gateway. `string`.
+/// IPv6 gateway. `string`.
 pub const IPV6_GATEWAY: Field = Field { class: CLASS, index: 26 };
-/// The primary address type. `enum primary_address_type`.
+/// Which kind of address the host goes by. `enum primary_address_type`.
 pub const PRIMARY_ADDRESS_TYPE: Field = Field { class: CLASS, index: 27 };
-/// True if managed. `bool`.
+/// True if the pool brings it up and down. `bool`.
 pub const MANAGED: Field = Field { class: CLASS, index: 28 };
-/// The properties, as keys and values. `(string -> string) map`.
+/// Further settings, such as `gro`. `(string -> string) map`.
 pub const PROPERTIES: Field = Field { class: CLASS, index: 29 };
-/// What this can do. `string set`.
+/// What the hardware can do. `string set`.
 pub const CAPABILITIES: Field = Field { class: CLASS, index: 30 };
-/// The igmp snooping status. `enum pif_igmp_status`.
+/// Whether its bridge follows IGMP. `enum pif_igmp_status`.
 pub const IGMP_SNOOPING_STATUS: Field = Field { class: CLASS, index: 31 };
-/// The sriov physical PIF of, as a set of references. `network_sriov ref set`.
+/// SR-IOV networks that use its hardware. `network_sriov ref set`.
 pub const SRIOV_PHYSICAL_PIF_OF: Field = Field { class: CLASS, index: 32 };
-/// The sriov logical PIF of, as a set of references. `network_sriov ref set`.
+/// The SR-IOV network it stands for. `network_sriov ref set`.
 pub const SRIOV_LOGICAL_PIF_OF: Field = Field { class: CLASS, index: 33 };
-/// The PCI it belongs to. `PCI ref`.
+/// The PCI device behind it. `PCI ref`.
 pub const PCI: Field = Field { class: CLASS, index: 34 };
-/// The device name. `string`.
+/// Name of the device, kept while it is away. `string`.
 pub const DEVICE_NAME: Field = Field { class: CLASS, index: 35 };
 
 /// The description.
@@ -90,75 +90,81 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PIF of the pool.",
+    doc: "A network interface of a host: physical, a VLAN, a bond or a tunnel.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("device", Type::String, "rio", "Name of the device.")
+            ..FieldDef::new("device", Type::String, "rio", "Name the host knows it by, such as `eth0`.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("network", Type::Ref("network"), "rio", "The network this belongs to.")
+            ..FieldDef::new("network", Type::Ref("network"), "rio", "The network it is part of.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("host", Type::Ref("host"), "rio", "The host this belongs to.")
+            ..FieldDef::new("host", Type::Ref("host"), "rio", "The host it is on.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("MAC", Type::String, "rio", "The MAC.")
+            ..FieldDef::new("MAC", Type::String, "rio", "MAC address.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("MTU", Type::Int, "rio", "The MTU, a number.")
+            ..FieldDef::new("MTU", Type::Int, "rio", "Largest packet in bytes.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("VLAN", Type::Int, "rio", "The VLAN, a number.")
+            ..FieldDef::new("VLAN", Type::Int, "rio", "VLAN tag; -1 for none.")
         },
         FieldDef::new("metrics", Type::Ref("PIF_metrics"), "rio", "The object that holds the metrics."),
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("physical", Type::Bool, "miami", "True if physical.")
+            ..FieldDef::new("physical", Type::Bool, "miami", "True for a piece of hardware.")
         },
         FieldDef {
             default: Default::Bool(true),
-            ..FieldDef::new("currently_attached", Type::Bool, "miami", "True while attached.")
+            ..FieldDef::new("currently_attached", Type::Bool, "miami", "True while it is up.")
         },
         FieldDef {
             default: Default::Str("None"),
-            ..FieldDef::new("ip_configuration_mode", Type::Enum(&enums::IP_CONFIGURATION_MODE), "miami", "The IP configuration mode.")
-        },
-        FieldDef { default: Default::Str(""), ..FieldDef::new("IP", Type::String, "miami", "The IP.") },
-        FieldDef {
-            default: Default::Str(""),
-            ..FieldDef::new("netmask", Type::String, "miami", "The netmask.")
+            ..FieldDef::new("ip_configuration_mode", Type::Enum(&enums::IP_CONFIGURATION_MODE), "miami", "How it gets its IPv4 address.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("gateway", Type::String, "miami", "The gateway.")
+            ..FieldDef::new("IP", Type::String, "miami", "IPv4 address; empty if none.")
         },
-        FieldDef { default: Default::Str(""), ..FieldDef::new("DNS", Type::String, "miami", "The DNS.") },
+        FieldDef {
+            default: Default::Str(""),
+            ..FieldDef::new("netmask", Type::String, "miami", "IPv4 netmask.")
+        },
+        FieldDef {
+            default: Default::Str(""),
+            ..FieldDef::new("gateway", Type::String, "miami", "IPv4 gateway.")
+        },
+        FieldDef {
+            default: Default::Str(""),
+            ..FieldDef::new("DNS", Type::String, "miami", "Name servers, separated by commas.")
+        },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("bond_slave_of", Type::Ref("Bond"), "miami", "The bond slave of: a Bond.")
+            ..FieldDef::new("bond_slave_of", Type::Ref("Bond"), "miami", "The bond it is a member of.")
         },
         FieldDef {
             derived_from: Some(("Bond", "master")),
-            ..FieldDef::new("bond_master_of", Type::Set(&Type::Ref("Bond")), "miami", "The bond master of, as a set of references.")
+            ..FieldDef::new("bond_master_of", Type::Set(&Type::Ref("Bond")), "miami", "The bond it stands for.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("VLAN_master_of", Type::Ref("VLAN"), "miami", "The VLAN master of: a VLAN.")
+            ..FieldDef::new("VLAN_master_of", Type::Ref("VLAN"), "miami", "The VLAN it stands for.")
         },
         FieldDef {
             derived_from: Some(("VLAN", "tagged_PIF")),
-            ..FieldDef::new("VLAN_slave_of", Type::Set(&Type::Ref("VLAN")), "miami", "The VLAN slave of, as a set of references.")
+            ..FieldDef::new("VLAN_slave_of", Type::Set(&Type::Ref("VLAN")), "miami", "VLANs whose traffic it carries.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("management", Type::Bool, "miami", "True if management.")
+            ..FieldDef::new("management", Type::Bool, "miami", "True if it carries the host's management.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
@@ -166,61 +172,64 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("disallow_unplug", Type::Bool, "orlando", "True if disallow unplug.")
+            ..FieldDef::new("disallow_unplug", Type::Bool, "orlando", "True if it must stay up.")
         },
         FieldDef {
             derived_from: Some(("tunnel", "access_PIF")),
-            ..FieldDef::new("tunnel_access_PIF_of", Type::Set(&Type::Ref("tunnel")), "cowley", "The tunnel access PIF of, as a set of references.")
+            ..FieldDef::new("tunnel_access_PIF_of", Type::Set(&Type::Ref("tunnel")), "cowley", "The tunnel it stands for.")
         },
         FieldDef {
             derived_from: Some(("tunnel", "transport_PIF")),
-            ..FieldDef::new("tunnel_transport_PIF_of", Type::Set(&Type::Ref("tunnel")), "cowley", "The tunnel transport PIF of, as a set of references.")
+            ..FieldDef::new("tunnel_transport_PIF_of", Type::Set(&Type::Ref("tunnel")), "cowley", "Tunnels whose traffic it carries.")
         },
         FieldDef {
             default: Default::Str("None"),
-            ..FieldDef::new("ipv6_configuration_mode", Type::Enum(&enums::IPV6_CONFIGURATION_MODE), "tampa", "The ipv6 configuration mode.")
+            ..FieldDef::new("ipv6_configuration_mode", Type::Enum(&enums::IPV6_CONFIGURATION_MODE), "tampa", "How it gets its IPv6 address.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("IPv6", Type::Set(&Type::String), "tampa", "The set of IPv6.")
+            ..FieldDef::new("IPv6", Type::Set(&Type::String), "tampa", "IPv6 addresses.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("ipv6_gateway", Type::String, "tampa", "The ipv6 gateway.")
+            ..FieldDef::new("ipv6_gateway", Type::String, "tampa", "IPv6 gateway.")
         },
         FieldDef {
             default: Default::Str("IPv4"),
-            ..FieldDef::new("primary_address_type", Type::Enum(&enums::PRIMARY_ADDRESS_TYPE), "tampa", "The primary address type.")
+            ..FieldDef::new("primary_address_type", Type::Enum(&enums::PRIMARY_ADDRESS_TYPE), "tampa", "Which kind of address the host goes by.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Bool(true),
-            ..FieldDef::new("managed", Type::Bool, "vgpu-productisation", "True if managed.")
+            ..FieldDef::new("managed", Type::Bool, "vgpu-productisation", "True if the pool brings it up and down.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("properties", Type::Map(&Type::String, &Type::String), "creedence", "The properties, as keys and values.")
+            ..FieldDef::new("properties", Type::Map(&Type::String, &Type::String), "creedence", "Further settings, such as `gro`.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("capabilities", Type::Set(&Type::String), "dundee", "What this can do.")
+            ..FieldDef::new("capabilities", Type::Set(&Type::String), "dundee", "What the hardware can do.")
         },
         FieldDef {
             default: Default::Str("unknown"),
-            ..FieldDef::new("igmp_snooping_status", Type::Enum(&enums::PIF_IGMP_STATUS), "inverness", "The igmp snooping status.")
+            ..FieldDef::new("igmp_snooping_status", Type::Enum(&enums::PIF_IGMP_STATUS), "inverness", "Whether its bridge follows IGMP.")
         },
         FieldDef {
             derived_from: Some(("network_sriov", "physical_PIF")),
-            ..FieldDef::new("sriov_physical_PIF_of", Type::Set(&Type::Ref("network_sriov")), "kolkata", "The sriov physical PIF of, as a set of references.")
+            ..FieldDef::new("sriov_physical_PIF_of", Type::Set(&Type::Ref("network_sriov")), "kolkata", "SR-IOV networks that use its hardware.")
         },
         FieldDef {
             derived_from: Some(("network_sriov", "logical_PIF")),
-            ..FieldDef::new("sriov_logical_PIF_of", Type::Set(&Type::Ref("network_sriov")), "kolkata", "The sriov logical PIF of, as a set of references.")
+            ..FieldDef::new("sriov_logical_PIF_of", Type::Set(&Type::Ref("network_sriov")), "kolkata", "The SR-IOV network it stands for.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("PCI", Type::Ref("PCI"), "kolkata", "The PCI it belongs to.")
+            ..FieldDef::new("PCI", Type::Ref("PCI"), "kolkata", "The PCI device behind it.")
         },
-        FieldDef { internal: true, ..FieldDef::new("device_name", Type::String, "rio", "The device name.") },
+        FieldDef {
+            internal: true,
+            ..FieldDef::new("device_name", Type::String, "rio", "Name of the device, kept while it is away.")
+        },
     ],
 };
 
@@ -230,78 +239,78 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("PIF"))];
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "db_forget", "PIF.db_forget", "orlando", "Dbs forget of the PIF.")
+        ..MessageDef::new(CLASS, "db_forget", "PIF.db_forget", "orlando", "Removes the record.")
     },
     MessageDef {
         params: &[ParamDef::new("device", Type::String), ParamDef::new("network", Type::Ref("network")), ParamDef::new("host", Type::Ref("host")), ParamDef::new("MAC", Type::String), ParamDef::new("MTU", Type::Int), ParamDef::new("VLAN", Type::Int), ParamDef::new("physical", Type::Bool), ParamDef::new("ip_configuration_mode", Type::Enum(&enums::IP_CONFIGURATION_MODE)), ParamDef::new("IP", Type::String), ParamDef::new("netmask", Type::String), ParamDef::new("gateway", Type::String), ParamDef::new("DNS", Type::String), ParamDef::new("bond_slave_of", Type::Ref("Bond")), ParamDef::new("VLAN_master_of", Type::Ref("VLAN")), ParamDef::new("management", Type::Bool), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String)), ParamDef::optional("disallow_unplug", Type::Bool, Default::Bool(false)), ParamDef::optional("ipv6_configuration_mode", Type::Enum(&enums::IPV6_CONFIGURATION_MODE), Default::Str("None")), ParamDef::optional("IPv6", Type::Set(&Type::String), Default::EmptySet), ParamDef::optional("ipv6_gateway", Type::String, Default::Str("")), ParamDef::optional("primary_address_type", Type::Enum(&enums::PRIMARY_ADDRESS_TYPE), Default::Str("IPv4")), ParamDef::optional("managed", Type::Bool, Default::Bool(true)), ParamDef::optional("properties", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
         result: Type::Ref("PIF"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "db_introduce", "PIF.db_introduce", "orlando", "Dbs introduce of the PIF.")
+        ..MessageDef::new(CLASS, "db_introduce", "PIF.db_introduce", "orlando", "Makes the record, for tools.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, errors: &["PIF_TUNNEL_STILL_EXISTS", "CLUSTERING_ENABLED"],
         is_async: true,
-        ..MessageDef::new(CLASS, "forget", "PIF.forget", "miami", "Removes the PIF from the database, leaving what it stands for.")
+        ..MessageDef::new(CLASS, "forget", "PIF.forget", "miami", "Removes the record of hardware.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("MAC", Type::String), ParamDef::new("device", Type::String), ParamDef::optional("managed", Type::Bool, Default::Bool(true))],
         result: Type::Ref("PIF"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "introduce", "PIF.introduce", "miami", "Makes an existing PIF known to the pool.")
+        ..MessageDef::new(CLASS, "introduce", "PIF.introduce", "miami", "Makes the record of hardware that is there.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, errors: &["TRANSPORT_PIF_NOT_CONFIGURED"], is_async: true,
-        ..MessageDef::new(CLASS, "plug", "PIF.plug", "miami", "Plugs the PIF.")
+        ..MessageDef::new(CLASS, "plug", "PIF.plug", "miami", "Brings it up.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("PIF")), ParamDef::new("mode", Type::Enum(&enums::IP_CONFIGURATION_MODE)), ParamDef::new("IP", Type::String), ParamDef::new("netmask", Type::String), ParamDef::new("gateway", Type::String), ParamDef::new("DNS", Type::String)],
         role: Role::PoolOperator, errors: &["CLUSTERING_ENABLED"], is_async: true,
-        ..MessageDef::new(CLASS, "reconfigure_ip", "PIF.reconfigure_ip", "miami", "Reconfigures IP of the PIF.")
+        ..MessageDef::new(CLASS, "reconfigure_ip", "PIF.reconfigure_ip", "miami", "Changes how it gets its IPv4 address.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("PIF")), ParamDef::new("mode", Type::Enum(&enums::IPV6_CONFIGURATION_MODE)), ParamDef::new("IPv6", Type::String), ParamDef::new("gateway", Type::String), ParamDef::new("DNS", Type::String)],
         role: Role::PoolOperator, errors: &["CLUSTERING_ENABLED"], is_async: true,
-        ..MessageDef::new(CLASS, "reconfigure_ipv6", "PIF.reconfigure_ipv6", "tampa", "Reconfigures ipv6 of the PIF.")
+        ..MessageDef::new(CLASS, "reconfigure_ipv6", "PIF.reconfigure_ipv6", "tampa", "Changes how it gets its IPv6 address.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "scan", "PIF.scan", "miami", "Scans the PIF.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("PIF")), ParamDef::new("value", Type::Bool)],
-        role: Role::PoolOperator, errors: &["OTHER_OPERATION_IN_PROGRESS", "CLUSTERING_ENABLED"],
-        is_async: true,
-        ..MessageDef::new(CLASS, "set_disallow_unplug", "PIF.set_disallow_unplug", "orlando", "Sets disallow unplug of the PIF.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("PIF")), ParamDef::new("primary_address_type", Type::Enum(&enums::PRIMARY_ADDRESS_TYPE))],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_primary_address_type", "PIF.set_primary_address_type", "tampa", "Sets primary address type of the PIF.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("PIF")), ParamDef::new("name", Type::String), ParamDef::new("value", Type::String)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_property", "PIF.set_property", "creedence", "Sets property of the PIF.")
+        ..MessageDef::new(CLASS, "scan", "PIF.scan", "miami", "Looks for hardware, and makes and forgets records.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator,
         errors: &["HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN", "VIF_IN_USE", "PIF_DOES_NOT_ALLOW_UNPLUG", "PIF_HAS_FCOE_SR_IN_USE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "unplug", "PIF.unplug", "miami", "Unplugs the PIF.")
+        ..MessageDef::new(CLASS, "unplug", "PIF.unplug", "miami", "Takes it down.")
     },
     MessageDef {
-        params: &[ParamDef::new("device", Type::String), ParamDef::new("network", Type::Ref("network")), ParamDef::new("host", Type::Ref("host")), ParamDef::new("MAC", Type::String), ParamDef::new("MTU", Type::Int), ParamDef::new("VLAN", Type::Int), ParamDef::new("physical", Type::Bool), ParamDef::new("ip_configuration_mode", Type::Enum(&enums::IP_CONFIGURATION_MODE)), ParamDef::new("IP", Type::String), ParamDef::new("netmask", Type::String), ParamDef::new("gateway", Type::String), ParamDef::new("DNS", Type::String), ParamDef::new("bond_slave_of", Type::Ref("Bond")), ParamDef::new("VLAN_master_of", Type::Ref("VLAN")), ParamDef::new("management", Type::Bool), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String)), ParamDef::optional("disallow_unplug", Type::Bool, Default::Bool(false)), ParamDef::optional("ipv6_configuration_mode", Type::Enum(&enums::IPV6_CONFIGURATION_MODE), Default::Str("None")), ParamDef::optional("IPv6", Type::Set(&Type::String), Default::EmptySet), ParamDef::optional("ipv6_gateway", Type::String, Default::Str("")), ParamDef::optional("primary_address_type", Type::Enum(&enums::PRIMARY_ADDRESS_TYPE), Default::Str("IPv4")), ParamDef::optional("managed", Type::Bool, Default::Bool(true)), ParamDef::optional("properties", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
-        result: Type::Ref("PIF"), role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "pool_introduce", "PIF.pool_introduce", "rio", "Pools introduce of the PIF.")
+        params: &[ParamDef::new("self", Type::Ref("PIF")), ParamDef::new("value", Type::Bool)],
+        role: Role::PoolOperator, errors: &["OTHER_OPERATION_IN_PROGRESS", "CLUSTERING_ENABLED"],
+        is_async: true,
+        ..MessageDef::new(CLASS, "set_disallow_unplug", "PIF.set_disallow_unplug", "orlando", "Says whether it must stay up.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("PIF")), ParamDef::new("primary_address_type", Type::Enum(&enums::PRIMARY_ADDRESS_TYPE))],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_primary_address_type", "PIF.set_primary_address_type", "tampa", "Says which kind of address the host goes by.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("PIF")), ParamDef::new("name", Type::String), ParamDef::new("value", Type::String)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_property", "PIF.set_property", "creedence", "Changes a further setting.")
     },
     MessageDef {
         params: &[ParamDef::new("device", Type::String), ParamDef::new("network", Type::Ref("network")), ParamDef::new("host", Type::Ref("host")), ParamDef::new("VLAN", Type::Int)],
         result: Type::Ref("PIF"), role: Role::PoolOperator, errors: &["VLAN_TAG_INVALID"], is_async: true,
         deprecated: true,
-        ..MessageDef::new(CLASS, "create_VLAN", "PIF.create_VLAN", "rio", "Creates VLAN of the PIF.")
+        ..MessageDef::new(CLASS, "create_VLAN", "PIF.create_VLAN", "rio", "Makes a VLAN on a device of a host; see `VLAN.create`.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, errors: &["PIF_IS_PHYSICAL"], is_async: true,
         deprecated: true,
-        ..MessageDef::new(CLASS, "destroy", "PIF.destroy", "rio", "Destroys the PIF.")
+        ..MessageDef::new(CLASS, "destroy", "PIF.destroy", "rio", "Destroys a VLAN's or bond's interface; see their own destroy.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("device", Type::String), ParamDef::new("network", Type::Ref("network")), ParamDef::new("host", Type::Ref("host")), ParamDef::new("MAC", Type::String), ParamDef::new("MTU", Type::Int), ParamDef::new("VLAN", Type::Int), ParamDef::new("physical", Type::Bool), ParamDef::new("ip_configuration_mode", Type::Enum(&enums::IP_CONFIGURATION_MODE)), ParamDef::new("IP", Type::String), ParamDef::new("netmask", Type::String), ParamDef::new("gateway", Type::String), ParamDef::new("DNS", Type::String), ParamDef::new("bond_slave_of", Type::Ref("Bond")), ParamDef::new("VLAN_master_of", Type::Ref("VLAN")), ParamDef::new("management", Type::Bool), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String)), ParamDef::optional("disallow_unplug", Type::Bool, Default::Bool(false)), ParamDef::optional("ipv6_configuration_mode", Type::Enum(&enums::IPV6_CONFIGURATION_MODE), Default::Str("None")), ParamDef::optional("IPv6", Type::Set(&Type::String), Default::EmptySet), ParamDef::optional("ipv6_gateway", Type::String, Default::Str("")), ParamDef::optional("primary_address_type", Type::Enum(&enums::PRIMARY_ADDRESS_TYPE), Default::Str("IPv4")), ParamDef::optional("managed", Type::Bool, Default::Bool(true)), ParamDef::optional("properties", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
+        result: Type::Ref("PIF"), role: Role::PoolOperator, is_async: true, hidden: true,
+        ..MessageDef::new(CLASS, "pool_introduce", "PIF.pool_introduce", "rio", "Makes the record, for the pool itself.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -499,27 +508,27 @@ impl<'a> Pif<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// Name of the device.
+    /// Name the host knows it by, such as `eth0`.
     pub fn device(&self) -> &'a str {
         view::text(self.0, 1)
     }
-    /// The network this belongs to.
+    /// The network it is part of.
     pub fn network(&self) -> crate::Ref {
         view::reference(self.0, 2)
     }
-    /// The host this belongs to.
+    /// The host it is on.
     pub fn host(&self) -> crate::Ref {
         view::reference(self.0, 3)
     }
-    /// The MAC.
+    /// MAC address.
     pub fn mac(&self) -> &'a str {
         view::text(self.0, 4)
     }
-    /// The MTU, a number.
+    /// Largest packet in bytes.
     pub fn mtu(&self) -> i64 {
         view::int(self.0, 5)
     }
-    /// The VLAN, a number.
+    /// VLAN tag; -1 for none.
     pub fn vlan(&self) -> i64 {
         view::int(self.0, 6)
     }
@@ -527,51 +536,51 @@ impl<'a> Pif<'a> {
     pub fn metrics(&self) -> crate::Ref {
         view::reference(self.0, 7)
     }
-    /// True if physical.
+    /// True for a piece of hardware.
     pub fn physical(&self) -> bool {
         view::truth(self.0, 8)
     }
-    /// True while attached.
+    /// True while it is up.
     pub fn currently_attached(&self) -> bool {
         view::truth(self.0, 9)
     }
-    /// The IP configuration mode.
+    /// How it gets its IPv4 address.
     pub fn ip_configuration_mode(&self) -> enums::IpConfigurationMode {
         enums::IpConfigurationMode::parse(view::text(self.0, 10)).unwrap_or(enums::IpConfigurationMode::None)
     }
-    /// The IP.
+    /// IPv4 address; empty if none.
     pub fn ip(&self) -> &'a str {
         view::text(self.0, 11)
     }
-    /// The netmask.
+    /// IPv4 netmask.
     pub fn netmask(&self) -> &'a str {
         view::text(self.0, 12)
     }
-    /// The gateway.
+    /// IPv4 gateway.
     pub fn gateway(&self) -> &'a str {
         view::text(self.0, 13)
     }
-    /// The DNS.
+    /// Name servers, separated by commas.
     pub fn dns(&self) -> &'a str {
         view::text(self.0, 14)
     }
-    /// The bond slave of: a Bond.
+    /// The bond it is a member of.
     pub fn bond_slave_of(&self) -> crate::Ref {
         view::reference(self.0, 15)
     }
-    /// The bond master of, as a set of references.
+    /// The bond it stands for.
     pub fn bond_master_of(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 16)
     }
-    /// The VLAN master of: a VLAN.
+    /// The VLAN it stands for.
     pub fn vlan_master_of(&self) -> crate::Ref {
         view::reference(self.0, 17)
     }
-    /// The VLAN slave of, as a set of references.
+    /// VLANs whose traffic it carries.
     pub fn vlan_slave_of(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 18)
     }
-    /// True if management.
+    /// True if it carries the host's management.
     pub fn management(&self) -> bool {
         view::truth(self.0, 19)
     }
@@ -579,63 +588,63 @@ impl<'a> Pif<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 20)
     }
-    /// True if disallow unplug.
+    /// True if it must stay up.
     pub fn disallow_unplug(&self) -> bool {
         view::truth(self.0, 21)
     }
-    /// The tunnel access PIF of, as a set of references.
+    /// The tunnel it stands for.
     pub fn tunnel_access_pif_of(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 22)
     }
-    /// The tunnel transport PIF of, as a set of references.
+    /// Tunnels whose traffic it carries.
     pub fn tunnel_transport_pif_of(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 23)
     }
-    /// The ipv6 configuration mode.
+    /// How it gets its IPv6 address.
     pub fn ipv6_configuration_mode(&self) -> enums::Ipv6ConfigurationMode {
         enums::Ipv6ConfigurationMode::parse(view::text(self.0, 24)).unwrap_or(enums::Ipv6ConfigurationMode::None)
     }
-    /// The set of IPv6.
+    /// IPv6 addresses.
     pub fn ipv6(&self) -> &'a [Value] {
         view::set(self.0, 25)
     }
-    /// The ipv6 gateway.
+    /// IPv6 gateway.
     pub fn ipv6_gateway(&self) -> &'a str {
         view::text(self.0, 26)
     }
-    /// The primary address type.
+    /// Which kind of address the host goes by.
     pub fn primary_address_type(&self) -> enums::PrimaryAddressType {
         enums::PrimaryAddressType::parse(view::text(self.0, 27)).unwrap_or(enums::PrimaryAddressType::IPv4)
     }
-    /// True if managed.
+    /// True if the pool brings it up and down.
     pub fn managed(&self) -> bool {
         view::truth(self.0, 28)
     }
-    /// The properties, as keys and values.
+    /// Further settings, such as `gro`.
     pub fn properties(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 29)
     }
-    /// What this can do.
+    /// What the hardware can do.
     pub fn capabilities(&self) -> &'a [Value] {
         view::set(self.0, 30)
     }
-    /// The igmp snooping status.
+    /// Whether its bridge follows IGMP.
     pub fn igmp_snooping_status(&self) -> enums::PifIgmpStatus {
         enums::PifIgmpStatus::parse(view::text(self.0, 31)).unwrap_or(enums::PifIgmpStatus::Unknown)
     }
-    /// The sriov physical PIF of, as a set of references.
+    /// SR-IOV networks that use its hardware.
     pub fn sriov_physical_pif_of(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 32)
     }
-    /// The sriov logical PIF of, as a set of references.
+    /// The SR-IOV network it stands for.
     pub fn sriov_logical_pif_of(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 33)
     }
-    /// The PCI it belongs to.
+    /// The PCI device behind it.
     pub fn pci(&self) -> crate::Ref {
         view::reference(self.0, 34)
     }
-    /// The device name.
+    /// Name of the device, kept while it is away.
     pub fn device_name(&self) -> &'a str {
         view::text(self.0, 35)
     }
@@ -873,6 +882,22 @@ pub mod params {
         }
     }
 
+    /// Arguments of `PIF.unplug`.
+    #[derive(Clone, Debug)]
+    pub struct Unplug {
+        /// `PIF ref`
+        pub this: crate::Ref,
+    }
+
+    impl Unplug {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
     /// Arguments of `PIF.set_disallow_unplug`.
     #[derive(Clone, Debug)]
     pub struct SetDisallowUnplug {
@@ -933,14 +958,39 @@ pub mod params {
         }
     }
 
-    /// Arguments of `PIF.unplug`.
+    /// Arguments of `PIF.create_VLAN`.
     #[derive(Clone, Debug)]
-    pub struct Unplug {
+    pub struct CreateVlan {
+        /// `string`
+        pub device: String,
+        /// `network ref`
+        pub network: crate::Ref,
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `int`
+        pub vlan: i64,
+    }
+
+    impl CreateVlan {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                device: args.text(0)?.to_owned(),
+                network: args.reference(1)?,
+                host: args.reference(2)?,
+                vlan: args.int(3)?,
+            })
+        }
+    }
+
+    /// Arguments of `PIF.destroy`.
+    #[derive(Clone, Debug)]
+    pub struct Destroy {
         /// `PIF ref`
         pub this: crate::Ref,
     }
 
-    impl Unplug {
+    impl Destroy {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
@@ -1027,47 +1077,6 @@ pub mod params {
                 primary_address_type: crate::view::member(args, 20, "primary_address_type", crate::generated::enums::PrimaryAddressType::parse)?,
                 managed: args.truth(21)?,
                 properties: args.at(22)?.clone(),
-            })
-        }
-    }
-
-    /// Arguments of `PIF.create_VLAN`.
-    #[derive(Clone, Debug)]
-    pub struct CreateVlan {
-        /// `string`
-        pub device: String,
-        /// `network ref`
-        pub network: crate::Ref,
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `int`
-        pub vlan: i64,
-    }
-
-    impl CreateVlan {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                device: args.text(0)?.to_owned(),
-                network: args.reference(1)?,
-                host: args.reference(2)?,
-                vlan: args.int(3)?,
-            })
-        }
-    }
-
-    /// Arguments of `PIF.destroy`.
-    #[derive(Clone, Debug)]
-    pub struct Destroy {
-        /// `PIF ref`
-        pub this: crate::Ref,
-    }
-
-    impl Destroy {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
             })
         }
     }

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PIF_metrics`: a PIF metrics of the pool.
+/// The class `PIF_metrics`: Link, speed and hardware of a host's network interface.
 pub const CLASS: ClassId = ClassId(25);
 
 /// Unique identifier of the object. `string`.
@@ -43,7 +43,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PIF metrics of the pool.",
+    doc: "Link, speed and hardware of a host's network interface.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

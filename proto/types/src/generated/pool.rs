@@ -4,142 +4,142 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `pool`: a pool of the pool.
+/// The class `pool`: the pool as a whole: there is exactly one.
 pub const CLASS: ClassId = ClassId(6);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// Name shown to people; need not be unique. `string`.
+/// Name of the pool; may be empty. `string`.
 pub const NAME_LABEL: Field = Field { class: CLASS, index: 1 };
 /// Free text about the object. `string`.
 pub const NAME_DESCRIPTION: Field = Field { class: CLASS, index: 2 };
-/// The master: a host. `host ref`.
+/// The host that leads the pool and serves the API. `host ref`.
 pub const MASTER: Field = Field { class: CLASS, index: 3 };
-/// The default SR: a SR. `SR ref`.
+/// Where disks go when nobody says. `SR ref`.
 pub const DEFAULT_SR: Field = Field { class: CLASS, index: 4 };
-/// The suspend image SR: a SR. `SR ref`.
+/// Where suspended VMs go when nobody says. `SR ref`.
 pub const SUSPEND_IMAGE_SR: Field = Field { class: CLASS, index: 5 };
-/// The crash dump SR: a SR. `SR ref`.
+/// Where crash dumps go when nobody says. `SR ref`.
 pub const CRASH_DUMP_SR: Field = Field { class: CLASS, index: 6 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 7 };
-/// True if HA enabled. `bool`.
+/// True while high availability is on. `bool`.
 pub const HA_ENABLED: Field = Field { class: CLASS, index: 8 };
-/// The HA configuration, as keys and values. `(string -> string) map`.
+/// Settings of high availability. `(string -> string) map`.
 pub const HA_CONFIGURATION: Field = Field { class: CLASS, index: 9 };
-/// The set of HA statefiles. `string set`.
+/// Disks that hold the heartbeats. `string set`.
 pub const HA_STATEFILES: Field = Field { class: CLASS, index: 10 };
-/// The HA host failures to tolerate, a number. `int`.
+/// How many hosts may fail at once with every protected VM restarted. `int`.
 pub const HA_HOST_FAILURES_TO_TOLERATE: Field = Field { class: CLASS, index: 11 };
-/// The HA plan exists for, a number. `int`.
+/// How many hosts may fail at once as things stand. `int`.
 pub const HA_PLAN_EXISTS_FOR: Field = Field { class: CLASS, index: 12 };
-/// True if HA allow overcommit. `bool`.
+/// True if operations are allowed that make the plan fail. `bool`.
 pub const HA_ALLOW_OVERCOMMIT: Field = Field { class: CLASS, index: 13 };
-/// True if HA overcommitted. `bool`.
+/// True if the plan cannot cover the failures to tolerate. `bool`.
 pub const HA_OVERCOMMITTED: Field = Field { class: CLASS, index: 14 };
 /// Attached blobs by name. `(string -> blob ref) map`.
 pub const BLOBS: Field = Field { class: CLASS, index: 15 };
 /// Words by which people group objects. `string set`.
 pub const TAGS: Field = Field { class: CLASS, index: 16 };
-/// The gui config, as keys and values. `(string -> string) map`.
+/// Settings that graphical clients share. `(string -> string) map`.
 pub const GUI_CONFIG: Field = Field { class: CLASS, index: 17 };
-/// The health check config, as keys and values. `(string -> string) map`.
+/// Settings of the health check. `(string -> string) map`.
 pub const HEALTH_CHECK_CONFIG: Field = Field { class: CLASS, index: 18 };
-/// The workload balancing URL. `string`.
+/// Address of the workload balancing server. `string`.
 pub const WLB_URL: Field = Field { class: CLASS, index: 19 };
-/// The workload balancing username. `string`.
+/// Name by which the pool logs in to workload balancing. `string`.
 pub const WLB_USERNAME: Field = Field { class: CLASS, index: 20 };
-/// True if workload balancing enabled. `bool`.
+/// True if placement asks workload balancing. `bool`.
 pub const WLB_ENABLED: Field = Field { class: CLASS, index: 21 };
-/// True if workload balancing verify cert. `bool`.
+/// True if the workload balancing server must prove itself by certificate. `bool`.
 pub const WLB_VERIFY_CERT: Field = Field { class: CLASS, index: 22 };
-/// True if redo log enabled. `bool`.
+/// True if changes are also written to a disk on shared storage. `bool`.
 pub const REDO_LOG_ENABLED: Field = Field { class: CLASS, index: 23 };
-/// The redo log VDI: a VDI. `VDI ref`.
+/// The disk that takes those changes. `VDI ref`.
 pub const REDO_LOG_VDI: Field = Field { class: CLASS, index: 24 };
-/// The vswitch controller. `string`.
+/// Address of the controller of the virtual switches. `string`.
 pub const VSWITCH_CONTROLLER: Field = Field { class: CLASS, index: 25 };
-/// The restrictions, as keys and values. `(string -> string) map`.
+/// Features that the licence holds back, by name. `(string -> string) map`.
 pub const RESTRICTIONS: Field = Field { class: CLASS, index: 26 };
-/// The metadata VDIs, as a set of references. `VDI ref set`.
+/// Disks known to hold the metadata of a pool. `VDI ref set`.
 pub const METADATA_VDIS: Field = Field { class: CLASS, index: 27 };
-/// The HA cluster stack. `string`.
+/// What keeps the hosts in touch for high availability. `string`.
 pub const HA_CLUSTER_STACK: Field = Field { class: CLASS, index: 28 };
 /// Operations that could begin now. `enum pool_allowed_operations set`.
 pub const ALLOWED_OPERATIONS: Field = Field { class: CLASS, index: 29 };
 /// Operations under way, by task. `(string -> enum pool_allowed_operations) map`.
 pub const CURRENT_OPERATIONS: Field = Field { class: CLASS, index: 30 };
-/// The guest agent config, as keys and values. `(string -> string) map`.
+/// Settings that guests may read. `(string -> string) map`.
 pub const GUEST_AGENT_CONFIG: Field = Field { class: CLASS, index: 31 };
-/// The CPU info, as keys and values. `(string -> string) map`.
+/// Features of processors that every host of the pool has. `(string -> string) map`.
 pub const CPU_INFO: Field = Field { class: CLASS, index: 32 };
-/// True if policy no vendor device. `bool`.
+/// True if new VMs lack the device that brings Windows drivers. `bool`.
 pub const POLICY_NO_VENDOR_DEVICE: Field = Field { class: CLASS, index: 33 };
-/// True if live patching disabled. `bool`.
+/// True if running hosts are not patched. `bool`.
 pub const LIVE_PATCHING_DISABLED: Field = Field { class: CLASS, index: 34 };
-/// True if igmp snooping enabled. `bool`.
+/// True if bridges follow IGMP. `bool`.
 pub const IGMP_SNOOPING_ENABLED: Field = Field { class: CLASS, index: 35 };
-/// The uefi certificates. `string`.
+/// Secure Boot certificates that VMs get, as a tarball in base64. `string`.
 pub const UEFI_CERTIFICATES: Field = Field { class: CLASS, index: 36 };
-/// The custom uefi certificates. `string`.
+/// Secure Boot certificates that replace the default ones. `string`.
 pub const CUSTOM_UEFI_CERTIFICATES: Field = Field { class: CLASS, index: 37 };
-/// True if it is psr pending. `bool`.
+/// True while the pool's secret is being changed. `bool`.
 pub const IS_PSR_PENDING: Field = Field { class: CLASS, index: 38 };
-/// True if TLS verification enabled. `bool`.
+/// True if hosts check each other's certificates. `bool`.
 pub const TLS_VERIFICATION_ENABLED: Field = Field { class: CLASS, index: 39 };
-/// The repositories, as a set of references. `Repository ref set`.
+/// Repositories that updates come from. `Repository ref set`.
 pub const REPOSITORIES: Field = Field { class: CLASS, index: 40 };
-/// True if client certificate auth enabled. `bool`.
+/// True if clients may prove themselves by certificate. `bool`.
 pub const CLIENT_CERTIFICATE_AUTH_ENABLED: Field = Field { class: CLASS, index: 41 };
-/// The client certificate auth name. `string`.
+/// Name that such a certificate must bear. `string`.
 pub const CLIENT_CERTIFICATE_AUTH_NAME: Field = Field { class: CLASS, index: 42 };
-/// The repository proxy URL. `string`.
+/// Proxy on the way to the repositories. `string`.
 pub const REPOSITORY_PROXY_URL: Field = Field { class: CLASS, index: 43 };
-/// The repository proxy username. `string`.
+/// Name for the proxy. `string`.
 pub const REPOSITORY_PROXY_USERNAME: Field = Field { class: CLASS, index: 44 };
-/// The repository proxy password: a secret. `secret ref`.
+/// Password for the proxy. `secret ref`.
 pub const REPOSITORY_PROXY_PASSWORD: Field = Field { class: CLASS, index: 45 };
-/// True if migration compression. `bool`.
+/// True if migrations are compressed unless told otherwise. `bool`.
 pub const MIGRATION_COMPRESSION: Field = Field { class: CLASS, index: 46 };
-/// True if coordinator bias. `bool`.
+/// True if the master is the last host to be given VMs. `bool`.
 pub const COORDINATOR_BIAS: Field = Field { class: CLASS, index: 47 };
-/// The local auth max threads, a number. `int`.
+/// How many logins of local users may be checked at once. `int`.
 pub const LOCAL_AUTH_MAX_THREADS: Field = Field { class: CLASS, index: 48 };
-/// The ext auth max threads, a number. `int`.
+/// How many logins of subjects may be checked at once. `int`.
 pub const EXT_AUTH_MAX_THREADS: Field = Field { class: CLASS, index: 49 };
-/// True if ext auth cache enabled. `bool`.
+/// True if successful logins of subjects are remembered. `bool`.
 pub const EXT_AUTH_CACHE_ENABLED: Field = Field { class: CLASS, index: 50 };
-/// The ext auth cache size, a number. `int`.
+/// How many logins are remembered. `int`.
 pub const EXT_AUTH_CACHE_SIZE: Field = Field { class: CLASS, index: 51 };
-/// The ext auth cache expiry, a number. `int`.
+/// For how many seconds a login is remembered. `int`.
 pub const EXT_AUTH_CACHE_EXPIRY: Field = Field { class: CLASS, index: 52 };
-/// The telemetry uuid: a secret. `secret ref`.
+/// Identifier under which telemetry is sent. `secret ref`.
 pub const TELEMETRY_UUID: Field = Field { class: CLASS, index: 53 };
-/// The telemetry frequency. `enum telemetry_frequency`.
+/// How often telemetry is collected. `enum telemetry_frequency`.
 pub const TELEMETRY_FREQUENCY: Field = Field { class: CLASS, index: 54 };
-/// Time of telemetry next collection. `datetime`.
+/// Earliest time of the next collection. `datetime`.
 pub const TELEMETRY_NEXT_COLLECTION: Field = Field { class: CLASS, index: 55 };
-/// Time of last update sync. `datetime`.
+/// When updates were last fetched. `datetime`.
 pub const LAST_UPDATE_SYNC: Field = Field { class: CLASS, index: 56 };
-/// The update sync frequency. `enum update_sync_frequency`.
+/// How often updates are fetched. `enum update_sync_frequency`.
 pub const UPDATE_SYNC_FREQUENCY: Field = Field { class: CLASS, index: 57 };
-/// The update sync day, a number. `int`.
+/// Day of the week on which updates are fetched. `int`.
 pub const UPDATE_SYNC_DAY: Field = Field { class: CLASS, index: 58 };
-/// True if update sync enabled. `bool`.
+/// True if updates are fetched by themselves. `bool`.
 pub const UPDATE_SYNC_ENABLED: Field = Field { class: CLASS, index: 59 };
-/// The recommendations, as keys and values. `(string -> string) map`.
+/// Limits that clients should keep to. `(string -> string) map`.
 pub const RECOMMENDATIONS: Field = Field { class: CLASS, index: 60 };
-/// The license server, as keys and values. `(string -> string) map`.
+/// Where licences come from: address and port. `(string -> string) map`.
 pub const LICENSE_SERVER: Field = Field { class: CLASS, index: 61 };
-/// True if HA reboot VM on internal shutdown. `bool`.
+/// True if a protected VM that powers itself off is started again. `bool`.
 pub const HA_REBOOT_VM_ON_INTERNAL_SHUTDOWN: Field = Field { class: CLASS, index: 62 };
-/// True if limit console sessions. `bool`.
+/// True if a console takes one client at a time. `bool`.
 pub const LIMIT_CONSOLE_SESSIONS: Field = Field { class: CLASS, index: 63 };
-/// The VM console idle timeout, a number. `int`.
+/// After how many idle seconds a console is closed; 0 means never. `int`.
 pub const VM_CONSOLE_IDLE_TIMEOUT: Field = Field { class: CLASS, index: 64 };
-/// True if auto update VM secureboot certificates. `bool`.
+/// True if VMs get newer Secure Boot certificates by themselves. `bool`.
 pub const AUTO_UPDATE_VM_SECUREBOOT_CERTIFICATES: Field = Field { class: CLASS, index: 65 };
-/// The workload balancing password: a secret. `secret ref`.
+/// Password for workload balancing. `secret ref`.
 pub const WLB_PASSWORD: Field = Field { class: CLASS, index: 66 };
 
 /// The description.
@@ -152,29 +152,29 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A pool of the pool.",
+    doc: "The pool as a whole: there is exactly one.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("name_label", Type::String, "rio", "Name shown to people; need not be unique.")
+            ..FieldDef::new("name_label", Type::String, "rio", "Name of the pool; may be empty.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
             ..FieldDef::new("name_description", Type::String, "rio", "Free text about the object.")
         },
-        FieldDef::new("master", Type::Ref("host"), "rio", "The master: a host."),
+        FieldDef::new("master", Type::Ref("host"), "rio", "The host that leads the pool and serves the API."),
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("default_SR", Type::Ref("SR"), "rio", "The default SR: a SR.")
+            ..FieldDef::new("default_SR", Type::Ref("SR"), "rio", "Where disks go when nobody says.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("suspend_image_SR", Type::Ref("SR"), "rio", "The suspend image SR: a SR.")
+            ..FieldDef::new("suspend_image_SR", Type::Ref("SR"), "rio", "Where suspended VMs go when nobody says.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("crash_dump_SR", Type::Ref("SR"), "rio", "The crash dump SR: a SR.")
+            ..FieldDef::new("crash_dump_SR", Type::Ref("SR"), "rio", "Where crash dumps go when nobody says.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
@@ -183,31 +183,31 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("ha_enabled", Type::Bool, "orlando", "True if HA enabled.")
+            ..FieldDef::new("ha_enabled", Type::Bool, "orlando", "True while high availability is on.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("ha_configuration", Type::Map(&Type::String, &Type::String), "orlando", "The HA configuration, as keys and values.")
+            ..FieldDef::new("ha_configuration", Type::Map(&Type::String, &Type::String), "orlando", "Settings of high availability.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("ha_statefiles", Type::Set(&Type::String), "orlando", "The set of HA statefiles.")
+            ..FieldDef::new("ha_statefiles", Type::Set(&Type::String), "orlando", "Disks that hold the heartbeats.")
         },
         FieldDef {
             default: Default::Int(0),
-            ..FieldDef::new("ha_host_failures_to_tolerate", Type::Int, "orlando", "The HA host failures to tolerate, a number.")
+            ..FieldDef::new("ha_host_failures_to_tolerate", Type::Int, "orlando", "How many hosts may fail at once with every protected VM restarted.")
         },
         FieldDef {
             default: Default::Int(0),
-            ..FieldDef::new("ha_plan_exists_for", Type::Int, "orlando", "The HA plan exists for, a number.")
+            ..FieldDef::new("ha_plan_exists_for", Type::Int, "orlando", "How many hosts may fail at once as things stand.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(false),
-            ..FieldDef::new("ha_allow_overcommit", Type::Bool, "orlando", "True if HA allow overcommit.")
+            ..FieldDef::new("ha_allow_overcommit", Type::Bool, "orlando", "True if operations are allowed that make the plan fail.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("ha_overcommitted", Type::Bool, "orlando", "True if HA overcommitted.")
+            ..FieldDef::new("ha_overcommitted", Type::Bool, "orlando", "True if the plan cannot cover the failures to tolerate.")
         },
         FieldDef {
             default: Default::EmptyMap,
@@ -219,51 +219,51 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
-            ..FieldDef::new("gui_config", Type::Map(&Type::String, &Type::String), "orlando", "The gui config, as keys and values.")
+            ..FieldDef::new("gui_config", Type::Map(&Type::String, &Type::String), "orlando", "Settings that graphical clients share.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
-            ..FieldDef::new("health_check_config", Type::Map(&Type::String, &Type::String), "dundee", "The health check config, as keys and values.")
+            ..FieldDef::new("health_check_config", Type::Map(&Type::String, &Type::String), "dundee", "Settings of the health check.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("wlb_url", Type::String, "george", "The workload balancing URL.")
+            ..FieldDef::new("wlb_url", Type::String, "george", "Address of the workload balancing server.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("wlb_username", Type::String, "george", "The workload balancing username.")
+            ..FieldDef::new("wlb_username", Type::String, "george", "Name by which the pool logs in to workload balancing.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(false),
-            ..FieldDef::new("wlb_enabled", Type::Bool, "george", "True if workload balancing enabled.")
+            ..FieldDef::new("wlb_enabled", Type::Bool, "george", "True if placement asks workload balancing.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(false),
-            ..FieldDef::new("wlb_verify_cert", Type::Bool, "george", "True if workload balancing verify cert.")
+            ..FieldDef::new("wlb_verify_cert", Type::Bool, "george", "True if the workload balancing server must prove itself by certificate.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("redo_log_enabled", Type::Bool, "midnight-ride", "True if redo log enabled.")
+            ..FieldDef::new("redo_log_enabled", Type::Bool, "midnight-ride", "True if changes are also written to a disk on shared storage.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("redo_log_vdi", Type::Ref("VDI"), "midnight-ride", "The redo log VDI: a VDI.")
+            ..FieldDef::new("redo_log_vdi", Type::Ref("VDI"), "midnight-ride", "The disk that takes those changes.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("vswitch_controller", Type::String, "midnight-ride", "The vswitch controller.")
+            ..FieldDef::new("vswitch_controller", Type::String, "midnight-ride", "Address of the controller of the virtual switches.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("restrictions", Type::Map(&Type::String, &Type::String), "midnight-ride", "The restrictions, as keys and values.")
+            ..FieldDef::new("restrictions", Type::Map(&Type::String, &Type::String), "midnight-ride", "Features that the licence holds back, by name.")
         },
         FieldDef {
             derived_from: Some(("VDI", "metadata_of_pool")),
-            ..FieldDef::new("metadata_VDIs", Type::Set(&Type::Ref("VDI")), "boston", "The metadata VDIs, as a set of references.")
+            ..FieldDef::new("metadata_VDIs", Type::Set(&Type::Ref("VDI")), "boston", "Disks known to hold the metadata of a pool.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("ha_cluster_stack", Type::String, "dundee", "The HA cluster stack.")
+            ..FieldDef::new("ha_cluster_stack", Type::String, "dundee", "What keeps the hosts in touch for high availability.")
         },
         FieldDef {
             default: Default::EmptySet, volatile: true,
@@ -275,147 +275,147 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("guest_agent_config", Type::Map(&Type::String, &Type::String), "dundee", "The guest agent config, as keys and values.")
+            ..FieldDef::new("guest_agent_config", Type::Map(&Type::String, &Type::String), "dundee", "Settings that guests may read.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("cpu_info", Type::Map(&Type::String, &Type::String), "dundee", "The CPU info, as keys and values.")
+            ..FieldDef::new("cpu_info", Type::Map(&Type::String, &Type::String), "dundee", "Features of processors that every host of the pool has.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(false),
-            ..FieldDef::new("policy_no_vendor_device", Type::Bool, "dundee", "True if policy no vendor device.")
+            ..FieldDef::new("policy_no_vendor_device", Type::Bool, "dundee", "True if new VMs lack the device that brings Windows drivers.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(false),
-            ..FieldDef::new("live_patching_disabled", Type::Bool, "ely", "True if live patching disabled.")
+            ..FieldDef::new("live_patching_disabled", Type::Bool, "ely", "True if running hosts are not patched.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("igmp_snooping_enabled", Type::Bool, "inverness", "True if igmp snooping enabled.")
+            ..FieldDef::new("igmp_snooping_enabled", Type::Bool, "inverness", "True if bridges follow IGMP.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str(""),
-            ..FieldDef::new("uefi_certificates", Type::String, "quebec", "The uefi certificates.")
+            ..FieldDef::new("uefi_certificates", Type::String, "quebec", "Secure Boot certificates that VMs get, as a tarball in base64.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str(""),
-            ..FieldDef::new("custom_uefi_certificates", Type::String, "24.0.0", "The custom uefi certificates.")
+            ..FieldDef::new("custom_uefi_certificates", Type::String, "24.0.0", "Secure Boot certificates that replace the default ones.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(false),
-            ..FieldDef::new("is_psr_pending", Type::Bool, "stockholm_psr", "True if it is psr pending.")
+            ..FieldDef::new("is_psr_pending", Type::Bool, "stockholm_psr", "True while the pool's secret is being changed.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("tls_verification_enabled", Type::Bool, "1.290.0", "True if TLS verification enabled.")
+            ..FieldDef::new("tls_verification_enabled", Type::Bool, "1.290.0", "True if hosts check each other's certificates.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("repositories", Type::Set(&Type::Ref("Repository")), "1.301.0", "The repositories, as a set of references.")
+            ..FieldDef::new("repositories", Type::Set(&Type::Ref("Repository")), "1.301.0", "Repositories that updates come from.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("client_certificate_auth_enabled", Type::Bool, "1.318.0", "True if client certificate auth enabled.")
+            ..FieldDef::new("client_certificate_auth_enabled", Type::Bool, "1.318.0", "True if clients may prove themselves by certificate.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("client_certificate_auth_name", Type::String, "1.318.0", "The client certificate auth name.")
+            ..FieldDef::new("client_certificate_auth_name", Type::String, "1.318.0", "Name that such a certificate must bear.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("repository_proxy_url", Type::String, "21.3.0", "The repository proxy URL.")
+            ..FieldDef::new("repository_proxy_url", Type::String, "21.3.0", "Proxy on the way to the repositories.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("repository_proxy_username", Type::String, "21.3.0", "The repository proxy username.")
+            ..FieldDef::new("repository_proxy_username", Type::String, "21.3.0", "Name for the proxy.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("repository_proxy_password", Type::Ref("secret"), "21.3.0", "The repository proxy password: a secret.")
+            ..FieldDef::new("repository_proxy_password", Type::Ref("secret"), "21.3.0", "Password for the proxy.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(false),
-            ..FieldDef::new("migration_compression", Type::Bool, "22.33.0", "True if migration compression.")
+            ..FieldDef::new("migration_compression", Type::Bool, "22.33.0", "True if migrations are compressed unless told otherwise.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(true),
-            ..FieldDef::new("coordinator_bias", Type::Bool, "rio", "True if coordinator bias.")
+            ..FieldDef::new("coordinator_bias", Type::Bool, "rio", "True if the master is the last host to be given VMs.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Int(8),
-            ..FieldDef::new("local_auth_max_threads", Type::Int, "23.27.0", "The local auth max threads, a number.")
+            ..FieldDef::new("local_auth_max_threads", Type::Int, "23.27.0", "How many logins of local users may be checked at once.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Int(1),
-            ..FieldDef::new("ext_auth_max_threads", Type::Int, "23.27.0", "The ext auth max threads, a number.")
+            ..FieldDef::new("ext_auth_max_threads", Type::Int, "23.27.0", "How many logins of subjects may be checked at once.")
         },
         FieldDef {
             default: Default::Bool(true),
-            ..FieldDef::new("ext_auth_cache_enabled", Type::Bool, "24.31.0", "True if ext auth cache enabled.")
+            ..FieldDef::new("ext_auth_cache_enabled", Type::Bool, "24.31.0", "True if successful logins of subjects are remembered.")
         },
         FieldDef {
             default: Default::Int(50),
-            ..FieldDef::new("ext_auth_cache_size", Type::Int, "24.31.0", "The ext auth cache size, a number.")
+            ..FieldDef::new("ext_auth_cache_size", Type::Int, "24.31.0", "How many logins are remembered.")
         },
         FieldDef {
             default: Default::Int(300),
-            ..FieldDef::new("ext_auth_cache_expiry", Type::Int, "24.31.0", "The ext auth cache expiry, a number.")
+            ..FieldDef::new("ext_auth_cache_expiry", Type::Int, "24.31.0", "For how many seconds a login is remembered.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("telemetry_uuid", Type::Ref("secret"), "23.9.0", "The telemetry uuid: a secret.")
+            ..FieldDef::new("telemetry_uuid", Type::Ref("secret"), "23.9.0", "Identifier under which telemetry is sent.")
         },
         FieldDef {
             default: Default::Str("weekly"),
-            ..FieldDef::new("telemetry_frequency", Type::Enum(&enums::TELEMETRY_FREQUENCY), "23.9.0", "The telemetry frequency.")
+            ..FieldDef::new("telemetry_frequency", Type::Enum(&enums::TELEMETRY_FREQUENCY), "23.9.0", "How often telemetry is collected.")
         },
         FieldDef {
             default: Default::Time(0),
-            ..FieldDef::new("telemetry_next_collection", Type::DateTime, "23.9.0", "Time of telemetry next collection.")
+            ..FieldDef::new("telemetry_next_collection", Type::DateTime, "23.9.0", "Earliest time of the next collection.")
         },
         FieldDef {
             default: Default::Time(0),
-            ..FieldDef::new("last_update_sync", Type::DateTime, "23.18.0", "Time of last update sync.")
+            ..FieldDef::new("last_update_sync", Type::DateTime, "23.18.0", "When updates were last fetched.")
         },
         FieldDef {
             default: Default::Str("weekly"),
-            ..FieldDef::new("update_sync_frequency", Type::Enum(&enums::UPDATE_SYNC_FREQUENCY), "23.18.0", "The update sync frequency.")
+            ..FieldDef::new("update_sync_frequency", Type::Enum(&enums::UPDATE_SYNC_FREQUENCY), "23.18.0", "How often updates are fetched.")
         },
         FieldDef {
             default: Default::Int(0),
-            ..FieldDef::new("update_sync_day", Type::Int, "23.18.0", "The update sync day, a number.")
+            ..FieldDef::new("update_sync_day", Type::Int, "23.18.0", "Day of the week on which updates are fetched.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("update_sync_enabled", Type::Bool, "23.18.0", "True if update sync enabled.")
+            ..FieldDef::new("update_sync_enabled", Type::Bool, "23.18.0", "True if updates are fetched by themselves.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("recommendations", Type::Map(&Type::String, &Type::String), "24.19.1", "The recommendations, as keys and values.")
+            ..FieldDef::new("recommendations", Type::Map(&Type::String, &Type::String), "24.19.1", "Limits that clients should keep to.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
-            ..FieldDef::new("license_server", Type::Map(&Type::String, &Type::String), "25.6.0", "The license server, as keys and values.")
+            ..FieldDef::new("license_server", Type::Map(&Type::String, &Type::String), "25.6.0", "Where licences come from: address and port.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(true),
-            ..FieldDef::new("ha_reboot_vm_on_internal_shutdown", Type::Bool, "25.16.0", "True if HA reboot VM on internal shutdown.")
+            ..FieldDef::new("ha_reboot_vm_on_internal_shutdown", Type::Bool, "25.16.0", "True if a protected VM that powers itself off is started again.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(false),
-            ..FieldDef::new("limit_console_sessions", Type::Bool, "26.1.0", "True if limit console sessions.")
+            ..FieldDef::new("limit_console_sessions", Type::Bool, "26.1.0", "True if a console takes one client at a time.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Int(0),
-            ..FieldDef::new("vm_console_idle_timeout", Type::Int, "26.1.0", "The VM console idle timeout, a number.")
+            ..FieldDef::new("vm_console_idle_timeout", Type::Int, "26.1.0", "After how many idle seconds a console is closed; 0 means never.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(false),
-            ..FieldDef::new("auto_update_vm_secureboot_certificates", Type::Bool, "26.16.1", "True if auto update VM secureboot certificates.")
+            ..FieldDef::new("auto_update_vm_secureboot_certificates", Type::Bool, "26.16.1", "True if VMs get newer Secure Boot certificates by themselves.")
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("wlb_password", Type::Ref("secret"), "rio", "The workload balancing password: a secret.")
+            ..FieldDef::new("wlb_password", Type::Ref("secret"), "rio", "Password for workload balancing.")
         },
     ],
 };
@@ -425,459 +425,459 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("pool"))];
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Ref("Repository"))],
-        role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "add_repository", "pool.add_repository", "1.301.0", "Adds repository to the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
-        role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "add_to_guest_agent_config", "pool.add_to_guest_agent_config", "dundee", "Adds a key to guest agent config of the pool.")
-    },
-    MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("edition", Type::String)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "apply_edition", "pool.apply_edition", "clearwater", "Applies edition of the pool.")
+        ..MessageDef::new(CLASS, "apply_edition", "pool.apply_edition", "clearwater", "Applies an edition to every host.")
     },
     MessageDef {
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "certificate_sync", "pool.certificate_sync", "george", "Certificates sync of the pool.")
+        ..MessageDef::new(CLASS, "certificate_sync", "pool.certificate_sync", "george", "Brings certificates and revocation lists of every host in line with the master's.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("requires_reboot", Type::Bool)],
         result: Type::Set(&Type::Set(&Type::String)), role: Role::PoolOperator, is_async: true,
         client_cert: true,
-        ..MessageDef::new(CLASS, "check_update_readiness", "pool.check_update_readiness", "1.304.0", "Checks update readiness of the pool.")
+        ..MessageDef::new(CLASS, "check_update_readiness", "pool.check_update_readiness", "1.304.0", "Lists the reasons why the pool cannot be updated now.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("url", Type::String), ParamDef::new("username", Type::String), ParamDef::new("password", Type::String)],
         role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "configure_repository_proxy", "pool.configure_repository_proxy", "21.3.0", "Configures repository proxy of the pool.")
+        ..MessageDef::new(CLASS, "configure_repository_proxy", "pool.configure_repository_proxy", "21.3.0", "Sets the proxy on the way to the repositories.")
     },
     MessageDef {
         params: &[ParamDef::new("device", Type::String), ParamDef::new("network", Type::Ref("network")), ParamDef::new("VLAN", Type::Int)],
         result: Type::Set(&Type::Ref("PIF")), role: Role::PoolOperator, errors: &["VLAN_TAG_INVALID"],
         is_async: true,
-        ..MessageDef::new(CLASS, "create_VLAN", "pool.create_VLAN", "rio", "Creates VLAN of the pool.")
+        ..MessageDef::new(CLASS, "create_VLAN", "pool.create_VLAN", "rio", "Makes a VLAN on a device of every host; see `create_VLAN_from_PIF`.")
     },
     MessageDef {
         params: &[ParamDef::new("pif", Type::Ref("PIF")), ParamDef::new("network", Type::Ref("network")), ParamDef::new("VLAN", Type::Int)],
         result: Type::Set(&Type::Ref("PIF")), role: Role::PoolOperator, errors: &["VLAN_TAG_INVALID"],
         is_async: true,
-        ..MessageDef::new(CLASS, "create_VLAN_from_PIF", "pool.create_VLAN_from_PIF", "rio", "Creates VLAN from PIF of the pool.")
+        ..MessageDef::new(CLASS, "create_VLAN_from_PIF", "pool.create_VLAN_from_PIF", "rio", "Makes a VLAN on each host's PIF of the same device.")
     },
     MessageDef {
         params: &[ParamDef::new("pool", Type::Ref("pool")), ParamDef::new("name", Type::String), ParamDef::new("mime_type", Type::String), ParamDef::optional("public", Type::Bool, Default::Bool(false))],
         result: Type::Ref("blob"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "create_new_blob", "pool.create_new_blob", "orlando", "Creates new blob of the pool.")
+        ..MessageDef::new(CLASS, "create_new_blob", "pool.create_new_blob", "orlando", "Attaches an empty blob to the pool.")
     },
     MessageDef {
         params: &[ParamDef::new("name", Type::String), ParamDef::new("cert", Type::String)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "crl_install", "pool.crl_install", "george", "Crls install of the pool.")
-    },
-    MessageDef {
-        result: Type::Set(&Type::String), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "crl_list", "pool.crl_list", "george", "Crls list of the pool.")
+        ..MessageDef::new(CLASS, "crl_install", "pool.crl_install", "george", "Installs a certificate revocation list on every host.")
     },
     MessageDef {
         params: &[ParamDef::new("name", Type::String)], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "crl_uninstall", "pool.crl_uninstall", "george", "Crls uninstall of the pool.")
+        ..MessageDef::new(CLASS, "crl_uninstall", "pool.crl_uninstall", "george", "Removes a certificate revocation list from every host.")
     },
     MessageDef {
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "deconfigure_wlb", "pool.deconfigure_wlb", "george", "Deconfigures workload balancing of the pool.")
+        ..MessageDef::new(CLASS, "deconfigure_wlb", "pool.deconfigure_wlb", "george", "Forgets the workload balancing server.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "designate_new_master", "pool.designate_new_master", "miami", "Designates new master of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("pool", Type::Ref("pool"))], role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "detect_nonhomogeneous_external_auth", "pool.detect_nonhomogeneous_external_auth", "george", "Detects nonhomogeneous external auth of the pool.")
+        ..MessageDef::new(CLASS, "designate_new_master", "pool.designate_new_master", "miami", "Makes another host the master, in an orderly way.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "disable_client_certificate_auth", "pool.disable_client_certificate_auth", "1.318.0", "Disables client certificate auth of the pool.")
+        ..MessageDef::new(CLASS, "disable_client_certificate_auth", "pool.disable_client_certificate_auth", "1.318.0", "No longer lets clients prove themselves by certificate.")
     },
     MessageDef {
         params: &[ParamDef::new("pool", Type::Ref("pool")), ParamDef::optional("config", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
         role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "disable_external_auth", "pool.disable_external_auth", "george", "Disables external auth of the pool.")
+        ..MessageDef::new(CLASS, "disable_external_auth", "pool.disable_external_auth", "george", "Turns external authentication off on every host.")
     },
     MessageDef {
         role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "disable_ha", "pool.disable_ha", "miami", "Disables HA of the pool.")
+        ..MessageDef::new(CLASS, "disable_ha", "pool.disable_ha", "miami", "Turns high availability off.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "disable_local_storage_caching", "pool.disable_local_storage_caching", "cowley", "Disables local storage caching of the pool.")
+        ..MessageDef::new(CLASS, "disable_local_storage_caching", "pool.disable_local_storage_caching", "cowley", "Turns caching on local storage off on every host.")
     },
     MessageDef {
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "disable_redo_log", "pool.disable_redo_log", "midnight-ride", "Disables redo log of the pool.")
+        ..MessageDef::new(CLASS, "disable_redo_log", "pool.disable_redo_log", "midnight-ride", "Stops writing changes to shared storage.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "disable_repository_proxy", "pool.disable_repository_proxy", "21.4.0", "Disables repository proxy of the pool.")
+        ..MessageDef::new(CLASS, "disable_repository_proxy", "pool.disable_repository_proxy", "21.4.0", "Goes to the repositories without proxy.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "eject", "pool.eject", "rio", "Ejects the pool.")
+        ..MessageDef::new(CLASS, "eject", "pool.eject", "rio", "Takes a host out of the pool and makes it a pool of its own.")
     },
     MessageDef {
         params: &[ParamDef::new("master_address", Type::String)], role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "emergency_reset_master", "pool.emergency_reset_master", "rio", "Emergencies reset master of the pool.")
+        ..MessageDef::new(CLASS, "emergency_reset_master", "pool.emergency_reset_master", "rio", "Points this host at another master when the old one is lost.")
     },
     MessageDef {
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "emergency_transition_to_master", "pool.emergency_transition_to_master", "rio", "Emergencies transition to master of the pool.")
+        ..MessageDef::new(CLASS, "emergency_transition_to_master", "pool.emergency_transition_to_master", "rio", "Makes this host the master when the old one is lost.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("name", Type::String)],
         role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "enable_client_certificate_auth", "pool.enable_client_certificate_auth", "1.318.0", "Enables client certificate auth of the pool.")
+        ..MessageDef::new(CLASS, "enable_client_certificate_auth", "pool.enable_client_certificate_auth", "1.318.0", "Lets clients prove themselves by certificate.")
     },
     MessageDef {
         params: &[ParamDef::new("pool", Type::Ref("pool")), ParamDef::new("config", Type::Map(&Type::String, &Type::String)), ParamDef::new("service_name", Type::String), ParamDef::new("auth_type", Type::String)],
         role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "enable_external_auth", "pool.enable_external_auth", "george", "Enables external auth of the pool.")
+        ..MessageDef::new(CLASS, "enable_external_auth", "pool.enable_external_auth", "george", "Turns external authentication on on every host.")
     },
     MessageDef {
         params: &[ParamDef::new("heartbeat_srs", Type::Set(&Type::Ref("SR"))), ParamDef::new("configuration", Type::Map(&Type::String, &Type::String))],
         role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "enable_ha", "pool.enable_ha", "miami", "Enables HA of the pool.")
+        ..MessageDef::new(CLASS, "enable_ha", "pool.enable_ha", "miami", "Turns high availability on.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "enable_local_storage_caching", "pool.enable_local_storage_caching", "cowley", "Enables local storage caching of the pool.")
+        ..MessageDef::new(CLASS, "enable_local_storage_caching", "pool.enable_local_storage_caching", "cowley", "Turns caching on local storage on on every host.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "enable_redo_log", "pool.enable_redo_log", "midnight-ride", "Enables redo log of the pool.")
+        ..MessageDef::new(CLASS, "enable_redo_log", "pool.enable_redo_log", "midnight-ride", "Starts to write changes to shared storage too.")
     },
     MessageDef {
         role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "enable_tls_verification", "pool.enable_tls_verification", "1.290.0", "Enables TLS verification of the pool.")
+        ..MessageDef::new(CLASS, "enable_tls_verification", "pool.enable_tls_verification", "1.290.0", "Makes hosts check each other's certificates, for good.")
     },
     MessageDef {
         params: &[ParamDef::new("pool", Type::Ref("pool")), ParamDef::new("ldaps", Type::Bool), ParamDef::optional("force", Type::Bool, Default::Bool(false))],
         role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "external_auth_set_ldaps", "pool.external_auth_set_ldaps", "26.16.0", "Externals auth set ldaps of the pool.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Map(&Type::String, &Type::String), is_async: true,
-        ..MessageDef::new(CLASS, "get_license_state", "pool.get_license_state", "clearwater", "Answers license state of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("configuration", Type::Map(&Type::Ref("VM"), &Type::String))],
-        result: Type::Int,
-        ..MessageDef::new(CLASS, "ha_compute_hypothetical_max_host_failures_to_tolerate", "pool.ha_compute_hypothetical_max_host_failures_to_tolerate", "orlando", "Has compute hypothetical max host failures to tolerate of the pool.")
-    },
-    MessageDef {
-        result: Type::Int, role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "ha_compute_max_host_failures_to_tolerate", "pool.ha_compute_max_host_failures_to_tolerate", "orlando", "Has compute max host failures to tolerate of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("failed_hosts", Type::Set(&Type::Ref("host"))), ParamDef::new("failed_vms", Type::Set(&Type::Ref("VM")))],
-        result: Type::Map(&Type::Ref("VM"), &Type::Map(&Type::String, &Type::String)),
-        role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "ha_compute_vm_failover_plan", "pool.ha_compute_vm_failover_plan", "orlando", "Has compute VM failover plan of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("n", Type::Int)], result: Type::Bool, role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "ha_failover_plan_exists", "pool.ha_failover_plan_exists", "orlando", "Has failover plan exists of the pool.")
+        ..MessageDef::new(CLASS, "external_auth_set_ldaps", "pool.external_auth_set_ldaps", "26.16.0", "Says whether the directory is asked over TLS.")
     },
     MessageDef {
         params: &[ParamDef::new("seconds", Type::Int)], role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "ha_prevent_restarts_for", "pool.ha_prevent_restarts_for", "orlando-update-1", "Has prevent restarts for of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("name", Type::String)],
-        result: Type::Bool, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "has_extension", "pool.has_extension", "dundee", "Says whether the pool has extension.")
+        ..MessageDef::new(CLASS, "ha_prevent_restarts_for", "pool.ha_prevent_restarts_for", "orlando-update-1", "Holds restarts back for some seconds.")
     },
     MessageDef {
         params: &[ParamDef::new("wlb_url", Type::String), ParamDef::new("wlb_username", Type::String), ParamDef::new("wlb_password", Type::String), ParamDef::new("xenserver_username", Type::String), ParamDef::new("xenserver_password", Type::String)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "initialize_wlb", "pool.initialize_wlb", "george", "Initializes workload balancing of the pool.")
+        ..MessageDef::new(CLASS, "initialize_wlb", "pool.initialize_wlb", "george", "Connects the pool to a workload balancing server.")
     },
     MessageDef {
         params: &[ParamDef::new("master_address", Type::String), ParamDef::new("master_username", Type::String), ParamDef::new("master_password", Type::String)],
         role: Role::PoolOperator, errors: &["JOINING_HOST_CANNOT_CONTAIN_SHARED_SRS"], is_async: true,
-        ..MessageDef::new(CLASS, "join", "pool.join", "rio", "Joins the pool.")
+        ..MessageDef::new(CLASS, "join", "pool.join", "rio", "Makes this host, a pool of its own, a member of another pool.")
     },
     MessageDef {
         params: &[ParamDef::new("master_address", Type::String), ParamDef::new("master_username", Type::String), ParamDef::new("master_password", Type::String)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "join_force", "pool.join_force", "rio", "Joins force of the pool.")
+        ..MessageDef::new(CLASS, "join_force", "pool.join_force", "rio", "As join, past the checks that protect from unlike hosts.")
     },
     MessageDef {
         params: &[ParamDef::new("network", Type::Ref("network"))], role: Role::PoolOperator,
         errors: &["HA_IS_ENABLED", "PIF_NOT_PRESENT", "CANNOT_PLUG_BOND_SLAVE", "PIF_INCOMPATIBLE_PRIMARY_ADDRESS_TYPE", "PIF_HAS_NO_NETWORK_CONFIGURATION", "PIF_HAS_NO_V6_NETWORK_CONFIGURATION"],
         is_async: true,
-        ..MessageDef::new(CLASS, "management_reconfigure", "pool.management_reconfigure", "inverness", "Managements reconfigure of the pool.")
+        ..MessageDef::new(CLASS, "management_reconfigure", "pool.management_reconfigure", "inverness", "Moves every host's management to another network.")
     },
     MessageDef {
         result: Type::Set(&Type::Ref("host")), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "recover_slaves", "pool.recover_slaves", "rio", "Recovers slaves of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("key", Type::String)],
-        role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "remove_from_guest_agent_config", "pool.remove_from_guest_agent_config", "dundee", "Removes a key from guest agent config of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Ref("Repository"))],
-        role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "remove_repository", "pool.remove_repository", "1.301.0", "Removes repository from the pool.")
-    },
-    MessageDef {
-        result: Type::Map(&Type::String, &Type::String), is_async: true,
-        ..MessageDef::new(CLASS, "retrieve_wlb_configuration", "pool.retrieve_wlb_configuration", "george", "Retrieves workload balancing configuration of the pool.")
-    },
-    MessageDef {
-        result: Type::Map(&Type::Ref("VM"), &Type::Set(&Type::String)), is_async: true,
-        ..MessageDef::new(CLASS, "retrieve_wlb_recommendations", "pool.retrieve_wlb_recommendations", "george", "Retrieves workload balancing recommendations of the pool.")
+        ..MessageDef::new(CLASS, "recover_slaves", "pool.recover_slaves", "rio", "Tells hosts that lost the master where it is, and lists them.")
     },
     MessageDef {
         role: Role::PoolAdmin,
         errors: &["INTERNAL_ERROR", "HOST_IS_SLAVE", "CANNOT_CONTACT_HOST", "HA_IS_ENABLED", "NOT_SUPPORTED_DURING_UPGRADE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "rotate_secret", "pool.rotate_secret", "stockholm_psr", "Rotates secret of the pool.")
+        ..MessageDef::new(CLASS, "rotate_secret", "pool.rotate_secret", "stockholm_psr", "Gives the pool a new secret.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::String), ParamDef::new("port", Type::Int), ParamDef::new("body", Type::String)],
         result: Type::String, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "send_test_post", "pool.send_test_post", "george", "Sends test post of the pool.")
+        ..MessageDef::new(CLASS, "send_test_post", "pool.send_test_post", "george", "Sends a body to a host by POST and answers the reply, for tests.")
     },
     MessageDef {
         params: &[ParamDef::new("config", Type::Map(&Type::String, &Type::String))],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "send_wlb_configuration", "pool.send_wlb_configuration", "george", "Sends workload balancing configuration of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Int)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_ha_host_failures_to_tolerate", "pool.set_ha_host_failures_to_tolerate", "orlando", "Sets HA host failures to tolerate of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Bool)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_igmp_snooping_enabled", "pool.set_igmp_snooping_enabled", "inverness", "Sets igmp snooping enabled of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Set(&Type::Ref("Repository")))],
-        role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "set_repositories", "pool.set_repositories", "1.301.0", "Sets repositories of the pool.")
+        ..MessageDef::new(CLASS, "send_wlb_configuration", "pool.send_wlb_configuration", "george", "Changes the settings of workload balancing.")
     },
     MessageDef {
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "sync_database", "pool.sync_database", "rio", "Syncs database of the pool.")
+        ..MessageDef::new(CLASS, "sync_database", "pool.sync_database", "rio", "Makes sure that every host has the latest database.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("force", Type::Bool), ParamDef::optional("token", Type::String, Default::Str("")), ParamDef::optional("token_id", Type::String, Default::Str("")), ParamDef::optional("username", Type::String, Default::Str("")), ParamDef::optional("password", Type::String, Default::Str(""))],
         result: Type::String, role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "sync_updates", "pool.sync_updates", "1.329.0", "Syncs updates of the pool.")
+        ..MessageDef::new(CLASS, "sync_updates", "pool.sync_updates", "1.329.0", "Fetches updates from the repositories.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("config", Type::Map(&Type::String, &Type::String))],
         result: Type::String, role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "test_archive_target", "pool.test_archive_target", "cowley", "Tests archive target of the pool.")
+        ..MessageDef::new(CLASS, "test_archive_target", "pool.test_archive_target", "cowley", "Tried out a place for archived VMs.")
     },
     MessageDef {
-        params: &[ParamDef::new("name", Type::String), ParamDef::new("cert", Type::String)],
-        role: Role::PoolOperator, is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "certificate_install", "pool.certificate_install", "george", "Certificates install of the pool.")
+        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Ref("Repository"))],
+        role: Role::PoolOperator, is_async: true, client_cert: true,
+        ..MessageDef::new(CLASS, "add_repository", "pool.add_repository", "1.301.0", "Adds a repository to those that updates come from.")
     },
     MessageDef {
-        result: Type::Set(&Type::String), role: Role::PoolOperator, is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "certificate_list", "pool.certificate_list", "george", "Certificates list of the pool.")
+        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
+        role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "add_to_guest_agent_config", "pool.add_to_guest_agent_config", "dundee", "Adds a setting that guests may read.")
     },
     MessageDef {
-        params: &[ParamDef::new("name", Type::String)], role: Role::PoolOperator, is_async: true,
-        deprecated: true,
-        ..MessageDef::new(CLASS, "certificate_uninstall", "pool.certificate_uninstall", "george", "Certificates uninstall of the pool.")
+        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("key", Type::String)],
+        role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "remove_from_guest_agent_config", "pool.remove_from_guest_agent_config", "dundee", "Removes a setting that guests may read.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Ref("Repository"))],
+        role: Role::PoolOperator, is_async: true, client_cert: true,
+        ..MessageDef::new(CLASS, "remove_repository", "pool.remove_repository", "1.301.0", "Removes a repository from those that updates come from.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Int)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_ha_host_failures_to_tolerate", "pool.set_ha_host_failures_to_tolerate", "orlando", "Sets how many hosts may fail at once.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Bool)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_igmp_snooping_enabled", "pool.set_igmp_snooping_enabled", "inverness", "Says whether bridges follow IGMP.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Set(&Type::Ref("Repository")))],
+        role: Role::PoolOperator, is_async: true, client_cert: true,
+        ..MessageDef::new(CLASS, "set_repositories", "pool.set_repositories", "1.301.0", "Sets the repositories that updates come from.")
+    },
+    MessageDef {
+        result: Type::Set(&Type::String), role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "crl_list", "pool.crl_list", "george", "Lists the certificate revocation lists.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("pool", Type::Ref("pool"))], role: Role::PoolOperator,
+        ..MessageDef::new(CLASS, "detect_nonhomogeneous_external_auth", "pool.detect_nonhomogeneous_external_auth", "george", "Fails if hosts differ in external authentication.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Map(&Type::String, &Type::String), is_async: true,
+        ..MessageDef::new(CLASS, "get_license_state", "pool.get_license_state", "clearwater", "Answers edition and expiry of the pool's licence.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("configuration", Type::Map(&Type::Ref("VM"), &Type::String))],
+        result: Type::Int,
+        ..MessageDef::new(CLASS, "ha_compute_hypothetical_max_host_failures_to_tolerate", "pool.ha_compute_hypothetical_max_host_failures_to_tolerate", "orlando", "Answers how many failures could be borne with these priorities.")
+    },
+    MessageDef {
+        result: Type::Int, role: Role::PoolOperator,
+        ..MessageDef::new(CLASS, "ha_compute_max_host_failures_to_tolerate", "pool.ha_compute_max_host_failures_to_tolerate", "orlando", "Answers how many failures can be borne.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("failed_hosts", Type::Set(&Type::Ref("host"))), ParamDef::new("failed_vms", Type::Set(&Type::Ref("VM")))],
+        result: Type::Map(&Type::Ref("VM"), &Type::Map(&Type::String, &Type::String)),
+        role: Role::PoolOperator,
+        ..MessageDef::new(CLASS, "ha_compute_vm_failover_plan", "pool.ha_compute_vm_failover_plan", "orlando", "Answers where each VM would go if these hosts failed.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("n", Type::Int)], result: Type::Bool, role: Role::PoolOperator,
+        ..MessageDef::new(CLASS, "ha_failover_plan_exists", "pool.ha_failover_plan_exists", "orlando", "Says whether this many failures can be borne.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("name", Type::String)],
+        result: Type::Bool, role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "has_extension", "pool.has_extension", "dundee", "Says whether every host has an extension.")
+    },
+    MessageDef {
+        result: Type::Map(&Type::String, &Type::String), is_async: true,
+        ..MessageDef::new(CLASS, "retrieve_wlb_configuration", "pool.retrieve_wlb_configuration", "george", "Answers the settings of workload balancing.")
+    },
+    MessageDef {
+        result: Type::Map(&Type::Ref("VM"), &Type::Set(&Type::String)), is_async: true,
+        ..MessageDef::new(CLASS, "retrieve_wlb_recommendations", "pool.retrieve_wlb_recommendations", "george", "Answers which VMs workload balancing would move.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("update_sync_frequency", Type::Enum(&enums::UPDATE_SYNC_FREQUENCY)), ParamDef::new("update_sync_day", Type::Int)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "configure_update_sync", "pool.configure_update_sync", "23.18.0", "Configures update sync of the pool.")
+        ..MessageDef::new(CLASS, "configure_update_sync", "pool.configure_update_sync", "23.18.0", "Sets how often and on which day updates are fetched.")
     },
     MessageDef {
         params: SELF, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "disable_ssh", "pool.disable_ssh", "25.13.0", "Disables ssh of the pool.")
-    },
-    MessageDef {
-        params: SELF, role: Role::PoolOperator, is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "disable_ssl_legacy", "pool.disable_ssl_legacy", "dundee", "Disables SSL legacy of the pool.")
+        ..MessageDef::new(CLASS, "disable_ssh", "pool.disable_ssh", "25.13.0", "Turns SSH off on every host.")
     },
     MessageDef {
         params: SELF, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "enable_ssh", "pool.enable_ssh", "25.13.0", "Enables ssh of the pool.")
-    },
-    MessageDef {
-        params: SELF, role: Role::PoolOperator, is_async: true, removed: true, deprecated: true,
-        ..MessageDef::new(CLASS, "enable_ssl_legacy", "pool.enable_ssl_legacy", "dundee", "Enables SSL legacy of the pool.")
+        ..MessageDef::new(CLASS, "enable_ssh", "pool.enable_ssh", "25.13.0", "Turns SSH on on every host.")
     },
     MessageDef {
         params: SELF, result: Type::Enum(&enums::POOL_GUEST_SECUREBOOT_READINESS), role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "get_guest_secureboot_readiness", "pool.get_guest_secureboot_readiness", "24.17.0", "Answers guest secureboot readiness of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("name", Type::String), ParamDef::new("cert", Type::String)],
-        role: Role::PoolOperator, is_async: true, deprecated: true, client_cert: true,
-        ..MessageDef::new(CLASS, "install_ca_certificate", "pool.install_ca_certificate", "1.290.0", "Installs CA certificate of the pool.")
+        ..MessageDef::new(CLASS, "get_guest_secureboot_readiness", "pool.get_guest_secureboot_readiness", "24.17.0", "Says whether VMs can use Secure Boot in this pool.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("ca", Type::Bool), ParamDef::new("cert", Type::String), ParamDef::new("purpose", Type::Set(&Type::Enum(&enums::CERTIFICATE_PURPOSE)))],
         role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "install_trusted_certificate", "pool.install_trusted_certificate", "26.13.0", "Installs trusted certificate of the pool.")
+        ..MessageDef::new(CLASS, "install_trusted_certificate", "pool.install_trusted_certificate", "26.13.0", "Installs a certificate that every host trusts for a purpose.")
     },
     MessageDef {
         params: SELF, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "reset_telemetry_uuid", "pool.reset_telemetry_uuid", "23.9.0", "Resets telemetry uuid of the pool.")
+        ..MessageDef::new(CLASS, "reset_telemetry_uuid", "pool.reset_telemetry_uuid", "23.9.0", "Gives telemetry a new identifier.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Int)],
         role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_console_idle_timeout", "pool.set_console_idle_timeout", "25.21.0", "Sets console idle timeout of the pool.")
+        ..MessageDef::new(CLASS, "set_console_idle_timeout", "pool.set_console_idle_timeout", "25.21.0", "Sets after how many idle seconds consoles of hosts close.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::String)],
         role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_custom_uefi_certificates", "pool.set_custom_uefi_certificates", "24.0.0", "Sets custom uefi certificates of the pool.")
+        ..MessageDef::new(CLASS, "set_custom_uefi_certificates", "pool.set_custom_uefi_certificates", "24.0.0", "Sets the Secure Boot certificates that replace the default ones.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Bool)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_ext_auth_cache_enabled", "pool.set_ext_auth_cache_enabled", "24.31.0", "Sets ext auth cache enabled of the pool.")
+        ..MessageDef::new(CLASS, "set_ext_auth_cache_enabled", "pool.set_ext_auth_cache_enabled", "24.31.0", "Says whether logins of subjects are remembered.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Int)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_ext_auth_cache_expiry", "pool.set_ext_auth_cache_expiry", "24.31.0", "Sets ext auth cache expiry of the pool.")
+        ..MessageDef::new(CLASS, "set_ext_auth_cache_expiry", "pool.set_ext_auth_cache_expiry", "24.31.0", "Sets for how many seconds a login is remembered.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Int)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_ext_auth_cache_size", "pool.set_ext_auth_cache_size", "24.31.0", "Sets ext auth cache size of the pool.")
+        ..MessageDef::new(CLASS, "set_ext_auth_cache_size", "pool.set_ext_auth_cache_size", "24.31.0", "Sets how many logins are remembered.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Int)],
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "set_ext_auth_max_threads", "pool.set_ext_auth_max_threads", "23.27.0", "Sets ext auth max threads of the pool.")
+        ..MessageDef::new(CLASS, "set_ext_auth_max_threads", "pool.set_ext_auth_max_threads", "23.27.0", "Sets how many logins of subjects may be checked at once.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Bool)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_https_only", "pool.set_https_only", "22.27.0", "Sets https only of the pool.")
+        ..MessageDef::new(CLASS, "set_https_only", "pool.set_https_only", "22.27.0", "Says whether hosts refuse plain HTTP.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Int)],
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "set_local_auth_max_threads", "pool.set_local_auth_max_threads", "23.27.0", "Sets local auth max threads of the pool.")
+        ..MessageDef::new(CLASS, "set_local_auth_max_threads", "pool.set_local_auth_max_threads", "23.27.0", "Sets how many logins of local users may be checked at once.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Bool)],
         role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_ssh_auto_mode", "pool.set_ssh_auto_mode", "25.27.0", "Sets ssh auto mode of the pool.")
+        ..MessageDef::new(CLASS, "set_ssh_auto_mode", "pool.set_ssh_auto_mode", "25.27.0", "Says whether SSH is turned on by itself when a host's service is down.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Int)],
         role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_ssh_enabled_timeout", "pool.set_ssh_enabled_timeout", "25.21.0", "Sets ssh enabled timeout of the pool.")
+        ..MessageDef::new(CLASS, "set_ssh_enabled_timeout", "pool.set_ssh_enabled_timeout", "25.21.0", "Sets for how many seconds SSH stays on.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::DateTime)],
         role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_telemetry_next_collection", "pool.set_telemetry_next_collection", "23.9.0", "Sets telemetry next collection of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::String)],
-        role: Role::PoolAdmin, is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "set_uefi_certificates", "pool.set_uefi_certificates", "22.16.0", "Sets uefi certificates of the pool.")
+        ..MessageDef::new(CLASS, "set_telemetry_next_collection", "pool.set_telemetry_next_collection", "23.9.0", "Sets the earliest time of the next collection.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::Bool)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_update_sync_enabled", "pool.set_update_sync_enabled", "23.18.0", "Sets update sync enabled of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("address", Type::String)], role: Role::PoolOperator, is_async: true,
-        deprecated: true,
-        ..MessageDef::new(CLASS, "set_vswitch_controller", "pool.set_vswitch_controller", "midnight-ride", "Sets vswitch controller of the pool.")
+        ..MessageDef::new(CLASS, "set_update_sync_enabled", "pool.set_update_sync_enabled", "23.18.0", "Says whether updates are fetched by themselves.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("remote_pool", Type::String), ParamDef::new("remote_session", Type::Ref("session")), ParamDef::new("remote_certificate", Type::String), ParamDef::new("ca", Type::Bool)],
         result: Type::Set(&Type::Ref("Certificate")), role: Role::PoolOperator, is_async: true,
         client_cert: true,
-        ..MessageDef::new(CLASS, "sync_trusted_certificates_from", "pool.sync_trusted_certificates_from", "26.16.0", "Syncs trusted certificates from of the pool.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("name", Type::String), ParamDef::optional("force", Type::Bool, Default::Bool(false))],
-        role: Role::PoolOperator, is_async: true, deprecated: true, client_cert: true,
-        ..MessageDef::new(CLASS, "uninstall_ca_certificate", "pool.uninstall_ca_certificate", "1.290.0", "Uninstalls CA certificate of the pool.")
+        ..MessageDef::new(CLASS, "sync_trusted_certificates_from", "pool.sync_trusted_certificates_from", "26.16.0", "Copies trusted certificates from another pool.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("certificate", Type::Ref("Certificate"))],
         role: Role::PoolOperator, is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "uninstall_trusted_certificate", "pool.uninstall_trusted_certificate", "26.13.0", "Uninstalls trusted certificate of the pool.")
+        ..MessageDef::new(CLASS, "uninstall_trusted_certificate", "pool.uninstall_trusted_certificate", "26.13.0", "Removes a certificate that hosts trust for a purpose.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("name", Type::String), ParamDef::new("cert", Type::String)],
+        role: Role::PoolOperator, is_async: true, deprecated: true,
+        ..MessageDef::new(CLASS, "certificate_install", "pool.certificate_install", "george", "Installs a trusted certificate on every host; see `install_ca_certificate`.")
+    },
+    MessageDef {
+        result: Type::Set(&Type::String), role: Role::PoolOperator, is_async: true, deprecated: true,
+        ..MessageDef::new(CLASS, "certificate_list", "pool.certificate_list", "george", "Lists the trusted certificates.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("name", Type::String)], role: Role::PoolOperator, is_async: true,
+        deprecated: true,
+        ..MessageDef::new(CLASS, "certificate_uninstall", "pool.certificate_uninstall", "george", "Removes a trusted certificate from every host; see `uninstall_ca_certificate`.")
+    },
+    MessageDef {
+        params: SELF, role: Role::PoolOperator, is_async: true, deprecated: true,
+        ..MessageDef::new(CLASS, "disable_ssl_legacy", "pool.disable_ssl_legacy", "dundee", "Turns outdated versions of TLS off; they always are.")
+    },
+    MessageDef {
+        params: SELF, role: Role::PoolOperator, is_async: true, removed: true, deprecated: true,
+        ..MessageDef::new(CLASS, "enable_ssl_legacy", "pool.enable_ssl_legacy", "dundee", "Turned outdated versions of TLS on.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("name", Type::String), ParamDef::new("cert", Type::String)],
+        role: Role::PoolOperator, is_async: true, deprecated: true, client_cert: true,
+        ..MessageDef::new(CLASS, "install_ca_certificate", "pool.install_ca_certificate", "1.290.0", "Installs a certificate authority that every host trusts.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("value", Type::String)],
+        role: Role::PoolAdmin, is_async: true, deprecated: true,
+        ..MessageDef::new(CLASS, "set_uefi_certificates", "pool.set_uefi_certificates", "22.16.0", "Sets the Secure Boot certificates that VMs get.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("address", Type::String)], role: Role::PoolOperator, is_async: true,
+        deprecated: true,
+        ..MessageDef::new(CLASS, "set_vswitch_controller", "pool.set_vswitch_controller", "midnight-ride", "Sets the controller of the virtual switches.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("name", Type::String), ParamDef::optional("force", Type::Bool, Default::Bool(false))],
+        role: Role::PoolOperator, is_async: true, deprecated: true, client_cert: true,
+        ..MessageDef::new(CLASS, "uninstall_ca_certificate", "pool.uninstall_ca_certificate", "1.290.0", "Removes a certificate authority that hosts trust.")
     },
     MessageDef {
         result: Type::String, role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "initial_auth", "pool.initial_auth", "rio", "Initials auth of the pool.")
+        ..MessageDef::new(CLASS, "initial_auth", "pool.initial_auth", "rio", "Answers the pool's secret to a host that joins.")
     },
     MessageDef {
         params: &[ParamDef::new("uuid", Type::String), ParamDef::new("certificate", Type::String)],
         result: Type::Map(&Type::String, &Type::String), role: Role::PoolOperator, is_async: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "exchange_certificates_on_join", "pool.exchange_certificates_on_join", "1.298.0", "Exchanges certificates on join of the pool.")
+        ..MessageDef::new(CLASS, "exchange_certificates_on_join", "pool.exchange_certificates_on_join", "1.298.0", "Swaps host certificates with a host that joins.")
     },
     MessageDef {
         params: &[ParamDef::new("import", Type::Map(&Type::String, &Type::String)), ParamDef::new("export", Type::Set(&Type::Ref("Certificate")))],
         result: Type::Map(&Type::String, &Type::String), role: Role::PoolOperator, is_async: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "exchange_ca_certificates_on_join", "pool.exchange_ca_certificates_on_join", "1.320.0", "Exchanges CA certificates on join of the pool.")
+        ..MessageDef::new(CLASS, "exchange_ca_certificates_on_join", "pool.exchange_ca_certificates_on_join", "1.320.0", "Swaps certificate authorities with a host that joins.")
     },
     MessageDef {
         params: &[ParamDef::new("host_uuid", Type::String), ParamDef::new("host_address", Type::String)],
         result: Type::Enum(&enums::HELLO_RETURN), role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "hello", "pool.hello", "rio", "Helloes the pool.")
+        ..MessageDef::new(CLASS, "hello", "pool.hello", "rio", "Says that a host is up, and whether the master knows it.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host"))], result: Type::Bool, role: Role::PoolAdmin,
         hidden: true,
-        ..MessageDef::new(CLASS, "is_slave", "pool.is_slave", "rio", "Says whether the pool is slave.")
+        ..MessageDef::new(CLASS, "is_slave", "pool.is_slave", "rio", "Says whether the host is not the master.")
     },
     MessageDef {
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "ha_schedule_plan_recomputation", "pool.ha_schedule_plan_recomputation", "orlando", "Has schedule plan recomputation of the pool.")
+        ..MessageDef::new(CLASS, "ha_schedule_plan_recomputation", "pool.ha_schedule_plan_recomputation", "orlando", "Has the failover plan computed anew soon.")
     },
     MessageDef {
         role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "enable_binary_storage", "pool.enable_binary_storage", "orlando", "Enables binary storage of the pool.")
+        ..MessageDef::new(CLASS, "enable_binary_storage", "pool.enable_binary_storage", "orlando", "Allows blobs and metrics to be kept on disk.")
     },
     MessageDef {
         role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "disable_binary_storage", "pool.disable_binary_storage", "orlando", "Disables binary storage of the pool.")
+        ..MessageDef::new(CLASS, "disable_binary_storage", "pool.disable_binary_storage", "orlando", "No longer allows blobs and metrics on disk.")
     },
     MessageDef {
         params: &[ParamDef::new("line", Type::String)], role: Role::PoolAdmin, is_async: true,
         pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "audit_log_append", "pool.audit_log_append", "midnight-ride", "Audits log append of the pool.")
+        ..MessageDef::new(CLASS, "audit_log_append", "pool.audit_log_append", "midnight-ride", "Appends a line to the audit log.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("ca", Type::Bool), ParamDef::new("import", Type::Map(&Type::String, &Type::Set(&Type::String))), ParamDef::new("export", Type::Set(&Type::Ref("Certificate")))],
         result: Type::Map(&Type::String, &Type::Set(&Type::String)), role: Role::PoolOperator,
         is_async: true, hidden: true, client_cert: true,
-        ..MessageDef::new(CLASS, "exchange_trusted_certificates_on_join", "pool.exchange_trusted_certificates_on_join", "unlisted", "Exchanges trusted certificates on join of the pool.")
+        ..MessageDef::new(CLASS, "exchange_trusted_certificates_on_join", "pool.exchange_trusted_certificates_on_join", "unlisted", "Swaps trusted certificates with a host that joins.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("pool")), ParamDef::new("import", Type::Map(&Type::String, &Type::String)), ParamDef::new("export", Type::Set(&Type::String))],
         result: Type::Map(&Type::String, &Type::String), role: Role::PoolOperator, is_async: true,
         hidden: true, client_cert: true,
-        ..MessageDef::new(CLASS, "exchange_crls_on_join", "pool.exchange_crls_on_join", "unlisted", "Exchanges crls on join of the pool.")
+        ..MessageDef::new(CLASS, "exchange_crls_on_join", "pool.exchange_crls_on_join", "unlisted", "Swaps certificate revocation lists with a host that joins.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -1377,7 +1377,7 @@ impl<'a> Pool<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// Name shown to people; need not be unique.
+    /// Name of the pool; may be empty.
     pub fn name_label(&self) -> &'a str {
         view::text(self.0, 1)
     }
@@ -1385,19 +1385,19 @@ impl<'a> Pool<'a> {
     pub fn name_description(&self) -> &'a str {
         view::text(self.0, 2)
     }
-    /// The master: a host.
+    /// The host that leads the pool and serves the API.
     pub fn master(&self) -> crate::Ref {
         view::reference(self.0, 3)
     }
-    /// The default SR: a SR.
+    /// Where disks go when nobody says.
     pub fn default_sr(&self) -> crate::Ref {
         view::reference(self.0, 4)
     }
-    /// The suspend image SR: a SR.
+    /// Where suspended VMs go when nobody says.
     pub fn suspend_image_sr(&self) -> crate::Ref {
         view::reference(self.0, 5)
     }
-    /// The crash dump SR: a SR.
+    /// Where crash dumps go when nobody says.
     pub fn crash_dump_sr(&self) -> crate::Ref {
         view::reference(self.0, 6)
     }
@@ -1405,31 +1405,31 @@ impl<'a> Pool<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 7)
     }
-    /// True if HA enabled.
+    /// True while high availability is on.
     pub fn ha_enabled(&self) -> bool {
         view::truth(self.0, 8)
     }
-    /// The HA configuration, as keys and values.
+    /// Settings of high availability.
     pub fn ha_configuration(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 9)
     }
-    /// The set of HA statefiles.
+    /// Disks that hold the heartbeats.
     pub fn ha_statefiles(&self) -> &'a [Value] {
         view::set(self.0, 10)
     }
-    /// The HA host failures to tolerate, a number.
+    /// How many hosts may fail at once with every protected VM restarted.
     pub fn ha_host_failures_to_tolerate(&self) -> i64 {
         view::int(self.0, 11)
     }
-    /// The HA plan exists for, a number.
+    /// How many hosts may fail at once as things stand.
     pub fn ha_plan_exists_for(&self) -> i64 {
         view::int(self.0, 12)
     }
-    /// True if HA allow overcommit.
+    /// True if operations are allowed that make the plan fail.
     pub fn ha_allow_overcommit(&self) -> bool {
         view::truth(self.0, 13)
     }
-    /// True if HA overcommitted.
+    /// True if the plan cannot cover the failures to tolerate.
     pub fn ha_overcommitted(&self) -> bool {
         view::truth(self.0, 14)
     }
@@ -1441,51 +1441,51 @@ impl<'a> Pool<'a> {
     pub fn tags(&self) -> &'a [Value] {
         view::set(self.0, 16)
     }
-    /// The gui config, as keys and values.
+    /// Settings that graphical clients share.
     pub fn gui_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 17)
     }
-    /// The health check config, as keys and values.
+    /// Settings of the health check.
     pub fn health_check_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 18)
     }
-    /// The workload balancing URL.
+    /// Address of the workload balancing server.
     pub fn wlb_url(&self) -> &'a str {
         view::text(self.0, 19)
     }
-    /// The workload balancing username.
+    /// Name by which the pool logs in to workload balancing.
     pub fn wlb_username(&self) -> &'a str {
         view::text(self.0, 20)
     }
-    /// True if workload balancing enabled.
+    /// True if placement asks workload balancing.
     pub fn wlb_enabled(&self) -> bool {
         view::truth(self.0, 21)
     }
-    /// True if workload balancing verify cert.
+    /// True if the workload balancing server must prove itself by certificate.
     pub fn wlb_verify_cert(&self) -> bool {
         view::truth(self.0, 22)
     }
-    /// True if redo log enabled.
+    /// True if changes are also written to a disk on shared storage.
     pub fn redo_log_enabled(&self) -> bool {
         view::truth(self.0, 23)
     }
-    /// The redo log VDI: a VDI.
+    /// The disk that takes those changes.
     pub fn redo_log_vdi(&self) -> crate::Ref {
         view::reference(self.0, 24)
     }
-    /// The vswitch controller.
+    /// Address of the controller of the virtual switches.
     pub fn vswitch_controller(&self) -> &'a str {
         view::text(self.0, 25)
     }
-    /// The restrictions, as keys and values.
+    /// Features that the licence holds back, by name.
     pub fn restrictions(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 26)
     }
-    /// The metadata VDIs, as a set of references.
+    /// Disks known to hold the metadata of a pool.
     pub fn metadata_vdis(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 27)
     }
-    /// The HA cluster stack.
+    /// What keeps the hosts in touch for high availability.
     pub fn ha_cluster_stack(&self) -> &'a str {
         view::text(self.0, 28)
     }
@@ -1497,147 +1497,147 @@ impl<'a> Pool<'a> {
     pub fn current_operations(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 30)
     }
-    /// The guest agent config, as keys and values.
+    /// Settings that guests may read.
     pub fn guest_agent_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 31)
     }
-    /// The CPU info, as keys and values.
+    /// Features of processors that every host of the pool has.
     pub fn cpu_info(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 32)
     }
-    /// True if policy no vendor device.
+    /// True if new VMs lack the device that brings Windows drivers.
     pub fn policy_no_vendor_device(&self) -> bool {
         view::truth(self.0, 33)
     }
-    /// True if live patching disabled.
+    /// True if running hosts are not patched.
     pub fn live_patching_disabled(&self) -> bool {
         view::truth(self.0, 34)
     }
-    /// True if igmp snooping enabled.
+    /// True if bridges follow IGMP.
     pub fn igmp_snooping_enabled(&self) -> bool {
         view::truth(self.0, 35)
     }
-    /// The uefi certificates.
+    /// Secure Boot certificates that VMs get, as a tarball in base64.
     pub fn uefi_certificates(&self) -> &'a str {
         view::text(self.0, 36)
     }
-    /// The custom uefi certificates.
+    /// Secure Boot certificates that replace the default ones.
     pub fn custom_uefi_certificates(&self) -> &'a str {
         view::text(self.0, 37)
     }
-    /// True if it is psr pending.
+    /// True while the pool's secret is being changed.
     pub fn is_psr_pending(&self) -> bool {
         view::truth(self.0, 38)
     }
-    /// True if TLS verification enabled.
+    /// True if hosts check each other's certificates.
     pub fn tls_verification_enabled(&self) -> bool {
         view::truth(self.0, 39)
     }
-    /// The repositories, as a set of references.
+    /// Repositories that updates come from.
     pub fn repositories(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 40)
     }
-    /// True if client certificate auth enabled.
+    /// True if clients may prove themselves by certificate.
     pub fn client_certificate_auth_enabled(&self) -> bool {
         view::truth(self.0, 41)
     }
-    /// The client certificate auth name.
+    /// Name that such a certificate must bear.
     pub fn client_certificate_auth_name(&self) -> &'a str {
         view::text(self.0, 42)
     }
-    /// The repository proxy URL.
+    /// Proxy on the way to the repositories.
     pub fn repository_proxy_url(&self) -> &'a str {
         view::text(self.0, 43)
     }
-    /// The repository proxy username.
+    /// Name for the proxy.
     pub fn repository_proxy_username(&self) -> &'a str {
         view::text(self.0, 44)
     }
-    /// The repository proxy password: a secret.
+    /// Password for the proxy.
     pub fn repository_proxy_password(&self) -> crate::Ref {
         view::reference(self.0, 45)
     }
-    /// True if migration compression.
+    /// True if migrations are compressed unless told otherwise.
     pub fn migration_compression(&self) -> bool {
         view::truth(self.0, 46)
     }
-    /// True if coordinator bias.
+    /// True if the master is the last host to be given VMs.
     pub fn coordinator_bias(&self) -> bool {
         view::truth(self.0, 47)
     }
-    /// The local auth max threads, a number.
+    /// How many logins of local users may be checked at once.
     pub fn local_auth_max_threads(&self) -> i64 {
         view::int(self.0, 48)
     }
-    /// The ext auth max threads, a number.
+    /// How many logins of subjects may be checked at once.
     pub fn ext_auth_max_threads(&self) -> i64 {
         view::int(self.0, 49)
     }
-    /// True if ext auth cache enabled.
+    /// True if successful logins of subjects are remembered.
     pub fn ext_auth_cache_enabled(&self) -> bool {
         view::truth(self.0, 50)
     }
-    /// The ext auth cache size, a number.
+    /// How many logins are remembered.
     pub fn ext_auth_cache_size(&self) -> i64 {
         view::int(self.0, 51)
     }
-    /// The ext auth cache expiry, a number.
+    /// For how many seconds a login is remembered.
     pub fn ext_auth_cache_expiry(&self) -> i64 {
         view::int(self.0, 52)
     }
-    /// The telemetry uuid: a secret.
+    /// Identifier under which telemetry is sent.
     pub fn telemetry_uuid(&self) -> crate::Ref {
         view::reference(self.0, 53)
     }
-    /// The telemetry frequency.
+    /// How often telemetry is collected.
     pub fn telemetry_frequency(&self) -> enums::TelemetryFrequency {
         enums::TelemetryFrequency::parse(view::text(self.0, 54)).unwrap_or(enums::TelemetryFrequency::Weekly)
     }
-    /// Time of telemetry next collection.
+    /// Earliest time of the next collection.
     pub fn telemetry_next_collection(&self) -> crate::DateTime {
         view::time(self.0, 55)
     }
-    /// Time of last update sync.
+    /// When updates were last fetched.
     pub fn last_update_sync(&self) -> crate::DateTime {
         view::time(self.0, 56)
     }
-    /// The update sync frequency.
+    /// How often updates are fetched.
     pub fn update_sync_frequency(&self) -> enums::UpdateSyncFrequency {
         enums::UpdateSyncFrequency::parse(view::text(self.0, 57)).unwrap_or(enums::UpdateSyncFrequency::Weekly)
     }
-    /// The update sync day, a number.
+    /// Day of the week on which updates are fetched.
     pub fn update_sync_day(&self) -> i64 {
         view::int(self.0, 58)
     }
-    /// True if update sync enabled.
+    /// True if updates are fetched by themselves.
     pub fn update_sync_enabled(&self) -> bool {
         view::truth(self.0, 59)
     }
-    /// The recommendations, as keys and values.
+    /// Limits that clients should keep to.
     pub fn recommendations(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 60)
     }
-    /// The license server, as keys and values.
+    /// Where licences come from: address and port.
     pub fn license_server(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 61)
     }
-    /// True if HA reboot VM on internal shutdown.
+    /// True if a protected VM that powers itself off is started again.
     pub fn ha_reboot_vm_on_internal_shutdown(&self) -> bool {
         view::truth(self.0, 62)
     }
-    /// True if limit console sessions.
+    /// True if a console takes one client at a time.
     pub fn limit_console_sessions(&self) -> bool {
         view::truth(self.0, 63)
     }
-    /// The VM console idle timeout, a number.
+    /// After how many idle seconds a console is closed; 0 means never.
     pub fn vm_console_idle_timeout(&self) -> i64 {
         view::int(self.0, 64)
     }
-    /// True if auto update VM secureboot certificates.
+    /// True if VMs get newer Secure Boot certificates by themselves.
     pub fn auto_update_vm_secureboot_certificates(&self) -> bool {
         view::truth(self.0, 65)
     }
-    /// The workload balancing password: a secret.
+    /// Password for workload balancing.
     pub fn wlb_password(&self) -> crate::Ref {
         view::reference(self.0, 66)
     }
@@ -1645,47 +1645,6 @@ impl<'a> Pool<'a> {
 
 /// Arguments by name and type; messages without parameters or taken away have none.
 pub mod params {
-    /// Arguments of `pool.add_repository`.
-    #[derive(Clone, Debug)]
-    pub struct AddRepository {
-        /// `pool ref`
-        pub this: crate::Ref,
-        /// `Repository ref`
-        pub value: crate::Ref,
-    }
-
-    impl AddRepository {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                value: args.reference(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `pool.add_to_guest_agent_config`.
-    #[derive(Clone, Debug)]
-    pub struct AddToGuestAgentConfig {
-        /// `pool ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub key: String,
-        /// `string`
-        pub value: String,
-    }
-
-    impl AddToGuestAgentConfig {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                key: args.text(1)?.to_owned(),
-                value: args.text(2)?.to_owned(),
-            })
-        }
-    }
-
     /// Arguments of `pool.apply_edition`.
     #[derive(Clone, Debug)]
     pub struct ApplyEdition {
@@ -1865,22 +1824,6 @@ pub mod params {
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 host: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `pool.detect_nonhomogeneous_external_auth`.
-    #[derive(Clone, Debug)]
-    pub struct DetectNonhomogeneousExternalAuth {
-        /// `pool ref`
-        pub pool: crate::Ref,
-    }
-
-    impl DetectNonhomogeneousExternalAuth {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                pool: args.reference(0)?,
             })
         }
     }
@@ -2101,73 +2044,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `pool.get_license_state`.
-    #[derive(Clone, Debug)]
-    pub struct GetLicenseState {
-        /// `pool ref`
-        pub this: crate::Ref,
-    }
-
-    impl GetLicenseState {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `pool.ha_compute_hypothetical_max_host_failures_to_tolerate`.
-    #[derive(Clone, Debug)]
-    pub struct HaComputeHypotheticalMaxHostFailuresToTolerate {
-        /// `(VM ref -> string) map`
-        pub configuration: crate::Value,
-    }
-
-    impl HaComputeHypotheticalMaxHostFailuresToTolerate {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                configuration: args.at(0)?.clone(),
-            })
-        }
-    }
-
-    /// Arguments of `pool.ha_compute_vm_failover_plan`.
-    #[derive(Clone, Debug)]
-    pub struct HaComputeVmFailoverPlan {
-        /// `host ref set`
-        pub failed_hosts: Vec<crate::Ref>,
-        /// `VM ref set`
-        pub failed_vms: Vec<crate::Ref>,
-    }
-
-    impl HaComputeVmFailoverPlan {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                failed_hosts: args.at(0)?.as_refs(),
-                failed_vms: args.at(1)?.as_refs(),
-            })
-        }
-    }
-
-    /// Arguments of `pool.ha_failover_plan_exists`.
-    #[derive(Clone, Debug)]
-    pub struct HaFailoverPlanExists {
-        /// `int`
-        pub n: i64,
-    }
-
-    impl HaFailoverPlanExists {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                n: args.int(0)?,
-            })
-        }
-    }
-
     /// Arguments of `pool.ha_prevent_restarts_for`.
     #[derive(Clone, Debug)]
     pub struct HaPreventRestartsFor {
@@ -2180,25 +2056,6 @@ pub mod params {
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 seconds: args.int(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `pool.has_extension`.
-    #[derive(Clone, Debug)]
-    pub struct HasExtension {
-        /// `pool ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub name: String,
-    }
-
-    impl HasExtension {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                name: args.text(1)?.to_owned(),
             })
         }
     }
@@ -2291,44 +2148,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `pool.remove_from_guest_agent_config`.
-    #[derive(Clone, Debug)]
-    pub struct RemoveFromGuestAgentConfig {
-        /// `pool ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub key: String,
-    }
-
-    impl RemoveFromGuestAgentConfig {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                key: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `pool.remove_repository`.
-    #[derive(Clone, Debug)]
-    pub struct RemoveRepository {
-        /// `pool ref`
-        pub this: crate::Ref,
-        /// `Repository ref`
-        pub value: crate::Ref,
-    }
-
-    impl RemoveRepository {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                value: args.reference(1)?,
-            })
-        }
-    }
-
     /// Arguments of `pool.send_test_post`.
     #[derive(Clone, Debug)]
     pub struct SendTestPost {
@@ -2363,6 +2182,135 @@ pub mod params {
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 config: args.at(0)?.clone(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.sync_updates`.
+    #[derive(Clone, Debug)]
+    pub struct SyncUpdates {
+        /// `pool ref`
+        pub this: crate::Ref,
+        /// `bool`
+        pub force: bool,
+        /// `string`
+        pub token: String,
+        /// `string`
+        pub token_id: String,
+        /// `string`
+        pub username: String,
+        /// `string`
+        pub password: String,
+    }
+
+    impl SyncUpdates {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                force: args.truth(1)?,
+                token: args.text(2)?.to_owned(),
+                token_id: args.text(3)?.to_owned(),
+                username: args.text(4)?.to_owned(),
+                password: args.text(5)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.test_archive_target`.
+    #[derive(Clone, Debug)]
+    pub struct TestArchiveTarget {
+        /// `pool ref`
+        pub this: crate::Ref,
+        /// `(string -> string) map`
+        pub config: crate::Value,
+    }
+
+    impl TestArchiveTarget {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                config: args.at(1)?.clone(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.add_repository`.
+    #[derive(Clone, Debug)]
+    pub struct AddRepository {
+        /// `pool ref`
+        pub this: crate::Ref,
+        /// `Repository ref`
+        pub value: crate::Ref,
+    }
+
+    impl AddRepository {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                value: args.reference(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `pool.add_to_guest_agent_config`.
+    #[derive(Clone, Debug)]
+    pub struct AddToGuestAgentConfig {
+        /// `pool ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub key: String,
+        /// `string`
+        pub value: String,
+    }
+
+    impl AddToGuestAgentConfig {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                key: args.text(1)?.to_owned(),
+                value: args.text(2)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.remove_from_guest_agent_config`.
+    #[derive(Clone, Debug)]
+    pub struct RemoveFromGuestAgentConfig {
+        /// `pool ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub key: String,
+    }
+
+    impl RemoveFromGuestAgentConfig {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                key: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.remove_repository`.
+    #[derive(Clone, Debug)]
+    pub struct RemoveRepository {
+        /// `pool ref`
+        pub this: crate::Ref,
+        /// `Repository ref`
+        pub value: crate::Ref,
+    }
+
+    impl RemoveRepository {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                value: args.reference(1)?,
             })
         }
     }
@@ -2424,87 +2372,104 @@ pub mod params {
         }
     }
 
-    /// Arguments of `pool.sync_updates`.
+    /// Arguments of `pool.detect_nonhomogeneous_external_auth`.
     #[derive(Clone, Debug)]
-    pub struct SyncUpdates {
+    pub struct DetectNonhomogeneousExternalAuth {
         /// `pool ref`
-        pub this: crate::Ref,
-        /// `bool`
-        pub force: bool,
-        /// `string`
-        pub token: String,
-        /// `string`
-        pub token_id: String,
-        /// `string`
-        pub username: String,
-        /// `string`
-        pub password: String,
+        pub pool: crate::Ref,
     }
 
-    impl SyncUpdates {
+    impl DetectNonhomogeneousExternalAuth {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                pool: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `pool.get_license_state`.
+    #[derive(Clone, Debug)]
+    pub struct GetLicenseState {
+        /// `pool ref`
+        pub this: crate::Ref,
+    }
+
+    impl GetLicenseState {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 this: args.reference(0)?,
-                force: args.truth(1)?,
-                token: args.text(2)?.to_owned(),
-                token_id: args.text(3)?.to_owned(),
-                username: args.text(4)?.to_owned(),
-                password: args.text(5)?.to_owned(),
             })
         }
     }
 
-    /// Arguments of `pool.test_archive_target`.
+    /// Arguments of `pool.ha_compute_hypothetical_max_host_failures_to_tolerate`.
     #[derive(Clone, Debug)]
-    pub struct TestArchiveTarget {
-        /// `pool ref`
-        pub this: crate::Ref,
-        /// `(string -> string) map`
-        pub config: crate::Value,
+    pub struct HaComputeHypotheticalMaxHostFailuresToTolerate {
+        /// `(VM ref -> string) map`
+        pub configuration: crate::Value,
     }
 
-    impl TestArchiveTarget {
+    impl HaComputeHypotheticalMaxHostFailuresToTolerate {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                configuration: args.at(0)?.clone(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.ha_compute_vm_failover_plan`.
+    #[derive(Clone, Debug)]
+    pub struct HaComputeVmFailoverPlan {
+        /// `host ref set`
+        pub failed_hosts: Vec<crate::Ref>,
+        /// `VM ref set`
+        pub failed_vms: Vec<crate::Ref>,
+    }
+
+    impl HaComputeVmFailoverPlan {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                failed_hosts: args.at(0)?.as_refs(),
+                failed_vms: args.at(1)?.as_refs(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.ha_failover_plan_exists`.
+    #[derive(Clone, Debug)]
+    pub struct HaFailoverPlanExists {
+        /// `int`
+        pub n: i64,
+    }
+
+    impl HaFailoverPlanExists {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                n: args.int(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `pool.has_extension`.
+    #[derive(Clone, Debug)]
+    pub struct HasExtension {
+        /// `pool ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub name: String,
+    }
+
+    impl HasExtension {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 this: args.reference(0)?,
-                config: args.at(1)?.clone(),
-            })
-        }
-    }
-
-    /// Arguments of `pool.certificate_install`.
-    #[derive(Clone, Debug)]
-    pub struct CertificateInstall {
-        /// `string`
-        pub name: String,
-        /// `string`
-        pub cert: String,
-    }
-
-    impl CertificateInstall {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                name: args.text(0)?.to_owned(),
-                cert: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `pool.certificate_uninstall`.
-    #[derive(Clone, Debug)]
-    pub struct CertificateUninstall {
-        /// `string`
-        pub name: String,
-    }
-
-    impl CertificateUninstall {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                name: args.text(0)?.to_owned(),
+                name: args.text(1)?.to_owned(),
             })
         }
     }
@@ -2547,22 +2512,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `pool.disable_ssl_legacy`.
-    #[derive(Clone, Debug)]
-    pub struct DisableSslLegacy {
-        /// `pool ref`
-        pub this: crate::Ref,
-    }
-
-    impl DisableSslLegacy {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `pool.enable_ssh`.
     #[derive(Clone, Debug)]
     pub struct EnableSsh {
@@ -2591,25 +2540,6 @@ pub mod params {
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 this: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `pool.install_ca_certificate`.
-    #[derive(Clone, Debug)]
-    pub struct InstallCaCertificate {
-        /// `string`
-        pub name: String,
-        /// `string`
-        pub cert: String,
-    }
-
-    impl InstallCaCertificate {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                name: args.text(0)?.to_owned(),
-                cert: args.text(1)?.to_owned(),
             })
         }
     }
@@ -2864,25 +2794,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `pool.set_uefi_certificates`.
-    #[derive(Clone, Debug)]
-    pub struct SetUefiCertificates {
-        /// `pool ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub value: String,
-    }
-
-    impl SetUefiCertificates {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                value: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
     /// Arguments of `pool.set_update_sync_enabled`.
     #[derive(Clone, Debug)]
     pub struct SetUpdateSyncEnabled {
@@ -2898,22 +2809,6 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 value: args.truth(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `pool.set_vswitch_controller`.
-    #[derive(Clone, Debug)]
-    pub struct SetVswitchController {
-        /// `string`
-        pub address: String,
-    }
-
-    impl SetVswitchController {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                address: args.text(0)?.to_owned(),
             })
         }
     }
@@ -2946,25 +2841,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `pool.uninstall_ca_certificate`.
-    #[derive(Clone, Debug)]
-    pub struct UninstallCaCertificate {
-        /// `string`
-        pub name: String,
-        /// `bool`
-        pub force: bool,
-    }
-
-    impl UninstallCaCertificate {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                name: args.text(0)?.to_owned(),
-                force: args.truth(1)?,
-            })
-        }
-    }
-
     /// Arguments of `pool.uninstall_trusted_certificate`.
     #[derive(Clone, Debug)]
     pub struct UninstallTrustedCertificate {
@@ -2980,6 +2856,130 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 certificate: args.reference(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `pool.certificate_install`.
+    #[derive(Clone, Debug)]
+    pub struct CertificateInstall {
+        /// `string`
+        pub name: String,
+        /// `string`
+        pub cert: String,
+    }
+
+    impl CertificateInstall {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                name: args.text(0)?.to_owned(),
+                cert: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.certificate_uninstall`.
+    #[derive(Clone, Debug)]
+    pub struct CertificateUninstall {
+        /// `string`
+        pub name: String,
+    }
+
+    impl CertificateUninstall {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                name: args.text(0)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.disable_ssl_legacy`.
+    #[derive(Clone, Debug)]
+    pub struct DisableSslLegacy {
+        /// `pool ref`
+        pub this: crate::Ref,
+    }
+
+    impl DisableSslLegacy {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `pool.install_ca_certificate`.
+    #[derive(Clone, Debug)]
+    pub struct InstallCaCertificate {
+        /// `string`
+        pub name: String,
+        /// `string`
+        pub cert: String,
+    }
+
+    impl InstallCaCertificate {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                name: args.text(0)?.to_owned(),
+                cert: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.set_uefi_certificates`.
+    #[derive(Clone, Debug)]
+    pub struct SetUefiCertificates {
+        /// `pool ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub value: String,
+    }
+
+    impl SetUefiCertificates {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                value: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.set_vswitch_controller`.
+    #[derive(Clone, Debug)]
+    pub struct SetVswitchController {
+        /// `string`
+        pub address: String,
+    }
+
+    impl SetVswitchController {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                address: args.text(0)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `pool.uninstall_ca_certificate`.
+    #[derive(Clone, Debug)]
+    pub struct UninstallCaCertificate {
+        /// `string`
+        pub name: String,
+        /// `bool`
+        pub force: bool,
+    }
+
+    impl UninstallCaCertificate {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                name: args.text(0)?.to_owned(),
+                force: args.truth(1)?,
             })
         }
     }

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `pool_patch`: a pool patch of the pool.
+/// The class `pool_patch`: a patch in the old form.
 pub const CLASS: ClassId = ClassId(7);
 
 /// Unique identifier of the object. `string`.
@@ -40,7 +40,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A pool patch of the pool.",
+    doc: "A patch in the old form.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

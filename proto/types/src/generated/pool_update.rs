@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `pool_update`: a pool update of the pool.
+/// The class `pool_update`: an update in the old form, on a disk.
 pub const CLASS: ClassId = ClassId(8);
 
 /// Unique identifier of the object. `string`.
@@ -40,7 +40,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A pool update of the pool.",
+    doc: "An update in the old form, on a disk.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

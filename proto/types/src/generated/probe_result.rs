@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, FieldDef, MessageDef, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `probe_result`: a probe result of the pool.
+/// The class `probe_result`: what a probe found at a place.
 pub const CLASS: ClassId = ClassId(31);
 
 /// The configuration, as keys and values. `(string -> string) map`.
@@ -25,7 +25,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "A probe result of the pool.",
+    doc: "What a probe found at a place.",
     fields: &[
         FieldDef::new("configuration", Type::Map(&Type::String, &Type::String), "lima", "The configuration, as keys and values."),
         FieldDef::new("complete", Type::Bool, "lima", "True if complete."),

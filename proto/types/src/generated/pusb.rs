@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PUSB`: a PUSB of the pool.
+/// The class `PUSB`: a physical USB device of a host.
 pub const CLASS: ClassId = ClassId(59);
 
 /// Unique identifier of the object. `string`.
@@ -45,7 +45,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PUSB of the pool.",
+    doc: "A physical USB device of a host.",
     fields: &[
         FieldDef::new("uuid", Type::String, "inverness", "Unique identifier of the object."),
         FieldDef {

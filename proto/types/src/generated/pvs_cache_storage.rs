@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PVS_cache_storage`: a PVS cache storage of the pool.
+/// The class `PVS_cache_storage`: Where a host caches streamed disks.
 pub const CLASS: ClassId = ClassId(55);
 
 /// Unique identifier of the object. `string`.
@@ -29,7 +29,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PVS cache storage of the pool.",
+    doc: "Where a host caches streamed disks.",
     fields: &[
         FieldDef::new("uuid", Type::String, "ely", "Unique identifier of the object."),
         FieldDef {

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PVS_proxy`: a PVS proxy of the pool.
+/// The class `PVS_proxy`: a cache between a VM and the servers that stream its disk.
 pub const CLASS: ClassId = ClassId(54);
 
 /// Unique identifier of the object. `string`.
@@ -28,7 +28,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PVS proxy of the pool.",
+    doc: "A cache between a VM and the servers that stream its disk.",
     fields: &[
         FieldDef::new("uuid", Type::String, "ely", "Unique identifier of the object."),
         FieldDef {

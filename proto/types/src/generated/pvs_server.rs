@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PVS_server`: a PVS server of the pool.
+/// The class `PVS_server`: a server that streams disks.
 pub const CLASS: ClassId = ClassId(53);
 
 /// Unique identifier of the object. `string`.
@@ -27,7 +27,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PVS server of the pool.",
+    doc: "A server that streams disks.",
     fields: &[
         FieldDef::new("uuid", Type::String, "ely", "Unique identifier of the object."),
         FieldDef {

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `PVS_site`: a PVS site of the pool.
+/// The class `PVS_site`: Servers that stream disks to machines.
 pub const CLASS: ClassId = ClassId(52);
 
 /// Unique identifier of the object. `string`.
@@ -31,7 +31,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A PVS site of the pool.",
+    doc: "Servers that stream disks to machines.",
     fields: &[
         FieldDef::new("uuid", Type::String, "ely", "Unique identifier of the object."),
         FieldDef {

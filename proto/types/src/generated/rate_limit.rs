@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Rate_limit`: a Rate limit of the pool.
+/// The class `Rate_limit`: How many calls may come in what time.
 pub const CLASS: ClassId = ClassId(71);
 
 /// Unique identifier of the object. `string`.
@@ -29,7 +29,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Rate limit of the pool.",
+    doc: "How many calls may come in what time.",
     fields: &[
         FieldDef::new("uuid", Type::String, "26.17.0", "Unique identifier of the object."),
         FieldDef {

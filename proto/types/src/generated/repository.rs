@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `Repository`: a Repository of the pool.
+/// The class `Repository`: Where updates come from.
 pub const CLASS: ClassId = ClassId(65);
 
 /// Unique identifier of the object. `string`.
@@ -40,7 +40,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A Repository of the pool.",
+    doc: "Where updates come from.",
     fields: &[
         FieldDef::new("uuid", Type::String, "1.301.0", "Unique identifier of the object."),
         FieldDef {
@@ -97,16 +97,6 @@ pub static MESSAGES: &[MessageDef] = &[
         ..MessageDef::new(CLASS, "introduce", "Repository.introduce", "1.301.0", "Makes an existing Repository known to the pool.")
     },
     MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
-        pool_only: true, hidden: true, client_cert: true,
-        ..MessageDef::new(CLASS, "apply", "Repository.apply", "1.301.0", "Applies the Repository.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("component", Type::String), ParamDef::new("base_build_id", Type::String), ParamDef::new("base_version", Type::String), ParamDef::new("base_release", Type::String), ParamDef::new("to_version", Type::String), ParamDef::new("to_release", Type::String)],
-        role: Role::PoolOperator, is_async: true, pool_only: true, hidden: true, client_cert: true,
-        ..MessageDef::new(CLASS, "apply_livepatch", "Repository.apply_livepatch", "unlisted", "Applies livepatch of the Repository.")
-    },
-    MessageDef {
         params: &[ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String)],
         result: Type::Ref("Repository"), role: Role::PoolOperator, is_async: true, client_cert: true,
         ..MessageDef::new(CLASS, "introduce_bundle", "Repository.introduce_bundle", "24.23.0", "Introduces bundle of the Repository.")
@@ -120,6 +110,16 @@ pub static MESSAGES: &[MessageDef] = &[
         params: &[ParamDef::new("self", Type::Ref("Repository")), ParamDef::new("value", Type::String)],
         role: Role::PoolOperator, is_async: true, client_cert: true,
         ..MessageDef::new(CLASS, "set_gpgkey_path", "Repository.set_gpgkey_path", "22.12.0", "Sets gpgkey path of the Repository.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host"))], role: Role::PoolOperator, is_async: true,
+        pool_only: true, hidden: true, client_cert: true,
+        ..MessageDef::new(CLASS, "apply", "Repository.apply", "1.301.0", "Applies the Repository.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("component", Type::String), ParamDef::new("base_build_id", Type::String), ParamDef::new("base_version", Type::String), ParamDef::new("base_release", Type::String), ParamDef::new("to_version", Type::String), ParamDef::new("to_release", Type::String)],
+        role: Role::PoolOperator, is_async: true, pool_only: true, hidden: true, client_cert: true,
+        ..MessageDef::new(CLASS, "apply_livepatch", "Repository.apply_livepatch", "unlisted", "Applies livepatch of the Repository.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -312,56 +312,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `Repository.apply`.
-    #[derive(Clone, Debug)]
-    pub struct Apply {
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl Apply {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `Repository.apply_livepatch`.
-    #[derive(Clone, Debug)]
-    pub struct ApplyLivepatch {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `string`
-        pub component: String,
-        /// `string`
-        pub base_build_id: String,
-        /// `string`
-        pub base_version: String,
-        /// `string`
-        pub base_release: String,
-        /// `string`
-        pub to_version: String,
-        /// `string`
-        pub to_release: String,
-    }
-
-    impl ApplyLivepatch {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                component: args.text(1)?.to_owned(),
-                base_build_id: args.text(2)?.to_owned(),
-                base_version: args.text(3)?.to_owned(),
-                base_release: args.text(4)?.to_owned(),
-                to_version: args.text(5)?.to_owned(),
-                to_release: args.text(6)?.to_owned(),
-            })
-        }
-    }
-
     /// Arguments of `Repository.introduce_bundle`.
     #[derive(Clone, Debug)]
     pub struct IntroduceBundle {
@@ -421,6 +371,56 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 value: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `Repository.apply`.
+    #[derive(Clone, Debug)]
+    pub struct Apply {
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl Apply {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `Repository.apply_livepatch`.
+    #[derive(Clone, Debug)]
+    pub struct ApplyLivepatch {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `string`
+        pub component: String,
+        /// `string`
+        pub base_build_id: String,
+        /// `string`
+        pub base_version: String,
+        /// `string`
+        pub base_release: String,
+        /// `string`
+        pub to_version: String,
+        /// `string`
+        pub to_release: String,
+    }
+
+    impl ApplyLivepatch {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                component: args.text(1)?.to_owned(),
+                base_build_id: args.text(2)?.to_owned(),
+                base_version: args.text(3)?.to_owned(),
+                base_release: args.text(4)?.to_owned(),
+                to_version: args.text(5)?.to_owned(),
+                to_release: args.text(6)?.to_owned(),
             })
         }
     }

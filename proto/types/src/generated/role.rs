@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `role`: a role of the pool.
+/// The class `role`: a set of permissions, or a single one.
 pub const CLASS: ClassId = ClassId(3);
 
 /// Unique identifier of the object. `string`.
@@ -27,7 +27,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A role of the pool.",
+    doc: "A set of permissions, or a single one.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

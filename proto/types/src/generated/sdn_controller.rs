@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `SDN_controller`: a SDN controller of the pool.
+/// The class `SDN_controller`: a controller of virtual switches.
 pub const CLASS: ClassId = ClassId(57);
 
 /// Unique identifier of the object. `string`.
@@ -26,7 +26,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A SDN controller of the pool.",
+    doc: "A controller of virtual switches.",
     fields: &[
         FieldDef::new("uuid", Type::String, "falcon", "Unique identifier of the object."),
         FieldDef {

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `secret`: a secret of the pool.
+/// The class `secret`: a password that other objects refer to by uuid.
 pub const CLASS: ClassId = ClassId(44);
 
 /// Unique identifier of the object. `string`.
@@ -23,7 +23,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A secret of the pool.",
+    doc: "A password that other objects refer to by uuid.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

@@ -3,40 +3,40 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `session`: a session of the pool.
+/// The class `session`: a client's login: it names the user and ends by logout, age or eviction.
 pub const CLASS: ClassId = ClassId(0);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// The this host: a host. `host ref`.
+/// The host that made the session. `host ref`.
 pub const THIS_HOST: Field = Field { class: CLASS, index: 1 };
-/// The this user: a user. `user ref`.
+/// The user of the session; null, since users are known by name. `user ref`.
 pub const THIS_USER: Field = Field { class: CLASS, index: 2 };
-/// Time of last active. `datetime`.
+/// When the session was last used; the least recently active is evicted first. `datetime`.
 pub const LAST_ACTIVE: Field = Field { class: CLASS, index: 3 };
-/// True if pool. `bool`.
+/// True for a session between hosts of the pool. `bool`.
 pub const POOL: Field = Field { class: CLASS, index: 4 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 5 };
-/// True if it is local superuser. `bool`.
+/// True for the local superuser, to whom no role applies. `bool`.
 pub const IS_LOCAL_SUPERUSER: Field = Field { class: CLASS, index: 6 };
-/// The subject it belongs to. `subject ref`.
+/// The subject whose roles apply; null for the local superuser. `subject ref`.
 pub const SUBJECT: Field = Field { class: CLASS, index: 7 };
-/// Time of validation time. `datetime`.
+/// When the directory last confirmed the subject. `datetime`.
 pub const VALIDATION_TIME: Field = Field { class: CLASS, index: 8 };
-/// The auth user sid. `string`.
+/// Identifier of the user in the directory. `string`.
 pub const AUTH_USER_SID: Field = Field { class: CLASS, index: 9 };
-/// The auth user name. `string`.
+/// Name of the user in the directory. `string`.
 pub const AUTH_USER_NAME: Field = Field { class: CLASS, index: 10 };
-/// The set of rbac permissions. `string set`.
+/// Names of the permissions the session had when it began. `string set`.
 pub const RBAC_PERMISSIONS: Field = Field { class: CLASS, index: 11 };
-/// The tasks, as a set of references. `task ref set`.
+/// Tasks begun in this session. `task ref set`.
 pub const TASKS: Field = Field { class: CLASS, index: 12 };
-/// The parent: a session. `session ref`.
+/// The session this one was made from. `session ref`.
 pub const PARENT: Field = Field { class: CLASS, index: 13 };
-/// The originator. `string`.
+/// What the client calls itself; each originator has its own allowance of sessions. `string`.
 pub const ORIGINATOR: Field = Field { class: CLASS, index: 14 };
-/// True if client certificate. `bool`.
+/// True if the client proved itself by certificate. `bool`.
 pub const CLIENT_CERTIFICATE: Field = Field { class: CLASS, index: 15 };
 
 /// The description.
@@ -49,56 +49,56 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "A session of the pool.",
+    doc: "A client's login: it names the user and ends by logout, age or eviction.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
-        FieldDef::new("this_host", Type::Ref("host"), "rio", "The this host: a host."),
-        FieldDef::new("this_user", Type::Ref("user"), "rio", "The this user: a user."),
-        FieldDef::new("last_active", Type::DateTime, "rio", "Time of last active."),
-        FieldDef::new("pool", Type::Bool, "rio", "True if pool."),
+        FieldDef::new("this_host", Type::Ref("host"), "rio", "The host that made the session."),
+        FieldDef::new("this_user", Type::Ref("user"), "rio", "The user of the session; null, since users are known by name."),
+        FieldDef::new("last_active", Type::DateTime, "rio", "When the session was last used; the least recently active is evicted first."),
+        FieldDef::new("pool", Type::Bool, "rio", "True for a session between hosts of the pool."),
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
             ..FieldDef::new("other_config", Type::Map(&Type::String, &Type::String), "miami", "Further settings as keys and values.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("is_local_superuser", Type::Bool, "george", "True if it is local superuser.")
+            ..FieldDef::new("is_local_superuser", Type::Bool, "george", "True for the local superuser, to whom no role applies.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("subject", Type::Ref("subject"), "george", "The subject it belongs to.")
+            ..FieldDef::new("subject", Type::Ref("subject"), "george", "The subject whose roles apply; null for the local superuser.")
         },
         FieldDef {
             default: Default::Time(0),
-            ..FieldDef::new("validation_time", Type::DateTime, "george", "Time of validation time.")
+            ..FieldDef::new("validation_time", Type::DateTime, "george", "When the directory last confirmed the subject.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("auth_user_sid", Type::String, "george", "The auth user sid.")
+            ..FieldDef::new("auth_user_sid", Type::String, "george", "Identifier of the user in the directory.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("auth_user_name", Type::String, "midnight-ride", "The auth user name.")
+            ..FieldDef::new("auth_user_name", Type::String, "midnight-ride", "Name of the user in the directory.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::EmptySet,
-            ..FieldDef::new("rbac_permissions", Type::Set(&Type::String), "midnight-ride", "The set of rbac permissions.")
+            ..FieldDef::new("rbac_permissions", Type::Set(&Type::String), "midnight-ride", "Names of the permissions the session had when it began.")
         },
         FieldDef {
             derived_from: Some(("task", "session")),
-            ..FieldDef::new("tasks", Type::Set(&Type::Ref("task")), "midnight-ride", "The tasks, as a set of references.")
+            ..FieldDef::new("tasks", Type::Set(&Type::Ref("task")), "midnight-ride", "Tasks begun in this session.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::NullRef,
-            ..FieldDef::new("parent", Type::Ref("session"), "midnight-ride", "The parent: a session.")
+            ..FieldDef::new("parent", Type::Ref("session"), "midnight-ride", "The session this one was made from.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("originator", Type::String, "clearwater", "The originator.")
+            ..FieldDef::new("originator", Type::String, "clearwater", "What the client calls itself; each originator has its own allowance of sessions.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("client_certificate", Type::Bool, "21.2.0", "True if client certificate.")
+            ..FieldDef::new("client_certificate", Type::Bool, "21.2.0", "True if the client proved itself by certificate.")
         },
     ],
 };
@@ -110,47 +110,47 @@ pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: &[ParamDef::new("old_pwd", Type::String), ParamDef::new("new_pwd", Type::String)],
         role: Role::LocalRoot,
-        ..MessageDef::new(CLASS, "change_password", "session.change_password", "rio", "Changes password of the session.")
+        ..MessageDef::new(CLASS, "change_password", "session.change_password", "rio", "Changes the local superuser's password on every host.")
     },
     MessageDef {
         params: &[ParamDef::new("filename", Type::String)], result: Type::Ref("session"),
         role: Role::LocalRoot, is_async: true,
-        ..MessageDef::new(CLASS, "create_from_db_file", "session.create_from_db_file", "dundee", "Creates from db file of the session.")
-    },
-    MessageDef {
-        result: Type::Set(&Type::String), is_async: true,
-        ..MessageDef::new(CLASS, "get_all_subject_identifiers", "session.get_all_subject_identifiers", "george", "Answers all subject identifiers of the session.")
+        ..MessageDef::new(CLASS, "create_from_db_file", "session.create_from_db_file", "dundee", "Opens a session that reads an exported database instead of the pool's.")
     },
     MessageDef {
         role: Role::PoolAdmin,
-        ..MessageDef::new(CLASS, "local_logout", "session.local_logout", "miami", "Locals logout of the session.")
+        ..MessageDef::new(CLASS, "local_logout", "session.local_logout", "miami", "Ends a session of the local superuser that was opened while the master was away.")
     },
     MessageDef {
         params: &[ParamDef::new("uname", Type::String), ParamDef::new("pwd", Type::String), ParamDef::optional("version", Type::String, Default::Str("1.1")), ParamDef::optional("originator", Type::String, Default::Str(""))],
         result: Type::Ref("session"), errors: &["SESSION_AUTHENTICATION_FAILED", "HOST_IS_SLAVE"],
         no_session: true, secret: true,
-        ..MessageDef::new(CLASS, "login_with_password", "session.login_with_password", "rio", "Logins with password of the session.")
+        ..MessageDef::new(CLASS, "login_with_password", "session.login_with_password", "rio", "Logs in by name and password and answers the session.")
     },
-    MessageDef::new(CLASS, "logout", "session.logout", "rio", "Logouts the session."),
+    MessageDef::new(CLASS, "logout", "session.logout", "rio", "Ends the session."),
     MessageDef {
         params: &[ParamDef::new("subject_identifier", Type::String)], role: Role::PoolOperator,
         is_async: true,
-        ..MessageDef::new(CLASS, "logout_subject_identifier", "session.logout_subject_identifier", "george", "Logouts subject identifier of the session.")
+        ..MessageDef::new(CLASS, "logout_subject_identifier", "session.logout_subject_identifier", "george", "Ends every session of a subject.")
     },
     MessageDef {
         params: &[ParamDef::new("uname", Type::String), ParamDef::new("pwd", Type::String)],
         result: Type::Ref("session"), role: Role::PoolAdmin, no_session: true, secret: true,
-        ..MessageDef::new(CLASS, "slave_local_login_with_password", "session.slave_local_login_with_password", "miami", "Slaves local login with password of the session.")
+        ..MessageDef::new(CLASS, "slave_local_login_with_password", "session.slave_local_login_with_password", "miami", "Logs in to this host alone, whether or not there is a master.")
+    },
+    MessageDef {
+        result: Type::Set(&Type::String), is_async: true,
+        ..MessageDef::new(CLASS, "get_all_subject_identifiers", "session.get_all_subject_identifiers", "george", "Lists the subjects that have sessions.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("psecret", Type::String)],
         result: Type::Ref("session"), role: Role::PoolAdmin, no_session: true, hidden: true, secret: true,
-        ..MessageDef::new(CLASS, "slave_login", "session.slave_login", "rio", "Slaves login of the session.")
+        ..MessageDef::new(CLASS, "slave_login", "session.slave_login", "rio", "Opens a session for another host of the pool, by the pool's secret.")
     },
     MessageDef {
         params: &[ParamDef::new("psecret", Type::String)], result: Type::Ref("session"),
         role: Role::PoolAdmin, no_session: true, hidden: true, secret: true,
-        ..MessageDef::new(CLASS, "slave_local_login", "session.slave_local_login", "miami", "Slaves local login of the session.")
+        ..MessageDef::new(CLASS, "slave_local_login", "session.slave_local_login", "miami", "Opens a session on this host alone, by the pool's secret.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -254,19 +254,19 @@ impl<'a> Session<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// The this host: a host.
+    /// The host that made the session.
     pub fn this_host(&self) -> crate::Ref {
         view::reference(self.0, 1)
     }
-    /// The this user: a user.
+    /// The user of the session; null, since users are known by name.
     pub fn this_user(&self) -> crate::Ref {
         view::reference(self.0, 2)
     }
-    /// Time of last active.
+    /// When the session was last used; the least recently active is evicted first.
     pub fn last_active(&self) -> crate::DateTime {
         view::time(self.0, 3)
     }
-    /// True if pool.
+    /// True for a session between hosts of the pool.
     pub fn pool(&self) -> bool {
         view::truth(self.0, 4)
     }
@@ -274,43 +274,43 @@ impl<'a> Session<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 5)
     }
-    /// True if it is local superuser.
+    /// True for the local superuser, to whom no role applies.
     pub fn is_local_superuser(&self) -> bool {
         view::truth(self.0, 6)
     }
-    /// The subject it belongs to.
+    /// The subject whose roles apply; null for the local superuser.
     pub fn subject(&self) -> crate::Ref {
         view::reference(self.0, 7)
     }
-    /// Time of validation time.
+    /// When the directory last confirmed the subject.
     pub fn validation_time(&self) -> crate::DateTime {
         view::time(self.0, 8)
     }
-    /// The auth user sid.
+    /// Identifier of the user in the directory.
     pub fn auth_user_sid(&self) -> &'a str {
         view::text(self.0, 9)
     }
-    /// The auth user name.
+    /// Name of the user in the directory.
     pub fn auth_user_name(&self) -> &'a str {
         view::text(self.0, 10)
     }
-    /// The set of rbac permissions.
+    /// Names of the permissions the session had when it began.
     pub fn rbac_permissions(&self) -> &'a [Value] {
         view::set(self.0, 11)
     }
-    /// The tasks, as a set of references.
+    /// Tasks begun in this session.
     pub fn tasks(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 12)
     }
-    /// The parent: a session.
+    /// The session this one was made from.
     pub fn parent(&self) -> crate::Ref {
         view::reference(self.0, 13)
     }
-    /// The originator.
+    /// What the client calls itself; each originator has its own allowance of sessions.
     pub fn originator(&self) -> &'a str {
         view::text(self.0, 14)
     }
-    /// True if client certificate.
+    /// True if the client proved itself by certificate.
     pub fn client_certificate(&self) -> bool {
         view::truth(self.0, 15)
     }

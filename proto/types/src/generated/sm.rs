@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `SM`: a SM of the pool.
+/// The class `SM`: a storage driver and what it can do.
 pub const CLASS: ClassId = ClassId(28);
 
 /// Unique identifier of the object. `string`.
@@ -13,31 +13,31 @@ pub const UUID: Field = Field { class: CLASS, index: 0 };
 pub const NAME_LABEL: Field = Field { class: CLASS, index: 1 };
 /// Free text about the object. `string`.
 pub const NAME_DESCRIPTION: Field = Field { class: CLASS, index: 2 };
-/// Kind of the object. `string`.
+/// Name of the driver, as in the type of an SR. `string`.
 pub const TYPE: Field = Field { class: CLASS, index: 3 };
-/// The vendor. `string`.
+/// Who made the driver. `string`.
 pub const VENDOR: Field = Field { class: CLASS, index: 4 };
-/// The copyright. `string`.
+/// Copyright notice. `string`.
 pub const COPYRIGHT: Field = Field { class: CLASS, index: 5 };
-/// Version. `string`.
+/// Version of the driver. `string`.
 pub const VERSION: Field = Field { class: CLASS, index: 6 };
-/// The required api version. `string`.
+/// Version of the drivers' interface it needs. `string`.
 pub const REQUIRED_API_VERSION: Field = Field { class: CLASS, index: 7 };
-/// The configuration, as keys and values. `(string -> string) map`.
+/// Keys of a connection that the driver knows, and what they mean. `(string -> string) map`.
 pub const CONFIGURATION: Field = Field { class: CLASS, index: 8 };
-/// What this can do. `string set`.
+/// Features without their versions; see `features`. `string set`.
 pub const CAPABILITIES: Field = Field { class: CLASS, index: 9 };
-/// The features, as keys and values. `(string -> int) map`.
+/// What the driver can do, by name and version. `(string -> int) map`.
 pub const FEATURES: Field = Field { class: CLASS, index: 10 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 11 };
-/// The driver filename. `string`.
+/// Where the driver is on the host. `string`.
 pub const DRIVER_FILENAME: Field = Field { class: CLASS, index: 12 };
-/// The set of required cluster stack. `string set`.
+/// Cluster stacks of which the driver needs one. `string set`.
 pub const REQUIRED_CLUSTER_STACK: Field = Field { class: CLASS, index: 13 };
-/// The set of supported image formats. `enum image_format_type set`.
+/// Formats of disks, the preferred one first. `enum image_format_type set`.
 pub const SUPPORTED_IMAGE_FORMATS: Field = Field { class: CLASS, index: 14 };
-/// The host pending features, as keys and values. `(host ref -> string set) map`.
+/// Features that some hosts have and others lack. `(host ref -> string set) map`.
 pub const HOST_PENDING_FEATURES: Field = Field { class: CLASS, index: 15 };
 
 /// The description.
@@ -50,7 +50,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A SM of the pool.",
+    doc: "A storage driver and what it can do.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -61,19 +61,19 @@ pub static DEF: ClassDef = ClassDef {
             default: Default::Str(""),
             ..FieldDef::new("name_description", Type::String, "rio", "Free text about the object.")
         },
-        FieldDef::new("type", Type::String, "rio", "Kind of the object."),
-        FieldDef::new("vendor", Type::String, "rio", "The vendor."),
-        FieldDef::new("copyright", Type::String, "rio", "The copyright."),
-        FieldDef::new("version", Type::String, "rio", "Version."),
-        FieldDef::new("required_api_version", Type::String, "rio", "The required api version."),
-        FieldDef::new("configuration", Type::Map(&Type::String, &Type::String), "rio", "The configuration, as keys and values."),
+        FieldDef::new("type", Type::String, "rio", "Name of the driver, as in the type of an SR."),
+        FieldDef::new("vendor", Type::String, "rio", "Who made the driver."),
+        FieldDef::new("copyright", Type::String, "rio", "Copyright notice."),
+        FieldDef::new("version", Type::String, "rio", "Version of the driver."),
+        FieldDef::new("required_api_version", Type::String, "rio", "Version of the drivers' interface it needs."),
+        FieldDef::new("configuration", Type::Map(&Type::String, &Type::String), "rio", "Keys of a connection that the driver knows, and what they mean."),
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("capabilities", Type::Set(&Type::String), "miami", "What this can do.")
+            ..FieldDef::new("capabilities", Type::Set(&Type::String), "miami", "Features without their versions; see `features`.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("features", Type::Map(&Type::String, &Type::Int), "clearwater", "The features, as keys and values.")
+            ..FieldDef::new("features", Type::Map(&Type::String, &Type::Int), "clearwater", "What the driver can do, by name and version.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
@@ -81,19 +81,19 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("driver_filename", Type::String, "orlando", "The driver filename.")
+            ..FieldDef::new("driver_filename", Type::String, "orlando", "Where the driver is on the host.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("required_cluster_stack", Type::Set(&Type::String), "dundee", "The set of required cluster stack.")
+            ..FieldDef::new("required_cluster_stack", Type::Set(&Type::String), "dundee", "Cluster stacks of which the driver needs one.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("supported_image_formats", Type::Set(&Type::Enum(&enums::IMAGE_FORMAT_TYPE)), "26.15.0", "The set of supported image formats.")
+            ..FieldDef::new("supported_image_formats", Type::Set(&Type::Enum(&enums::IMAGE_FORMAT_TYPE)), "26.15.0", "Formats of disks, the preferred one first.")
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("host_pending_features", Type::Map(&Type::Ref("host"), &Type::Set(&Type::String)), "rio", "The host pending features, as keys and values.")
+            ..FieldDef::new("host_pending_features", Type::Map(&Type::Ref("host"), &Type::Set(&Type::String)), "rio", "Features that some hosts have and others lack.")
         },
     ],
 };
@@ -231,35 +231,35 @@ impl<'a> Sm<'a> {
     pub fn name_description(&self) -> &'a str {
         view::text(self.0, 2)
     }
-    /// Kind of the object.
+    /// Name of the driver, as in the type of an SR.
     pub fn type_(&self) -> &'a str {
         view::text(self.0, 3)
     }
-    /// The vendor.
+    /// Who made the driver.
     pub fn vendor(&self) -> &'a str {
         view::text(self.0, 4)
     }
-    /// The copyright.
+    /// Copyright notice.
     pub fn copyright(&self) -> &'a str {
         view::text(self.0, 5)
     }
-    /// Version.
+    /// Version of the driver.
     pub fn version(&self) -> &'a str {
         view::text(self.0, 6)
     }
-    /// The required api version.
+    /// Version of the drivers' interface it needs.
     pub fn required_api_version(&self) -> &'a str {
         view::text(self.0, 7)
     }
-    /// The configuration, as keys and values.
+    /// Keys of a connection that the driver knows, and what they mean.
     pub fn configuration(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 8)
     }
-    /// What this can do.
+    /// Features without their versions; see `features`.
     pub fn capabilities(&self) -> &'a [Value] {
         view::set(self.0, 9)
     }
-    /// The features, as keys and values.
+    /// What the driver can do, by name and version.
     pub fn features(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 10)
     }
@@ -267,19 +267,19 @@ impl<'a> Sm<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 11)
     }
-    /// The driver filename.
+    /// Where the driver is on the host.
     pub fn driver_filename(&self) -> &'a str {
         view::text(self.0, 12)
     }
-    /// The set of required cluster stack.
+    /// Cluster stacks of which the driver needs one.
     pub fn required_cluster_stack(&self) -> &'a [Value] {
         view::set(self.0, 13)
     }
-    /// The set of supported image formats.
+    /// Formats of disks, the preferred one first.
     pub fn supported_image_formats(&self) -> &'a [Value] {
         view::set(self.0, 14)
     }
-    /// The host pending features, as keys and values.
+    /// Features that some hosts have and others lack.
     pub fn host_pending_features(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 15)
     }

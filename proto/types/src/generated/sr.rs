@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `SR`: a SR of the pool.
+/// The class `SR`: a storage repository: a place for virtual disks.
 pub const CLASS: ClassId = ClassId(29);
 
 /// Unique identifier of the object. `string`.
@@ -17,21 +17,21 @@ pub const NAME_DESCRIPTION: Field = Field { class: CLASS, index: 2 };
 pub const ALLOWED_OPERATIONS: Field = Field { class: CLASS, index: 3 };
 /// Operations under way, by task. `(string -> enum storage_operations) map`.
 pub const CURRENT_OPERATIONS: Field = Field { class: CLASS, index: 4 };
-/// The VDIs, as a set of references. `VDI ref set`.
+/// The disks in it. `VDI ref set`.
 pub const VDIS: Field = Field { class: CLASS, index: 5 };
-/// The PBDs, as a set of references. `PBD ref set`.
+/// The hosts' connections to it. `PBD ref set`.
 pub const PBDS: Field = Field { class: CLASS, index: 6 };
-/// The virtual allocation, a number. `int`.
+/// Bytes its disks would take if they were full. `int`.
 pub const VIRTUAL_ALLOCATION: Field = Field { class: CLASS, index: 7 };
-/// The physical utilisation, a number. `int`.
+/// Bytes its disks take. `int`.
 pub const PHYSICAL_UTILISATION: Field = Field { class: CLASS, index: 8 };
-/// The physical size, a number. `int`.
+/// Bytes it holds. `int`.
 pub const PHYSICAL_SIZE: Field = Field { class: CLASS, index: 9 };
-/// Kind of the object. `string`.
+/// Name of the storage driver. `string`.
 pub const TYPE: Field = Field { class: CLASS, index: 10 };
-/// The content type. `string`.
+/// What it is for: `user`, `iso`; mostly empty. `string`.
 pub const CONTENT_TYPE: Field = Field { class: CLASS, index: 11 };
-/// True if shared. `bool`.
+/// True if several hosts can use it at once. `bool`.
 pub const SHARED: Field = Field { class: CLASS, index: 12 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 13 };
@@ -41,15 +41,15 @@ pub const TAGS: Field = Field { class: CLASS, index: 14 };
 pub const SM_CONFIG: Field = Field { class: CLASS, index: 15 };
 /// Attached blobs by name. `(string -> blob ref) map`.
 pub const BLOBS: Field = Field { class: CLASS, index: 16 };
-/// True if local cache enabled. `bool`.
+/// True if it caches disks of other SRs. `bool`.
 pub const LOCAL_CACHE_ENABLED: Field = Field { class: CLASS, index: 17 };
-/// The introduced by: a DR task. `DR_task ref`.
+/// The recovery task that brought it. `DR_task ref`.
 pub const INTRODUCED_BY: Field = Field { class: CLASS, index: 18 };
-/// True if clustered. `bool`.
+/// True if the hosts that use it form a cluster. `bool`.
 pub const CLUSTERED: Field = Field { class: CLASS, index: 19 };
-/// True if it is tools SR. `bool`.
+/// True for the SR of the guest tools. `bool`.
 pub const IS_TOOLS_SR: Field = Field { class: CLASS, index: 20 };
-/// True if default VDI visibility. `bool`.
+/// Whether new disks are managed. `bool`.
 pub const DEFAULT_VDI_VISIBILITY: Field = Field { class: CLASS, index: 21 };
 
 /// The description.
@@ -62,7 +62,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A SR of the pool.",
+    doc: "A storage repository: a place for virtual disks.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -83,27 +83,27 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             derived_from: Some(("VDI", "SR")),
-            ..FieldDef::new("VDIs", Type::Set(&Type::Ref("VDI")), "rio", "The VDIs, as a set of references.")
+            ..FieldDef::new("VDIs", Type::Set(&Type::Ref("VDI")), "rio", "The disks in it.")
         },
         FieldDef {
             derived_from: Some(("PBD", "SR")),
-            ..FieldDef::new("PBDs", Type::Set(&Type::Ref("PBD")), "rio", "The PBDs, as a set of references.")
+            ..FieldDef::new("PBDs", Type::Set(&Type::Ref("PBD")), "rio", "The hosts' connections to it.")
         },
-        FieldDef::new("virtual_allocation", Type::Int, "rio", "The virtual allocation, a number."),
-        FieldDef::new("physical_utilisation", Type::Int, "rio", "The physical utilisation, a number."),
+        FieldDef::new("virtual_allocation", Type::Int, "rio", "Bytes its disks would take if they were full."),
+        FieldDef::new("physical_utilisation", Type::Int, "rio", "Bytes its disks take."),
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("physical_size", Type::Int, "rio", "The physical size, a number.")
-        },
-        FieldDef {
-            qualifier: Qualifier::Constructor,
-            ..FieldDef::new("type", Type::String, "rio", "Kind of the object.")
+            ..FieldDef::new("physical_size", Type::Int, "rio", "Bytes it holds.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("content_type", Type::String, "rio", "The content type.")
+            ..FieldDef::new("type", Type::String, "rio", "Name of the storage driver.")
         },
-        FieldDef::new("shared", Type::Bool, "rio", "True if shared."),
+        FieldDef {
+            qualifier: Qualifier::Constructor,
+            ..FieldDef::new("content_type", Type::String, "rio", "What it is for: `user`, `iso`; mostly empty.")
+        },
+        FieldDef::new("shared", Type::Bool, "rio", "True if several hosts can use it at once."),
         FieldDef {
             qualifier: Qualifier::ReadWrite,
             key_roles: &[("folder", Role::VmOperator), ("XenCenter.CustomFields.*", Role::VmOperator)],
@@ -123,23 +123,23 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("local_cache_enabled", Type::Bool, "cowley", "True if local cache enabled.")
+            ..FieldDef::new("local_cache_enabled", Type::Bool, "cowley", "True if it caches disks of other SRs.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("introduced_by", Type::Ref("DR_task"), "boston", "The introduced by: a DR task.")
+            ..FieldDef::new("introduced_by", Type::Ref("DR_task"), "boston", "The recovery task that brought it.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("clustered", Type::Bool, "dundee", "True if clustered.")
+            ..FieldDef::new("clustered", Type::Bool, "dundee", "True if the hosts that use it form a cluster.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("is_tools_sr", Type::Bool, "dundee", "True if it is tools SR.")
+            ..FieldDef::new("is_tools_sr", Type::Bool, "dundee", "True for the SR of the guest tools.")
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("default_vdi_visibility", Type::Bool, "rio", "True if default VDI visibility.")
+            ..FieldDef::new("default_vdi_visibility", Type::Bool, "rio", "Whether new disks are managed.")
         },
     ],
 };
@@ -149,126 +149,126 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("SR"))];
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
-        params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "assert_can_host_ha_statefile", "SR.assert_can_host_ha_statefile", "orlando", "Fails unless can host HA statefile holds.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "assert_supports_database_replication", "SR.assert_supports_database_replication", "boston", "Fails unless supports database replication holds.")
-    },
-    MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("device_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("physical_size", Type::Int), ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("type", Type::String), ParamDef::new("content_type", Type::String), ParamDef::new("shared", Type::Bool), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
         result: Type::Ref("SR"), role: Role::PoolOperator, errors: &["SR_UNKNOWN_DRIVER"], is_async: true,
-        ..MessageDef::new(CLASS, "create", "SR.create", "rio", "Creates a SR.")
+        ..MessageDef::new(CLASS, "create", "SR.create", "rio", "Makes a repository, and connects the hosts that can use it.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("name", Type::String), ParamDef::new("mime_type", Type::String), ParamDef::optional("public", Type::Bool, Default::Bool(false))],
         result: Type::Ref("blob"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "create_new_blob", "SR.create_new_blob", "orlando", "Creates new blob of the SR.")
+        ..MessageDef::new(CLASS, "create_new_blob", "SR.create_new_blob", "orlando", "Attaches an empty blob to the repository.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, errors: &["SR_HAS_PBD"],
         is_async: true,
-        ..MessageDef::new(CLASS, "destroy", "SR.destroy", "rio", "Destroys the SR.")
+        ..MessageDef::new(CLASS, "destroy", "SR.destroy", "rio", "Destroys the repository with its data.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "disable_database_replication", "SR.disable_database_replication", "boston", "Disables database replication of the SR.")
+        ..MessageDef::new(CLASS, "disable_database_replication", "SR.disable_database_replication", "boston", "No longer writes the pool's metadata to it.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "enable_database_replication", "SR.enable_database_replication", "boston", "Enables database replication of the SR.")
+        ..MessageDef::new(CLASS, "enable_database_replication", "SR.enable_database_replication", "boston", "Writes the pool's metadata to it from now on.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, errors: &["SR_HAS_PBD"],
         is_async: true,
-        ..MessageDef::new(CLASS, "forget", "SR.forget", "rio", "Removes the SR from the database, leaving what it stands for.")
+        ..MessageDef::new(CLASS, "forget", "SR.forget", "rio", "Removes the record and leaves the data.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("data_source", Type::String)],
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "forget_data_source_archives", "SR.forget_data_source_archives", "dundee", "Forgets data source archives of the SR.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("sr", Type::Ref("SR"))], result: Type::Set(&Type::Record("data_source")),
-        ..MessageDef::new(CLASS, "get_data_sources", "SR.get_data_sources", "dundee", "Answers data sources of the SR.")
-    },
-    MessageDef {
-        result: Type::Set(&Type::String),
-        ..MessageDef::new(CLASS, "get_supported_types", "SR.get_supported_types", "rio", "Answers supported types of the SR.")
+        ..MessageDef::new(CLASS, "forget_data_source_archives", "SR.forget_data_source_archives", "dundee", "Forgets what was recorded of a data source.")
     },
     MessageDef {
         params: &[ParamDef::new("uuid", Type::String), ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("type", Type::String), ParamDef::new("content_type", Type::String), ParamDef::new("shared", Type::Bool), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
         result: Type::Ref("SR"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "introduce", "SR.introduce", "rio", "Makes an existing SR known to the pool.")
+        ..MessageDef::new(CLASS, "introduce", "SR.introduce", "rio", "Makes the record of a repository that exists.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("device_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("type", Type::String), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
         result: Type::String, role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "probe", "SR.probe", "miami", "Probes the SR.")
+        ..MessageDef::new(CLASS, "probe", "SR.probe", "miami", "Answers what is found at a place, as XML.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("device_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("type", Type::String), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
         result: Type::Set(&Type::Record("probe_result")), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "probe_ext", "SR.probe_ext", "lima", "Probes ext of the SR.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("data_source", Type::String)],
-        result: Type::Float,
-        ..MessageDef::new(CLASS, "query_data_source", "SR.query_data_source", "dundee", "Queries data source of the SR.")
+        ..MessageDef::new(CLASS, "probe_ext", "SR.probe_ext", "lima", "Answers what is found at a place, as records.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("data_source", Type::String)],
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "record_data_source", "SR.record_data_source", "dundee", "Records data source of the SR.")
+        ..MessageDef::new(CLASS, "record_data_source", "SR.record_data_source", "dundee", "Begins to record a data source.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::VmPowerAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "scan", "SR.scan", "rio", "Scans the SR.")
+        ..MessageDef::new(CLASS, "scan", "SR.scan", "rio", "Brings the records of its disks in line with what it holds.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "update", "SR.update", "symc", "Asks the driver to bring the record up to date.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("value", Type::String)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_name_description", "SR.set_name_description", "rio", "Sets name description of the SR.")
+        ..MessageDef::new(CLASS, "set_name_description", "SR.set_name_description", "rio", "Sets the free text.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("value", Type::String)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_name_label", "SR.set_name_label", "rio", "Sets name label of the SR.")
+        ..MessageDef::new(CLASS, "set_name_label", "SR.set_name_label", "rio", "Sets the name.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("SR")), ParamDef::new("value", Type::Int)],
         role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "set_physical_size", "SR.set_physical_size", "miami", "Sets physical size of the SR.")
+        ..MessageDef::new(CLASS, "set_physical_size", "SR.set_physical_size", "miami", "Sets the size recorded.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("value", Type::Bool)],
         role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_shared", "SR.set_shared", "rio", "Sets shared of the SR.")
+        ..MessageDef::new(CLASS, "set_shared", "SR.set_shared", "rio", "Says whether several hosts can use it at once.")
     },
     MessageDef {
         params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "update", "SR.update", "symc", "Updates the SR.")
+        ..MessageDef::new(CLASS, "assert_can_host_ha_statefile", "SR.assert_can_host_ha_statefile", "orlando", "Fails unless it could hold heartbeats.")
     },
     MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("SR")), ParamDef::new("value", Type::Int)],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_virtual_allocation", "SR.set_virtual_allocation", "miami", "Sets virtual allocation of the SR.")
+        params: &[ParamDef::new("sr", Type::Ref("SR"))], role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "assert_supports_database_replication", "SR.assert_supports_database_replication", "boston", "Fails unless it could hold the pool's metadata.")
     },
     MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("SR")), ParamDef::new("value", Type::Int)],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_physical_utilisation", "SR.set_physical_utilisation", "miami", "Sets physical utilisation of the SR.")
+        params: &[ParamDef::new("sr", Type::Ref("SR"))], result: Type::Set(&Type::Record("data_source")),
+        ..MessageDef::new(CLASS, "get_data_sources", "SR.get_data_sources", "dundee", "Lists what can be measured of it.")
     },
     MessageDef {
-        params: &[ParamDef::new("sr", Type::Ref("SR"))], result: Type::Set(&Type::Ref("host")),
-        role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "get_live_hosts", "SR.get_live_hosts", "stockholm", "Answers live hosts of the SR.")
+        result: Type::Set(&Type::String),
+        ..MessageDef::new(CLASS, "get_supported_types", "SR.get_supported_types", "rio", "Lists the storage drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("data_source", Type::String)],
+        result: Type::Float,
+        ..MessageDef::new(CLASS, "query_data_source", "SR.query_data_source", "dundee", "Answers the present value of a data source.")
     },
     MessageDef {
         params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("device_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("physical_size", Type::Int), ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("type", Type::String), ParamDef::new("content_type", Type::String), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
         result: Type::String, role: Role::PoolOperator, is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "make", "SR.make", "rio", "Makes the SR.")
+        ..MessageDef::new(CLASS, "make", "SR.make", "rio", "Made storage without a record.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("SR")), ParamDef::new("value", Type::Int)],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_virtual_allocation", "SR.set_virtual_allocation", "miami", "Sets the bytes its disks would take, for storage drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("SR")), ParamDef::new("value", Type::Int)],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_physical_utilisation", "SR.set_physical_utilisation", "miami", "Sets the bytes its disks take, for storage drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("sr", Type::Ref("SR"))], result: Type::Set(&Type::Ref("host")),
+        role: Role::PoolOperator, is_async: true, hidden: true,
+        ..MessageDef::new(CLASS, "get_live_hosts", "SR.get_live_hosts", "stockholm", "Lists the enabled, live hosts that are connected to it.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -470,35 +470,35 @@ impl<'a> Sr<'a> {
     pub fn current_operations(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 4)
     }
-    /// The VDIs, as a set of references.
+    /// The disks in it.
     pub fn vdis(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 5)
     }
-    /// The PBDs, as a set of references.
+    /// The hosts' connections to it.
     pub fn pbds(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 6)
     }
-    /// The virtual allocation, a number.
+    /// Bytes its disks would take if they were full.
     pub fn virtual_allocation(&self) -> i64 {
         view::int(self.0, 7)
     }
-    /// The physical utilisation, a number.
+    /// Bytes its disks take.
     pub fn physical_utilisation(&self) -> i64 {
         view::int(self.0, 8)
     }
-    /// The physical size, a number.
+    /// Bytes it holds.
     pub fn physical_size(&self) -> i64 {
         view::int(self.0, 9)
     }
-    /// Kind of the object.
+    /// Name of the storage driver.
     pub fn type_(&self) -> &'a str {
         view::text(self.0, 10)
     }
-    /// The content type.
+    /// What it is for: `user`, `iso`; mostly empty.
     pub fn content_type(&self) -> &'a str {
         view::text(self.0, 11)
     }
-    /// True if shared.
+    /// True if several hosts can use it at once.
     pub fn shared(&self) -> bool {
         view::truth(self.0, 12)
     }
@@ -518,23 +518,23 @@ impl<'a> Sr<'a> {
     pub fn blobs(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 16)
     }
-    /// True if local cache enabled.
+    /// True if it caches disks of other SRs.
     pub fn local_cache_enabled(&self) -> bool {
         view::truth(self.0, 17)
     }
-    /// The introduced by: a DR task.
+    /// The recovery task that brought it.
     pub fn introduced_by(&self) -> crate::Ref {
         view::reference(self.0, 18)
     }
-    /// True if clustered.
+    /// True if the hosts that use it form a cluster.
     pub fn clustered(&self) -> bool {
         view::truth(self.0, 19)
     }
-    /// True if it is tools SR.
+    /// True for the SR of the guest tools.
     pub fn is_tools_sr(&self) -> bool {
         view::truth(self.0, 20)
     }
-    /// True if default VDI visibility.
+    /// Whether new disks are managed.
     pub fn default_vdi_visibility(&self) -> bool {
         view::truth(self.0, 21)
     }
@@ -542,38 +542,6 @@ impl<'a> Sr<'a> {
 
 /// Arguments by name and type; messages without parameters or taken away have none.
 pub mod params {
-    /// Arguments of `SR.assert_can_host_ha_statefile`.
-    #[derive(Clone, Debug)]
-    pub struct AssertCanHostHaStatefile {
-        /// `SR ref`
-        pub sr: crate::Ref,
-    }
-
-    impl AssertCanHostHaStatefile {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                sr: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `SR.assert_supports_database_replication`.
-    #[derive(Clone, Debug)]
-    pub struct AssertSupportsDatabaseReplication {
-        /// `SR ref`
-        pub sr: crate::Ref,
-    }
-
-    impl AssertSupportsDatabaseReplication {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                sr: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `SR.create`.
     #[derive(Clone, Debug)]
     pub struct Create {
@@ -722,22 +690,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `SR.get_data_sources`.
-    #[derive(Clone, Debug)]
-    pub struct GetDataSources {
-        /// `SR ref`
-        pub sr: crate::Ref,
-    }
-
-    impl GetDataSources {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                sr: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `SR.introduce`.
     #[derive(Clone, Debug)]
     pub struct Introduce {
@@ -822,25 +774,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `SR.query_data_source`.
-    #[derive(Clone, Debug)]
-    pub struct QueryDataSource {
-        /// `SR ref`
-        pub sr: crate::Ref,
-        /// `string`
-        pub data_source: String,
-    }
-
-    impl QueryDataSource {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                sr: args.reference(0)?,
-                data_source: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
     /// Arguments of `SR.record_data_source`.
     #[derive(Clone, Debug)]
     pub struct RecordDataSource {
@@ -868,6 +801,22 @@ pub mod params {
     }
 
     impl Scan {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                sr: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `SR.update`.
+    #[derive(Clone, Debug)]
+    pub struct Update {
+        /// `SR ref`
+        pub sr: crate::Ref,
+    }
+
+    impl Update {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
@@ -952,18 +901,106 @@ pub mod params {
         }
     }
 
-    /// Arguments of `SR.update`.
+    /// Arguments of `SR.assert_can_host_ha_statefile`.
     #[derive(Clone, Debug)]
-    pub struct Update {
+    pub struct AssertCanHostHaStatefile {
         /// `SR ref`
         pub sr: crate::Ref,
     }
 
-    impl Update {
+    impl AssertCanHostHaStatefile {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 sr: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `SR.assert_supports_database_replication`.
+    #[derive(Clone, Debug)]
+    pub struct AssertSupportsDatabaseReplication {
+        /// `SR ref`
+        pub sr: crate::Ref,
+    }
+
+    impl AssertSupportsDatabaseReplication {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                sr: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `SR.get_data_sources`.
+    #[derive(Clone, Debug)]
+    pub struct GetDataSources {
+        /// `SR ref`
+        pub sr: crate::Ref,
+    }
+
+    impl GetDataSources {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                sr: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `SR.query_data_source`.
+    #[derive(Clone, Debug)]
+    pub struct QueryDataSource {
+        /// `SR ref`
+        pub sr: crate::Ref,
+        /// `string`
+        pub data_source: String,
+    }
+
+    impl QueryDataSource {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                sr: args.reference(0)?,
+                data_source: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `SR.make`.
+    #[derive(Clone, Debug)]
+    pub struct Make {
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `(string -> string) map`
+        pub device_config: crate::Value,
+        /// `int`
+        pub physical_size: i64,
+        /// `string`
+        pub name_label: String,
+        /// `string`
+        pub name_description: String,
+        /// `string`
+        pub type_: String,
+        /// `string`
+        pub content_type: String,
+        /// `(string -> string) map`
+        pub sm_config: crate::Value,
+    }
+
+    impl Make {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                host: args.reference(0)?,
+                device_config: args.at(1)?.clone(),
+                physical_size: args.int(2)?,
+                name_label: args.text(3)?.to_owned(),
+                name_description: args.text(4)?.to_owned(),
+                type_: args.text(5)?.to_owned(),
+                content_type: args.text(6)?.to_owned(),
+                sm_config: args.at(7)?.clone(),
             })
         }
     }
@@ -1018,43 +1055,6 @@ pub mod params {
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 sr: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `SR.make`.
-    #[derive(Clone, Debug)]
-    pub struct Make {
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `(string -> string) map`
-        pub device_config: crate::Value,
-        /// `int`
-        pub physical_size: i64,
-        /// `string`
-        pub name_label: String,
-        /// `string`
-        pub name_description: String,
-        /// `string`
-        pub type_: String,
-        /// `string`
-        pub content_type: String,
-        /// `(string -> string) map`
-        pub sm_config: crate::Value,
-    }
-
-    impl Make {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                host: args.reference(0)?,
-                device_config: args.at(1)?.clone(),
-                physical_size: args.int(2)?,
-                name_label: args.text(3)?.to_owned(),
-                name_description: args.text(4)?.to_owned(),
-                type_: args.text(5)?.to_owned(),
-                content_type: args.text(6)?.to_owned(),
-                sm_config: args.at(7)?.clone(),
             })
         }
     }

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, FieldDef, MessageDef, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `sr_stat`: a sr stat of the pool.
+/// The class `sr_stat`: Size and health of a repository found by a probe.
 pub const CLASS: ClassId = ClassId(30);
 
 /// Unique identifier of the object. `string option`.
@@ -32,7 +32,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "A sr stat of the pool.",
+    doc: "Size and health of a repository found by a probe.",
     fields: &[
         FieldDef::new("uuid", Type::Option(&Type::String), "lima", "Unique identifier of the object."),
         FieldDef::new("name_label", Type::String, "lima", "Name shown to people; need not be unique."),

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `subject`: a subject of the pool.
+/// The class `subject`: a user or group of the directory that may use the pool.
 pub const CLASS: ClassId = ClassId(2);
 
 /// Unique identifier of the object. `string`.
@@ -25,7 +25,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A subject of the pool.",
+    doc: "A user or group of the directory that may use the pool.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -53,13 +53,13 @@ pub static MESSAGES: &[MessageDef] = &[
         ..MessageDef::new(CLASS, "add_to_roles", "subject.add_to_roles", "midnight-ride", "Adds a key to roles of the subject.")
     },
     MessageDef {
-        params: SELF, result: Type::Set(&Type::String),
-        ..MessageDef::new(CLASS, "get_permissions_name_label", "subject.get_permissions_name_label", "midnight-ride", "Answers permissions name label of the subject.")
-    },
-    MessageDef {
         params: &[ParamDef::new("self", Type::Ref("subject")), ParamDef::new("role", Type::Ref("role"))],
         role: Role::PoolAdmin,
         ..MessageDef::new(CLASS, "remove_from_roles", "subject.remove_from_roles", "midnight-ride", "Removes a key from roles of the subject.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Set(&Type::String),
+        ..MessageDef::new(CLASS, "get_permissions_name_label", "subject.get_permissions_name_label", "midnight-ride", "Answers permissions name label of the subject.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -159,22 +159,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `subject.get_permissions_name_label`.
-    #[derive(Clone, Debug)]
-    pub struct GetPermissionsNameLabel {
-        /// `subject ref`
-        pub this: crate::Ref,
-    }
-
-    impl GetPermissionsNameLabel {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `subject.remove_from_roles`.
     #[derive(Clone, Debug)]
     pub struct RemoveFromRoles {
@@ -190,6 +174,22 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 role: args.reference(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `subject.get_permissions_name_label`.
+    #[derive(Clone, Debug)]
+    pub struct GetPermissionsNameLabel {
+        /// `subject ref`
+        pub this: crate::Ref,
+    }
+
+    impl GetPermissionsNameLabel {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
             })
         }
     }

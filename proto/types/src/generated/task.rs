@@ -4,12 +4,12 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `task`: a task of the pool.
+/// The class `task`: a long operation that clients can watch and cancel.
 pub const CLASS: ClassId = ClassId(4);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// Name shown to people; need not be unique. `string`.
+/// Name of the operation, such as `Async.VM.start`. `string`.
 pub const NAME_LABEL: Field = Field { class: CLASS, index: 1 };
 /// Free text about the object. `string`.
 pub const NAME_DESCRIPTION: Field = Field { class: CLASS, index: 2 };
@@ -17,39 +17,39 @@ pub const NAME_DESCRIPTION: Field = Field { class: CLASS, index: 2 };
 pub const ALLOWED_OPERATIONS: Field = Field { class: CLASS, index: 3 };
 /// Operations under way, by task. `(string -> enum task_allowed_operations) map`.
 pub const CURRENT_OPERATIONS: Field = Field { class: CLASS, index: 4 };
-/// Time of created. `datetime`.
+/// When it began. `datetime`.
 pub const CREATED: Field = Field { class: CLASS, index: 5 };
-/// Time of finished. `datetime`.
+/// When it ended; the epoch while it runs. `datetime`.
 pub const FINISHED: Field = Field { class: CLASS, index: 6 };
-/// Present state. `enum task_status_type`.
+/// Whether it runs, and how it ended. `enum task_status_type`.
 pub const STATUS: Field = Field { class: CLASS, index: 7 };
-/// The resident on: a host. `host ref`.
+/// The host that runs it. `host ref`.
 pub const RESIDENT_ON: Field = Field { class: CLASS, index: 8 };
-/// The progress. `float`.
+/// How much is done, from 0 to 1. `float`.
 pub const PROGRESS: Field = Field { class: CLASS, index: 9 };
-/// Kind of the object. `string`.
+/// Type of the result; empty if there is none. `string`.
 pub const TYPE: Field = Field { class: CLASS, index: 10 };
-/// The result. `string`.
+/// Result as an encoded value; empty until it succeeds. `string`.
 pub const RESULT: Field = Field { class: CLASS, index: 11 };
-/// The set of error info. `string set`.
+/// Error code and parameters, if it failed. `string set`.
 pub const ERROR_INFO: Field = Field { class: CLASS, index: 12 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 13 };
-/// The subtask of: a task. `task ref`.
+/// The task this one is part of. `task ref`.
 pub const SUBTASK_OF: Field = Field { class: CLASS, index: 14 };
-/// The subtasks, as a set of references. `task ref set`.
+/// The tasks that are part of this one. `task ref set`.
 pub const SUBTASKS: Field = Field { class: CLASS, index: 15 };
-/// The backtrace. `string`.
+/// Where it failed, for support. `string`.
 pub const BACKTRACE: Field = Field { class: CLASS, index: 16 };
-/// The session it belongs to. `session ref`.
+/// The session it was begun in. `session ref`.
 pub const SESSION: Field = Field { class: CLASS, index: 17 };
-/// The externalpid, a number. `int`.
+/// Process that does the work, if it is one. `int`.
 pub const EXTERNALPID: Field = Field { class: CLASS, index: 18 };
-/// The stunnelpid, a number. `int`.
+/// Process of the tunnel to another host; unused. `int`.
 pub const STUNNELPID: Field = Field { class: CLASS, index: 19 };
-/// True if forwarded. `bool`.
+/// True if another host does the work. `bool`.
 pub const FORWARDED: Field = Field { class: CLASS, index: 20 };
-/// The forwarded to: a host. `host ref`.
+/// The host that does the work. `host ref`.
 pub const FORWARDED_TO: Field = Field { class: CLASS, index: 21 };
 
 /// The description.
@@ -62,12 +62,12 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A task of the pool.",
+    doc: "A long operation that clients can watch and cancel.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("name_label", Type::String, "rio", "Name shown to people; need not be unique.")
+            ..FieldDef::new("name_label", Type::String, "rio", "Name of the operation, such as `Async.VM.start`.")
         },
         FieldDef {
             default: Default::Str(""),
@@ -81,14 +81,14 @@ pub static DEF: ClassDef = ClassDef {
             default: Default::EmptyMap, volatile: true,
             ..FieldDef::new("current_operations", Type::Map(&Type::String, &Type::Enum(&enums::TASK_ALLOWED_OPERATIONS)), "rio", "Operations under way, by task.")
         },
-        FieldDef::new("created", Type::DateTime, "rio", "Time of created."),
-        FieldDef::new("finished", Type::DateTime, "rio", "Time of finished."),
-        FieldDef::new("status", Type::Enum(&enums::TASK_STATUS_TYPE), "rio", "Present state."),
-        FieldDef::new("resident_on", Type::Ref("host"), "rio", "The resident on: a host."),
-        FieldDef::new("progress", Type::Float, "rio", "The progress."),
-        FieldDef::new("type", Type::String, "rio", "Kind of the object."),
-        FieldDef::new("result", Type::String, "rio", "The result."),
-        FieldDef::new("error_info", Type::Set(&Type::String), "rio", "The set of error info."),
+        FieldDef::new("created", Type::DateTime, "rio", "When it began."),
+        FieldDef::new("finished", Type::DateTime, "rio", "When it ended; the epoch while it runs."),
+        FieldDef::new("status", Type::Enum(&enums::TASK_STATUS_TYPE), "rio", "Whether it runs, and how it ended."),
+        FieldDef::new("resident_on", Type::Ref("host"), "rio", "The host that runs it."),
+        FieldDef::new("progress", Type::Float, "rio", "How much is done, from 0 to 1."),
+        FieldDef::new("type", Type::String, "rio", "Type of the result; empty if there is none."),
+        FieldDef::new("result", Type::String, "rio", "Result as an encoded value; empty until it succeeds."),
+        FieldDef::new("error_info", Type::Set(&Type::String), "rio", "Error code and parameters, if it failed."),
         FieldDef {
             default: Default::EmptyMap,
             key_roles: &[("applies_to", Role::VmOperator), ("XenCenterUUID", Role::VmOperator), ("XenCenterMeddlingActionTitle", Role::VmOperator)],
@@ -96,32 +96,35 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("subtask_of", Type::Ref("task"), "orlando", "The subtask of: a task.")
+            ..FieldDef::new("subtask_of", Type::Ref("task"), "orlando", "The task this one is part of.")
         },
         FieldDef {
             derived_from: Some(("task", "subtask_of")),
-            ..FieldDef::new("subtasks", Type::Set(&Type::Ref("task")), "orlando", "The subtasks, as a set of references.")
+            ..FieldDef::new("subtasks", Type::Set(&Type::Ref("task")), "orlando", "The tasks that are part of this one.")
         },
         FieldDef {
             default: Default::Str("()"),
-            ..FieldDef::new("backtrace", Type::String, "dundee", "The backtrace.")
+            ..FieldDef::new("backtrace", Type::String, "dundee", "Where it failed, for support.")
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("session", Type::Ref("session"), "rio", "The session it belongs to.")
+            ..FieldDef::new("session", Type::Ref("session"), "rio", "The session it was begun in.")
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("externalpid", Type::Int, "rio", "The externalpid, a number.")
+            ..FieldDef::new("externalpid", Type::Int, "rio", "Process that does the work, if it is one.")
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("stunnelpid", Type::Int, "rio", "The stunnelpid, a number.")
+            ..FieldDef::new("stunnelpid", Type::Int, "rio", "Process of the tunnel to another host; unused.")
         },
-        FieldDef { internal: true, ..FieldDef::new("forwarded", Type::Bool, "rio", "True if forwarded.") },
         FieldDef {
             internal: true,
-            ..FieldDef::new("forwarded_to", Type::Ref("host"), "rio", "The forwarded to: a host.")
+            ..FieldDef::new("forwarded", Type::Bool, "rio", "True if another host does the work.")
+        },
+        FieldDef {
+            internal: true,
+            ..FieldDef::new("forwarded_to", Type::Ref("host"), "rio", "The host that does the work.")
         },
     ],
 };
@@ -133,49 +136,49 @@ pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: &[ParamDef::new("task", Type::Ref("task"))], errors: &["OPERATION_NOT_ALLOWED"],
         is_async: true,
-        ..MessageDef::new(CLASS, "cancel", "task.cancel", "rio", "Cancels the task.")
+        ..MessageDef::new(CLASS, "cancel", "task.cancel", "rio", "Asks that the task end early; it may take a while, or finish all the same.")
     },
     MessageDef {
         params: &[ParamDef::new("label", Type::String), ParamDef::new("description", Type::String)],
         result: Type::Ref("task"),
-        ..MessageDef::new(CLASS, "create", "task.create", "rio", "Creates a task.")
+        ..MessageDef::new(CLASS, "create", "task.create", "rio", "Makes a task for work that a client does itself.")
     },
     MessageDef {
         params: SELF,
-        ..MessageDef::new(CLASS, "destroy", "task.destroy", "rio", "Destroys the task.")
+        ..MessageDef::new(CLASS, "destroy", "task.destroy", "rio", "Forgets the task; what still runs goes on.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("task")), ParamDef::new("value", Type::Set(&Type::String))],
-        ..MessageDef::new(CLASS, "set_error_info", "task.set_error_info", "21.3.0", "Sets error info of the task.")
+        ..MessageDef::new(CLASS, "set_error_info", "task.set_error_info", "21.3.0", "Sets the error of a task that a client made.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("task")), ParamDef::new("value", Type::Float)],
-        ..MessageDef::new(CLASS, "set_progress", "task.set_progress", "stockholm", "Sets progress of the task.")
+        ..MessageDef::new(CLASS, "set_progress", "task.set_progress", "stockholm", "Sets the progress of a task that a client made.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("task")), ParamDef::new("value", Type::String)],
-        ..MessageDef::new(CLASS, "set_result", "task.set_result", "21.3.0", "Sets result of the task.")
+        ..MessageDef::new(CLASS, "set_result", "task.set_result", "21.3.0", "Sets the result of a task that a client made.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("task")), ParamDef::new("value", Type::Enum(&enums::TASK_STATUS_TYPE))],
-        ..MessageDef::new(CLASS, "set_status", "task.set_status", "falcon", "Sets status of the task.")
+        ..MessageDef::new(CLASS, "set_status", "task.set_status", "falcon", "Sets the status of a task that a client made.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("task")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
         key_roles: &[("applies_to", Role::VmOperator), ("XenCenterUUID", Role::VmOperator), ("XenCenterMeddlingActionTitle", Role::VmOperator)],
         is_async: true,
-        ..MessageDef::new(CLASS, "add_to_other_config", "task.add_to_other_config", "25.8.0", "Adds a key to other config of the task.")
+        ..MessageDef::new(CLASS, "add_to_other_config", "task.add_to_other_config", "25.8.0", "Adds a key to the client's notes on the task.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("task")), ParamDef::new("key", Type::String)],
         key_roles: &[("applies_to", Role::VmOperator), ("XenCenterUUID", Role::VmOperator), ("XenCenterMeddlingActionTitle", Role::VmOperator)],
         is_async: true,
-        ..MessageDef::new(CLASS, "remove_from_other_config", "task.remove_from_other_config", "25.8.0", "Removes a key from other config of the task.")
+        ..MessageDef::new(CLASS, "remove_from_other_config", "task.remove_from_other_config", "25.8.0", "Removes a key from the client's notes on the task.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("task")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
         is_async: true,
-        ..MessageDef::new(CLASS, "set_other_config", "task.set_other_config", "25.8.0", "Sets other config of the task.")
+        ..MessageDef::new(CLASS, "set_other_config", "task.set_other_config", "25.8.0", "Sets the client's notes on the task.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -290,7 +293,7 @@ impl<'a> Task<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// Name shown to people; need not be unique.
+    /// Name of the operation, such as `Async.VM.start`.
     pub fn name_label(&self) -> &'a str {
         view::text(self.0, 1)
     }
@@ -306,35 +309,35 @@ impl<'a> Task<'a> {
     pub fn current_operations(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 4)
     }
-    /// Time of created.
+    /// When it began.
     pub fn created(&self) -> crate::DateTime {
         view::time(self.0, 5)
     }
-    /// Time of finished.
+    /// When it ended; the epoch while it runs.
     pub fn finished(&self) -> crate::DateTime {
         view::time(self.0, 6)
     }
-    /// Present state.
+    /// Whether it runs, and how it ended.
     pub fn status(&self) -> enums::TaskStatusType {
         enums::TaskStatusType::parse(view::text(self.0, 7)).unwrap_or(enums::TaskStatusType::Pending)
     }
-    /// The resident on: a host.
+    /// The host that runs it.
     pub fn resident_on(&self) -> crate::Ref {
         view::reference(self.0, 8)
     }
-    /// The progress.
+    /// How much is done, from 0 to 1.
     pub fn progress(&self) -> f64 {
         view::float(self.0, 9)
     }
-    /// Kind of the object.
+    /// Type of the result; empty if there is none.
     pub fn type_(&self) -> &'a str {
         view::text(self.0, 10)
     }
-    /// The result.
+    /// Result as an encoded value; empty until it succeeds.
     pub fn result(&self) -> &'a str {
         view::text(self.0, 11)
     }
-    /// The set of error info.
+    /// Error code and parameters, if it failed.
     pub fn error_info(&self) -> &'a [Value] {
         view::set(self.0, 12)
     }
@@ -342,35 +345,35 @@ impl<'a> Task<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 13)
     }
-    /// The subtask of: a task.
+    /// The task this one is part of.
     pub fn subtask_of(&self) -> crate::Ref {
         view::reference(self.0, 14)
     }
-    /// The subtasks, as a set of references.
+    /// The tasks that are part of this one.
     pub fn subtasks(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 15)
     }
-    /// The backtrace.
+    /// Where it failed, for support.
     pub fn backtrace(&self) -> &'a str {
         view::text(self.0, 16)
     }
-    /// The session it belongs to.
+    /// The session it was begun in.
     pub fn session(&self) -> crate::Ref {
         view::reference(self.0, 17)
     }
-    /// The externalpid, a number.
+    /// Process that does the work, if it is one.
     pub fn externalpid(&self) -> i64 {
         view::int(self.0, 18)
     }
-    /// The stunnelpid, a number.
+    /// Process of the tunnel to another host; unused.
     pub fn stunnelpid(&self) -> i64 {
         view::int(self.0, 19)
     }
-    /// True if forwarded.
+    /// True if another host does the work.
     pub fn forwarded(&self) -> bool {
         view::truth(self.0, 20)
     }
-    /// The forwarded to: a host.
+    /// The host that does the work.
     pub fn forwarded_to(&self) -> crate::Ref {
         view::reference(self.0, 21)
     }

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `tunnel`: a tunnel of the pool.
+/// The class `tunnel`: a network tunnelled through another.
 pub const CLASS: ClassId = ClassId(45);
 
 /// Unique identifier of the object. `string`.
@@ -30,7 +30,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A tunnel of the pool.",
+    doc: "A network tunnelled through another.",
     fields: &[
         FieldDef::new("uuid", Type::String, "cowley", "Unique identifier of the object."),
         FieldDef {

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `USB_group`: an USB group of the pool.
+/// The class `USB_group`: Like USB devices, of which a VM gets any.
 pub const CLASS: ClassId = ClassId(60);
 
 /// Unique identifier of the object. `string`.
@@ -29,7 +29,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "An USB group of the pool.",
+    doc: "Like USB devices, of which a VM gets any.",
     fields: &[
         FieldDef::new("uuid", Type::String, "inverness", "Unique identifier of the object."),
         FieldDef {

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `user`: an user of the pool.
+/// The class `user`: a local user.
 pub const CLASS: ClassId = ClassId(40);
 
 /// Unique identifier of the object. `string`.
@@ -25,7 +25,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "An user of the pool.",
+    doc: "A local user.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

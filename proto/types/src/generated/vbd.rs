@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VBD`: a VBD of the pool.
+/// The class `VBD`: a block device of a VM: a disk, or a drive perhaps empty.
 pub const CLASS: ClassId = ClassId(34);
 
 /// Unique identifier of the object. `string`.
@@ -15,23 +15,23 @@ pub const ALLOWED_OPERATIONS: Field = Field { class: CLASS, index: 1 };
 pub const CURRENT_OPERATIONS: Field = Field { class: CLASS, index: 2 };
 /// The VM this belongs to. `VM ref`.
 pub const VM: Field = Field { class: CLASS, index: 3 };
-/// The VDI it belongs to. `VDI ref`.
+/// The disk in it; null if empty. `VDI ref`.
 pub const VDI: Field = Field { class: CLASS, index: 4 };
-/// Name of the device. `string`.
+/// Name the guest knows it by, such as `xvda`. `string`.
 pub const DEVICE: Field = Field { class: CLASS, index: 5 };
-/// The userdevice. `string`.
+/// Position that the client asked for: a number or `autodetect`. `string`.
 pub const USERDEVICE: Field = Field { class: CLASS, index: 6 };
-/// True if bootable. `bool`.
+/// True if it may be booted from. `bool`.
 pub const BOOTABLE: Field = Field { class: CLASS, index: 7 };
-/// The mode. `enum vbd_mode`.
+/// Whether it may be written. `enum vbd_mode`.
 pub const MODE: Field = Field { class: CLASS, index: 8 };
-/// Kind of the object. `enum vbd_type`.
+/// Disk, CD or floppy. `enum vbd_type`.
 pub const TYPE: Field = Field { class: CLASS, index: 9 };
-/// True if unpluggable. `bool`.
+/// True if it can be taken away while the VM runs. `bool`.
 pub const UNPLUGGABLE: Field = Field { class: CLASS, index: 10 };
-/// True if storage lock. `bool`.
+/// True while it is locked below the API. `bool`.
 pub const STORAGE_LOCK: Field = Field { class: CLASS, index: 11 };
-/// True if empty. `bool`.
+/// True for a drive without medium. `bool`.
 pub const EMPTY: Field = Field { class: CLASS, index: 12 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 13 };
@@ -51,7 +51,7 @@ pub const QOS_ALGORITHM_PARAMS: Field = Field { class: CLASS, index: 19 };
 pub const QOS_SUPPORTED_ALGORITHMS: Field = Field { class: CLASS, index: 20 };
 /// The object that holds the metrics. `VBD_metrics ref`.
 pub const METRICS: Field = Field { class: CLASS, index: 21 };
-/// True if reserved. `bool`.
+/// True while a VM that starts claims it. `bool`.
 pub const RESERVED: Field = Field { class: CLASS, index: 22 };
 
 /// The description.
@@ -64,7 +64,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VBD of the pool.",
+    doc: "A block device of a VM: a disk, or a drive perhaps empty.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -81,36 +81,36 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("VDI", Type::Ref("VDI"), "rio", "The VDI it belongs to.")
+            ..FieldDef::new("VDI", Type::Ref("VDI"), "rio", "The disk in it; null if empty.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str(""),
-            ..FieldDef::new("device", Type::String, "rio", "Name of the device.")
+            ..FieldDef::new("device", Type::String, "rio", "Name the guest knows it by, such as `xvda`.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("userdevice", Type::String, "rio", "The userdevice.")
+            ..FieldDef::new("userdevice", Type::String, "rio", "Position that the client asked for: a number or `autodetect`.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("bootable", Type::Bool, "rio", "True if bootable.")
+            ..FieldDef::new("bootable", Type::Bool, "rio", "True if it may be booted from.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("mode", Type::Enum(&enums::VBD_MODE), "rio", "The mode.")
+            ..FieldDef::new("mode", Type::Enum(&enums::VBD_MODE), "rio", "Whether it may be written.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("type", Type::Enum(&enums::VBD_TYPE), "rio", "Kind of the object.")
+            ..FieldDef::new("type", Type::Enum(&enums::VBD_TYPE), "rio", "Disk, CD or floppy.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Bool(true),
-            ..FieldDef::new("unpluggable", Type::Bool, "miami", "True if unpluggable.")
+            ..FieldDef::new("unpluggable", Type::Bool, "miami", "True if it can be taken away while the VM runs.")
         },
-        FieldDef::new("storage_lock", Type::Bool, "rio", "True if storage lock."),
+        FieldDef::new("storage_lock", Type::Bool, "rio", "True while it is locked below the API."),
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("empty", Type::Bool, "rio", "True if empty.")
+            ..FieldDef::new("empty", Type::Bool, "rio", "True for a drive without medium.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
@@ -136,7 +136,10 @@ pub static DEF: ClassDef = ClassDef {
             default: Default::NullRef, removed: Some("tampa"),
             ..FieldDef::new("metrics", Type::Ref("VBD_metrics"), "rio", "The object that holds the metrics.")
         },
-        FieldDef { internal: true, ..FieldDef::new("reserved", Type::Bool, "rio", "True if reserved.") },
+        FieldDef {
+            internal: true,
+            ..FieldDef::new("reserved", Type::Bool, "rio", "True while a VM that starts claims it.")
+        },
     ],
 };
 
@@ -145,49 +148,49 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("VBD"))];
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
-        params: SELF, role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "assert_attachable", "VBD.assert_attachable", "rio", "Fails unless attachable holds.")
-    },
-    MessageDef {
         params: &[ParamDef::new("vbd", Type::Ref("VBD"))], role: Role::VmOperator,
         errors: &["VBD_NOT_REMOVABLE_MEDIA", "VBD_IS_EMPTY"], is_async: true,
-        ..MessageDef::new(CLASS, "eject", "VBD.eject", "rio", "Ejects the VBD.")
+        ..MessageDef::new(CLASS, "eject", "VBD.eject", "rio", "Takes the medium out of the drive.")
     },
     MessageDef {
         params: &[ParamDef::new("vbd", Type::Ref("VBD")), ParamDef::new("vdi", Type::Ref("VDI"))],
         role: Role::VmOperator, errors: &["VBD_NOT_REMOVABLE_MEDIA", "VBD_NOT_EMPTY"], is_async: true,
-        ..MessageDef::new(CLASS, "insert", "VBD.insert", "rio", "Inserts the VBD.")
+        ..MessageDef::new(CLASS, "insert", "VBD.insert", "rio", "Puts a disk into the drive.")
     },
     MessageDef {
         params: SELF, role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "plug", "VBD.plug", "rio", "Plugs the VBD.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VBD")), ParamDef::new("value", Type::Enum(&enums::VBD_MODE))],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_mode", "VBD.set_mode", "rio", "Sets mode of the VBD.")
+        ..MessageDef::new(CLASS, "plug", "VBD.plug", "rio", "Attaches it to the running VM.")
     },
     MessageDef {
         params: SELF, role: Role::VmAdmin, errors: &["DEVICE_DETACH_REJECTED", "DEVICE_ALREADY_DETACHED"],
         is_async: true,
-        ..MessageDef::new(CLASS, "unplug", "VBD.unplug", "rio", "Unplugs the VBD.")
+        ..MessageDef::new(CLASS, "unplug", "VBD.unplug", "rio", "Detaches it from the running VM, which must agree.")
     },
     MessageDef {
         params: SELF, role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "unplug_force", "VBD.unplug_force", "rio", "Unplugs force of the VBD.")
+        ..MessageDef::new(CLASS, "unplug_force", "VBD.unplug_force", "rio", "Detaches it whether or not the guest agrees.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VBD")), ParamDef::new("value", Type::Enum(&enums::VBD_MODE))],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_mode", "VBD.set_mode", "rio", "Says whether it may be written; the VM must be halted.")
+    },
+    MessageDef {
+        params: SELF, role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "assert_attachable", "VBD.assert_attachable", "rio", "Fails unless it could be attached.")
     },
     MessageDef {
         params: SELF, role: Role::VmAdmin, is_async: true, hidden: true, deprecated: true,
-        ..MessageDef::new(CLASS, "unplug_force_no_safety_check", "VBD.unplug_force_no_safety_check", "symc", "Unplugs force no safety check of the VBD.")
+        ..MessageDef::new(CLASS, "unplug_force_no_safety_check", "VBD.unplug_force_no_safety_check", "symc", "Detached it without a thought.")
     },
     MessageDef {
         params: SELF, result: Type::String, role: Role::VmAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "pause", "VBD.pause", "symc", "Pauses the VBD.")
+        ..MessageDef::new(CLASS, "pause", "VBD.pause", "symc", "Holds its traffic up, and answers a token.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VBD")), ParamDef::optional("token", Type::String, Default::Str(""))],
         role: Role::VmAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "unpause", "VBD.unpause", "symc", "Unpauses the VBD.")
+        ..MessageDef::new(CLASS, "unpause", "VBD.unpause", "symc", "Lets its traffic go on.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -404,39 +407,39 @@ impl<'a> Vbd<'a> {
     pub fn vm(&self) -> crate::Ref {
         view::reference(self.0, 3)
     }
-    /// The VDI it belongs to.
+    /// The disk in it; null if empty.
     pub fn vdi(&self) -> crate::Ref {
         view::reference(self.0, 4)
     }
-    /// Name of the device.
+    /// Name the guest knows it by, such as `xvda`.
     pub fn device(&self) -> &'a str {
         view::text(self.0, 5)
     }
-    /// The userdevice.
+    /// Position that the client asked for: a number or `autodetect`.
     pub fn userdevice(&self) -> &'a str {
         view::text(self.0, 6)
     }
-    /// True if bootable.
+    /// True if it may be booted from.
     pub fn bootable(&self) -> bool {
         view::truth(self.0, 7)
     }
-    /// The mode.
+    /// Whether it may be written.
     pub fn mode(&self) -> enums::VbdMode {
         enums::VbdMode::parse(view::text(self.0, 8)).unwrap_or(enums::VbdMode::Ro)
     }
-    /// Kind of the object.
+    /// Disk, CD or floppy.
     pub fn type_(&self) -> enums::VbdType {
         enums::VbdType::parse(view::text(self.0, 9)).unwrap_or(enums::VbdType::Cd)
     }
-    /// True if unpluggable.
+    /// True if it can be taken away while the VM runs.
     pub fn unpluggable(&self) -> bool {
         view::truth(self.0, 10)
     }
-    /// True if storage lock.
+    /// True while it is locked below the API.
     pub fn storage_lock(&self) -> bool {
         view::truth(self.0, 11)
     }
-    /// True if empty.
+    /// True for a drive without medium.
     pub fn empty(&self) -> bool {
         view::truth(self.0, 12)
     }
@@ -476,7 +479,7 @@ impl<'a> Vbd<'a> {
     pub fn metrics(&self) -> crate::Ref {
         view::reference(self.0, 21)
     }
-    /// True if reserved.
+    /// True while a VM that starts claims it.
     pub fn reserved(&self) -> bool {
         view::truth(self.0, 22)
     }
@@ -484,22 +487,6 @@ impl<'a> Vbd<'a> {
 
 /// Arguments by name and type; messages without parameters or taken away have none.
 pub mod params {
-    /// Arguments of `VBD.assert_attachable`.
-    #[derive(Clone, Debug)]
-    pub struct AssertAttachable {
-        /// `VBD ref`
-        pub this: crate::Ref,
-    }
-
-    impl AssertAttachable {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `VBD.eject`.
     #[derive(Clone, Debug)]
     pub struct Eject {
@@ -551,25 +538,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `VBD.set_mode`.
-    #[derive(Clone, Debug)]
-    pub struct SetMode {
-        /// `VBD ref`
-        pub this: crate::Ref,
-        /// `enum vbd_mode`
-        pub value: crate::generated::enums::VbdMode,
-    }
-
-    impl SetMode {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                value: crate::view::member(args, 1, "value", crate::generated::enums::VbdMode::parse)?,
-            })
-        }
-    }
-
     /// Arguments of `VBD.unplug`.
     #[derive(Clone, Debug)]
     pub struct Unplug {
@@ -594,6 +562,41 @@ pub mod params {
     }
 
     impl UnplugForce {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VBD.set_mode`.
+    #[derive(Clone, Debug)]
+    pub struct SetMode {
+        /// `VBD ref`
+        pub this: crate::Ref,
+        /// `enum vbd_mode`
+        pub value: crate::generated::enums::VbdMode,
+    }
+
+    impl SetMode {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                value: crate::view::member(args, 1, "value", crate::generated::enums::VbdMode::parse)?,
+            })
+        }
+    }
+
+    /// Arguments of `VBD.assert_attachable`.
+    #[derive(Clone, Debug)]
+    pub struct AssertAttachable {
+        /// `VBD ref`
+        pub this: crate::Ref,
+    }
+
+    impl AssertAttachable {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {

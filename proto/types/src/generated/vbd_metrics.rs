@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VBD_metrics`: a VBD metrics of the pool.
+/// The class `VBD_metrics`: Traffic of a block device; now a metric.
 pub const CLASS: ClassId = ClassId(35);
 
 /// Unique identifier of the object. `string`.
@@ -27,7 +27,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VBD metrics of the pool.",
+    doc: "Traffic of a block device; now a metric.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

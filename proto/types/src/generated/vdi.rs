@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VDI`: a VDI of the pool.
+/// The class `VDI`: a virtual disk in a storage repository.
 pub const CLASS: ClassId = ClassId(33);
 
 /// Unique identifier of the object. `string`.
@@ -19,33 +19,33 @@ pub const ALLOWED_OPERATIONS: Field = Field { class: CLASS, index: 3 };
 pub const CURRENT_OPERATIONS: Field = Field { class: CLASS, index: 4 };
 /// The storage repository this belongs to. `SR ref`.
 pub const SR: Field = Field { class: CLASS, index: 5 };
-/// The VBDs, as a set of references. `VBD ref set`.
+/// Block devices of VMs that use it. `VBD ref set`.
 pub const VBDS: Field = Field { class: CLASS, index: 6 };
-/// The crash dumps, as a set of references. `crashdump ref set`.
+/// Crash dumps it holds. `crashdump ref set`.
 pub const CRASH_DUMPS: Field = Field { class: CLASS, index: 7 };
-/// The virtual size, a number. `int`.
+/// Size in bytes that a guest sees. `int`.
 pub const VIRTUAL_SIZE: Field = Field { class: CLASS, index: 8 };
-/// The physical utilisation, a number. `int`.
+/// Bytes it takes in the SR. `int`.
 pub const PHYSICAL_UTILISATION: Field = Field { class: CLASS, index: 9 };
-/// Kind of the object. `enum vdi_type`.
+/// What it is for. `enum vdi_type`.
 pub const TYPE: Field = Field { class: CLASS, index: 10 };
-/// True if sharable. `bool`.
+/// True if several VMs may write it at once. `bool`.
 pub const SHARABLE: Field = Field { class: CLASS, index: 11 };
-/// True if read only. `bool`.
+/// True if it must not be written. `bool`.
 pub const READ_ONLY: Field = Field { class: CLASS, index: 12 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 13 };
-/// True if storage lock. `bool`.
+/// True while it is locked below the API. `bool`.
 pub const STORAGE_LOCK: Field = Field { class: CLASS, index: 14 };
-/// The location. `string`.
+/// Where in the SR it is. `string`.
 pub const LOCATION: Field = Field { class: CLASS, index: 15 };
-/// True if managed. `bool`.
+/// True if VMs may use it; false for what the SR keeps for itself. `bool`.
 pub const MANAGED: Field = Field { class: CLASS, index: 16 };
-/// True if missing. `bool`.
+/// True if the last scan did not find it. `bool`.
 pub const MISSING: Field = Field { class: CLASS, index: 17 };
-/// The parent: a VDI. `VDI ref`.
+/// The disk this one is a difference to; unused. `VDI ref`.
 pub const PARENT: Field = Field { class: CLASS, index: 18 };
-/// The xenstore data, as keys and values. `(string -> string) map`.
+/// Keys handed to the guest that uses it. `(string -> string) map`.
 pub const XENSTORE_DATA: Field = Field { class: CLASS, index: 19 };
 /// Keys that the storage driver keeps here. `(string -> string) map`.
 pub const SM_CONFIG: Field = Field { class: CLASS, index: 20 };
@@ -59,17 +59,17 @@ pub const SNAPSHOTS: Field = Field { class: CLASS, index: 23 };
 pub const SNAPSHOT_TIME: Field = Field { class: CLASS, index: 24 };
 /// Words by which people group objects. `string set`.
 pub const TAGS: Field = Field { class: CLASS, index: 25 };
-/// True if allow caching. `bool`.
+/// True if it may be cached on local storage. `bool`.
 pub const ALLOW_CACHING: Field = Field { class: CLASS, index: 26 };
-/// The on boot. `enum on_boot`.
+/// Whether what a VM wrote is kept or undone at its next start. `enum on_boot`.
 pub const ON_BOOT: Field = Field { class: CLASS, index: 27 };
-/// The metadata of pool: a pool. `pool ref`.
+/// The pool whose metadata it holds. `pool ref`.
 pub const METADATA_OF_POOL: Field = Field { class: CLASS, index: 28 };
-/// True if metadata latest. `bool`.
+/// True if that metadata is the latest that can be reached. `bool`.
 pub const METADATA_LATEST: Field = Field { class: CLASS, index: 29 };
-/// True if it is tools iso. `bool`.
+/// True for the image with the guest tools. `bool`.
 pub const IS_TOOLS_ISO: Field = Field { class: CLASS, index: 30 };
-/// True if changed block tracking enabled. `bool`.
+/// True if changed blocks are tracked. `bool`.
 pub const CBT_ENABLED: Field = Field { class: CLASS, index: 31 };
 
 /// The description.
@@ -82,7 +82,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VDI of the pool.",
+    doc: "A virtual disk in a storage repository.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -107,45 +107,45 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             derived_from: Some(("VBD", "VDI")),
-            ..FieldDef::new("VBDs", Type::Set(&Type::Ref("VBD")), "rio", "The VBDs, as a set of references.")
+            ..FieldDef::new("VBDs", Type::Set(&Type::Ref("VBD")), "rio", "Block devices of VMs that use it.")
         },
         FieldDef {
             derived_from: Some(("crashdump", "VDI")),
-            ..FieldDef::new("crash_dumps", Type::Set(&Type::Ref("crashdump")), "rio", "The crash dumps, as a set of references.")
+            ..FieldDef::new("crash_dumps", Type::Set(&Type::Ref("crashdump")), "rio", "Crash dumps it holds.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("virtual_size", Type::Int, "rio", "The virtual size, a number.")
+            ..FieldDef::new("virtual_size", Type::Int, "rio", "Size in bytes that a guest sees.")
         },
-        FieldDef::new("physical_utilisation", Type::Int, "rio", "The physical utilisation, a number."),
+        FieldDef::new("physical_utilisation", Type::Int, "rio", "Bytes it takes in the SR."),
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("type", Type::Enum(&enums::VDI_TYPE), "rio", "Kind of the object.")
-        },
-        FieldDef {
-            qualifier: Qualifier::Constructor,
-            ..FieldDef::new("sharable", Type::Bool, "rio", "True if sharable.")
+            ..FieldDef::new("type", Type::Enum(&enums::VDI_TYPE), "rio", "What it is for.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("read_only", Type::Bool, "rio", "True if read only.")
+            ..FieldDef::new("sharable", Type::Bool, "rio", "True if several VMs may write it at once.")
+        },
+        FieldDef {
+            qualifier: Qualifier::Constructor,
+            ..FieldDef::new("read_only", Type::Bool, "rio", "True if it must not be written.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
             key_roles: &[("folder", Role::VmOperator), ("XenCenter.CustomFields.*", Role::VmOperator)],
             ..FieldDef::new("other_config", Type::Map(&Type::String, &Type::String), "rio", "Further settings as keys and values.")
         },
-        FieldDef::new("storage_lock", Type::Bool, "rio", "True if storage lock."),
+        FieldDef::new("storage_lock", Type::Bool, "rio", "True while it is locked below the API."),
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("location", Type::String, "miami", "The location.")
+            ..FieldDef::new("location", Type::String, "miami", "Where in the SR it is.")
         },
-        FieldDef::new("managed", Type::Bool, "rio", "True if managed."),
-        FieldDef::new("missing", Type::Bool, "rio", "True if missing."),
-        FieldDef::new("parent", Type::Ref("VDI"), "rio", "The parent: a VDI."),
+        FieldDef::new("managed", Type::Bool, "rio", "True if VMs may use it; false for what the SR keeps for itself."),
+        FieldDef::new("missing", Type::Bool, "rio", "True if the last scan did not find it."),
+        FieldDef::new("parent", Type::Ref("VDI"), "rio", "The disk this one is a difference to; unused."),
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
-            ..FieldDef::new("xenstore_data", Type::Map(&Type::String, &Type::String), "miami", "The xenstore data, as keys and values.")
+            ..FieldDef::new("xenstore_data", Type::Map(&Type::String, &Type::String), "miami", "Keys handed to the guest that uses it.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
@@ -173,27 +173,27 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("allow_caching", Type::Bool, "cowley", "True if allow caching.")
+            ..FieldDef::new("allow_caching", Type::Bool, "cowley", "True if it may be cached on local storage.")
         },
         FieldDef {
             default: Default::Str("persist"),
-            ..FieldDef::new("on_boot", Type::Enum(&enums::ON_BOOT), "cowley", "The on boot.")
+            ..FieldDef::new("on_boot", Type::Enum(&enums::ON_BOOT), "cowley", "Whether what a VM wrote is kept or undone at its next start.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("metadata_of_pool", Type::Ref("pool"), "boston", "The metadata of pool: a pool.")
+            ..FieldDef::new("metadata_of_pool", Type::Ref("pool"), "boston", "The pool whose metadata it holds.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("metadata_latest", Type::Bool, "boston", "True if metadata latest.")
+            ..FieldDef::new("metadata_latest", Type::Bool, "boston", "True if that metadata is the latest that can be reached.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("is_tools_iso", Type::Bool, "dundee", "True if it is tools iso.")
+            ..FieldDef::new("is_tools_iso", Type::Bool, "dundee", "True for the image with the guest tools.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("cbt_enabled", Type::Bool, "inverness", "True if changed block tracking enabled.")
+            ..FieldDef::new("cbt_enabled", Type::Bool, "inverness", "True if changed blocks are tracked.")
         },
     ],
 };
@@ -205,195 +205,195 @@ pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::optional("driver_params", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
         result: Type::Ref("VDI"), role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "clone", "VDI.clone", "rio", "Clones the VDI.")
+        ..MessageDef::new(CLASS, "clone", "VDI.clone", "rio", "Makes a writable copy that shares unchanged data with it.")
     },
     MessageDef {
         params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::optional("sr", Type::Ref("SR"), Default::NullRef), ParamDef::optional("base_vdi", Type::Ref("VDI"), Default::NullRef), ParamDef::optional("into_vdi", Type::Ref("VDI"), Default::NullRef)],
         result: Type::Ref("VDI"), role: Role::VmAdmin,
         errors: &["VDI_READONLY", "VDI_TOO_SMALL", "VDI_NOT_SPARSE"], is_async: true,
-        ..MessageDef::new(CLASS, "copy", "VDI.copy", "rio", "Copies the VDI.")
+        ..MessageDef::new(CLASS, "copy", "VDI.copy", "rio", "Makes a full copy, perhaps in another SR or into another disk.")
     },
     MessageDef {
         params: SELF, role: Role::VmAdmin,
         errors: &["SR_OPERATION_NOT_SUPPORTED", "VDI_MISSING", "SR_NOT_ATTACHED", "SR_HAS_NO_PBDS", "OPERATION_NOT_ALLOWED", "VDI_INCOMPATIBLE_TYPE", "VDI_NO_CBT_METADATA", "VDI_IN_USE", "VDI_IS_A_PHYSICAL_DEVICE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "data_destroy", "VDI.data_destroy", "inverness", "Datas destroy of the VDI.")
+        ..MessageDef::new(CLASS, "data_destroy", "VDI.data_destroy", "inverness", "Deletes the data of a snapshot and keeps the list of changed blocks.")
     },
     MessageDef {
         params: SELF, role: Role::VmAdmin,
         errors: &["SR_OPERATION_NOT_SUPPORTED", "VDI_MISSING", "SR_NOT_ATTACHED", "SR_HAS_NO_PBDS", "OPERATION_NOT_ALLOWED", "VDI_INCOMPATIBLE_TYPE", "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION"],
         is_async: true,
-        ..MessageDef::new(CLASS, "disable_cbt", "VDI.disable_cbt", "inverness", "Disables changed block tracking of the VDI.")
+        ..MessageDef::new(CLASS, "disable_cbt", "VDI.disable_cbt", "inverness", "No longer tracks changed blocks.")
     },
     MessageDef {
         params: SELF, role: Role::VmAdmin,
         errors: &["SR_OPERATION_NOT_SUPPORTED", "VDI_MISSING", "SR_NOT_ATTACHED", "SR_HAS_NO_PBDS", "OPERATION_NOT_ALLOWED", "VDI_INCOMPATIBLE_TYPE", "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION"],
         is_async: true,
-        ..MessageDef::new(CLASS, "enable_cbt", "VDI.enable_cbt", "inverness", "Enables changed block tracking of the VDI.")
+        ..MessageDef::new(CLASS, "enable_cbt", "VDI.enable_cbt", "inverness", "Tracks changed blocks from now on.")
     },
     MessageDef {
         params: &[ParamDef::new("vdi", Type::Ref("VDI"))], role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "forget", "VDI.forget", "rio", "Removes the VDI from the database, leaving what it stands for.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Set(&Type::Record("vdi_nbd_server_info")), role: Role::VmAdmin,
-        errors: &["VDI_INCOMPATIBLE_TYPE"],
-        ..MessageDef::new(CLASS, "get_nbd_info", "VDI.get_nbd_info", "inverness", "Answers NBD info of the VDI.")
+        ..MessageDef::new(CLASS, "forget", "VDI.forget", "rio", "Removes the record and leaves the data.")
     },
     MessageDef {
         params: &[ParamDef::new("uuid", Type::String), ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("SR", Type::Ref("SR")), ParamDef::new("type", Type::Enum(&enums::VDI_TYPE)), ParamDef::new("sharable", Type::Bool), ParamDef::new("read_only", Type::Bool), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("location", Type::String), ParamDef::optional("xenstore_data", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("managed", Type::Bool, Default::Bool(true)), ParamDef::optional("virtual_size", Type::Int, Default::Int(0)), ParamDef::optional("physical_utilisation", Type::Int, Default::Int(0)), ParamDef::optional("metadata_of_pool", Type::Ref("pool"), Default::NullRef), ParamDef::optional("is_a_snapshot", Type::Bool, Default::Bool(false)), ParamDef::optional("snapshot_time", Type::DateTime, Default::Time(0)), ParamDef::optional("snapshot_of", Type::Ref("VDI"), Default::NullRef)],
         result: Type::Ref("VDI"), role: Role::VmAdmin, errors: &["SR_OPERATION_NOT_SUPPORTED"],
         is_async: true,
-        ..MessageDef::new(CLASS, "introduce", "VDI.introduce", "miami", "Makes an existing VDI known to the pool.")
+        ..MessageDef::new(CLASS, "introduce", "VDI.introduce", "miami", "Makes a disk that is in the SR known; scan does it better.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Ref("session"), role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "open_database", "VDI.open_database", "boston", "Opens a session that reads the database on this disk.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("options", Type::Map(&Type::String, &Type::String))],
+        result: Type::Ref("VDI"), role: Role::VmPowerAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "pool_migrate", "VDI.pool_migrate", "tampa", "Moves it to another SR, in use or not.")
+    },
+    MessageDef {
+        params: SELF, result: Type::String, is_async: true,
+        ..MessageDef::new(CLASS, "read_database_pool_uuid", "VDI.read_database_pool_uuid", "boston", "Answers the uuid of the pool whose database it holds.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::new("size", Type::Int)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "resize", "VDI.resize", "rio", "Changes its size; the guest must not use it unless the SR can do that.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::new("size", Type::Int)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "resize_online", "VDI.resize_online", "rio", "Grew it while a guest used it.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::optional("driver_params", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
+        result: Type::Ref("VDI"), role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "snapshot", "VDI.snapshot", "rio", "Makes a read-only copy of it as it is now.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vdi", Type::Ref("VDI"))], role: Role::VmAdmin,
+        errors: &["SR_OPERATION_NOT_SUPPORTED"], is_async: true,
+        ..MessageDef::new(CLASS, "update", "VDI.update", "symc", "Asks the SR to bring the record up to date.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_allow_caching", "VDI.set_allow_caching", "cowley", "Says whether it may be cached.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::String)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_name_description", "VDI.set_name_description", "rio", "Sets the free text.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::String)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_name_label", "VDI.set_name_label", "rio", "Sets the name.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Enum(&enums::ON_BOOT))],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_on_boot", "VDI.set_on_boot", "cowley", "Says whether what a VM wrote is kept.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "set_read_only", "VDI.set_read_only", "rio", "Says whether it must not be written.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "set_sharable", "VDI.set_sharable", "george", "Says whether several VMs may write it at once.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Set(&Type::Record("vdi_nbd_server_info")), role: Role::VmAdmin,
+        errors: &["VDI_INCOMPATIBLE_TYPE"],
+        ..MessageDef::new(CLASS, "get_nbd_info", "VDI.get_nbd_info", "inverness", "Answers how to read it over the network.")
     },
     MessageDef {
         params: &[ParamDef::new("vdi_from", Type::Ref("VDI")), ParamDef::new("vdi_to", Type::Ref("VDI"))],
         result: Type::String, role: Role::VmOperator,
         errors: &["SR_OPERATION_NOT_SUPPORTED", "VDI_MISSING", "SR_NOT_ATTACHED", "SR_HAS_NO_PBDS", "VDI_IN_USE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "list_changed_blocks", "VDI.list_changed_blocks", "inverness", "Lists changed blocks of the VDI.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Ref("session"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "open_database", "VDI.open_database", "boston", "Opens database of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("options", Type::Map(&Type::String, &Type::String))],
-        result: Type::Ref("VDI"), role: Role::VmPowerAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "pool_migrate", "VDI.pool_migrate", "tampa", "Pools migrate of the VDI.")
-    },
-    MessageDef {
-        params: SELF, result: Type::String, is_async: true,
-        ..MessageDef::new(CLASS, "read_database_pool_uuid", "VDI.read_database_pool_uuid", "boston", "Reads database pool uuid of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::new("size", Type::Int)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "resize", "VDI.resize", "rio", "Resizes the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::new("size", Type::Int)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "resize_online", "VDI.resize_online", "rio", "Resizes online of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_allow_caching", "VDI.set_allow_caching", "cowley", "Sets allow caching of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::String)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_name_description", "VDI.set_name_description", "rio", "Sets name description of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::String)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_name_label", "VDI.set_name_label", "rio", "Sets name label of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Enum(&enums::ON_BOOT))],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_on_boot", "VDI.set_on_boot", "cowley", "Sets on boot of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "set_read_only", "VDI.set_read_only", "rio", "Sets read only of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "set_sharable", "VDI.set_sharable", "george", "Sets sharable of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vdi", Type::Ref("VDI")), ParamDef::optional("driver_params", Type::Map(&Type::String, &Type::String), Default::EmptyMap)],
-        result: Type::Ref("VDI"), role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "snapshot", "VDI.snapshot", "rio", "Snapshots the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vdi", Type::Ref("VDI"))], role: Role::VmAdmin,
-        errors: &["SR_OPERATION_NOT_SUPPORTED"], is_async: true,
-        ..MessageDef::new(CLASS, "update", "VDI.update", "symc", "Updates the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("uuid", Type::String), ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("SR", Type::Ref("SR")), ParamDef::new("type", Type::Enum(&enums::VDI_TYPE)), ParamDef::new("sharable", Type::Bool), ParamDef::new("read_only", Type::Bool), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("location", Type::String), ParamDef::optional("xenstore_data", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("managed", Type::Bool, Default::Bool(true)), ParamDef::optional("virtual_size", Type::Int, Default::Int(0)), ParamDef::optional("physical_utilisation", Type::Int, Default::Int(0)), ParamDef::optional("metadata_of_pool", Type::Ref("pool"), Default::NullRef), ParamDef::optional("is_a_snapshot", Type::Bool, Default::Bool(false)), ParamDef::optional("snapshot_time", Type::DateTime, Default::Time(0)), ParamDef::optional("snapshot_of", Type::Ref("VDI"), Default::NullRef), ParamDef::optional("cbt_enabled", Type::Bool, Default::Bool(false))],
-        result: Type::Ref("VDI"), role: Role::VmAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "pool_introduce", "VDI.pool_introduce", "rio", "Pools introduce of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("uuid", Type::String), ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("SR", Type::Ref("SR")), ParamDef::new("type", Type::Enum(&enums::VDI_TYPE)), ParamDef::new("sharable", Type::Bool), ParamDef::new("read_only", Type::Bool), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("location", Type::String), ParamDef::optional("xenstore_data", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("managed", Type::Bool, Default::Bool(true)), ParamDef::optional("virtual_size", Type::Int, Default::Int(0)), ParamDef::optional("physical_utilisation", Type::Int, Default::Int(0)), ParamDef::optional("metadata_of_pool", Type::Ref("pool"), Default::NullRef), ParamDef::optional("is_a_snapshot", Type::Bool, Default::Bool(false)), ParamDef::optional("snapshot_time", Type::DateTime, Default::Time(0)), ParamDef::optional("snapshot_of", Type::Ref("VDI"), Default::NullRef), ParamDef::optional("cbt_enabled", Type::Bool, Default::Bool(false))],
-        result: Type::Ref("VDI"), role: Role::VmAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "db_introduce", "VDI.db_introduce", "rio", "Dbs introduce of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vdi", Type::Ref("VDI"))], role: Role::LocalRoot, is_async: true,
-        hidden: true,
-        ..MessageDef::new(CLASS, "db_forget", "VDI.db_forget", "miami", "Dbs forget of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vdi", Type::Ref("VDI"))], role: Role::VmAdmin, is_async: true, hidden: true,
-        deprecated: true,
-        ..MessageDef::new(CLASS, "force_unlock", "VDI.force_unlock", "rio", "Forces unlock of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_managed", "VDI.set_managed", "rio", "Sets managed of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_missing", "VDI.set_missing", "miami", "Sets missing of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Int)],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_virtual_size", "VDI.set_virtual_size", "miami", "Sets virtual size of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Int)],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_physical_utilisation", "VDI.set_physical_utilisation", "miami", "Sets physical utilisation of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_is_a_snapshot", "VDI.set_is_a_snapshot", "boston", "Sets is a snapshot of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Ref("VDI"))],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_snapshot_of", "VDI.set_snapshot_of", "boston", "Sets snapshot of of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::DateTime)],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_snapshot_time", "VDI.set_snapshot_time", "boston", "Sets snapshot time of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Ref("pool"))],
-        role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_metadata_of_pool", "VDI.set_metadata_of_pool", "boston", "Sets metadata of pool of the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("vdi", Type::Ref("VDI"))],
-        result: Type::String, role: Role::VmAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "generate_config", "VDI.generate_config", "orlando", "Generates config of the VDI.")
-    },
-    MessageDef {
-        params: SELF, result: Type::String, role: Role::VmAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "checksum", "VDI.checksum", "boston", "Checksums the VDI.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
-        role: Role::LocalRoot, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "set_cbt_enabled", "VDI.set_cbt_enabled", "inverness", "Sets changed block tracking enabled of the VDI.")
+        ..MessageDef::new(CLASS, "list_changed_blocks", "VDI.list_changed_blocks", "inverness", "Answers which blocks changed between two snapshots, as a bitmap in base64.")
     },
     MessageDef {
         params: &[ParamDef::new("snapshot", Type::Ref("VDI"))], role: Role::VmPowerAdmin,
         errors: &["UNIMPLEMENTED_IN_SM_BACKEND"], is_async: true,
-        ..MessageDef::new(CLASS, "revert", "VDI.revert", "26.16.0", "Reverts the VDI.")
+        ..MessageDef::new(CLASS, "revert", "VDI.revert", "26.16.0", "Takes a disk back to a snapshot.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("uuid", Type::String), ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("SR", Type::Ref("SR")), ParamDef::new("type", Type::Enum(&enums::VDI_TYPE)), ParamDef::new("sharable", Type::Bool), ParamDef::new("read_only", Type::Bool), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("location", Type::String), ParamDef::optional("xenstore_data", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("managed", Type::Bool, Default::Bool(true)), ParamDef::optional("virtual_size", Type::Int, Default::Int(0)), ParamDef::optional("physical_utilisation", Type::Int, Default::Int(0)), ParamDef::optional("metadata_of_pool", Type::Ref("pool"), Default::NullRef), ParamDef::optional("is_a_snapshot", Type::Bool, Default::Bool(false)), ParamDef::optional("snapshot_time", Type::DateTime, Default::Time(0)), ParamDef::optional("snapshot_of", Type::Ref("VDI"), Default::NullRef), ParamDef::optional("cbt_enabled", Type::Bool, Default::Bool(false))],
+        result: Type::Ref("VDI"), role: Role::VmAdmin, is_async: true, hidden: true,
+        ..MessageDef::new(CLASS, "pool_introduce", "VDI.pool_introduce", "rio", "Makes the record, for the pool itself.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("uuid", Type::String), ParamDef::new("name_label", Type::String), ParamDef::new("name_description", Type::String), ParamDef::new("SR", Type::Ref("SR")), ParamDef::new("type", Type::Enum(&enums::VDI_TYPE)), ParamDef::new("sharable", Type::Bool), ParamDef::new("read_only", Type::Bool), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String)), ParamDef::new("location", Type::String), ParamDef::optional("xenstore_data", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("sm_config", Type::Map(&Type::String, &Type::String), Default::EmptyMap), ParamDef::optional("managed", Type::Bool, Default::Bool(true)), ParamDef::optional("virtual_size", Type::Int, Default::Int(0)), ParamDef::optional("physical_utilisation", Type::Int, Default::Int(0)), ParamDef::optional("metadata_of_pool", Type::Ref("pool"), Default::NullRef), ParamDef::optional("is_a_snapshot", Type::Bool, Default::Bool(false)), ParamDef::optional("snapshot_time", Type::DateTime, Default::Time(0)), ParamDef::optional("snapshot_of", Type::Ref("VDI"), Default::NullRef), ParamDef::optional("cbt_enabled", Type::Bool, Default::Bool(false))],
+        result: Type::Ref("VDI"), role: Role::VmAdmin, is_async: true, hidden: true,
+        ..MessageDef::new(CLASS, "db_introduce", "VDI.db_introduce", "rio", "Makes the record, for storage drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vdi", Type::Ref("VDI"))], role: Role::LocalRoot, is_async: true,
+        hidden: true,
+        ..MessageDef::new(CLASS, "db_forget", "VDI.db_forget", "miami", "Removes the record, for storage drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vdi", Type::Ref("VDI"))], role: Role::VmAdmin, is_async: true, hidden: true,
+        deprecated: true,
+        ..MessageDef::new(CLASS, "force_unlock", "VDI.force_unlock", "rio", "Took a lock away.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_managed", "VDI.set_managed", "rio", "Says whether VMs may use it, for storage drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_missing", "VDI.set_missing", "miami", "Says whether it was not found, for storage drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Int)],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_virtual_size", "VDI.set_virtual_size", "miami", "Sets the size recorded, for storage drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Int)],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_physical_utilisation", "VDI.set_physical_utilisation", "miami", "Sets the bytes taken, for storage drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_is_a_snapshot", "VDI.set_is_a_snapshot", "boston", "Says whether it is a snapshot, for the pool itself.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Ref("VDI"))],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_snapshot_of", "VDI.set_snapshot_of", "boston", "Says what it is a snapshot of, for the pool itself.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::DateTime)],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_snapshot_time", "VDI.set_snapshot_time", "boston", "Sets when the snapshot was taken, for the pool itself.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Ref("pool"))],
+        role: Role::LocalRoot, hidden: true,
+        ..MessageDef::new(CLASS, "set_metadata_of_pool", "VDI.set_metadata_of_pool", "boston", "Says whose metadata it holds, for the pool itself.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("host", Type::Ref("host")), ParamDef::new("vdi", Type::Ref("VDI"))],
+        result: Type::String, role: Role::VmAdmin, is_async: true, hidden: true,
+        ..MessageDef::new(CLASS, "generate_config", "VDI.generate_config", "orlando", "Answers what is needed to attach it at boot.")
+    },
+    MessageDef {
+        params: SELF, result: Type::String, role: Role::VmAdmin, is_async: true, hidden: true,
+        ..MessageDef::new(CLASS, "checksum", "VDI.checksum", "boston", "Answers a checksum of its data.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VDI")), ParamDef::new("value", Type::Bool)],
+        role: Role::LocalRoot, is_async: true, hidden: true,
+        ..MessageDef::new(CLASS, "set_cbt_enabled", "VDI.set_cbt_enabled", "inverness", "Says whether changed blocks are tracked, for storage drivers.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -670,31 +670,31 @@ impl<'a> Vdi<'a> {
     pub fn sr(&self) -> crate::Ref {
         view::reference(self.0, 5)
     }
-    /// The VBDs, as a set of references.
+    /// Block devices of VMs that use it.
     pub fn vbds(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 6)
     }
-    /// The crash dumps, as a set of references.
+    /// Crash dumps it holds.
     pub fn crash_dumps(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 7)
     }
-    /// The virtual size, a number.
+    /// Size in bytes that a guest sees.
     pub fn virtual_size(&self) -> i64 {
         view::int(self.0, 8)
     }
-    /// The physical utilisation, a number.
+    /// Bytes it takes in the SR.
     pub fn physical_utilisation(&self) -> i64 {
         view::int(self.0, 9)
     }
-    /// Kind of the object.
+    /// What it is for.
     pub fn type_(&self) -> enums::VdiType {
         enums::VdiType::parse(view::text(self.0, 10)).unwrap_or(enums::VdiType::System)
     }
-    /// True if sharable.
+    /// True if several VMs may write it at once.
     pub fn sharable(&self) -> bool {
         view::truth(self.0, 11)
     }
-    /// True if read only.
+    /// True if it must not be written.
     pub fn read_only(&self) -> bool {
         view::truth(self.0, 12)
     }
@@ -702,27 +702,27 @@ impl<'a> Vdi<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 13)
     }
-    /// True if storage lock.
+    /// True while it is locked below the API.
     pub fn storage_lock(&self) -> bool {
         view::truth(self.0, 14)
     }
-    /// The location.
+    /// Where in the SR it is.
     pub fn location(&self) -> &'a str {
         view::text(self.0, 15)
     }
-    /// True if managed.
+    /// True if VMs may use it; false for what the SR keeps for itself.
     pub fn managed(&self) -> bool {
         view::truth(self.0, 16)
     }
-    /// True if missing.
+    /// True if the last scan did not find it.
     pub fn missing(&self) -> bool {
         view::truth(self.0, 17)
     }
-    /// The parent: a VDI.
+    /// The disk this one is a difference to; unused.
     pub fn parent(&self) -> crate::Ref {
         view::reference(self.0, 18)
     }
-    /// The xenstore data, as keys and values.
+    /// Keys handed to the guest that uses it.
     pub fn xenstore_data(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 19)
     }
@@ -750,27 +750,27 @@ impl<'a> Vdi<'a> {
     pub fn tags(&self) -> &'a [Value] {
         view::set(self.0, 25)
     }
-    /// True if allow caching.
+    /// True if it may be cached on local storage.
     pub fn allow_caching(&self) -> bool {
         view::truth(self.0, 26)
     }
-    /// The on boot.
+    /// Whether what a VM wrote is kept or undone at its next start.
     pub fn on_boot(&self) -> enums::OnBoot {
         enums::OnBoot::parse(view::text(self.0, 27)).unwrap_or(enums::OnBoot::Persist)
     }
-    /// The metadata of pool: a pool.
+    /// The pool whose metadata it holds.
     pub fn metadata_of_pool(&self) -> crate::Ref {
         view::reference(self.0, 28)
     }
-    /// True if metadata latest.
+    /// True if that metadata is the latest that can be reached.
     pub fn metadata_latest(&self) -> bool {
         view::truth(self.0, 29)
     }
-    /// True if it is tools iso.
+    /// True for the image with the guest tools.
     pub fn is_tools_iso(&self) -> bool {
         view::truth(self.0, 30)
     }
-    /// True if changed block tracking enabled.
+    /// True if changed blocks are tracked.
     pub fn cbt_enabled(&self) -> bool {
         view::truth(self.0, 31)
     }
@@ -886,22 +886,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `VDI.get_nbd_info`.
-    #[derive(Clone, Debug)]
-    pub struct GetNbdInfo {
-        /// `VDI ref`
-        pub this: crate::Ref,
-    }
-
-    impl GetNbdInfo {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `VDI.introduce`.
     #[derive(Clone, Debug)]
     pub struct Introduce {
@@ -965,25 +949,6 @@ pub mod params {
                 is_a_snapshot: args.truth(15)?,
                 snapshot_time: args.at(16)?.as_time(),
                 snapshot_of: args.reference(17)?,
-            })
-        }
-    }
-
-    /// Arguments of `VDI.list_changed_blocks`.
-    #[derive(Clone, Debug)]
-    pub struct ListChangedBlocks {
-        /// `VDI ref`
-        pub vdi_from: crate::Ref,
-        /// `VDI ref`
-        pub vdi_to: crate::Ref,
-    }
-
-    impl ListChangedBlocks {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vdi_from: args.reference(0)?,
-                vdi_to: args.reference(1)?,
             })
         }
     }
@@ -1076,6 +1041,41 @@ pub mod params {
             Ok(Self {
                 vdi: args.reference(0)?,
                 size: args.int(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `VDI.snapshot`.
+    #[derive(Clone, Debug)]
+    pub struct Snapshot {
+        /// `VDI ref`
+        pub vdi: crate::Ref,
+        /// `(string -> string) map`
+        pub driver_params: crate::Value,
+    }
+
+    impl Snapshot {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vdi: args.reference(0)?,
+                driver_params: args.at(1)?.clone(),
+            })
+        }
+    }
+
+    /// Arguments of `VDI.update`.
+    #[derive(Clone, Debug)]
+    pub struct Update {
+        /// `VDI ref`
+        pub vdi: crate::Ref,
+    }
+
+    impl Update {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vdi: args.reference(0)?,
             })
         }
     }
@@ -1194,37 +1194,53 @@ pub mod params {
         }
     }
 
-    /// Arguments of `VDI.snapshot`.
+    /// Arguments of `VDI.get_nbd_info`.
     #[derive(Clone, Debug)]
-    pub struct Snapshot {
+    pub struct GetNbdInfo {
         /// `VDI ref`
-        pub vdi: crate::Ref,
-        /// `(string -> string) map`
-        pub driver_params: crate::Value,
+        pub this: crate::Ref,
     }
 
-    impl Snapshot {
+    impl GetNbdInfo {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
-                vdi: args.reference(0)?,
-                driver_params: args.at(1)?.clone(),
+                this: args.reference(0)?,
             })
         }
     }
 
-    /// Arguments of `VDI.update`.
+    /// Arguments of `VDI.list_changed_blocks`.
     #[derive(Clone, Debug)]
-    pub struct Update {
+    pub struct ListChangedBlocks {
         /// `VDI ref`
-        pub vdi: crate::Ref,
+        pub vdi_from: crate::Ref,
+        /// `VDI ref`
+        pub vdi_to: crate::Ref,
     }
 
-    impl Update {
+    impl ListChangedBlocks {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
-                vdi: args.reference(0)?,
+                vdi_from: args.reference(0)?,
+                vdi_to: args.reference(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `VDI.revert`.
+    #[derive(Clone, Debug)]
+    pub struct Revert {
+        /// `VDI ref`
+        pub snapshot: crate::Ref,
+    }
+
+    impl Revert {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                snapshot: args.reference(0)?,
             })
         }
     }
@@ -1603,22 +1619,6 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 value: args.truth(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `VDI.revert`.
-    #[derive(Clone, Debug)]
-    pub struct Revert {
-        /// `VDI ref`
-        pub snapshot: crate::Ref,
-    }
-
-    impl Revert {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                snapshot: args.reference(0)?,
             })
         }
     }

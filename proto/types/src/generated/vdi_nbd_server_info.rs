@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, FieldDef, MessageDef, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `vdi_nbd_server_info`: a vdi nbd server info of the pool.
+/// The class `vdi_nbd_server_info`: How to read a disk over the network.
 pub const CLASS: ClassId = ClassId(58);
 
 /// The exportname. `string`.
@@ -27,7 +27,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: false,
     internal: false,
     messages: MESSAGES,
-    doc: "A vdi nbd server info of the pool.",
+    doc: "How to read a disk over the network.",
     fields: &[
         FieldDef::new("exportname", Type::String, "inverness", "The exportname."),
         FieldDef::new("address", Type::String, "inverness", "The address."),

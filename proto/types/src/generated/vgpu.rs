@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VGPU`: a VGPU of the pool.
+/// The class `VGPU`: a virtual graphics processor of a VM.
 pub const CLASS: ClassId = ClassId(50);
 
 /// Unique identifier of the object. `string`.
@@ -41,7 +41,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VGPU of the pool.",
+    doc: "A virtual graphics processor of a VM.",
     fields: &[
         FieldDef::new("uuid", Type::String, "boston", "Unique identifier of the object."),
         FieldDef::new("VM", Type::Ref("VM"), "boston", "The VM this belongs to."),

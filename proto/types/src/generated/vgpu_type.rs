@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VGPU_type`: a VGPU type of the pool.
+/// The class `VGPU_type`: a kind of virtual graphics processor.
 pub const CLASS: ClassId = ClassId(51);
 
 /// Unique identifier of the object. `string`.
@@ -56,7 +56,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VGPU type of the pool.",
+    doc: "A kind of virtual graphics processor.",
     fields: &[
         FieldDef::new("uuid", Type::String, "vgpu-tech-preview", "Unique identifier of the object."),
         FieldDef {

@@ -3,7 +3,7 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VIF_metrics`: a VIF metrics of the pool.
+/// The class `VIF_metrics`: Traffic of a VM's network interface; now a metric.
 pub const CLASS: ClassId = ClassId(23);
 
 /// Unique identifier of the object. `string`.
@@ -27,7 +27,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VIF metrics of the pool.",
+    doc: "Traffic of a VM's network interface; now a metric.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

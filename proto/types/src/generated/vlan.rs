@@ -3,16 +3,16 @@
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VLAN`: a VLAN of the pool.
+/// The class `VLAN`: a VLAN: a tagged network on an interface of a host.
 pub const CLASS: ClassId = ClassId(27);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// The tagged PIF: a PIF. `PIF ref`.
+/// The interface that carries the tagged traffic. `PIF ref`.
 pub const TAGGED_PIF: Field = Field { class: CLASS, index: 1 };
-/// The untagged PIF: a PIF. `PIF ref`.
+/// The interface that stands for the VLAN. `PIF ref`.
 pub const UNTAGGED_PIF: Field = Field { class: CLASS, index: 2 };
-/// The tag, a number. `int`.
+/// The tag, from 0 to 4094. `int`.
 pub const TAG: Field = Field { class: CLASS, index: 3 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 4 };
@@ -27,20 +27,20 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VLAN of the pool.",
+    doc: "A VLAN: a tagged network on an interface of a host.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::NullRef,
-            ..FieldDef::new("tagged_PIF", Type::Ref("PIF"), "miami", "The tagged PIF: a PIF.")
+            ..FieldDef::new("tagged_PIF", Type::Ref("PIF"), "miami", "The interface that carries the tagged traffic.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("untagged_PIF", Type::Ref("PIF"), "miami", "The untagged PIF: a PIF.")
+            ..FieldDef::new("untagged_PIF", Type::Ref("PIF"), "miami", "The interface that stands for the VLAN.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Int(-1),
-            ..FieldDef::new("tag", Type::Int, "miami", "The tag, a number.")
+            ..FieldDef::new("tag", Type::Int, "miami", "The tag, from 0 to 4094.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
@@ -56,16 +56,16 @@ pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
         params: &[ParamDef::new("tagged_PIF", Type::Ref("PIF")), ParamDef::new("tag", Type::Int), ParamDef::new("network", Type::Ref("network"))],
         result: Type::Ref("VLAN"), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "create", "VLAN.create", "miami", "Creates a VLAN.")
+        ..MessageDef::new(CLASS, "create", "VLAN.create", "miami", "Makes a VLAN on an interface.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "destroy", "VLAN.destroy", "miami", "Destroys the VLAN.")
+        ..MessageDef::new(CLASS, "destroy", "VLAN.destroy", "miami", "Destroys the VLAN and its interface.")
     },
     MessageDef {
         params: &[ParamDef::new("tagged_PIF", Type::Ref("PIF")), ParamDef::new("untagged_PIF", Type::Ref("PIF")), ParamDef::new("tag", Type::Int), ParamDef::new("other_config", Type::Map(&Type::String, &Type::String))],
         result: Type::Ref("VLAN"), role: Role::PoolOperator, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "pool_introduce", "VLAN.pool_introduce", "inverness", "Pools introduce of the VLAN.")
+        ..MessageDef::new(CLASS, "pool_introduce", "VLAN.pool_introduce", "inverness", "Makes the record, for the pool itself.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -143,15 +143,15 @@ impl<'a> Vlan<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// The tagged PIF: a PIF.
+    /// The interface that carries the tagged traffic.
     pub fn tagged_pif(&self) -> crate::Ref {
         view::reference(self.0, 1)
     }
-    /// The untagged PIF: a PIF.
+    /// The interface that stands for the VLAN.
     pub fn untagged_pif(&self) -> crate::Ref {
         view::reference(self.0, 2)
     }
-    /// The tag, a number.
+    /// The tag, from 0 to 4094.
     pub fn tag(&self) -> i64 {
         view::int(self.0, 3)
     }

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VM`: a VM of the pool.
+/// The class `VM`: a virtual machine, a template for some, or a snapshot of one.
 pub const CLASS: ClassId = ClassId(9);
 
 /// Unique identifier of the object. `string`.
@@ -17,105 +17,105 @@ pub const CURRENT_OPERATIONS: Field = Field { class: CLASS, index: 2 };
 pub const NAME_LABEL: Field = Field { class: CLASS, index: 3 };
 /// Free text about the object. `string`.
 pub const NAME_DESCRIPTION: Field = Field { class: CLASS, index: 4 };
-/// The power state. `enum vm_power_state`.
+/// Whether it is halted, running, paused or suspended. `enum vm_power_state`.
 pub const POWER_STATE: Field = Field { class: CLASS, index: 5 };
-/// The user version, a number. `int`.
+/// Version that a template's maker gives. `int`.
 pub const USER_VERSION: Field = Field { class: CLASS, index: 6 };
-/// True if it is a template. `bool`.
+/// True for a template, which cannot be started; snapshots are templates too. `bool`.
 pub const IS_A_TEMPLATE: Field = Field { class: CLASS, index: 7 };
-/// True if it is default template. `bool`.
+/// True for a template that came with the product. `bool`.
 pub const IS_DEFAULT_TEMPLATE: Field = Field { class: CLASS, index: 8 };
-/// The suspend VDI: a VDI. `VDI ref`.
+/// The disk that holds the memory while suspended. `VDI ref`.
 pub const SUSPEND_VDI: Field = Field { class: CLASS, index: 9 };
-/// The resident on: a host. `host ref`.
+/// The host it runs on; null while it does not. `host ref`.
 pub const RESIDENT_ON: Field = Field { class: CLASS, index: 10 };
-/// The scheduled to be resident on: a host. `host ref`.
+/// The host it is about to start on, where memory is set aside for it. `host ref`.
 pub const SCHEDULED_TO_BE_RESIDENT_ON: Field = Field { class: CLASS, index: 11 };
-/// The affinity: a host. `host ref`.
+/// The host it starts on if there is room. `host ref`.
 pub const AFFINITY: Field = Field { class: CLASS, index: 12 };
-/// The memory overhead, a number. `int`.
+/// Memory in bytes that it takes beyond its own. `int`.
 pub const MEMORY_OVERHEAD: Field = Field { class: CLASS, index: 13 };
-/// The memory target, a number. `int`.
+/// Memory in bytes the balloon aims at. `int`.
 pub const MEMORY_TARGET: Field = Field { class: CLASS, index: 14 };
-/// The memory static max, a number. `int`.
+/// Memory in bytes it can have at most until the next start. `int`.
 pub const MEMORY_STATIC_MAX: Field = Field { class: CLASS, index: 15 };
-/// The memory dynamic max, a number. `int`.
+/// Memory in bytes the balloon goes up to. `int`.
 pub const MEMORY_DYNAMIC_MAX: Field = Field { class: CLASS, index: 16 };
-/// The memory dynamic min, a number. `int`.
+/// Memory in bytes the balloon goes down to. `int`.
 pub const MEMORY_DYNAMIC_MIN: Field = Field { class: CLASS, index: 17 };
-/// The memory static min, a number. `int`.
+/// Memory in bytes below which it cannot run. `int`.
 pub const MEMORY_STATIC_MIN: Field = Field { class: CLASS, index: 18 };
-/// The VCPUs params, as keys and values. `(string -> string) map`.
+/// Settings of its processors: weight, cap, mask. `(string -> string) map`.
 pub const VCPUS_PARAMS: Field = Field { class: CLASS, index: 19 };
-/// The VCPUs max, a number. `int`.
+/// Number of processors it can have. `int`.
 pub const VCPUS_MAX: Field = Field { class: CLASS, index: 20 };
-/// The VCPUs at startup, a number. `int`.
+/// Number of processors it starts with. `int`.
 pub const VCPUS_AT_STARTUP: Field = Field { class: CLASS, index: 21 };
-/// The actions after softreboot. `enum on_softreboot_behavior`.
+/// What becomes of it when it reboots its kernel only. `enum on_softreboot_behavior`.
 pub const ACTIONS_AFTER_SOFTREBOOT: Field = Field { class: CLASS, index: 22 };
-/// The actions after shutdown. `enum on_normal_exit`.
+/// What becomes of it when it powers off. `enum on_normal_exit`.
 pub const ACTIONS_AFTER_SHUTDOWN: Field = Field { class: CLASS, index: 23 };
-/// The actions after reboot. `enum on_normal_exit`.
+/// What becomes of it when it reboots. `enum on_normal_exit`.
 pub const ACTIONS_AFTER_REBOOT: Field = Field { class: CLASS, index: 24 };
-/// The actions after crash. `enum on_crash_behaviour`.
+/// What becomes of it when it crashes. `enum on_crash_behaviour`.
 pub const ACTIONS_AFTER_CRASH: Field = Field { class: CLASS, index: 25 };
-/// The consoles, as a set of references. `console ref set`.
+/// Its consoles, while it runs. `console ref set`.
 pub const CONSOLES: Field = Field { class: CLASS, index: 26 };
-/// The VIFs, as a set of references. `VIF ref set`.
+/// Its network interfaces. `VIF ref set`.
 pub const VIFS: Field = Field { class: CLASS, index: 27 };
-/// The VBDs, as a set of references. `VBD ref set`.
+/// Its block devices. `VBD ref set`.
 pub const VBDS: Field = Field { class: CLASS, index: 28 };
-/// The VUSBs, as a set of references. `VUSB ref set`.
+/// Its USB devices. `VUSB ref set`.
 pub const VUSBS: Field = Field { class: CLASS, index: 29 };
-/// The crash dumps, as a set of references. `crashdump ref set`.
+/// Its crash dumps. `crashdump ref set`.
 pub const CRASH_DUMPS: Field = Field { class: CLASS, index: 30 };
-/// The VTPMs, as a set of references. `VTPM ref set`.
+/// Its trusted platform modules. `VTPM ref set`.
 pub const VTPMS: Field = Field { class: CLASS, index: 31 };
-/// The PV bootloader. `string`.
+/// Boot loader that finds the kernel; empty to name it directly. `string`.
 pub const PV_BOOTLOADER: Field = Field { class: CLASS, index: 32 };
-/// The PV kernel. `string`.
+/// Path of the kernel on the host. `string`.
 pub const PV_KERNEL: Field = Field { class: CLASS, index: 33 };
-/// The PV ramdisk. `string`.
+/// Path of the initial RAM disk on the host. `string`.
 pub const PV_RAMDISK: Field = Field { class: CLASS, index: 34 };
-/// The PV args. `string`.
+/// Command line of the kernel. `string`.
 pub const PV_ARGS: Field = Field { class: CLASS, index: 35 };
-/// The PV bootloader args. `string`.
+/// Arguments of the boot loader. `string`.
 pub const PV_BOOTLOADER_ARGS: Field = Field { class: CLASS, index: 36 };
-/// The PV legacy args. `string`.
+/// Command line of kernels from before conversion. `string`.
 pub const PV_LEGACY_ARGS: Field = Field { class: CLASS, index: 37 };
-/// The HVM boot policy. `string`.
+/// How firmware finds what to boot; empty for direct boot of a kernel. `string`.
 pub const HVM_BOOT_POLICY: Field = Field { class: CLASS, index: 38 };
-/// The HVM boot params, as keys and values. `(string -> string) map`.
+/// Settings of the firmware: order, firmware. `(string -> string) map`.
 pub const HVM_BOOT_PARAMS: Field = Field { class: CLASS, index: 39 };
-/// The HVM shadow multiplier. `float`.
+/// Factor on the memory for shadow page tables. `float`.
 pub const HVM_SHADOW_MULTIPLIER: Field = Field { class: CLASS, index: 40 };
-/// The platform, as keys and values. `(string -> string) map`.
+/// Settings of the virtual hardware. `(string -> string) map`.
 pub const PLATFORM: Field = Field { class: CLASS, index: 41 };
-/// The PCI bus. `string`.
+/// PCI devices passed through; see `other_config:pci`. `string`.
 pub const PCI_BUS: Field = Field { class: CLASS, index: 42 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 43 };
-/// The domid, a number. `int`.
+/// Number of its domain on the host; -1 if it has none. `int`.
 pub const DOMID: Field = Field { class: CLASS, index: 44 };
-/// The domarch. `string`.
+/// Architecture of its domain; empty if it has none. `string`.
 pub const DOMARCH: Field = Field { class: CLASS, index: 45 };
-/// The last boot CPU flags, as keys and values. `(string -> string) map`.
+/// Processor features it saw when it started. `(string -> string) map`.
 pub const LAST_BOOT_CPU_FLAGS: Field = Field { class: CLASS, index: 46 };
-/// True if it is control domain. `bool`.
+/// True for the record that stands for a host's own system. `bool`.
 pub const IS_CONTROL_DOMAIN: Field = Field { class: CLASS, index: 47 };
-/// The object that holds the metrics. `VM_metrics ref`.
+/// What is measured from outside. `VM_metrics ref`.
 pub const METRICS: Field = Field { class: CLASS, index: 48 };
-/// The guest metrics: a VM guest metrics. `VM_guest_metrics ref`.
+/// What its own agent tells; null until it does. `VM_guest_metrics ref`.
 pub const GUEST_METRICS: Field = Field { class: CLASS, index: 49 };
-/// The last booted record. `string`.
+/// The record it was last started with, for support. `string`.
 pub const LAST_BOOTED_RECORD: Field = Field { class: CLASS, index: 50 };
-/// The recommendations. `string`.
+/// Limits that its template recommends, as XML. `string`.
 pub const RECOMMENDATIONS: Field = Field { class: CLASS, index: 51 };
-/// The xenstore data, as keys and values. `(string -> string) map`.
+/// Keys handed to the guest. `(string -> string) map`.
 pub const XENSTORE_DATA: Field = Field { class: CLASS, index: 52 };
-/// True if HA always run. `bool`.
+/// True if it was to be kept running. `bool`.
 pub const HA_ALWAYS_RUN: Field = Field { class: CLASS, index: 53 };
-/// The HA restart priority. `string`.
+/// Whether it is restarted: `restart` to protect it, `best-effort` to try, empty for neither. `string`.
 pub const HA_RESTART_PRIORITY: Field = Field { class: CLASS, index: 54 };
 /// True for a snapshot. `bool`.
 pub const IS_A_SNAPSHOT: Field = Field { class: CLASS, index: 55 };
@@ -125,73 +125,73 @@ pub const SNAPSHOT_OF: Field = Field { class: CLASS, index: 56 };
 pub const SNAPSHOTS: Field = Field { class: CLASS, index: 57 };
 /// When the snapshot was taken; the epoch if it is none. `datetime`.
 pub const SNAPSHOT_TIME: Field = Field { class: CLASS, index: 58 };
-/// The transportable snapshot id. `string`.
+/// Identifier of the snapshot for the guest's backup service. `string`.
 pub const TRANSPORTABLE_SNAPSHOT_ID: Field = Field { class: CLASS, index: 59 };
 /// Attached blobs by name. `(string -> blob ref) map`.
 pub const BLOBS: Field = Field { class: CLASS, index: 60 };
 /// Words by which people group objects. `string set`.
 pub const TAGS: Field = Field { class: CLASS, index: 61 };
-/// The blocked operations, as keys and values. `(enum vm_operations -> string) map`.
+/// Operations forbidden by hand, and the reason to give. `(enum vm_operations -> string) map`.
 pub const BLOCKED_OPERATIONS: Field = Field { class: CLASS, index: 62 };
-/// The snapshot info, as keys and values. `(string -> string) map`.
+/// How the snapshot was taken: power state, disks. `(string -> string) map`.
 pub const SNAPSHOT_INFO: Field = Field { class: CLASS, index: 63 };
-/// The snapshot metadata. `string`.
+/// Record of the VM when the snapshot was taken, with its devices. `string`.
 pub const SNAPSHOT_METADATA: Field = Field { class: CLASS, index: 64 };
-/// The parent: a VM. `VM ref`.
+/// The snapshot it stems from. `VM ref`.
 pub const PARENT: Field = Field { class: CLASS, index: 65 };
-/// The children, as a set of references. `VM ref set`.
+/// Snapshots and VMs that stem from it. `VM ref set`.
 pub const CHILDREN: Field = Field { class: CLASS, index: 66 };
-/// The bios strings, as keys and values. `(string -> string) map`.
+/// Firmware strings it shows its guest. `(string -> string) map`.
 pub const BIOS_STRINGS: Field = Field { class: CLASS, index: 67 };
-/// The protection policy: a VMPP. `VMPP ref`.
+/// Former policy of protection. `VMPP ref`.
 pub const PROTECTION_POLICY: Field = Field { class: CLASS, index: 68 };
-/// True if it is snapshot from vmpp. `bool`.
+/// True for a snapshot by a former policy of protection. `bool`.
 pub const IS_SNAPSHOT_FROM_VMPP: Field = Field { class: CLASS, index: 69 };
-/// The snapshot schedule: a VMSS. `VMSS ref`.
+/// Schedule by which snapshots are taken. `VMSS ref`.
 pub const SNAPSHOT_SCHEDULE: Field = Field { class: CLASS, index: 70 };
-/// True if it is vmss snapshot. `bool`.
+/// True for a snapshot taken by schedule. `bool`.
 pub const IS_VMSS_SNAPSHOT: Field = Field { class: CLASS, index: 71 };
-/// The appliance: a VM appliance. `VM_appliance ref`.
+/// The appliance it starts and stops with. `VM_appliance ref`.
 pub const APPLIANCE: Field = Field { class: CLASS, index: 72 };
-/// The start delay, a number. `int`.
+/// Seconds to wait after it before the appliance goes on to start. `int`.
 pub const START_DELAY: Field = Field { class: CLASS, index: 73 };
-/// The shutdown delay, a number. `int`.
+/// Seconds to wait after it before the appliance goes on to stop. `int`.
 pub const SHUTDOWN_DELAY: Field = Field { class: CLASS, index: 74 };
-/// The order, a number. `int`.
+/// Place in the order in which the appliance starts. `int`.
 pub const ORDER: Field = Field { class: CLASS, index: 75 };
-/// The VGPUs, as a set of references. `VGPU ref set`.
+/// Its virtual graphics processors. `VGPU ref set`.
 pub const VGPUS: Field = Field { class: CLASS, index: 76 };
-/// The attached PCIs, as a set of references. `PCI ref set`.
+/// PCI devices passed through, while it runs. `PCI ref set`.
 pub const ATTACHED_PCIS: Field = Field { class: CLASS, index: 77 };
-/// The suspend SR: a SR. `SR ref`.
+/// Where its memory goes when it is suspended. `SR ref`.
 pub const SUSPEND_SR: Field = Field { class: CLASS, index: 78 };
-/// Version. `int`.
+/// Number of the record's version, for recovery. `int`.
 pub const VERSION: Field = Field { class: CLASS, index: 79 };
-/// The generation id. `string`.
+/// Identifier that tells the guest it was copied or reverted. `string`.
 pub const GENERATION_ID: Field = Field { class: CLASS, index: 80 };
-/// The hardware platform version, a number. `int`.
+/// Version of virtual hardware it needs. `int`.
 pub const HARDWARE_PLATFORM_VERSION: Field = Field { class: CLASS, index: 81 };
-/// True if it has vendor device. `bool`.
+/// True if it has the device that brings Windows drivers. `bool`.
 pub const HAS_VENDOR_DEVICE: Field = Field { class: CLASS, index: 82 };
-/// True if requires reboot. `bool`.
+/// True if a reboot would bring it up to date. `bool`.
 pub const REQUIRES_REBOOT: Field = Field { class: CLASS, index: 83 };
-/// The reference label. `string`.
+/// Label of the template it came from. `string`.
 pub const REFERENCE_LABEL: Field = Field { class: CLASS, index: 84 };
-/// The domain type. `enum domain_type`.
+/// How it is virtualised. `enum domain_type`.
 pub const DOMAIN_TYPE: Field = Field { class: CLASS, index: 85 };
-/// The NVRAM, as keys and values. `(string -> string) map`.
+/// Variables of its firmware. `(string -> string) map`.
 pub const NVRAM: Field = Field { class: CLASS, index: 86 };
-/// The set of pending guidances. `enum update_guidances set`.
+/// What must still be done with it after an update. `enum update_guidances set`.
 pub const PENDING_GUIDANCES: Field = Field { class: CLASS, index: 87 };
-/// The set of pending guidances recommended. `enum update_guidances set`.
+/// What should be done with it after an update. `enum update_guidances set`.
 pub const PENDING_GUIDANCES_RECOMMENDED: Field = Field { class: CLASS, index: 88 };
-/// The set of pending guidances full. `enum update_guidances set`.
+/// What all would be done with it after an update. `enum update_guidances set`.
 pub const PENDING_GUIDANCES_FULL: Field = Field { class: CLASS, index: 89 };
-/// The groups, as a set of references. `VM_group ref set`.
+/// Groups that say how it is placed. `VM_group ref set`.
 pub const GROUPS: Field = Field { class: CLASS, index: 90 };
-/// The secureboot certificates state. `enum vm_secureboot_certificates_state`.
+/// Whether its Secure Boot certificates are up to date. `enum vm_secureboot_certificates_state`.
 pub const SECUREBOOT_CERTIFICATES_STATE: Field = Field { class: CLASS, index: 91 };
-/// The set of recommended guidances. `enum update_guidances set`.
+/// Former name of the recommended guidance. `enum update_guidances set`.
 pub const RECOMMENDED_GUIDANCES: Field = Field { class: CLASS, index: 92 };
 
 /// The description.
@@ -204,7 +204,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VM of the pool.",
+    doc: "A virtual machine, a template for some, or a snapshot of one.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -225,186 +225,186 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str("Halted"),
-            ..FieldDef::new("power_state", Type::Enum(&enums::VM_POWER_STATE), "rio", "The power state.")
+            ..FieldDef::new("power_state", Type::Enum(&enums::VM_POWER_STATE), "rio", "Whether it is halted, running, paused or suspended.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("user_version", Type::Int, "rio", "The user version, a number.")
+            ..FieldDef::new("user_version", Type::Int, "rio", "Version that a template's maker gives.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("is_a_template", Type::Bool, "rio", "True if it is a template.")
+            ..FieldDef::new("is_a_template", Type::Bool, "rio", "True for a template, which cannot be started; snapshots are templates too.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("is_default_template", Type::Bool, "falcon", "True if it is default template.")
+            ..FieldDef::new("is_default_template", Type::Bool, "falcon", "True for a template that came with the product.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::NullRef,
-            ..FieldDef::new("suspend_VDI", Type::Ref("VDI"), "rio", "The suspend VDI: a VDI.")
+            ..FieldDef::new("suspend_VDI", Type::Ref("VDI"), "rio", "The disk that holds the memory while suspended.")
         },
-        FieldDef::new("resident_on", Type::Ref("host"), "rio", "The resident on: a host."),
+        FieldDef::new("resident_on", Type::Ref("host"), "rio", "The host it runs on; null while it does not."),
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("scheduled_to_be_resident_on", Type::Ref("host"), "rio", "The scheduled to be resident on: a host.")
+            ..FieldDef::new("scheduled_to_be_resident_on", Type::Ref("host"), "rio", "The host it is about to start on, where memory is set aside for it.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("affinity", Type::Ref("host"), "rio", "The affinity: a host.")
+            ..FieldDef::new("affinity", Type::Ref("host"), "rio", "The host it starts on if there is room.")
         },
         FieldDef {
             default: Default::Int(0),
-            ..FieldDef::new("memory_overhead", Type::Int, "rio", "The memory overhead, a number.")
+            ..FieldDef::new("memory_overhead", Type::Int, "rio", "Memory in bytes that it takes beyond its own.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Int(0),
-            ..FieldDef::new("memory_target", Type::Int, "rio", "The memory target, a number.")
+            ..FieldDef::new("memory_target", Type::Int, "rio", "Memory in bytes the balloon aims at.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("memory_static_max", Type::Int, "rio", "The memory static max, a number.")
+            ..FieldDef::new("memory_static_max", Type::Int, "rio", "Memory in bytes it can have at most until the next start.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("memory_dynamic_max", Type::Int, "rio", "The memory dynamic max, a number.")
+            ..FieldDef::new("memory_dynamic_max", Type::Int, "rio", "Memory in bytes the balloon goes up to.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("memory_dynamic_min", Type::Int, "rio", "The memory dynamic min, a number.")
+            ..FieldDef::new("memory_dynamic_min", Type::Int, "rio", "Memory in bytes the balloon goes down to.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("memory_static_min", Type::Int, "rio", "The memory static min, a number.")
+            ..FieldDef::new("memory_static_min", Type::Int, "rio", "Memory in bytes below which it cannot run.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("VCPUs_params", Type::Map(&Type::String, &Type::String), "rio", "The VCPUs params, as keys and values.")
+            ..FieldDef::new("VCPUs_params", Type::Map(&Type::String, &Type::String), "rio", "Settings of its processors: weight, cap, mask.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("VCPUs_max", Type::Int, "rio", "The VCPUs max, a number.")
+            ..FieldDef::new("VCPUs_max", Type::Int, "rio", "Number of processors it can have.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("VCPUs_at_startup", Type::Int, "rio", "The VCPUs at startup, a number.")
+            ..FieldDef::new("VCPUs_at_startup", Type::Int, "rio", "Number of processors it starts with.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Str("soft_reboot"),
-            ..FieldDef::new("actions_after_softreboot", Type::Enum(&enums::ON_SOFTREBOOT_BEHAVIOR), "23.1.0", "The actions after softreboot.")
+            ..FieldDef::new("actions_after_softreboot", Type::Enum(&enums::ON_SOFTREBOOT_BEHAVIOR), "23.1.0", "What becomes of it when it reboots its kernel only.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("actions_after_shutdown", Type::Enum(&enums::ON_NORMAL_EXIT), "rio", "The actions after shutdown.")
+            ..FieldDef::new("actions_after_shutdown", Type::Enum(&enums::ON_NORMAL_EXIT), "rio", "What becomes of it when it powers off.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("actions_after_reboot", Type::Enum(&enums::ON_NORMAL_EXIT), "rio", "The actions after reboot.")
+            ..FieldDef::new("actions_after_reboot", Type::Enum(&enums::ON_NORMAL_EXIT), "rio", "What becomes of it when it reboots.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("actions_after_crash", Type::Enum(&enums::ON_CRASH_BEHAVIOUR), "rio", "The actions after crash.")
+            ..FieldDef::new("actions_after_crash", Type::Enum(&enums::ON_CRASH_BEHAVIOUR), "rio", "What becomes of it when it crashes.")
         },
         FieldDef {
             derived_from: Some(("console", "VM")),
-            ..FieldDef::new("consoles", Type::Set(&Type::Ref("console")), "rio", "The consoles, as a set of references.")
+            ..FieldDef::new("consoles", Type::Set(&Type::Ref("console")), "rio", "Its consoles, while it runs.")
         },
         FieldDef {
             derived_from: Some(("VIF", "VM")),
-            ..FieldDef::new("VIFs", Type::Set(&Type::Ref("VIF")), "rio", "The VIFs, as a set of references.")
+            ..FieldDef::new("VIFs", Type::Set(&Type::Ref("VIF")), "rio", "Its network interfaces.")
         },
         FieldDef {
             derived_from: Some(("VBD", "VM")),
-            ..FieldDef::new("VBDs", Type::Set(&Type::Ref("VBD")), "rio", "The VBDs, as a set of references.")
+            ..FieldDef::new("VBDs", Type::Set(&Type::Ref("VBD")), "rio", "Its block devices.")
         },
         FieldDef {
             derived_from: Some(("VUSB", "VM")),
-            ..FieldDef::new("VUSBs", Type::Set(&Type::Ref("VUSB")), "rio", "The VUSBs, as a set of references.")
+            ..FieldDef::new("VUSBs", Type::Set(&Type::Ref("VUSB")), "rio", "Its USB devices.")
         },
         FieldDef {
             derived_from: Some(("crashdump", "VM")),
-            ..FieldDef::new("crash_dumps", Type::Set(&Type::Ref("crashdump")), "rio", "The crash dumps, as a set of references.")
+            ..FieldDef::new("crash_dumps", Type::Set(&Type::Ref("crashdump")), "rio", "Its crash dumps.")
         },
         FieldDef {
             derived_from: Some(("VTPM", "VM")),
-            ..FieldDef::new("VTPMs", Type::Set(&Type::Ref("VTPM")), "rio", "The VTPMs, as a set of references.")
+            ..FieldDef::new("VTPMs", Type::Set(&Type::Ref("VTPM")), "rio", "Its trusted platform modules.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("PV_bootloader", Type::String, "rio", "The PV bootloader.")
+            ..FieldDef::new("PV_bootloader", Type::String, "rio", "Boot loader that finds the kernel; empty to name it directly.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("PV_kernel", Type::String, "rio", "The PV kernel.")
+            ..FieldDef::new("PV_kernel", Type::String, "rio", "Path of the kernel on the host.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("PV_ramdisk", Type::String, "rio", "The PV ramdisk.")
+            ..FieldDef::new("PV_ramdisk", Type::String, "rio", "Path of the initial RAM disk on the host.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("PV_args", Type::String, "rio", "The PV args.")
+            ..FieldDef::new("PV_args", Type::String, "rio", "Command line of the kernel.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("PV_bootloader_args", Type::String, "rio", "The PV bootloader args.")
+            ..FieldDef::new("PV_bootloader_args", Type::String, "rio", "Arguments of the boot loader.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("PV_legacy_args", Type::String, "rio", "The PV legacy args.")
+            ..FieldDef::new("PV_legacy_args", Type::String, "rio", "Command line of kernels from before conversion.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
-            ..FieldDef::new("HVM_boot_policy", Type::String, "rio", "The HVM boot policy.")
+            ..FieldDef::new("HVM_boot_policy", Type::String, "rio", "How firmware finds what to boot; empty for direct boot of a kernel.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("HVM_boot_params", Type::Map(&Type::String, &Type::String), "rio", "The HVM boot params, as keys and values.")
+            ..FieldDef::new("HVM_boot_params", Type::Map(&Type::String, &Type::String), "rio", "Settings of the firmware: order, firmware.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Float(1.0),
-            ..FieldDef::new("HVM_shadow_multiplier", Type::Float, "miami", "The HVM shadow multiplier.")
+            ..FieldDef::new("HVM_shadow_multiplier", Type::Float, "miami", "Factor on the memory for shadow page tables.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, key_roles: &[("hvm_serial", Role::PoolAdmin)],
-            ..FieldDef::new("platform", Type::Map(&Type::String, &Type::String), "rio", "The platform, as keys and values.")
+            ..FieldDef::new("platform", Type::Map(&Type::String, &Type::String), "rio", "Settings of the virtual hardware.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("PCI_bus", Type::String, "rio", "The PCI bus.")
+            ..FieldDef::new("PCI_bus", Type::String, "rio", "PCI devices passed through; see `other_config:pci`.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor,
             key_roles: &[("pci", Role::PoolAdmin), ("hvm_serial", Role::PoolAdmin), ("folder", Role::VmOperator), ("XenCenter.CustomFields.*", Role::VmOperator)],
             ..FieldDef::new("other_config", Type::Map(&Type::String, &Type::String), "rio", "Further settings as keys and values.")
         },
-        FieldDef::new("domid", Type::Int, "rio", "The domid, a number."),
-        FieldDef::new("domarch", Type::String, "rio", "The domarch."),
+        FieldDef::new("domid", Type::Int, "rio", "Number of its domain on the host; -1 if it has none."),
+        FieldDef::new("domarch", Type::String, "rio", "Architecture of its domain; empty if it has none."),
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::EmptyMap,
-            ..FieldDef::new("last_boot_CPU_flags", Type::Map(&Type::String, &Type::String), "rio", "The last boot CPU flags, as keys and values.")
+            ..FieldDef::new("last_boot_CPU_flags", Type::Map(&Type::String, &Type::String), "rio", "Processor features it saw when it started.")
         },
-        FieldDef::new("is_control_domain", Type::Bool, "rio", "True if it is control domain."),
-        FieldDef::new("metrics", Type::Ref("VM_metrics"), "rio", "The object that holds the metrics."),
-        FieldDef::new("guest_metrics", Type::Ref("VM_guest_metrics"), "rio", "The guest metrics: a VM guest metrics."),
+        FieldDef::new("is_control_domain", Type::Bool, "rio", "True for the record that stands for a host's own system."),
+        FieldDef::new("metrics", Type::Ref("VM_metrics"), "rio", "What is measured from outside."),
+        FieldDef::new("guest_metrics", Type::Ref("VM_guest_metrics"), "rio", "What its own agent tells; null until it does."),
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str(""),
-            ..FieldDef::new("last_booted_record", Type::String, "miami", "The last booted record.")
+            ..FieldDef::new("last_booted_record", Type::String, "miami", "The record it was last started with, for support.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite,
-            ..FieldDef::new("recommendations", Type::String, "rio", "The recommendations.")
+            ..FieldDef::new("recommendations", Type::String, "rio", "Limits that its template recommends, as XML.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
-            ..FieldDef::new("xenstore_data", Type::Map(&Type::String, &Type::String), "miami", "The xenstore data, as keys and values.")
+            ..FieldDef::new("xenstore_data", Type::Map(&Type::String, &Type::String), "miami", "Keys handed to the guest.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Bool(false),
-            ..FieldDef::new("ha_always_run", Type::Bool, "orlando", "True if HA always run.")
+            ..FieldDef::new("ha_always_run", Type::Bool, "orlando", "True if it was to be kept running.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str(""),
-            ..FieldDef::new("ha_restart_priority", Type::String, "orlando", "The HA restart priority.")
+            ..FieldDef::new("ha_restart_priority", Type::String, "orlando", "Whether it is restarted: `restart` to protect it, `best-effort` to try, empty for neither.")
         },
         FieldDef {
             default: Default::Bool(false),
@@ -424,7 +424,7 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("transportable_snapshot_id", Type::String, "orlando", "The transportable snapshot id.")
+            ..FieldDef::new("transportable_snapshot_id", Type::String, "orlando", "Identifier of the snapshot for the guest's backup service.")
         },
         FieldDef {
             default: Default::EmptyMap,
@@ -436,124 +436,124 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::EmptyMap,
-            ..FieldDef::new("blocked_operations", Type::Map(&Type::Enum(&enums::VM_OPERATIONS), &Type::String), "orlando", "The blocked operations, as keys and values.")
+            ..FieldDef::new("blocked_operations", Type::Map(&Type::Enum(&enums::VM_OPERATIONS), &Type::String), "orlando", "Operations forbidden by hand, and the reason to give.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("snapshot_info", Type::Map(&Type::String, &Type::String), "midnight-ride", "The snapshot info, as keys and values.")
+            ..FieldDef::new("snapshot_info", Type::Map(&Type::String, &Type::String), "midnight-ride", "How the snapshot was taken: power state, disks.")
         },
         FieldDef {
             default: Default::Str(""),
-            ..FieldDef::new("snapshot_metadata", Type::String, "midnight-ride", "The snapshot metadata.")
+            ..FieldDef::new("snapshot_metadata", Type::String, "midnight-ride", "Record of the VM when the snapshot was taken, with its devices.")
         },
         FieldDef {
             default: Default::NullRef,
-            ..FieldDef::new("parent", Type::Ref("VM"), "midnight-ride", "The parent: a VM.")
+            ..FieldDef::new("parent", Type::Ref("VM"), "midnight-ride", "The snapshot it stems from.")
         },
         FieldDef {
             derived_from: Some(("VM", "parent")),
-            ..FieldDef::new("children", Type::Set(&Type::Ref("VM")), "midnight-ride", "The children, as a set of references.")
+            ..FieldDef::new("children", Type::Set(&Type::Ref("VM")), "midnight-ride", "Snapshots and VMs that stem from it.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("bios_strings", Type::Map(&Type::String, &Type::String), "midnight-ride", "The bios strings, as keys and values.")
+            ..FieldDef::new("bios_strings", Type::Map(&Type::String, &Type::String), "midnight-ride", "Firmware strings it shows its guest.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::NullRef,
-            ..FieldDef::new("protection_policy", Type::Ref("VMPP"), "cowley", "The protection policy: a VMPP.")
+            ..FieldDef::new("protection_policy", Type::Ref("VMPP"), "cowley", "Former policy of protection.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Bool(false), removed: Some("clearwater"),
-            ..FieldDef::new("is_snapshot_from_vmpp", Type::Bool, "cowley", "True if it is snapshot from vmpp.")
+            ..FieldDef::new("is_snapshot_from_vmpp", Type::Bool, "cowley", "True for a snapshot by a former policy of protection.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::NullRef,
-            ..FieldDef::new("snapshot_schedule", Type::Ref("VMSS"), "falcon", "The snapshot schedule: a VMSS.")
+            ..FieldDef::new("snapshot_schedule", Type::Ref("VMSS"), "falcon", "Schedule by which snapshots are taken.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Bool(false),
-            ..FieldDef::new("is_vmss_snapshot", Type::Bool, "falcon", "True if it is vmss snapshot.")
+            ..FieldDef::new("is_vmss_snapshot", Type::Bool, "falcon", "True for a snapshot taken by schedule.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::NullRef,
-            ..FieldDef::new("appliance", Type::Ref("VM_appliance"), "rio", "The appliance: a VM appliance.")
+            ..FieldDef::new("appliance", Type::Ref("VM_appliance"), "rio", "The appliance it starts and stops with.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Int(0),
-            ..FieldDef::new("start_delay", Type::Int, "boston", "The start delay, a number.")
+            ..FieldDef::new("start_delay", Type::Int, "boston", "Seconds to wait after it before the appliance goes on to start.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Int(0),
-            ..FieldDef::new("shutdown_delay", Type::Int, "boston", "The shutdown delay, a number.")
+            ..FieldDef::new("shutdown_delay", Type::Int, "boston", "Seconds to wait after it before the appliance goes on to stop.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Int(0),
-            ..FieldDef::new("order", Type::Int, "boston", "The order, a number.")
+            ..FieldDef::new("order", Type::Int, "boston", "Place in the order in which the appliance starts.")
         },
         FieldDef {
             derived_from: Some(("VGPU", "VM")),
-            ..FieldDef::new("VGPUs", Type::Set(&Type::Ref("VGPU")), "boston", "The VGPUs, as a set of references.")
+            ..FieldDef::new("VGPUs", Type::Set(&Type::Ref("VGPU")), "boston", "Its virtual graphics processors.")
         },
         FieldDef {
             derived_from: Some(("PCI", "attached_VMs")),
-            ..FieldDef::new("attached_PCIs", Type::Set(&Type::Ref("PCI")), "boston", "The attached PCIs, as a set of references.")
+            ..FieldDef::new("attached_PCIs", Type::Set(&Type::Ref("PCI")), "boston", "PCI devices passed through, while it runs.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::NullRef,
-            ..FieldDef::new("suspend_SR", Type::Ref("SR"), "boston", "The suspend SR: a SR.")
+            ..FieldDef::new("suspend_SR", Type::Ref("SR"), "boston", "Where its memory goes when it is suspended.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Int(0),
-            ..FieldDef::new("version", Type::Int, "boston", "Version.")
+            ..FieldDef::new("version", Type::Int, "boston", "Number of the record's version, for recovery.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str("0:0"),
-            ..FieldDef::new("generation_id", Type::String, "clearwater", "The generation id.")
+            ..FieldDef::new("generation_id", Type::String, "clearwater", "Identifier that tells the guest it was copied or reverted.")
         },
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Int(0),
-            ..FieldDef::new("hardware_platform_version", Type::Int, "cream", "The hardware platform version, a number.")
+            ..FieldDef::new("hardware_platform_version", Type::Int, "cream", "Version of virtual hardware it needs.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Bool(true),
-            ..FieldDef::new("has_vendor_device", Type::Bool, "dundee", "True if it has vendor device.")
+            ..FieldDef::new("has_vendor_device", Type::Bool, "dundee", "True if it has the device that brings Windows drivers.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("requires_reboot", Type::Bool, "ely", "True if requires reboot.")
+            ..FieldDef::new("requires_reboot", Type::Bool, "ely", "True if a reboot would bring it up to date.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str(""),
-            ..FieldDef::new("reference_label", Type::String, "ely", "The reference label.")
+            ..FieldDef::new("reference_label", Type::String, "ely", "Label of the template it came from.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Str("unspecified"),
-            ..FieldDef::new("domain_type", Type::Enum(&enums::DOMAIN_TYPE), "kolkata", "The domain type.")
+            ..FieldDef::new("domain_type", Type::Enum(&enums::DOMAIN_TYPE), "kolkata", "How it is virtualised.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::EmptyMap,
-            ..FieldDef::new("NVRAM", Type::Map(&Type::String, &Type::String), "naples", "The NVRAM, as keys and values.")
+            ..FieldDef::new("NVRAM", Type::Map(&Type::String, &Type::String), "naples", "Variables of its firmware.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("pending_guidances", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "1.303.0", "The set of pending guidances.")
+            ..FieldDef::new("pending_guidances", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "1.303.0", "What must still be done with it after an update.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("pending_guidances_recommended", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "24.10.0", "The set of pending guidances recommended.")
+            ..FieldDef::new("pending_guidances_recommended", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "24.10.0", "What should be done with it after an update.")
         },
         FieldDef {
             default: Default::EmptySet,
-            ..FieldDef::new("pending_guidances_full", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "24.10.0", "The set of pending guidances full.")
+            ..FieldDef::new("pending_guidances_full", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "24.10.0", "What all would be done with it after an update.")
         },
-        FieldDef::new("groups", Type::Set(&Type::Ref("VM_group")), "24.19.1", "The groups, as a set of references."),
+        FieldDef::new("groups", Type::Set(&Type::Ref("VM_group")), "24.19.1", "Groups that say how it is placed."),
         FieldDef {
             default: Default::Str("ok"),
-            ..FieldDef::new("secureboot_certificates_state", Type::Enum(&enums::VM_SECUREBOOT_CERTIFICATES_STATE), "26.14.0", "The secureboot certificates state.")
+            ..FieldDef::new("secureboot_certificates_state", Type::Enum(&enums::VM_SECUREBOOT_CERTIFICATES_STATE), "26.14.0", "Whether its Secure Boot certificates are up to date.")
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("recommended_guidances", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "rio", "The set of recommended guidances.")
+            ..FieldDef::new("recommended_guidances", Type::Set(&Type::Enum(&enums::UPDATE_GUIDANCES)), "rio", "Former name of the recommended guidance.")
         },
     ],
 };
@@ -563,569 +563,569 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("VM"))];
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "add_to_NVRAM", "VM.add_to_NVRAM", "naples", "Adds a key to NVRAM of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "add_to_VCPUs_params_live", "VM.add_to_VCPUs_params_live", "rio", "Adds a key to VCPUs params live of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::Enum(&enums::VM_OPERATIONS)), ParamDef::new("value", Type::String)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "add_to_blocked_operations", "VM.add_to_blocked_operations", "orlando", "Adds a key to blocked operations of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
-        role: Role::VmAdmin,
-        key_roles: &[("hvm_serial", Role::PoolAdmin), ("pci", Role::PoolAdmin), ("folder", Role::VmOperator), ("XenCenter.CustomFields.*", Role::VmOperator)],
-        ..MessageDef::new(CLASS, "add_to_other_config", "VM.add_to_other_config", "rio", "Adds a key to other config of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
-        role: Role::VmAdmin, key_roles: &[("hvm_serial", Role::PoolAdmin)],
-        ..MessageDef::new(CLASS, "add_to_platform", "VM.add_to_platform", "rio", "Adds a key to platform of the VM.")
-    },
-    MessageDef {
-        params: SELF, is_async: true,
-        ..MessageDef::new(CLASS, "assert_agile", "VM.assert_agile", "orlando", "Fails unless agile holds.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("session_to", Type::Ref("session"))],
-        errors: &["VM_IS_PART_OF_AN_APPLIANCE", "VM_REQUIRES_SR"], is_async: true,
-        ..MessageDef::new(CLASS, "assert_can_be_recovered", "VM.assert_can_be_recovered", "boston", "Fails unless can be recovered holds.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("host", Type::Ref("host"))],
-        errors: &["HOST_NOT_ENOUGH_FREE_MEMORY", "HOST_NOT_ENOUGH_PCPUS", "NETWORK_SRIOV_INSUFFICIENT_CAPACITY", "HOST_NOT_LIVE", "HOST_DISABLED", "HOST_CANNOT_ATTACH_NETWORK", "VM_HVM_REQUIRED", "VM_REQUIRES_GPU", "VM_REQUIRES_IOMMU", "VM_REQUIRES_NETWORK", "VM_REQUIRES_SR", "VM_REQUIRES_VGPU", "VM_HOST_INCOMPATIBLE_VERSION", "VM_HOST_INCOMPATIBLE_VIRTUAL_HARDWARE_PLATFORM_VERSION", "INVALID_VALUE", "MEMORY_CONSTRAINT_VIOLATION", "OPERATION_NOT_ALLOWED", "VALUE_NOT_SUPPORTED", "VM_INCOMPATIBLE_WITH_THIS_HOST"],
-        is_async: true,
-        ..MessageDef::new(CLASS, "assert_can_boot_here", "VM.assert_can_boot_here", "rio", "Fails unless can boot here holds.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("dest", Type::Map(&Type::String, &Type::String)), ParamDef::new("live", Type::Bool), ParamDef::new("vdi_map", Type::Map(&Type::Ref("VDI"), &Type::Ref("SR"))), ParamDef::new("vif_map", Type::Map(&Type::Ref("VIF"), &Type::Ref("network"))), ParamDef::new("options", Type::Map(&Type::String, &Type::String)), ParamDef::optional("vgpu_map", Type::Map(&Type::Ref("VGPU"), &Type::Ref("GPU_group")), Default::EmptyMap)],
-        role: Role::VmPowerAdmin, errors: &["LICENCE_RESTRICTION"], is_async: true,
-        ..MessageDef::new(CLASS, "assert_can_migrate", "VM.assert_can_migrate", "tampa", "Fails unless can migrate holds.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("op", Type::Enum(&enums::VM_OPERATIONS))],
-        is_async: true,
-        ..MessageDef::new(CLASS, "assert_operation_valid", "VM.assert_operation_valid", "rio", "Fails unless operation valid holds.")
-    },
-    MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("plugin", Type::String), ParamDef::new("fn", Type::String), ParamDef::new("args", Type::Map(&Type::String, &Type::String))],
         result: Type::String, role: Role::VmOperator, is_async: true,
-        ..MessageDef::new(CLASS, "call_plugin", "VM.call_plugin", "cream", "Calls plugin of the VM.")
+        ..MessageDef::new(CLASS, "call_plugin", "VM.call_plugin", "cream", "Runs a function of a plug-in for it on its host.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("new_name", Type::String)],
         result: Type::Ref("VM"), role: Role::VmPowerAdmin,
         errors: &["VM_BAD_POWER_STATE", "SR_FULL", "OPERATION_NOT_ALLOWED", "VM_CHECKPOINT_SUSPEND_FAILED", "VM_CHECKPOINT_RESUME_FAILED"],
         is_async: true,
-        ..MessageDef::new(CLASS, "checkpoint", "VM.checkpoint", "midnight-ride", "Checkpoints the VM.")
+        ..MessageDef::new(CLASS, "checkpoint", "VM.checkpoint", "midnight-ride", "Takes a snapshot with its memory.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::VmOperator,
         errors: &["VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "clean_reboot", "VM.clean_reboot", "rio", "Cleans reboot of the VM.")
+        ..MessageDef::new(CLASS, "clean_reboot", "VM.clean_reboot", "rio", "Asks the guest to reboot, and waits.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::VmOperator,
         errors: &["VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "clean_shutdown", "VM.clean_shutdown", "rio", "Cleans shutdown of the VM.")
+        ..MessageDef::new(CLASS, "clean_shutdown", "VM.clean_shutdown", "rio", "Asks the guest to power off, and waits.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("new_name", Type::String)],
         result: Type::Ref("VM"), role: Role::VmAdmin,
         errors: &["VM_BAD_POWER_STATE", "SR_FULL", "OPERATION_NOT_ALLOWED", "LICENCE_RESTRICTION"],
         is_async: true,
-        ..MessageDef::new(CLASS, "clone", "VM.clone", "rio", "Clones the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vm", Type::Ref("VM"))], result: Type::Int, is_async: true,
-        ..MessageDef::new(CLASS, "compute_memory_overhead", "VM.compute_memory_overhead", "midnight-ride", "Computes memory overhead of the VM.")
+        ..MessageDef::new(CLASS, "clone", "VM.clone", "rio", "Makes a fast copy that shares unchanged data with it.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("new_name", Type::String), ParamDef::new("sr", Type::Ref("SR"))],
         result: Type::Ref("VM"), role: Role::VmAdmin,
         errors: &["VM_BAD_POWER_STATE", "SR_FULL", "OPERATION_NOT_ALLOWED", "LICENCE_RESTRICTION"],
         is_async: true,
-        ..MessageDef::new(CLASS, "copy", "VM.copy", "rio", "Copies the VM.")
+        ..MessageDef::new(CLASS, "copy", "VM.copy", "rio", "Makes a full copy, perhaps in another SR.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("host", Type::Ref("host"))],
         role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "copy_bios_strings", "VM.copy_bios_strings", "midnight-ride", "Copies bios strings of the VM.")
+        ..MessageDef::new(CLASS, "copy_bios_strings", "VM.copy_bios_strings", "midnight-ride", "Takes firmware strings over from a host.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("name", Type::String), ParamDef::new("mime_type", Type::String), ParamDef::optional("public", Type::Bool, Default::Bool(false))],
         result: Type::Ref("blob"), role: Role::VmPowerAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "create_new_blob", "VM.create_new_blob", "orlando", "Creates new blob of the VM.")
+        ..MessageDef::new(CLASS, "create_new_blob", "VM.create_new_blob", "orlando", "Attaches an empty blob to the VM.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("data_source", Type::String)],
         role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "forget_data_source_archives", "VM.forget_data_source_archives", "orlando", "Forgets data source archives of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("session_to", Type::Ref("session"))],
-        result: Type::Set(&Type::Ref("SR")), is_async: true,
-        ..MessageDef::new(CLASS, "get_SRs_required_for_recovery", "VM.get_SRs_required_for_recovery", "creedence", "Answers SRs required for recovery of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vm", Type::Ref("VM"))], result: Type::Set(&Type::String), idle: true,
-        ..MessageDef::new(CLASS, "get_allowed_VBD_devices", "VM.get_allowed_VBD_devices", "rio", "Answers allowed VBD devices of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vm", Type::Ref("VM"))], result: Type::Set(&Type::String), idle: true,
-        ..MessageDef::new(CLASS, "get_allowed_VIF_devices", "VM.get_allowed_VIF_devices", "rio", "Answers allowed VIF devices of the VM.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Set(&Type::Record("data_source")),
-        ..MessageDef::new(CLASS, "get_data_sources", "VM.get_data_sources", "orlando", "Answers data sources of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vm", Type::Ref("VM"))], result: Type::Set(&Type::Ref("host")),
-        is_async: true,
-        ..MessageDef::new(CLASS, "get_possible_hosts", "VM.get_possible_hosts", "rio", "Answers possible hosts of the VM.")
+        ..MessageDef::new(CLASS, "forget_data_source_archives", "VM.forget_data_source_archives", "orlando", "Forgets what was recorded of a data source.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::VmOperator,
         errors: &["VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "hard_reboot", "VM.hard_reboot", "rio", "Hards reboot of the VM.")
+        ..MessageDef::new(CLASS, "hard_reboot", "VM.hard_reboot", "rio", "Stops the guest at once and starts it again.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::VmOperator,
         errors: &["VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "hard_shutdown", "VM.hard_shutdown", "rio", "Hards shutdown of the VM.")
+        ..MessageDef::new(CLASS, "hard_shutdown", "VM.hard_shutdown", "rio", "Stops the guest at once.")
     },
     MessageDef {
         params: &[ParamDef::new("url", Type::String), ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("full_restore", Type::Bool), ParamDef::new("force", Type::Bool)],
         result: Type::Set(&Type::Ref("VM")), role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "import", "VM.import", "dundee", "Imports the VM.")
+        ..MessageDef::new(CLASS, "import", "VM.import", "dundee", "Imports VMs from an address.")
     },
     MessageDef {
         params: &[ParamDef::new("type", Type::String), ParamDef::new("username", Type::String), ParamDef::new("password", Type::String), ParamDef::new("sr", Type::Ref("SR")), ParamDef::new("remote_config", Type::Map(&Type::String, &Type::String))],
         role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "import_convert", "VM.import_convert", "tampa", "Imports convert of the VM.")
+        ..MessageDef::new(CLASS, "import_convert", "VM.import_convert", "tampa", "Imported VMs from another product.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("total", Type::Int), ParamDef::new("approximate", Type::Bool)],
         result: Type::Int, is_async: true,
-        ..MessageDef::new(CLASS, "maximise_memory", "VM.maximise_memory", "miami", "Maximises memory of the VM.")
+        ..MessageDef::new(CLASS, "maximise_memory", "VM.maximise_memory", "miami", "Answers the most memory it can have in so many bytes in all.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("dest", Type::Map(&Type::String, &Type::String)), ParamDef::new("live", Type::Bool), ParamDef::new("vdi_map", Type::Map(&Type::Ref("VDI"), &Type::Ref("SR"))), ParamDef::new("vif_map", Type::Map(&Type::Ref("VIF"), &Type::Ref("network"))), ParamDef::new("options", Type::Map(&Type::String, &Type::String)), ParamDef::optional("vgpu_map", Type::Map(&Type::Ref("VGPU"), &Type::Ref("GPU_group")), Default::EmptyMap), ParamDef::optional("vdi_format_map", Type::Map(&Type::Ref("VDI"), &Type::String), Default::EmptyMap)],
         result: Type::Ref("VM"), role: Role::VmPowerAdmin,
         errors: &["VM_BAD_POWER_STATE", "LICENCE_RESTRICTION"], is_async: true,
-        ..MessageDef::new(CLASS, "migrate_send", "VM.migrate_send", "tampa", "Migrates send of the VM.")
+        ..MessageDef::new(CLASS, "migrate_send", "VM.migrate_send", "tampa", "Moves it to another host or pool, with its disks if need be.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::VmOperator,
         errors: &["VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "pause", "VM.pause", "rio", "Pauses the VM.")
+        ..MessageDef::new(CLASS, "pause", "VM.pause", "rio", "Halts its processors where they are.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("host", Type::Ref("host")), ParamDef::new("options", Type::Map(&Type::String, &Type::String))],
         role: Role::VmPowerAdmin,
         errors: &["VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "VM_IS_TEMPLATE", "OPERATION_NOT_ALLOWED", "VM_BAD_POWER_STATE"],
         is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "pool_migrate", "VM.pool_migrate", "rio", "Pools migrate of the VM.")
+        ..MessageDef::new(CLASS, "pool_migrate", "VM.pool_migrate", "rio", "Moves it to another host of the pool, live.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "power_state_reset", "VM.power_state_reset", "rio", "Powers state reset of the VM.")
+        ..MessageDef::new(CLASS, "power_state_reset", "VM.power_state_reset", "rio", "States that it is halted, whatever was believed.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::VmAdmin,
         errors: &["VM_BAD_POWER_STATE", "SR_FULL", "OPERATION_NOT_ALLOWED", "LICENCE_RESTRICTION"],
         is_async: true,
-        ..MessageDef::new(CLASS, "provision", "VM.provision", "rio", "Provisions the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("data_source", Type::String)],
-        result: Type::Float,
-        ..MessageDef::new(CLASS, "query_data_source", "VM.query_data_source", "orlando", "Queries data source of the VM.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Map(&Type::String, &Type::String), role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "query_services", "VM.query_services", "tampa", "Queries services of the VM.")
+        ..MessageDef::new(CLASS, "provision", "VM.provision", "rio", "Does what its template asks, such as making disks.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("data_source", Type::String)],
         role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "record_data_source", "VM.record_data_source", "orlando", "Records data source of the VM.")
+        ..MessageDef::new(CLASS, "record_data_source", "VM.record_data_source", "orlando", "Begins to record a data source.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("session_to", Type::Ref("session")), ParamDef::new("force", Type::Bool)],
         is_async: true,
-        ..MessageDef::new(CLASS, "recover", "VM.recover", "boston", "Recovers the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String)],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "remove_from_NVRAM", "VM.remove_from_NVRAM", "naples", "Removes a key from NVRAM of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::Enum(&enums::VM_OPERATIONS))],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "remove_from_blocked_operations", "VM.remove_from_blocked_operations", "orlando", "Removes a key from blocked operations of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String)],
-        role: Role::VmAdmin,
-        key_roles: &[("hvm_serial", Role::PoolAdmin), ("pci", Role::PoolAdmin), ("folder", Role::VmOperator), ("XenCenter.CustomFields.*", Role::VmOperator)],
-        ..MessageDef::new(CLASS, "remove_from_other_config", "VM.remove_from_other_config", "rio", "Removes a key from other config of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String)],
-        role: Role::VmAdmin, key_roles: &[("hvm_serial", Role::PoolAdmin)],
-        ..MessageDef::new(CLASS, "remove_from_platform", "VM.remove_from_platform", "rio", "Removes a key from platform of the VM.")
+        ..MessageDef::new(CLASS, "recover", "VM.recover", "boston", "Recovers it into another pool.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("start_paused", Type::Bool), ParamDef::new("force", Type::Bool)],
         role: Role::VmOperator, errors: &["VM_BAD_POWER_STATE", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "resume", "VM.resume", "rio", "Resumes the VM.")
+        ..MessageDef::new(CLASS, "resume", "VM.resume", "rio", "Takes a suspended guest up where it left off.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("host", Type::Ref("host")), ParamDef::new("start_paused", Type::Bool), ParamDef::new("force", Type::Bool)],
         role: Role::VmPowerAdmin, errors: &["VM_BAD_POWER_STATE", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"],
         is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "resume_on", "VM.resume_on", "rio", "Resumes on of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vm", Type::Ref("VM"))],
-        result: Type::Map(&Type::Ref("host"), &Type::Set(&Type::String)), is_async: true,
-        ..MessageDef::new(CLASS, "retrieve_wlb_recommendations", "VM.retrieve_wlb_recommendations", "george", "Retrieves workload balancing recommendations of the VM.")
+        ..MessageDef::new(CLASS, "resume_on", "VM.resume_on", "rio", "Takes a suspended guest up on a certain host.")
     },
     MessageDef {
         params: &[ParamDef::new("snapshot", Type::Ref("VM"))], role: Role::VmPowerAdmin,
         errors: &["VM_BAD_POWER_STATE", "OPERATION_NOT_ALLOWED", "SR_FULL", "VM_REVERT_FAILED"],
         is_async: true,
-        ..MessageDef::new(CLASS, "revert", "VM.revert", "midnight-ride", "Reverts the VM.")
+        ..MessageDef::new(CLASS, "revert", "VM.revert", "midnight-ride", "Takes the VM back to a snapshot.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("key", Type::String)],
         role: Role::PoolAdmin, errors: &["VM_BAD_POWER_STATE"], is_async: true,
-        ..MessageDef::new(CLASS, "send_sysrq", "VM.send_sysrq", "rio", "Sends sysrq of the VM.")
+        ..MessageDef::new(CLASS, "send_sysrq", "VM.send_sysrq", "rio", "Sends a SysRq key; not possible.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("trigger", Type::String)],
         role: Role::PoolAdmin, errors: &["VM_BAD_POWER_STATE"], is_async: true,
-        ..MessageDef::new(CLASS, "send_trigger", "VM.send_trigger", "rio", "Sends trigger of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Float)],
-        role: Role::VmPowerAdmin,
-        ..MessageDef::new(CLASS, "set_HVM_shadow_multiplier", "VM.set_HVM_shadow_multiplier", "midnight-ride", "Sets HVM shadow multiplier of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "set_NVRAM", "VM.set_NVRAM", "naples", "Sets NVRAM of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "set_VCPUs_at_startup", "VM.set_VCPUs_at_startup", "midnight-ride", "Sets VCPUs at startup of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "set_VCPUs_max", "VM.set_VCPUs_max", "midnight-ride", "Sets VCPUs max of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("nvcpu", Type::Int)],
-        role: Role::VmAdmin, errors: &["OPERATION_NOT_ALLOWED", "LICENCE_RESTRICTION"], is_async: true,
-        ..MessageDef::new(CLASS, "set_VCPUs_number_live", "VM.set_VCPUs_number_live", "rio", "Sets VCPUs number live of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Enum(&enums::ON_CRASH_BEHAVIOUR))],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_actions_after_crash", "VM.set_actions_after_crash", "rio", "Sets actions after crash of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Ref("VM_appliance"))],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_appliance", "VM.set_appliance", "boston", "Sets appliance of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
-        role: Role::VmAdmin, errors: &["VM_BIOS_STRINGS_ALREADY_SET", "INVALID_VALUE"], is_async: true,
-        ..MessageDef::new(CLASS, "set_bios_strings", "VM.set_bios_strings", "inverness", "Sets bios strings of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::Enum(&enums::VM_OPERATIONS), &Type::String))],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_blocked_operations", "VM.set_blocked_operations", "orlando", "Sets blocked operations of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Enum(&enums::DOMAIN_TYPE))],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "set_domain_type", "VM.set_domain_type", "kolkata", "Sets domain type of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::String)],
-        role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "set_ha_restart_priority", "VM.set_ha_restart_priority", "orlando", "Sets HA restart priority of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Bool)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_has_vendor_device", "VM.set_has_vendor_device", "dundee", "Sets has vendor device of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::VmPowerAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_memory", "VM.set_memory", "ely", "Sets memory of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::VmPowerAdmin,
-        ..MessageDef::new(CLASS, "set_memory_dynamic_max", "VM.set_memory_dynamic_max", "midnight-ride", "Sets memory dynamic max of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::VmPowerAdmin,
-        ..MessageDef::new(CLASS, "set_memory_dynamic_min", "VM.set_memory_dynamic_min", "midnight-ride", "Sets memory dynamic min of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("min", Type::Int), ParamDef::new("max", Type::Int)],
-        role: Role::VmPowerAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_memory_dynamic_range", "VM.set_memory_dynamic_range", "midnight-ride", "Sets memory dynamic range of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("static_min", Type::Int), ParamDef::new("static_max", Type::Int), ParamDef::new("dynamic_min", Type::Int), ParamDef::new("dynamic_max", Type::Int)],
-        role: Role::VmPowerAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_memory_limits", "VM.set_memory_limits", "midnight-ride", "Sets memory limits of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::VmPowerAdmin, errors: &["HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN"],
-        ..MessageDef::new(CLASS, "set_memory_static_max", "VM.set_memory_static_max", "orlando", "Sets memory static max of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::VmPowerAdmin,
-        ..MessageDef::new(CLASS, "set_memory_static_min", "VM.set_memory_static_min", "midnight-ride", "Sets memory static min of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("min", Type::Int), ParamDef::new("max", Type::Int)],
-        role: Role::VmPowerAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_memory_static_range", "VM.set_memory_static_range", "midnight-ride", "Sets memory static range of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_order", "VM.set_order", "boston", "Sets order of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "set_other_config", "VM.set_other_config", "rio", "Sets other config of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
-        role: Role::VmAdmin,
-        ..MessageDef::new(CLASS, "set_platform", "VM.set_platform", "rio", "Sets platform of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("multiplier", Type::Float)],
-        role: Role::VmPowerAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_shadow_multiplier_live", "VM.set_shadow_multiplier_live", "rio", "Sets shadow multiplier live of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_shutdown_delay", "VM.set_shutdown_delay", "boston", "Sets shutdown delay of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Ref("VMSS"))],
-        role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "set_snapshot_schedule", "VM.set_snapshot_schedule", "falcon", "Sets snapshot schedule of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_start_delay", "VM.set_start_delay", "boston", "Sets start delay of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Ref("VDI"))],
-        role: Role::PoolOperator, is_async: true,
-        ..MessageDef::new(CLASS, "set_suspend_VDI", "VM.set_suspend_VDI", "boston", "Sets suspend VDI of the VM.")
+        ..MessageDef::new(CLASS, "send_trigger", "VM.send_trigger", "rio", "Sends an interrupt; not possible.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::ClientCert,
         errors: &["VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "shutdown", "VM.shutdown", "clearwater", "Shutdowns the VM.")
+        ..MessageDef::new(CLASS, "shutdown", "VM.shutdown", "clearwater", "Asks the guest to power off, and stops it if that fails.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("new_name", Type::String), ParamDef::optional("ignore_vdis", Type::Set(&Type::Ref("VDI")), Default::EmptySet)],
         result: Type::Ref("VM"), role: Role::VmPowerAdmin,
         errors: &["VM_BAD_POWER_STATE", "SR_FULL", "OPERATION_NOT_ALLOWED"], is_async: true,
-        ..MessageDef::new(CLASS, "snapshot", "VM.snapshot", "orlando", "Snapshots the VM.")
+        ..MessageDef::new(CLASS, "snapshot", "VM.snapshot", "orlando", "Takes a snapshot of its disks and settings.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("start_paused", Type::Bool), ParamDef::new("force", Type::Bool)],
         role: Role::VmOperator,
         errors: &["VM_BAD_POWER_STATE", "VM_HVM_REQUIRED", "VM_IS_TEMPLATE", "OTHER_OPERATION_IN_PROGRESS", "OPERATION_NOT_ALLOWED", "BOOTLOADER_FAILED", "UNKNOWN_BOOTLOADER", "NO_HOSTS_AVAILABLE", "LICENCE_RESTRICTION"],
         is_async: true,
-        ..MessageDef::new(CLASS, "start", "VM.start", "rio", "Starts the VM.")
+        ..MessageDef::new(CLASS, "start", "VM.start", "rio", "Starts it on a host that has room.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("host", Type::Ref("host")), ParamDef::new("start_paused", Type::Bool), ParamDef::new("force", Type::Bool)],
         role: Role::VmPowerAdmin,
         errors: &["VM_BAD_POWER_STATE", "VM_IS_TEMPLATE", "OTHER_OPERATION_IN_PROGRESS", "OPERATION_NOT_ALLOWED", "BOOTLOADER_FAILED", "UNKNOWN_BOOTLOADER"],
         is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "start_on", "VM.start_on", "rio", "Starts on of the VM.")
+        ..MessageDef::new(CLASS, "start_on", "VM.start_on", "rio", "Starts it on a certain host.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::ClientCert,
         errors: &["VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"],
         is_async: true,
-        ..MessageDef::new(CLASS, "suspend", "VM.suspend", "rio", "Suspends the VM.")
+        ..MessageDef::new(CLASS, "suspend", "VM.suspend", "rio", "Writes its memory to disk and stops it.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::VmOperator,
         errors: &["VM_BAD_POWER_STATE", "OPERATION_NOT_ALLOWED", "VM_IS_TEMPLATE"], is_async: true,
-        ..MessageDef::new(CLASS, "unpause", "VM.unpause", "rio", "Unpauses the VM.")
+        ..MessageDef::new(CLASS, "unpause", "VM.unpause", "rio", "Lets its processors go on.")
     },
     MessageDef {
         params: SELF, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "update_allowed_operations", "VM.update_allowed_operations", "rio", "Updates allowed operations of the VM.")
+        ..MessageDef::new(CLASS, "update_allowed_operations", "VM.update_allowed_operations", "rio", "Has the allowed operations worked out anew.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "add_to_NVRAM", "VM.add_to_NVRAM", "naples", "Adds a variable of the firmware.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "add_to_VCPUs_params_live", "VM.add_to_VCPUs_params_live", "rio", "Adds a setting of the processors while it runs.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::Enum(&enums::VM_OPERATIONS)), ParamDef::new("value", Type::String)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "add_to_blocked_operations", "VM.add_to_blocked_operations", "orlando", "Forbids an operation.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
+        role: Role::VmAdmin,
+        key_roles: &[("hvm_serial", Role::PoolAdmin), ("pci", Role::PoolAdmin), ("folder", Role::VmOperator), ("XenCenter.CustomFields.*", Role::VmOperator)],
+        ..MessageDef::new(CLASS, "add_to_other_config", "VM.add_to_other_config", "rio", "Adds a key to the further settings; some keys take another role.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
+        role: Role::VmAdmin, key_roles: &[("hvm_serial", Role::PoolAdmin)],
+        ..MessageDef::new(CLASS, "add_to_platform", "VM.add_to_platform", "rio", "Adds a setting of the virtual hardware.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String)],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "remove_from_NVRAM", "VM.remove_from_NVRAM", "naples", "Removes a variable of the firmware.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::Enum(&enums::VM_OPERATIONS))],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "remove_from_blocked_operations", "VM.remove_from_blocked_operations", "orlando", "Allows an operation again.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String)],
+        role: Role::VmAdmin,
+        key_roles: &[("hvm_serial", Role::PoolAdmin), ("pci", Role::PoolAdmin), ("folder", Role::VmOperator), ("XenCenter.CustomFields.*", Role::VmOperator)],
+        ..MessageDef::new(CLASS, "remove_from_other_config", "VM.remove_from_other_config", "rio", "Removes a key from the further settings; some keys take another role.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("key", Type::String)],
+        role: Role::VmAdmin, key_roles: &[("hvm_serial", Role::PoolAdmin)],
+        ..MessageDef::new(CLASS, "remove_from_platform", "VM.remove_from_platform", "rio", "Removes a setting of the virtual hardware.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Float)],
+        role: Role::VmPowerAdmin,
+        ..MessageDef::new(CLASS, "set_HVM_shadow_multiplier", "VM.set_HVM_shadow_multiplier", "midnight-ride", "Sets the factor on shadow memory.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "set_NVRAM", "VM.set_NVRAM", "naples", "Sets the variables of the firmware.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "set_VCPUs_at_startup", "VM.set_VCPUs_at_startup", "midnight-ride", "Sets the number of processors it starts with.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "set_VCPUs_max", "VM.set_VCPUs_max", "midnight-ride", "Sets the number of processors it can have.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("nvcpu", Type::Int)],
+        role: Role::VmAdmin, errors: &["OPERATION_NOT_ALLOWED", "LICENCE_RESTRICTION"], is_async: true,
+        ..MessageDef::new(CLASS, "set_VCPUs_number_live", "VM.set_VCPUs_number_live", "rio", "Sets the number of processors while it runs.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Enum(&enums::ON_CRASH_BEHAVIOUR))],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_actions_after_crash", "VM.set_actions_after_crash", "rio", "Says what becomes of it when it crashes.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Ref("VM_appliance"))],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_appliance", "VM.set_appliance", "boston", "Puts it into an appliance.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
+        role: Role::VmAdmin, errors: &["VM_BIOS_STRINGS_ALREADY_SET", "INVALID_VALUE"], is_async: true,
+        ..MessageDef::new(CLASS, "set_bios_strings", "VM.set_bios_strings", "inverness", "Sets the firmware strings.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::Enum(&enums::VM_OPERATIONS), &Type::String))],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_blocked_operations", "VM.set_blocked_operations", "orlando", "Sets the operations that are forbidden.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Enum(&enums::DOMAIN_TYPE))],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "set_domain_type", "VM.set_domain_type", "kolkata", "Says how it is virtualised.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::String)],
+        role: Role::PoolOperator,
+        ..MessageDef::new(CLASS, "set_ha_restart_priority", "VM.set_ha_restart_priority", "orlando", "Says whether and how it is protected.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Bool)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_has_vendor_device", "VM.set_has_vendor_device", "dundee", "Says whether it has the device that brings Windows drivers.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::VmPowerAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_memory", "VM.set_memory", "ely", "Sets all memory limits to one number.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::VmPowerAdmin,
+        ..MessageDef::new(CLASS, "set_memory_dynamic_max", "VM.set_memory_dynamic_max", "midnight-ride", "Sets what the balloon goes up to.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::VmPowerAdmin,
+        ..MessageDef::new(CLASS, "set_memory_dynamic_min", "VM.set_memory_dynamic_min", "midnight-ride", "Sets what the balloon goes down to.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("min", Type::Int), ParamDef::new("max", Type::Int)],
+        role: Role::VmPowerAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_memory_dynamic_range", "VM.set_memory_dynamic_range", "midnight-ride", "Sets both ends of the balloon's range.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("static_min", Type::Int), ParamDef::new("static_max", Type::Int), ParamDef::new("dynamic_min", Type::Int), ParamDef::new("dynamic_max", Type::Int)],
+        role: Role::VmPowerAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_memory_limits", "VM.set_memory_limits", "midnight-ride", "Sets all four memory limits at once.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::VmPowerAdmin, errors: &["HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN"],
+        ..MessageDef::new(CLASS, "set_memory_static_max", "VM.set_memory_static_max", "orlando", "Sets the most memory it can have.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::VmPowerAdmin,
+        ..MessageDef::new(CLASS, "set_memory_static_min", "VM.set_memory_static_min", "midnight-ride", "Sets the memory below which it cannot run.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("min", Type::Int), ParamDef::new("max", Type::Int)],
+        role: Role::VmPowerAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_memory_static_range", "VM.set_memory_static_range", "midnight-ride", "Sets least and most memory at once.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_order", "VM.set_order", "boston", "Sets its place in the appliance's order.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "set_other_config", "VM.set_other_config", "rio", "Sets the further settings.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Map(&Type::String, &Type::String))],
+        role: Role::VmAdmin,
+        ..MessageDef::new(CLASS, "set_platform", "VM.set_platform", "rio", "Sets the settings of the virtual hardware.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("multiplier", Type::Float)],
+        role: Role::VmPowerAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "set_shadow_multiplier_live", "VM.set_shadow_multiplier_live", "rio", "Sets the factor on shadow memory while it runs.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_shutdown_delay", "VM.set_shutdown_delay", "boston", "Sets the wait after it when the appliance stops.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Ref("VMSS"))],
+        role: Role::PoolOperator,
+        ..MessageDef::new(CLASS, "set_snapshot_schedule", "VM.set_snapshot_schedule", "falcon", "Sets the schedule of snapshots.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Int)],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_start_delay", "VM.set_start_delay", "boston", "Sets the wait after it when the appliance starts.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Ref("VDI"))],
+        role: Role::PoolOperator, is_async: true,
+        ..MessageDef::new(CLASS, "set_suspend_VDI", "VM.set_suspend_VDI", "boston", "Replaces the disk that holds its memory by an identical one.")
+    },
+    MessageDef {
+        params: SELF, is_async: true,
+        ..MessageDef::new(CLASS, "assert_agile", "VM.assert_agile", "orlando", "Fails unless it could run on every host.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("session_to", Type::Ref("session"))],
+        errors: &["VM_IS_PART_OF_AN_APPLIANCE", "VM_REQUIRES_SR"], is_async: true,
+        ..MessageDef::new(CLASS, "assert_can_be_recovered", "VM.assert_can_be_recovered", "boston", "Fails unless its storage is there to recover it.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("host", Type::Ref("host"))],
+        errors: &["HOST_NOT_ENOUGH_FREE_MEMORY", "HOST_NOT_ENOUGH_PCPUS", "NETWORK_SRIOV_INSUFFICIENT_CAPACITY", "HOST_NOT_LIVE", "HOST_DISABLED", "HOST_CANNOT_ATTACH_NETWORK", "VM_HVM_REQUIRED", "VM_REQUIRES_GPU", "VM_REQUIRES_IOMMU", "VM_REQUIRES_NETWORK", "VM_REQUIRES_SR", "VM_REQUIRES_VGPU", "VM_HOST_INCOMPATIBLE_VERSION", "VM_HOST_INCOMPATIBLE_VIRTUAL_HARDWARE_PLATFORM_VERSION", "INVALID_VALUE", "MEMORY_CONSTRAINT_VIOLATION", "OPERATION_NOT_ALLOWED", "VALUE_NOT_SUPPORTED", "VM_INCOMPATIBLE_WITH_THIS_HOST"],
+        is_async: true,
+        ..MessageDef::new(CLASS, "assert_can_boot_here", "VM.assert_can_boot_here", "rio", "Fails unless it could start on this host.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("dest", Type::Map(&Type::String, &Type::String)), ParamDef::new("live", Type::Bool), ParamDef::new("vdi_map", Type::Map(&Type::Ref("VDI"), &Type::Ref("SR"))), ParamDef::new("vif_map", Type::Map(&Type::Ref("VIF"), &Type::Ref("network"))), ParamDef::new("options", Type::Map(&Type::String, &Type::String)), ParamDef::optional("vgpu_map", Type::Map(&Type::Ref("VGPU"), &Type::Ref("GPU_group")), Default::EmptyMap)],
+        role: Role::VmPowerAdmin, errors: &["LICENCE_RESTRICTION"], is_async: true,
+        ..MessageDef::new(CLASS, "assert_can_migrate", "VM.assert_can_migrate", "tampa", "Fails unless it could move to this pool or host.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("op", Type::Enum(&enums::VM_OPERATIONS))],
+        is_async: true,
+        ..MessageDef::new(CLASS, "assert_operation_valid", "VM.assert_operation_valid", "rio", "Fails unless this operation could begin now.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vm", Type::Ref("VM"))], result: Type::Int, is_async: true,
+        ..MessageDef::new(CLASS, "compute_memory_overhead", "VM.compute_memory_overhead", "midnight-ride", "Answers how much memory it would take beyond its own.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("session_to", Type::Ref("session"))],
+        result: Type::Set(&Type::Ref("SR")), is_async: true,
+        ..MessageDef::new(CLASS, "get_SRs_required_for_recovery", "VM.get_SRs_required_for_recovery", "creedence", "Lists the SRs that must be there to recover it.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vm", Type::Ref("VM"))], result: Type::Set(&Type::String), idle: true,
+        ..MessageDef::new(CLASS, "get_allowed_VBD_devices", "VM.get_allowed_VBD_devices", "rio", "Lists device numbers that are free for a block device.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vm", Type::Ref("VM"))], result: Type::Set(&Type::String), idle: true,
+        ..MessageDef::new(CLASS, "get_allowed_VIF_devices", "VM.get_allowed_VIF_devices", "rio", "Lists device numbers that are free for a network interface.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Set(&Type::Record("data_source")),
+        ..MessageDef::new(CLASS, "get_data_sources", "VM.get_data_sources", "orlando", "Lists what can be measured of it.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vm", Type::Ref("VM"))], result: Type::Set(&Type::Ref("host")),
+        is_async: true,
+        ..MessageDef::new(CLASS, "get_possible_hosts", "VM.get_possible_hosts", "rio", "Lists the hosts on which it could run.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("data_source", Type::String)],
+        result: Type::Float,
+        ..MessageDef::new(CLASS, "query_data_source", "VM.query_data_source", "orlando", "Answers the present value of a data source.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Map(&Type::String, &Type::String), role: Role::PoolAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "query_services", "VM.query_services", "tampa", "Answers services that it offers the system.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vm", Type::Ref("VM"))],
+        result: Type::Map(&Type::Ref("host"), &Type::Set(&Type::String)), is_async: true,
+        ..MessageDef::new(CLASS, "retrieve_wlb_recommendations", "VM.retrieve_wlb_recommendations", "george", "Answers how well workload balancing thinks of each host.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("plugin", Type::String), ParamDef::new("fn", Type::String), ParamDef::new("args", Type::Map(&Type::String, &Type::String))],
         result: Type::String, role: Role::VmOperator, is_async: true,
-        ..MessageDef::new(CLASS, "call_host_plugin", "VM.call_host_plugin", "25.22.0", "Calls host plugin of the VM.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Record("VM"), deprecated: true,
-        ..MessageDef::new(CLASS, "get_boot_record", "VM.get_boot_record", "rio", "Answers boot record of the VM.")
-    },
-    MessageDef {
-        params: SELF, result: Type::Bool, is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "get_cooperative", "VM.get_cooperative", "midnight-ride", "Answers cooperative of the VM.")
+        ..MessageDef::new(CLASS, "call_host_plugin", "VM.call_host_plugin", "25.22.0", "Runs a function of a plug-in on its host.")
     },
     MessageDef {
         params: SELF, result: Type::Enum(&enums::VM_SECUREBOOT_READINESS), role: Role::PoolAdmin,
         is_async: true,
-        ..MessageDef::new(CLASS, "get_secureboot_readiness", "VM.get_secureboot_readiness", "24.17.0", "Answers secureboot readiness of the VM.")
+        ..MessageDef::new(CLASS, "get_secureboot_readiness", "VM.get_secureboot_readiness", "24.17.0", "Says whether it can use Secure Boot.")
     },
     MessageDef {
         params: SELF, role: Role::VmPowerAdmin,
         errors: &["VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "VM_IS_TEMPLATE", "OPERATION_NOT_ALLOWED", "VM_BAD_POWER_STATE"],
         is_async: true, client_cert: true,
-        ..MessageDef::new(CLASS, "restart_device_models", "VM.restart_device_models", "23.30.0", "Restarts device models of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::String)],
-        role: Role::VmAdmin, deprecated: true,
-        ..MessageDef::new(CLASS, "set_HVM_boot_policy", "VM.set_HVM_boot_policy", "rio", "Sets HVM boot policy of the VM.")
+        ..MessageDef::new(CLASS, "restart_device_models", "VM.restart_device_models", "23.30.0", "Restarts what emulates its devices.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Set(&Type::Ref("VM_group")))],
         role: Role::VmAdmin, errors: &["OPERATION_NOT_ALLOWED"], is_async: true,
-        ..MessageDef::new(CLASS, "set_groups", "VM.set_groups", "24.19.1", "Sets groups of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Bool)],
-        role: Role::PoolOperator, deprecated: true,
-        ..MessageDef::new(CLASS, "set_ha_always_run", "VM.set_ha_always_run", "orlando", "Sets HA always run of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("target", Type::Int)],
-        role: Role::VmPowerAdmin, is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "set_memory_target_live", "VM.set_memory_target_live", "rio", "Sets memory target live of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Ref("VMPP"))],
-        role: Role::PoolOperator, removed: true, deprecated: true,
-        ..MessageDef::new(CLASS, "set_protection_policy", "VM.set_protection_policy", "cowley", "Sets protection policy of the VM.")
+        ..MessageDef::new(CLASS, "set_groups", "VM.set_groups", "24.19.1", "Sets the groups that say how it is placed.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("mode", Type::Enum(&enums::VM_UEFI_MODE))],
         result: Type::String, role: Role::PoolAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "set_uefi_mode", "VM.set_uefi_mode", "24.17.0", "Sets uefi mode of the VM.")
+        ..MessageDef::new(CLASS, "set_uefi_mode", "VM.set_uefi_mode", "24.17.0", "Switches Secure Boot between setup and user mode.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("unattend", Type::String), ParamDef::new("timeout", Type::Float)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "sysprep", "VM.sysprep", "25.24.0", "Has Windows prepare itself for being copied.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("mark", Type::Bool)],
+        role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "update_secureboot_certificates_on_boot", "VM.update_secureboot_certificates_on_boot", "26.14.0", "Marks it for newer Secure Boot certificates at the next start.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Record("VM"), deprecated: true,
+        ..MessageDef::new(CLASS, "get_boot_record", "VM.get_boot_record", "rio", "Answers the record it was started with.")
+    },
+    MessageDef {
+        params: SELF, result: Type::Bool, is_async: true, deprecated: true,
+        ..MessageDef::new(CLASS, "get_cooperative", "VM.get_cooperative", "midnight-ride", "Said whether it gives memory back.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::String)],
+        role: Role::VmAdmin, deprecated: true,
+        ..MessageDef::new(CLASS, "set_HVM_boot_policy", "VM.set_HVM_boot_policy", "rio", "Says how firmware finds what to boot.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Bool)],
+        role: Role::PoolOperator, deprecated: true,
+        ..MessageDef::new(CLASS, "set_ha_always_run", "VM.set_ha_always_run", "orlando", "Said whether it is kept running.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("target", Type::Int)],
+        role: Role::VmPowerAdmin, is_async: true, deprecated: true,
+        ..MessageDef::new(CLASS, "set_memory_target_live", "VM.set_memory_target_live", "rio", "Set what the balloon aims at.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::Ref("VMPP"))],
+        role: Role::PoolOperator, removed: true, deprecated: true,
+        ..MessageDef::new(CLASS, "set_protection_policy", "VM.set_protection_policy", "cowley", "Set a policy of protection.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("new_name", Type::String)],
         result: Type::Ref("VM"), role: Role::VmPowerAdmin,
         errors: &["VM_BAD_POWER_STATE", "SR_FULL", "OPERATION_NOT_ALLOWED", "VM_SNAPSHOT_WITH_QUIESCE_FAILED", "VM_SNAPSHOT_WITH_QUIESCE_TIMEOUT", "VM_SNAPSHOT_WITH_QUIESCE_PLUGIN_DEOS_NOT_RESPOND", "VM_SNAPSHOT_WITH_QUIESCE_NOT_SUPPORTED"],
         is_async: true, removed: true, deprecated: true,
-        ..MessageDef::new(CLASS, "snapshot_with_quiesce", "VM.snapshot_with_quiesce", "orlando", "Snapshots with quiesce of the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("unattend", Type::String), ParamDef::new("timeout", Type::Float)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "sysprep", "VM.sysprep", "25.24.0", "Syspreps the VM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("mark", Type::Bool)],
-        role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "update_secureboot_certificates_on_boot", "VM.update_secureboot_certificates_on_boot", "26.14.0", "Updates secureboot certificates on boot of the VM.")
+        ..MessageDef::new(CLASS, "snapshot_with_quiesce", "VM.snapshot_with_quiesce", "orlando", "Took a snapshot with the guest's help.")
     },
     MessageDef {
         params: SELF, is_async: true, deprecated: true,
-        ..MessageDef::new(CLASS, "wait_memory_target_live", "VM.wait_memory_target_live", "orlando", "Waits memory target live of the VM.")
+        ..MessageDef::new(CLASS, "wait_memory_target_live", "VM.wait_memory_target_live", "orlando", "Waited until the balloon is where it should be.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], result: Type::Ref("VM"), role: Role::VmAdmin,
         is_async: true, hidden: true, deprecated: true,
-        ..MessageDef::new(CLASS, "csvm", "VM.csvm", "rio", "Csvms the VM.")
+        ..MessageDef::new(CLASS, "csvm", "VM.csvm", "rio", "Makes a custom template of it; long out of use.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("value", Type::Bool)],
         role: Role::PoolAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "set_is_default_template", "VM.set_is_default_template", "falcon", "Sets is default template of the VM.")
+        ..MessageDef::new(CLASS, "set_is_default_template", "VM.set_is_default_template", "falcon", "Says whether it is a default template.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::LocalRoot, is_async: true,
         pool_only: true, hidden: true, deprecated: true,
-        ..MessageDef::new(CLASS, "hard_reboot_internal", "VM.hard_reboot_internal", "orlando", "Hards reboot internal of the VM.")
+        ..MessageDef::new(CLASS, "hard_reboot_internal", "VM.hard_reboot_internal", "orlando", "Reboots it at once, for the pool itself.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("host", Type::Ref("host"))],
         role: Role::VmPowerAdmin, is_async: true, hidden: true, client_cert: true,
-        ..MessageDef::new(CLASS, "pool_migrate_complete", "VM.pool_migrate_complete", "tampa", "Pools migrate complete of the VM.")
+        ..MessageDef::new(CLASS, "pool_migrate_complete", "VM.pool_migrate_complete", "tampa", "Takes the VM over after it arrived on a host.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("dest", Type::Map(&Type::String, &Type::String)), ParamDef::new("live", Type::Bool), ParamDef::new("vdi_map", Type::Map(&Type::Ref("VDI"), &Type::Ref("SR"))), ParamDef::new("vif_map", Type::Map(&Type::Ref("VIF"), &Type::Ref("network"))), ParamDef::new("vgpu_map", Type::Map(&Type::Ref("VGPU"), &Type::Ref("GPU_group"))), ParamDef::new("options", Type::Map(&Type::String, &Type::String))],
         role: Role::VmPowerAdmin, is_async: true, hidden: true,
-        ..MessageDef::new(CLASS, "assert_can_migrate_sender", "VM.assert_can_migrate_sender", "inverness", "Fails unless can migrate sender holds.")
+        ..MessageDef::new(CLASS, "assert_can_migrate_sender", "VM.assert_can_migrate_sender", "inverness", "Fails unless the sending side can move it.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("host", Type::Ref("host"))],
         role: Role::LocalRoot, is_async: true, pool_only: true, hidden: true,
-        ..MessageDef::new(CLASS, "atomic_set_resident_on", "VM.atomic_set_resident_on", "rio", "Atomics set resident on of the VM.")
+        ..MessageDef::new(CLASS, "atomic_set_resident_on", "VM.atomic_set_resident_on", "rio", "States where it runs, at once.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::VmOperator, is_async: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "s3_suspend", "VM.s3_suspend", "midnight-ride", "S3s suspend of the VM.")
+        ..MessageDef::new(CLASS, "s3_suspend", "VM.s3_suspend", "midnight-ride", "Puts the guest to sleep in memory.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM"))], role: Role::VmOperator, is_async: true,
         hidden: true,
-        ..MessageDef::new(CLASS, "s3_resume", "VM.s3_resume", "midnight-ride", "S3s resume of the VM.")
+        ..MessageDef::new(CLASS, "s3_resume", "VM.s3_resume", "midnight-ride", "Wakes the guest from sleep in memory.")
     },
     MessageDef {
         params: &[ParamDef::new("vm", Type::Ref("VM")), ParamDef::new("snapshot_of", Type::Ref("VM")), ParamDef::new("snapshot_time", Type::DateTime), ParamDef::new("transportable_snapshot_id", Type::String)],
         role: Role::PoolOperator, is_async: true, hidden: true, deprecated: true,
-        ..MessageDef::new(CLASS, "update_snapshot_metadata", "VM.update_snapshot_metadata", "george", "Updates snapshot metadata of the VM.")
+        ..MessageDef::new(CLASS, "update_snapshot_metadata", "VM.update_snapshot_metadata", "george", "Links a snapshot to what it was taken of.")
     },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VM")), ParamDef::new("value", Type::String), ParamDef::optional("update", Type::Enum(&enums::UPDATE_STATUS), Default::Str("unspecified"))],
         role: Role::LocalRoot, hidden: true,
-        ..MessageDef::new(CLASS, "set_NVRAM_EFI_variables", "VM.set_NVRAM_EFI_variables", "naples", "Sets NVRAM EFI variables of the VM.")
+        ..MessageDef::new(CLASS, "set_NVRAM_EFI_variables", "VM.set_NVRAM_EFI_variables", "naples", "Keeps the UEFI variables that the firmware wrote.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -1746,155 +1746,155 @@ impl<'a> Vm<'a> {
     pub fn name_description(&self) -> &'a str {
         view::text(self.0, 4)
     }
-    /// The power state.
+    /// Whether it is halted, running, paused or suspended.
     pub fn power_state(&self) -> enums::VmPowerState {
         enums::VmPowerState::parse(view::text(self.0, 5)).unwrap_or(enums::VmPowerState::Halted)
     }
-    /// The user version, a number.
+    /// Version that a template's maker gives.
     pub fn user_version(&self) -> i64 {
         view::int(self.0, 6)
     }
-    /// True if it is a template.
+    /// True for a template, which cannot be started; snapshots are templates too.
     pub fn is_a_template(&self) -> bool {
         view::truth(self.0, 7)
     }
-    /// True if it is default template.
+    /// True for a template that came with the product.
     pub fn is_default_template(&self) -> bool {
         view::truth(self.0, 8)
     }
-    /// The suspend VDI: a VDI.
+    /// The disk that holds the memory while suspended.
     pub fn suspend_vdi(&self) -> crate::Ref {
         view::reference(self.0, 9)
     }
-    /// The resident on: a host.
+    /// The host it runs on; null while it does not.
     pub fn resident_on(&self) -> crate::Ref {
         view::reference(self.0, 10)
     }
-    /// The scheduled to be resident on: a host.
+    /// The host it is about to start on, where memory is set aside for it.
     pub fn scheduled_to_be_resident_on(&self) -> crate::Ref {
         view::reference(self.0, 11)
     }
-    /// The affinity: a host.
+    /// The host it starts on if there is room.
     pub fn affinity(&self) -> crate::Ref {
         view::reference(self.0, 12)
     }
-    /// The memory overhead, a number.
+    /// Memory in bytes that it takes beyond its own.
     pub fn memory_overhead(&self) -> i64 {
         view::int(self.0, 13)
     }
-    /// The memory target, a number.
+    /// Memory in bytes the balloon aims at.
     pub fn memory_target(&self) -> i64 {
         view::int(self.0, 14)
     }
-    /// The memory static max, a number.
+    /// Memory in bytes it can have at most until the next start.
     pub fn memory_static_max(&self) -> i64 {
         view::int(self.0, 15)
     }
-    /// The memory dynamic max, a number.
+    /// Memory in bytes the balloon goes up to.
     pub fn memory_dynamic_max(&self) -> i64 {
         view::int(self.0, 16)
     }
-    /// The memory dynamic min, a number.
+    /// Memory in bytes the balloon goes down to.
     pub fn memory_dynamic_min(&self) -> i64 {
         view::int(self.0, 17)
     }
-    /// The memory static min, a number.
+    /// Memory in bytes below which it cannot run.
     pub fn memory_static_min(&self) -> i64 {
         view::int(self.0, 18)
     }
-    /// The VCPUs params, as keys and values.
+    /// Settings of its processors: weight, cap, mask.
     pub fn vcpus_params(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 19)
     }
-    /// The VCPUs max, a number.
+    /// Number of processors it can have.
     pub fn vcpus_max(&self) -> i64 {
         view::int(self.0, 20)
     }
-    /// The VCPUs at startup, a number.
+    /// Number of processors it starts with.
     pub fn vcpus_at_startup(&self) -> i64 {
         view::int(self.0, 21)
     }
-    /// The actions after softreboot.
+    /// What becomes of it when it reboots its kernel only.
     pub fn actions_after_softreboot(&self) -> enums::OnSoftrebootBehavior {
         enums::OnSoftrebootBehavior::parse(view::text(self.0, 22)).unwrap_or(enums::OnSoftrebootBehavior::SoftReboot)
     }
-    /// The actions after shutdown.
+    /// What becomes of it when it powers off.
     pub fn actions_after_shutdown(&self) -> enums::OnNormalExit {
         enums::OnNormalExit::parse(view::text(self.0, 23)).unwrap_or(enums::OnNormalExit::Destroy)
     }
-    /// The actions after reboot.
+    /// What becomes of it when it reboots.
     pub fn actions_after_reboot(&self) -> enums::OnNormalExit {
         enums::OnNormalExit::parse(view::text(self.0, 24)).unwrap_or(enums::OnNormalExit::Destroy)
     }
-    /// The actions after crash.
+    /// What becomes of it when it crashes.
     pub fn actions_after_crash(&self) -> enums::OnCrashBehaviour {
         enums::OnCrashBehaviour::parse(view::text(self.0, 25)).unwrap_or(enums::OnCrashBehaviour::Destroy)
     }
-    /// The consoles, as a set of references.
+    /// Its consoles, while it runs.
     pub fn consoles(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 26)
     }
-    /// The VIFs, as a set of references.
+    /// Its network interfaces.
     pub fn vifs(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 27)
     }
-    /// The VBDs, as a set of references.
+    /// Its block devices.
     pub fn vbds(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 28)
     }
-    /// The VUSBs, as a set of references.
+    /// Its USB devices.
     pub fn vusbs(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 29)
     }
-    /// The crash dumps, as a set of references.
+    /// Its crash dumps.
     pub fn crash_dumps(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 30)
     }
-    /// The VTPMs, as a set of references.
+    /// Its trusted platform modules.
     pub fn vtpms(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 31)
     }
-    /// The PV bootloader.
+    /// Boot loader that finds the kernel; empty to name it directly.
     pub fn pv_bootloader(&self) -> &'a str {
         view::text(self.0, 32)
     }
-    /// The PV kernel.
+    /// Path of the kernel on the host.
     pub fn pv_kernel(&self) -> &'a str {
         view::text(self.0, 33)
     }
-    /// The PV ramdisk.
+    /// Path of the initial RAM disk on the host.
     pub fn pv_ramdisk(&self) -> &'a str {
         view::text(self.0, 34)
     }
-    /// The PV args.
+    /// Command line of the kernel.
     pub fn pv_args(&self) -> &'a str {
         view::text(self.0, 35)
     }
-    /// The PV bootloader args.
+    /// Arguments of the boot loader.
     pub fn pv_bootloader_args(&self) -> &'a str {
         view::text(self.0, 36)
     }
-    /// The PV legacy args.
+    /// Command line of kernels from before conversion.
     pub fn pv_legacy_args(&self) -> &'a str {
         view::text(self.0, 37)
     }
-    /// The HVM boot policy.
+    /// How firmware finds what to boot; empty for direct boot of a kernel.
     pub fn hvm_boot_policy(&self) -> &'a str {
         view::text(self.0, 38)
     }
-    /// The HVM boot params, as keys and values.
+    /// Settings of the firmware: order, firmware.
     pub fn hvm_boot_params(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 39)
     }
-    /// The HVM shadow multiplier.
+    /// Factor on the memory for shadow page tables.
     pub fn hvm_shadow_multiplier(&self) -> f64 {
         view::float(self.0, 40)
     }
-    /// The platform, as keys and values.
+    /// Settings of the virtual hardware.
     pub fn platform(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 41)
     }
-    /// The PCI bus.
+    /// PCI devices passed through; see `other_config:pci`.
     pub fn pci_bus(&self) -> &'a str {
         view::text(self.0, 42)
     }
@@ -1902,47 +1902,47 @@ impl<'a> Vm<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 43)
     }
-    /// The domid, a number.
+    /// Number of its domain on the host; -1 if it has none.
     pub fn domid(&self) -> i64 {
         view::int(self.0, 44)
     }
-    /// The domarch.
+    /// Architecture of its domain; empty if it has none.
     pub fn domarch(&self) -> &'a str {
         view::text(self.0, 45)
     }
-    /// The last boot CPU flags, as keys and values.
+    /// Processor features it saw when it started.
     pub fn last_boot_cpu_flags(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 46)
     }
-    /// True if it is control domain.
+    /// True for the record that stands for a host's own system.
     pub fn is_control_domain(&self) -> bool {
         view::truth(self.0, 47)
     }
-    /// The object that holds the metrics.
+    /// What is measured from outside.
     pub fn metrics(&self) -> crate::Ref {
         view::reference(self.0, 48)
     }
-    /// The guest metrics: a VM guest metrics.
+    /// What its own agent tells; null until it does.
     pub fn guest_metrics(&self) -> crate::Ref {
         view::reference(self.0, 49)
     }
-    /// The last booted record.
+    /// The record it was last started with, for support.
     pub fn last_booted_record(&self) -> &'a str {
         view::text(self.0, 50)
     }
-    /// The recommendations.
+    /// Limits that its template recommends, as XML.
     pub fn recommendations(&self) -> &'a str {
         view::text(self.0, 51)
     }
-    /// The xenstore data, as keys and values.
+    /// Keys handed to the guest.
     pub fn xenstore_data(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 52)
     }
-    /// True if HA always run.
+    /// True if it was to be kept running.
     pub fn ha_always_run(&self) -> bool {
         view::truth(self.0, 53)
     }
-    /// The HA restart priority.
+    /// Whether it is restarted: `restart` to protect it, `best-effort` to try, empty for neither.
     pub fn ha_restart_priority(&self) -> &'a str {
         view::text(self.0, 54)
     }
@@ -1962,7 +1962,7 @@ impl<'a> Vm<'a> {
     pub fn snapshot_time(&self) -> crate::DateTime {
         view::time(self.0, 58)
     }
-    /// The transportable snapshot id.
+    /// Identifier of the snapshot for the guest's backup service.
     pub fn transportable_snapshot_id(&self) -> &'a str {
         view::text(self.0, 59)
     }
@@ -1974,127 +1974,127 @@ impl<'a> Vm<'a> {
     pub fn tags(&self) -> &'a [Value] {
         view::set(self.0, 61)
     }
-    /// The blocked operations, as keys and values.
+    /// Operations forbidden by hand, and the reason to give.
     pub fn blocked_operations(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 62)
     }
-    /// The snapshot info, as keys and values.
+    /// How the snapshot was taken: power state, disks.
     pub fn snapshot_info(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 63)
     }
-    /// The snapshot metadata.
+    /// Record of the VM when the snapshot was taken, with its devices.
     pub fn snapshot_metadata(&self) -> &'a str {
         view::text(self.0, 64)
     }
-    /// The parent: a VM.
+    /// The snapshot it stems from.
     pub fn parent(&self) -> crate::Ref {
         view::reference(self.0, 65)
     }
-    /// The children, as a set of references.
+    /// Snapshots and VMs that stem from it.
     pub fn children(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 66)
     }
-    /// The bios strings, as keys and values.
+    /// Firmware strings it shows its guest.
     pub fn bios_strings(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 67)
     }
-    /// The protection policy: a VMPP.
+    /// Former policy of protection.
     pub fn protection_policy(&self) -> crate::Ref {
         view::reference(self.0, 68)
     }
-    /// True if it is snapshot from vmpp.
+    /// True for a snapshot by a former policy of protection.
     pub fn is_snapshot_from_vmpp(&self) -> bool {
         view::truth(self.0, 69)
     }
-    /// The snapshot schedule: a VMSS.
+    /// Schedule by which snapshots are taken.
     pub fn snapshot_schedule(&self) -> crate::Ref {
         view::reference(self.0, 70)
     }
-    /// True if it is vmss snapshot.
+    /// True for a snapshot taken by schedule.
     pub fn is_vmss_snapshot(&self) -> bool {
         view::truth(self.0, 71)
     }
-    /// The appliance: a VM appliance.
+    /// The appliance it starts and stops with.
     pub fn appliance(&self) -> crate::Ref {
         view::reference(self.0, 72)
     }
-    /// The start delay, a number.
+    /// Seconds to wait after it before the appliance goes on to start.
     pub fn start_delay(&self) -> i64 {
         view::int(self.0, 73)
     }
-    /// The shutdown delay, a number.
+    /// Seconds to wait after it before the appliance goes on to stop.
     pub fn shutdown_delay(&self) -> i64 {
         view::int(self.0, 74)
     }
-    /// The order, a number.
+    /// Place in the order in which the appliance starts.
     pub fn order(&self) -> i64 {
         view::int(self.0, 75)
     }
-    /// The VGPUs, as a set of references.
+    /// Its virtual graphics processors.
     pub fn vgpus(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 76)
     }
-    /// The attached PCIs, as a set of references.
+    /// PCI devices passed through, while it runs.
     pub fn attached_pcis(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 77)
     }
-    /// The suspend SR: a SR.
+    /// Where its memory goes when it is suspended.
     pub fn suspend_sr(&self) -> crate::Ref {
         view::reference(self.0, 78)
     }
-    /// Version.
+    /// Number of the record's version, for recovery.
     pub fn version(&self) -> i64 {
         view::int(self.0, 79)
     }
-    /// The generation id.
+    /// Identifier that tells the guest it was copied or reverted.
     pub fn generation_id(&self) -> &'a str {
         view::text(self.0, 80)
     }
-    /// The hardware platform version, a number.
+    /// Version of virtual hardware it needs.
     pub fn hardware_platform_version(&self) -> i64 {
         view::int(self.0, 81)
     }
-    /// True if it has vendor device.
+    /// True if it has the device that brings Windows drivers.
     pub fn has_vendor_device(&self) -> bool {
         view::truth(self.0, 82)
     }
-    /// True if requires reboot.
+    /// True if a reboot would bring it up to date.
     pub fn requires_reboot(&self) -> bool {
         view::truth(self.0, 83)
     }
-    /// The reference label.
+    /// Label of the template it came from.
     pub fn reference_label(&self) -> &'a str {
         view::text(self.0, 84)
     }
-    /// The domain type.
+    /// How it is virtualised.
     pub fn domain_type(&self) -> enums::DomainType {
         enums::DomainType::parse(view::text(self.0, 85)).unwrap_or(enums::DomainType::Unspecified)
     }
-    /// The NVRAM, as keys and values.
+    /// Variables of its firmware.
     pub fn nvram(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 86)
     }
-    /// The set of pending guidances.
+    /// What must still be done with it after an update.
     pub fn pending_guidances(&self) -> &'a [Value] {
         view::set(self.0, 87)
     }
-    /// The set of pending guidances recommended.
+    /// What should be done with it after an update.
     pub fn pending_guidances_recommended(&self) -> &'a [Value] {
         view::set(self.0, 88)
     }
-    /// The set of pending guidances full.
+    /// What all would be done with it after an update.
     pub fn pending_guidances_full(&self) -> &'a [Value] {
         view::set(self.0, 89)
     }
-    /// The groups, as a set of references.
+    /// Groups that say how it is placed.
     pub fn groups(&self) -> Vec<crate::Ref> {
         view::refs(self.0, 90)
     }
-    /// The secureboot certificates state.
+    /// Whether its Secure Boot certificates are up to date.
     pub fn secureboot_certificates_state(&self) -> enums::VmSecurebootCertificatesState {
         enums::VmSecurebootCertificatesState::parse(view::text(self.0, 91)).unwrap_or(enums::VmSecurebootCertificatesState::Ok)
     }
-    /// The set of recommended guidances.
+    /// Former name of the recommended guidance.
     pub fn recommended_guidances(&self) -> &'a [Value] {
         view::set(self.0, 92)
     }
@@ -2102,223 +2102,6 @@ impl<'a> Vm<'a> {
 
 /// Arguments by name and type; messages without parameters or taken away have none.
 pub mod params {
-    /// Arguments of `VM.add_to_NVRAM`.
-    #[derive(Clone, Debug)]
-    pub struct AddToNvram {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub key: String,
-        /// `string`
-        pub value: String,
-    }
-
-    impl AddToNvram {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                key: args.text(1)?.to_owned(),
-                value: args.text(2)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.add_to_VCPUs_params_live`.
-    #[derive(Clone, Debug)]
-    pub struct AddToVCPUsParamsLive {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub key: String,
-        /// `string`
-        pub value: String,
-    }
-
-    impl AddToVCPUsParamsLive {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                key: args.text(1)?.to_owned(),
-                value: args.text(2)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.add_to_blocked_operations`.
-    #[derive(Clone, Debug)]
-    pub struct AddToBlockedOperations {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `enum vm_operations`
-        pub key: crate::generated::enums::VmOperations,
-        /// `string`
-        pub value: String,
-    }
-
-    impl AddToBlockedOperations {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                key: crate::view::member(args, 1, "key", crate::generated::enums::VmOperations::parse)?,
-                value: args.text(2)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.add_to_other_config`.
-    #[derive(Clone, Debug)]
-    pub struct AddToOtherConfig {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub key: String,
-        /// `string`
-        pub value: String,
-    }
-
-    impl AddToOtherConfig {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                key: args.text(1)?.to_owned(),
-                value: args.text(2)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.add_to_platform`.
-    #[derive(Clone, Debug)]
-    pub struct AddToPlatform {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub key: String,
-        /// `string`
-        pub value: String,
-    }
-
-    impl AddToPlatform {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                key: args.text(1)?.to_owned(),
-                value: args.text(2)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.assert_agile`.
-    #[derive(Clone, Debug)]
-    pub struct AssertAgile {
-        /// `VM ref`
-        pub this: crate::Ref,
-    }
-
-    impl AssertAgile {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.assert_can_be_recovered`.
-    #[derive(Clone, Debug)]
-    pub struct AssertCanBeRecovered {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `session ref`
-        pub session_to: crate::Ref,
-    }
-
-    impl AssertCanBeRecovered {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                session_to: args.reference(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.assert_can_boot_here`.
-    #[derive(Clone, Debug)]
-    pub struct AssertCanBootHere {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `host ref`
-        pub host: crate::Ref,
-    }
-
-    impl AssertCanBootHere {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                host: args.reference(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.assert_can_migrate`.
-    #[derive(Clone, Debug)]
-    pub struct AssertCanMigrate {
-        /// `VM ref`
-        pub vm: crate::Ref,
-        /// `(string -> string) map`
-        pub dest: crate::Value,
-        /// `bool`
-        pub live: bool,
-        /// `(VDI ref -> SR ref) map`
-        pub vdi_map: crate::Value,
-        /// `(VIF ref -> network ref) map`
-        pub vif_map: crate::Value,
-        /// `(string -> string) map`
-        pub options: crate::Value,
-        /// `(VGPU ref -> GPU_group ref) map`
-        pub vgpu_map: crate::Value,
-    }
-
-    impl AssertCanMigrate {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-                dest: args.at(1)?.clone(),
-                live: args.truth(2)?,
-                vdi_map: args.at(3)?.clone(),
-                vif_map: args.at(4)?.clone(),
-                options: args.at(5)?.clone(),
-                vgpu_map: args.at(6)?.clone(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.assert_operation_valid`.
-    #[derive(Clone, Debug)]
-    pub struct AssertOperationValid {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `enum vm_operations`
-        pub op: crate::generated::enums::VmOperations,
-    }
-
-    impl AssertOperationValid {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                op: crate::view::member(args, 1, "op", crate::generated::enums::VmOperations::parse)?,
-            })
-        }
-    }
-
     /// Arguments of `VM.call_plugin`.
     #[derive(Clone, Debug)]
     pub struct CallPlugin {
@@ -2414,22 +2197,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `VM.compute_memory_overhead`.
-    #[derive(Clone, Debug)]
-    pub struct ComputeMemoryOverhead {
-        /// `VM ref`
-        pub vm: crate::Ref,
-    }
-
-    impl ComputeMemoryOverhead {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `VM.copy`.
     #[derive(Clone, Debug)]
     pub struct Copy {
@@ -2511,89 +2278,6 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 data_source: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.get_SRs_required_for_recovery`.
-    #[derive(Clone, Debug)]
-    pub struct GetSRsRequiredForRecovery {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `session ref`
-        pub session_to: crate::Ref,
-    }
-
-    impl GetSRsRequiredForRecovery {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                session_to: args.reference(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.get_allowed_VBD_devices`.
-    #[derive(Clone, Debug)]
-    pub struct GetAllowedVbdDevices {
-        /// `VM ref`
-        pub vm: crate::Ref,
-    }
-
-    impl GetAllowedVbdDevices {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.get_allowed_VIF_devices`.
-    #[derive(Clone, Debug)]
-    pub struct GetAllowedVifDevices {
-        /// `VM ref`
-        pub vm: crate::Ref,
-    }
-
-    impl GetAllowedVifDevices {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.get_data_sources`.
-    #[derive(Clone, Debug)]
-    pub struct GetDataSources {
-        /// `VM ref`
-        pub this: crate::Ref,
-    }
-
-    impl GetDataSources {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.get_possible_hosts`.
-    #[derive(Clone, Debug)]
-    pub struct GetPossibleHosts {
-        /// `VM ref`
-        pub vm: crate::Ref,
-    }
-
-    impl GetPossibleHosts {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
             })
         }
     }
@@ -2812,41 +2496,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `VM.query_data_source`.
-    #[derive(Clone, Debug)]
-    pub struct QueryDataSource {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub data_source: String,
-    }
-
-    impl QueryDataSource {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                data_source: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.query_services`.
-    #[derive(Clone, Debug)]
-    pub struct QueryServices {
-        /// `VM ref`
-        pub this: crate::Ref,
-    }
-
-    impl QueryServices {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
     /// Arguments of `VM.record_data_source`.
     #[derive(Clone, Debug)]
     pub struct RecordDataSource {
@@ -2884,6 +2533,350 @@ pub mod params {
                 this: args.reference(0)?,
                 session_to: args.reference(1)?,
                 force: args.truth(2)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.resume`.
+    #[derive(Clone, Debug)]
+    pub struct Resume {
+        /// `VM ref`
+        pub vm: crate::Ref,
+        /// `bool`
+        pub start_paused: bool,
+        /// `bool`
+        pub force: bool,
+    }
+
+    impl Resume {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+                start_paused: args.truth(1)?,
+                force: args.truth(2)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.resume_on`.
+    #[derive(Clone, Debug)]
+    pub struct ResumeOn {
+        /// `VM ref`
+        pub vm: crate::Ref,
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `bool`
+        pub start_paused: bool,
+        /// `bool`
+        pub force: bool,
+    }
+
+    impl ResumeOn {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+                host: args.reference(1)?,
+                start_paused: args.truth(2)?,
+                force: args.truth(3)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.revert`.
+    #[derive(Clone, Debug)]
+    pub struct Revert {
+        /// `VM ref`
+        pub snapshot: crate::Ref,
+    }
+
+    impl Revert {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                snapshot: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.send_sysrq`.
+    #[derive(Clone, Debug)]
+    pub struct SendSysrq {
+        /// `VM ref`
+        pub vm: crate::Ref,
+        /// `string`
+        pub key: String,
+    }
+
+    impl SendSysrq {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+                key: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.send_trigger`.
+    #[derive(Clone, Debug)]
+    pub struct SendTrigger {
+        /// `VM ref`
+        pub vm: crate::Ref,
+        /// `string`
+        pub trigger: String,
+    }
+
+    impl SendTrigger {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+                trigger: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.shutdown`.
+    #[derive(Clone, Debug)]
+    pub struct Shutdown {
+        /// `VM ref`
+        pub vm: crate::Ref,
+    }
+
+    impl Shutdown {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.snapshot`.
+    #[derive(Clone, Debug)]
+    pub struct Snapshot {
+        /// `VM ref`
+        pub vm: crate::Ref,
+        /// `string`
+        pub new_name: String,
+        /// `VDI ref set`
+        pub ignore_vdis: Vec<crate::Ref>,
+    }
+
+    impl Snapshot {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+                new_name: args.text(1)?.to_owned(),
+                ignore_vdis: args.at(2)?.as_refs(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.start`.
+    #[derive(Clone, Debug)]
+    pub struct Start {
+        /// `VM ref`
+        pub vm: crate::Ref,
+        /// `bool`
+        pub start_paused: bool,
+        /// `bool`
+        pub force: bool,
+    }
+
+    impl Start {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+                start_paused: args.truth(1)?,
+                force: args.truth(2)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.start_on`.
+    #[derive(Clone, Debug)]
+    pub struct StartOn {
+        /// `VM ref`
+        pub vm: crate::Ref,
+        /// `host ref`
+        pub host: crate::Ref,
+        /// `bool`
+        pub start_paused: bool,
+        /// `bool`
+        pub force: bool,
+    }
+
+    impl StartOn {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+                host: args.reference(1)?,
+                start_paused: args.truth(2)?,
+                force: args.truth(3)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.suspend`.
+    #[derive(Clone, Debug)]
+    pub struct Suspend {
+        /// `VM ref`
+        pub vm: crate::Ref,
+    }
+
+    impl Suspend {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.unpause`.
+    #[derive(Clone, Debug)]
+    pub struct Unpause {
+        /// `VM ref`
+        pub vm: crate::Ref,
+    }
+
+    impl Unpause {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.update_allowed_operations`.
+    #[derive(Clone, Debug)]
+    pub struct UpdateAllowedOperations {
+        /// `VM ref`
+        pub this: crate::Ref,
+    }
+
+    impl UpdateAllowedOperations {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.add_to_NVRAM`.
+    #[derive(Clone, Debug)]
+    pub struct AddToNvram {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub key: String,
+        /// `string`
+        pub value: String,
+    }
+
+    impl AddToNvram {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                key: args.text(1)?.to_owned(),
+                value: args.text(2)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.add_to_VCPUs_params_live`.
+    #[derive(Clone, Debug)]
+    pub struct AddToVCPUsParamsLive {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub key: String,
+        /// `string`
+        pub value: String,
+    }
+
+    impl AddToVCPUsParamsLive {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                key: args.text(1)?.to_owned(),
+                value: args.text(2)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.add_to_blocked_operations`.
+    #[derive(Clone, Debug)]
+    pub struct AddToBlockedOperations {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `enum vm_operations`
+        pub key: crate::generated::enums::VmOperations,
+        /// `string`
+        pub value: String,
+    }
+
+    impl AddToBlockedOperations {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                key: crate::view::member(args, 1, "key", crate::generated::enums::VmOperations::parse)?,
+                value: args.text(2)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.add_to_other_config`.
+    #[derive(Clone, Debug)]
+    pub struct AddToOtherConfig {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub key: String,
+        /// `string`
+        pub value: String,
+    }
+
+    impl AddToOtherConfig {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                key: args.text(1)?.to_owned(),
+                value: args.text(2)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.add_to_platform`.
+    #[derive(Clone, Debug)]
+    pub struct AddToPlatform {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub key: String,
+        /// `string`
+        pub value: String,
+    }
+
+    impl AddToPlatform {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                key: args.text(1)?.to_owned(),
+                value: args.text(2)?.to_owned(),
             })
         }
     }
@@ -2960,123 +2953,6 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 key: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.resume`.
-    #[derive(Clone, Debug)]
-    pub struct Resume {
-        /// `VM ref`
-        pub vm: crate::Ref,
-        /// `bool`
-        pub start_paused: bool,
-        /// `bool`
-        pub force: bool,
-    }
-
-    impl Resume {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-                start_paused: args.truth(1)?,
-                force: args.truth(2)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.resume_on`.
-    #[derive(Clone, Debug)]
-    pub struct ResumeOn {
-        /// `VM ref`
-        pub vm: crate::Ref,
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `bool`
-        pub start_paused: bool,
-        /// `bool`
-        pub force: bool,
-    }
-
-    impl ResumeOn {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-                host: args.reference(1)?,
-                start_paused: args.truth(2)?,
-                force: args.truth(3)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.retrieve_wlb_recommendations`.
-    #[derive(Clone, Debug)]
-    pub struct RetrieveWlbRecommendations {
-        /// `VM ref`
-        pub vm: crate::Ref,
-    }
-
-    impl RetrieveWlbRecommendations {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.revert`.
-    #[derive(Clone, Debug)]
-    pub struct Revert {
-        /// `VM ref`
-        pub snapshot: crate::Ref,
-    }
-
-    impl Revert {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                snapshot: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.send_sysrq`.
-    #[derive(Clone, Debug)]
-    pub struct SendSysrq {
-        /// `VM ref`
-        pub vm: crate::Ref,
-        /// `string`
-        pub key: String,
-    }
-
-    impl SendSysrq {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-                key: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.send_trigger`.
-    #[derive(Clone, Debug)]
-    pub struct SendTrigger {
-        /// `VM ref`
-        pub vm: crate::Ref,
-        /// `string`
-        pub trigger: String,
-    }
-
-    impl SendTrigger {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-                trigger: args.text(1)?.to_owned(),
             })
         }
     }
@@ -3628,135 +3504,259 @@ pub mod params {
         }
     }
 
-    /// Arguments of `VM.shutdown`.
+    /// Arguments of `VM.assert_agile`.
     #[derive(Clone, Debug)]
-    pub struct Shutdown {
-        /// `VM ref`
-        pub vm: crate::Ref,
-    }
-
-    impl Shutdown {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.snapshot`.
-    #[derive(Clone, Debug)]
-    pub struct Snapshot {
-        /// `VM ref`
-        pub vm: crate::Ref,
-        /// `string`
-        pub new_name: String,
-        /// `VDI ref set`
-        pub ignore_vdis: Vec<crate::Ref>,
-    }
-
-    impl Snapshot {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-                new_name: args.text(1)?.to_owned(),
-                ignore_vdis: args.at(2)?.as_refs(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.start`.
-    #[derive(Clone, Debug)]
-    pub struct Start {
-        /// `VM ref`
-        pub vm: crate::Ref,
-        /// `bool`
-        pub start_paused: bool,
-        /// `bool`
-        pub force: bool,
-    }
-
-    impl Start {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-                start_paused: args.truth(1)?,
-                force: args.truth(2)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.start_on`.
-    #[derive(Clone, Debug)]
-    pub struct StartOn {
-        /// `VM ref`
-        pub vm: crate::Ref,
-        /// `host ref`
-        pub host: crate::Ref,
-        /// `bool`
-        pub start_paused: bool,
-        /// `bool`
-        pub force: bool,
-    }
-
-    impl StartOn {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-                host: args.reference(1)?,
-                start_paused: args.truth(2)?,
-                force: args.truth(3)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.suspend`.
-    #[derive(Clone, Debug)]
-    pub struct Suspend {
-        /// `VM ref`
-        pub vm: crate::Ref,
-    }
-
-    impl Suspend {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.unpause`.
-    #[derive(Clone, Debug)]
-    pub struct Unpause {
-        /// `VM ref`
-        pub vm: crate::Ref,
-    }
-
-    impl Unpause {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vm: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.update_allowed_operations`.
-    #[derive(Clone, Debug)]
-    pub struct UpdateAllowedOperations {
+    pub struct AssertAgile {
         /// `VM ref`
         pub this: crate::Ref,
     }
 
-    impl UpdateAllowedOperations {
+    impl AssertAgile {
         /// Takes checked arguments apart; fails when one is missing.
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.assert_can_be_recovered`.
+    #[derive(Clone, Debug)]
+    pub struct AssertCanBeRecovered {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `session ref`
+        pub session_to: crate::Ref,
+    }
+
+    impl AssertCanBeRecovered {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                session_to: args.reference(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.assert_can_boot_here`.
+    #[derive(Clone, Debug)]
+    pub struct AssertCanBootHere {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `host ref`
+        pub host: crate::Ref,
+    }
+
+    impl AssertCanBootHere {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                host: args.reference(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.assert_can_migrate`.
+    #[derive(Clone, Debug)]
+    pub struct AssertCanMigrate {
+        /// `VM ref`
+        pub vm: crate::Ref,
+        /// `(string -> string) map`
+        pub dest: crate::Value,
+        /// `bool`
+        pub live: bool,
+        /// `(VDI ref -> SR ref) map`
+        pub vdi_map: crate::Value,
+        /// `(VIF ref -> network ref) map`
+        pub vif_map: crate::Value,
+        /// `(string -> string) map`
+        pub options: crate::Value,
+        /// `(VGPU ref -> GPU_group ref) map`
+        pub vgpu_map: crate::Value,
+    }
+
+    impl AssertCanMigrate {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+                dest: args.at(1)?.clone(),
+                live: args.truth(2)?,
+                vdi_map: args.at(3)?.clone(),
+                vif_map: args.at(4)?.clone(),
+                options: args.at(5)?.clone(),
+                vgpu_map: args.at(6)?.clone(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.assert_operation_valid`.
+    #[derive(Clone, Debug)]
+    pub struct AssertOperationValid {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `enum vm_operations`
+        pub op: crate::generated::enums::VmOperations,
+    }
+
+    impl AssertOperationValid {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                op: crate::view::member(args, 1, "op", crate::generated::enums::VmOperations::parse)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.compute_memory_overhead`.
+    #[derive(Clone, Debug)]
+    pub struct ComputeMemoryOverhead {
+        /// `VM ref`
+        pub vm: crate::Ref,
+    }
+
+    impl ComputeMemoryOverhead {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.get_SRs_required_for_recovery`.
+    #[derive(Clone, Debug)]
+    pub struct GetSRsRequiredForRecovery {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `session ref`
+        pub session_to: crate::Ref,
+    }
+
+    impl GetSRsRequiredForRecovery {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                session_to: args.reference(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.get_allowed_VBD_devices`.
+    #[derive(Clone, Debug)]
+    pub struct GetAllowedVbdDevices {
+        /// `VM ref`
+        pub vm: crate::Ref,
+    }
+
+    impl GetAllowedVbdDevices {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.get_allowed_VIF_devices`.
+    #[derive(Clone, Debug)]
+    pub struct GetAllowedVifDevices {
+        /// `VM ref`
+        pub vm: crate::Ref,
+    }
+
+    impl GetAllowedVifDevices {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.get_data_sources`.
+    #[derive(Clone, Debug)]
+    pub struct GetDataSources {
+        /// `VM ref`
+        pub this: crate::Ref,
+    }
+
+    impl GetDataSources {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.get_possible_hosts`.
+    #[derive(Clone, Debug)]
+    pub struct GetPossibleHosts {
+        /// `VM ref`
+        pub vm: crate::Ref,
+    }
+
+    impl GetPossibleHosts {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.query_data_source`.
+    #[derive(Clone, Debug)]
+    pub struct QueryDataSource {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub data_source: String,
+    }
+
+    impl QueryDataSource {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                data_source: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.query_services`.
+    #[derive(Clone, Debug)]
+    pub struct QueryServices {
+        /// `VM ref`
+        pub this: crate::Ref,
+    }
+
+    impl QueryServices {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.retrieve_wlb_recommendations`.
+    #[derive(Clone, Debug)]
+    pub struct RetrieveWlbRecommendations {
+        /// `VM ref`
+        pub vm: crate::Ref,
+    }
+
+    impl RetrieveWlbRecommendations {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vm: args.reference(0)?,
             })
         }
     }
@@ -3782,38 +3782,6 @@ pub mod params {
                 plugin: args.text(1)?.to_owned(),
                 fn_: args.text(2)?.to_owned(),
                 args: args.at(3)?.clone(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.get_boot_record`.
-    #[derive(Clone, Debug)]
-    pub struct GetBootRecord {
-        /// `VM ref`
-        pub this: crate::Ref,
-    }
-
-    impl GetBootRecord {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.get_cooperative`.
-    #[derive(Clone, Debug)]
-    pub struct GetCooperative {
-        /// `VM ref`
-        pub this: crate::Ref,
-    }
-
-    impl GetCooperative {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
             })
         }
     }
@@ -3850,25 +3818,6 @@ pub mod params {
         }
     }
 
-    /// Arguments of `VM.set_HVM_boot_policy`.
-    #[derive(Clone, Debug)]
-    pub struct SetHvmBootPolicy {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub value: String,
-    }
-
-    impl SetHvmBootPolicy {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                value: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
     /// Arguments of `VM.set_groups`.
     #[derive(Clone, Debug)]
     pub struct SetGroups {
@@ -3884,44 +3833,6 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 value: args.at(1)?.as_refs(),
-            })
-        }
-    }
-
-    /// Arguments of `VM.set_ha_always_run`.
-    #[derive(Clone, Debug)]
-    pub struct SetHaAlwaysRun {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `bool`
-        pub value: bool,
-    }
-
-    impl SetHaAlwaysRun {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                value: args.truth(1)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM.set_memory_target_live`.
-    #[derive(Clone, Debug)]
-    pub struct SetMemoryTargetLive {
-        /// `VM ref`
-        pub this: crate::Ref,
-        /// `int`
-        pub target: i64,
-    }
-
-    impl SetMemoryTargetLive {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                target: args.int(1)?,
             })
         }
     }
@@ -3982,6 +3893,95 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 mark: args.truth(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.get_boot_record`.
+    #[derive(Clone, Debug)]
+    pub struct GetBootRecord {
+        /// `VM ref`
+        pub this: crate::Ref,
+    }
+
+    impl GetBootRecord {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.get_cooperative`.
+    #[derive(Clone, Debug)]
+    pub struct GetCooperative {
+        /// `VM ref`
+        pub this: crate::Ref,
+    }
+
+    impl GetCooperative {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.set_HVM_boot_policy`.
+    #[derive(Clone, Debug)]
+    pub struct SetHvmBootPolicy {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub value: String,
+    }
+
+    impl SetHvmBootPolicy {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                value: args.text(1)?.to_owned(),
+            })
+        }
+    }
+
+    /// Arguments of `VM.set_ha_always_run`.
+    #[derive(Clone, Debug)]
+    pub struct SetHaAlwaysRun {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `bool`
+        pub value: bool,
+    }
+
+    impl SetHaAlwaysRun {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                value: args.truth(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM.set_memory_target_live`.
+    #[derive(Clone, Debug)]
+    pub struct SetMemoryTargetLive {
+        /// `VM ref`
+        pub this: crate::Ref,
+        /// `int`
+        pub target: i64,
+    }
+
+    impl SetMemoryTargetLive {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                target: args.int(1)?,
             })
         }
     }

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VM_appliance`: a VM appliance of the pool.
+/// The class `VM_appliance`: VMs that start and stop together, in order.
 pub const CLASS: ClassId = ClassId(14);
 
 /// Unique identifier of the object. `string`.
@@ -30,7 +30,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VM appliance of the pool.",
+    doc: "VMs that start and stop together, in order.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -61,18 +61,8 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("VM_appliance"))];
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM_appliance")), ParamDef::new("session_to", Type::Ref("session"))],
-        errors: &["VM_REQUIRES_SR"], is_async: true,
-        ..MessageDef::new(CLASS, "assert_can_be_recovered", "VM_appliance.assert_can_be_recovered", "boston", "Fails unless can be recovered holds.")
-    },
-    MessageDef {
         params: SELF, role: Role::PoolOperator, errors: &["OPERATION_PARTIALLY_FAILED"], is_async: true,
         ..MessageDef::new(CLASS, "clean_shutdown", "VM_appliance.clean_shutdown", "boston", "Cleans shutdown of the VM appliance.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VM_appliance")), ParamDef::new("session_to", Type::Ref("session"))],
-        result: Type::Set(&Type::Ref("SR")), is_async: true,
-        ..MessageDef::new(CLASS, "get_SRs_required_for_recovery", "VM_appliance.get_SRs_required_for_recovery", "creedence", "Answers SRs required for recovery of the VM appliance.")
     },
     MessageDef {
         params: SELF, role: Role::PoolOperator, errors: &["OPERATION_PARTIALLY_FAILED"], is_async: true,
@@ -91,6 +81,16 @@ pub static MESSAGES: &[MessageDef] = &[
         params: &[ParamDef::new("self", Type::Ref("VM_appliance")), ParamDef::new("paused", Type::Bool)],
         role: Role::PoolOperator, errors: &["OPERATION_PARTIALLY_FAILED"], is_async: true,
         ..MessageDef::new(CLASS, "start", "VM_appliance.start", "boston", "Starts the VM appliance.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM_appliance")), ParamDef::new("session_to", Type::Ref("session"))],
+        errors: &["VM_REQUIRES_SR"], is_async: true,
+        ..MessageDef::new(CLASS, "assert_can_be_recovered", "VM_appliance.assert_can_be_recovered", "boston", "Fails unless can be recovered holds.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VM_appliance")), ParamDef::new("session_to", Type::Ref("session"))],
+        result: Type::Set(&Type::Ref("SR")), is_async: true,
+        ..MessageDef::new(CLASS, "get_SRs_required_for_recovery", "VM_appliance.get_SRs_required_for_recovery", "creedence", "Answers SRs required for recovery of the VM appliance.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -207,25 +207,6 @@ impl<'a> VmAppliance<'a> {
 
 /// Arguments by name and type; messages without parameters or taken away have none.
 pub mod params {
-    /// Arguments of `VM_appliance.assert_can_be_recovered`.
-    #[derive(Clone, Debug)]
-    pub struct AssertCanBeRecovered {
-        /// `VM_appliance ref`
-        pub this: crate::Ref,
-        /// `session ref`
-        pub session_to: crate::Ref,
-    }
-
-    impl AssertCanBeRecovered {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                session_to: args.reference(1)?,
-            })
-        }
-    }
-
     /// Arguments of `VM_appliance.clean_shutdown`.
     #[derive(Clone, Debug)]
     pub struct CleanShutdown {
@@ -238,25 +219,6 @@ pub mod params {
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 this: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VM_appliance.get_SRs_required_for_recovery`.
-    #[derive(Clone, Debug)]
-    pub struct GetSRsRequiredForRecovery {
-        /// `VM_appliance ref`
-        pub this: crate::Ref,
-        /// `session ref`
-        pub session_to: crate::Ref,
-    }
-
-    impl GetSRsRequiredForRecovery {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                session_to: args.reference(1)?,
             })
         }
     }
@@ -330,6 +292,44 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 paused: args.truth(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM_appliance.assert_can_be_recovered`.
+    #[derive(Clone, Debug)]
+    pub struct AssertCanBeRecovered {
+        /// `VM_appliance ref`
+        pub this: crate::Ref,
+        /// `session ref`
+        pub session_to: crate::Ref,
+    }
+
+    impl AssertCanBeRecovered {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                session_to: args.reference(1)?,
+            })
+        }
+    }
+
+    /// Arguments of `VM_appliance.get_SRs_required_for_recovery`.
+    #[derive(Clone, Debug)]
+    pub struct GetSRsRequiredForRecovery {
+        /// `VM_appliance ref`
+        pub this: crate::Ref,
+        /// `session ref`
+        pub session_to: crate::Ref,
+    }
+
+    impl GetSRsRequiredForRecovery {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                session_to: args.reference(1)?,
             })
         }
     }

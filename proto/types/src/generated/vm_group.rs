@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VM_group`: a VM group of the pool.
+/// The class `VM_group`: VMs that are placed together or apart.
 pub const CLASS: ClassId = ClassId(67);
 
 /// Unique identifier of the object. `string`.
@@ -28,7 +28,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VM group of the pool.",
+    doc: "VMs that are placed together or apart.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {

@@ -4,40 +4,40 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VM_guest_metrics`: a VM guest metrics of the pool.
+/// The class `VM_guest_metrics`: what the agent inside a guest tells.
 pub const CLASS: ClassId = ClassId(11);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// The os version, as keys and values. `(string -> string) map`.
+/// Name and version of the operating system. `(string -> string) map`.
 pub const OS_VERSION: Field = Field { class: CLASS, index: 1 };
-/// The netbios name, as keys and values. `(string -> string) map`.
+/// Name of the machine and its domain in NetBIOS. `(string -> string) map`.
 pub const NETBIOS_NAME: Field = Field { class: CLASS, index: 2 };
-/// The PV drivers version, as keys and values. `(string -> string) map`.
+/// Version of the agent and drivers. `(string -> string) map`.
 pub const PV_DRIVERS_VERSION: Field = Field { class: CLASS, index: 3 };
-/// True if PV drivers up to date. `bool`.
+/// True if there is an agent; its age no longer matters. `bool`.
 pub const PV_DRIVERS_UP_TO_DATE: Field = Field { class: CLASS, index: 4 };
-/// The memory, as keys and values. `(string -> string) map`.
+/// Memory as the guest sees it; now a metric. `(string -> string) map`.
 pub const MEMORY: Field = Field { class: CLASS, index: 5 };
-/// The disks, as keys and values. `(string -> string) map`.
+/// Disks as the guest sees them; now a metric. `(string -> string) map`.
 pub const DISKS: Field = Field { class: CLASS, index: 6 };
-/// The networks, as keys and values. `(string -> string) map`.
+/// Addresses by interface, such as `0/ip`. `(string -> string) map`.
 pub const NETWORKS: Field = Field { class: CLASS, index: 7 };
-/// The other, as keys and values. `(string -> string) map`.
+/// What else the agent tells, such as features. `(string -> string) map`.
 pub const OTHER: Field = Field { class: CLASS, index: 8 };
 /// When this was last measured. `datetime`.
 pub const LAST_UPDATED: Field = Field { class: CLASS, index: 9 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 10 };
-/// True if live. `bool`.
+/// True while the agent is heard. `bool`.
 pub const LIVE: Field = Field { class: CLASS, index: 11 };
-/// The can use hotplug vbd. `enum tristate_type`.
+/// Whether the guest takes disks while it runs. `enum tristate_type`.
 pub const CAN_USE_HOTPLUG_VBD: Field = Field { class: CLASS, index: 12 };
-/// The can use hotplug vif. `enum tristate_type`.
+/// Whether the guest takes network interfaces while it runs. `enum tristate_type`.
 pub const CAN_USE_HOTPLUG_VIF: Field = Field { class: CLASS, index: 13 };
-/// True if PV drivers detected. `bool`.
+/// True if drivers were seen at work. `bool`.
 pub const PV_DRIVERS_DETECTED: Field = Field { class: CLASS, index: 14 };
-/// The services, as keys and values. `(string -> string) map`.
+/// Services the guest tells of. `(string -> string) map`.
 pub const SERVICES: Field = Field { class: CLASS, index: 15 };
 
 /// The description.
@@ -50,26 +50,26 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VM guest metrics of the pool.",
+    doc: "What the agent inside a guest tells.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
-        FieldDef::new("os_version", Type::Map(&Type::String, &Type::String), "rio", "The os version, as keys and values."),
+        FieldDef::new("os_version", Type::Map(&Type::String, &Type::String), "rio", "Name and version of the operating system."),
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("netbios_name", Type::Map(&Type::String, &Type::String), "24.28.0", "The netbios name, as keys and values.")
+            ..FieldDef::new("netbios_name", Type::Map(&Type::String, &Type::String), "24.28.0", "Name of the machine and its domain in NetBIOS.")
         },
-        FieldDef::new("PV_drivers_version", Type::Map(&Type::String, &Type::String), "rio", "The PV drivers version, as keys and values."),
-        FieldDef::new("PV_drivers_up_to_date", Type::Bool, "rio", "True if PV drivers up to date."),
+        FieldDef::new("PV_drivers_version", Type::Map(&Type::String, &Type::String), "rio", "Version of the agent and drivers."),
+        FieldDef::new("PV_drivers_up_to_date", Type::Bool, "rio", "True if there is an agent; its age no longer matters."),
         FieldDef {
             default: Default::EmptyMap, removed: Some("george"),
-            ..FieldDef::new("memory", Type::Map(&Type::String, &Type::String), "rio", "The memory, as keys and values.")
+            ..FieldDef::new("memory", Type::Map(&Type::String, &Type::String), "rio", "Memory as the guest sees it; now a metric.")
         },
         FieldDef {
             default: Default::EmptyMap, removed: Some("orlando"),
-            ..FieldDef::new("disks", Type::Map(&Type::String, &Type::String), "rio", "The disks, as keys and values.")
+            ..FieldDef::new("disks", Type::Map(&Type::String, &Type::String), "rio", "Disks as the guest sees them; now a metric.")
         },
-        FieldDef::new("networks", Type::Map(&Type::String, &Type::String), "rio", "The networks, as keys and values."),
-        FieldDef::new("other", Type::Map(&Type::String, &Type::String), "rio", "The other, as keys and values."),
+        FieldDef::new("networks", Type::Map(&Type::String, &Type::String), "rio", "Addresses by interface, such as `0/ip`."),
+        FieldDef::new("other", Type::Map(&Type::String, &Type::String), "rio", "What else the agent tells, such as features."),
         FieldDef::new("last_updated", Type::DateTime, "rio", "When this was last measured."),
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
@@ -77,23 +77,23 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("live", Type::Bool, "orlando", "True if live.")
+            ..FieldDef::new("live", Type::Bool, "orlando", "True while the agent is heard.")
         },
         FieldDef {
             default: Default::Str("unspecified"),
-            ..FieldDef::new("can_use_hotplug_vbd", Type::Enum(&enums::TRISTATE_TYPE), "dundee", "The can use hotplug vbd.")
+            ..FieldDef::new("can_use_hotplug_vbd", Type::Enum(&enums::TRISTATE_TYPE), "dundee", "Whether the guest takes disks while it runs.")
         },
         FieldDef {
             default: Default::Str("unspecified"),
-            ..FieldDef::new("can_use_hotplug_vif", Type::Enum(&enums::TRISTATE_TYPE), "dundee", "The can use hotplug vif.")
+            ..FieldDef::new("can_use_hotplug_vif", Type::Enum(&enums::TRISTATE_TYPE), "dundee", "Whether the guest takes network interfaces while it runs.")
         },
         FieldDef {
             default: Default::Bool(false),
-            ..FieldDef::new("PV_drivers_detected", Type::Bool, "dundee", "True if PV drivers detected.")
+            ..FieldDef::new("PV_drivers_detected", Type::Bool, "dundee", "True if drivers were seen at work.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("services", Type::Map(&Type::String, &Type::String), "25.15.0", "The services, as keys and values.")
+            ..FieldDef::new("services", Type::Map(&Type::String, &Type::String), "25.15.0", "Services the guest tells of.")
         },
     ],
 };
@@ -225,35 +225,35 @@ impl<'a> VmGuestMetrics<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// The os version, as keys and values.
+    /// Name and version of the operating system.
     pub fn os_version(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 1)
     }
-    /// The netbios name, as keys and values.
+    /// Name of the machine and its domain in NetBIOS.
     pub fn netbios_name(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 2)
     }
-    /// The PV drivers version, as keys and values.
+    /// Version of the agent and drivers.
     pub fn pv_drivers_version(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 3)
     }
-    /// True if PV drivers up to date.
+    /// True if there is an agent; its age no longer matters.
     pub fn pv_drivers_up_to_date(&self) -> bool {
         view::truth(self.0, 4)
     }
-    /// The memory, as keys and values.
+    /// Memory as the guest sees it; now a metric.
     pub fn memory(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 5)
     }
-    /// The disks, as keys and values.
+    /// Disks as the guest sees them; now a metric.
     pub fn disks(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 6)
     }
-    /// The networks, as keys and values.
+    /// Addresses by interface, such as `0/ip`.
     pub fn networks(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 7)
     }
-    /// The other, as keys and values.
+    /// What else the agent tells, such as features.
     pub fn other(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 8)
     }
@@ -265,23 +265,23 @@ impl<'a> VmGuestMetrics<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 10)
     }
-    /// True if live.
+    /// True while the agent is heard.
     pub fn live(&self) -> bool {
         view::truth(self.0, 11)
     }
-    /// The can use hotplug vbd.
+    /// Whether the guest takes disks while it runs.
     pub fn can_use_hotplug_vbd(&self) -> enums::TristateType {
         enums::TristateType::parse(view::text(self.0, 12)).unwrap_or(enums::TristateType::Unspecified)
     }
-    /// The can use hotplug vif.
+    /// Whether the guest takes network interfaces while it runs.
     pub fn can_use_hotplug_vif(&self) -> enums::TristateType {
         enums::TristateType::parse(view::text(self.0, 13)).unwrap_or(enums::TristateType::Unspecified)
     }
-    /// True if PV drivers detected.
+    /// True if drivers were seen at work.
     pub fn pv_drivers_detected(&self) -> bool {
         view::truth(self.0, 14)
     }
-    /// The services, as keys and values.
+    /// Services the guest tells of.
     pub fn services(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 15)
     }

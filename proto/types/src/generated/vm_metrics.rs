@@ -4,46 +4,46 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VM_metrics`: a VM metrics of the pool.
+/// The class `VM_metrics`: what is measured of a VM from outside.
 pub const CLASS: ClassId = ClassId(10);
 
 /// Unique identifier of the object. `string`.
 pub const UUID: Field = Field { class: CLASS, index: 0 };
-/// The memory actual, a number. `int`.
+/// Memory in bytes it has. `int`.
 pub const MEMORY_ACTUAL: Field = Field { class: CLASS, index: 1 };
-/// The VCPUs number, a number. `int`.
+/// Number of processors it has. `int`.
 pub const VCPUS_NUMBER: Field = Field { class: CLASS, index: 2 };
-/// The VCPUs utilisation, as keys and values. `(int -> float) map`.
+/// Load of each processor; now a metric. `(int -> float) map`.
 pub const VCPUS_UTILISATION: Field = Field { class: CLASS, index: 3 };
-/// The VCPUs CPU, as keys and values. `(int -> int) map`.
+/// Physical processor under each virtual one. `(int -> int) map`.
 pub const VCPUS_CPU: Field = Field { class: CLASS, index: 4 };
-/// The VCPUs params, as keys and values. `(string -> string) map`.
+/// Settings of the processors as they are in force. `(string -> string) map`.
 pub const VCPUS_PARAMS: Field = Field { class: CLASS, index: 5 };
-/// The VCPUs flags, as keys and values. `(int -> string set) map`.
+/// State of each processor. `(int -> string set) map`.
 pub const VCPUS_FLAGS: Field = Field { class: CLASS, index: 6 };
-/// The set of state. `string set`.
+/// State of its domain in the hypervisor's words. `string set`.
 pub const STATE: Field = Field { class: CLASS, index: 7 };
-/// Time of start time. `datetime`.
+/// When it was last started. `datetime`.
 pub const START_TIME: Field = Field { class: CLASS, index: 8 };
-/// Time of install time. `datetime`.
+/// When it was made. `datetime`.
 pub const INSTALL_TIME: Field = Field { class: CLASS, index: 9 };
 /// When this was last measured. `datetime`.
 pub const LAST_UPDATED: Field = Field { class: CLASS, index: 10 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 11 };
-/// True if hvm. `bool`.
+/// True if its domain is fully virtualised. `bool`.
 pub const HVM: Field = Field { class: CLASS, index: 12 };
-/// True if nested virt. `bool`.
+/// True if it may run VMs itself. `bool`.
 pub const NESTED_VIRT: Field = Field { class: CLASS, index: 13 };
-/// True if nomigrate. `bool`.
+/// True if it cannot be moved as it runs. `bool`.
 pub const NOMIGRATE: Field = Field { class: CLASS, index: 14 };
-/// The current domain type. `enum domain_type`.
+/// How its domain is virtualised at the moment. `enum domain_type`.
 pub const CURRENT_DOMAIN_TYPE: Field = Field { class: CLASS, index: 15 };
-/// True if numa optimised. `bool`.
+/// True if its memory is on the nodes of its processors. `bool`.
 pub const NUMA_OPTIMISED: Field = Field { class: CLASS, index: 16 };
-/// The numa nodes, a number. `int`.
+/// Number of NUMA nodes its memory is on. `int`.
 pub const NUMA_NODES: Field = Field { class: CLASS, index: 17 };
-/// The numa node memory, as keys and values. `(int -> int) map`.
+/// Memory in bytes on each NUMA node. `(int -> int) map`.
 pub const NUMA_NODE_MEMORY: Field = Field { class: CLASS, index: 18 };
 
 /// The description.
@@ -56,36 +56,36 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VM metrics of the pool.",
+    doc: "What is measured of a VM from outside.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
             volatile: true,
-            ..FieldDef::new("memory_actual", Type::Int, "rio", "The memory actual, a number.")
+            ..FieldDef::new("memory_actual", Type::Int, "rio", "Memory in bytes it has.")
         },
-        FieldDef::new("VCPUs_number", Type::Int, "rio", "The VCPUs number, a number."),
+        FieldDef::new("VCPUs_number", Type::Int, "rio", "Number of processors it has."),
         FieldDef {
             default: Default::EmptyMap, volatile: true, removed: Some("tampa"),
-            ..FieldDef::new("VCPUs_utilisation", Type::Map(&Type::Int, &Type::Float), "rio", "The VCPUs utilisation, as keys and values.")
+            ..FieldDef::new("VCPUs_utilisation", Type::Map(&Type::Int, &Type::Float), "rio", "Load of each processor; now a metric.")
         },
         FieldDef {
             volatile: true,
-            ..FieldDef::new("VCPUs_CPU", Type::Map(&Type::Int, &Type::Int), "rio", "The VCPUs CPU, as keys and values.")
+            ..FieldDef::new("VCPUs_CPU", Type::Map(&Type::Int, &Type::Int), "rio", "Physical processor under each virtual one.")
         },
         FieldDef {
             volatile: true,
-            ..FieldDef::new("VCPUs_params", Type::Map(&Type::String, &Type::String), "rio", "The VCPUs params, as keys and values.")
+            ..FieldDef::new("VCPUs_params", Type::Map(&Type::String, &Type::String), "rio", "Settings of the processors as they are in force.")
         },
         FieldDef {
             volatile: true,
-            ..FieldDef::new("VCPUs_flags", Type::Map(&Type::Int, &Type::Set(&Type::String)), "rio", "The VCPUs flags, as keys and values.")
+            ..FieldDef::new("VCPUs_flags", Type::Map(&Type::Int, &Type::Set(&Type::String)), "rio", "State of each processor.")
         },
         FieldDef {
             volatile: true,
-            ..FieldDef::new("state", Type::Set(&Type::String), "rio", "The set of state.")
+            ..FieldDef::new("state", Type::Set(&Type::String), "rio", "State of its domain in the hypervisor's words.")
         },
-        FieldDef::new("start_time", Type::DateTime, "rio", "Time of start time."),
-        FieldDef::new("install_time", Type::DateTime, "rio", "Time of install time."),
+        FieldDef::new("start_time", Type::DateTime, "rio", "When it was last started."),
+        FieldDef::new("install_time", Type::DateTime, "rio", "When it was made."),
         FieldDef {
             volatile: true,
             ..FieldDef::new("last_updated", Type::DateTime, "rio", "When this was last measured.")
@@ -96,31 +96,31 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             default: Default::Bool(false), volatile: true,
-            ..FieldDef::new("hvm", Type::Bool, "ely", "True if hvm.")
+            ..FieldDef::new("hvm", Type::Bool, "ely", "True if its domain is fully virtualised.")
         },
         FieldDef {
             default: Default::Bool(false), volatile: true,
-            ..FieldDef::new("nested_virt", Type::Bool, "ely", "True if nested virt.")
+            ..FieldDef::new("nested_virt", Type::Bool, "ely", "True if it may run VMs itself.")
         },
         FieldDef {
             default: Default::Bool(false), volatile: true,
-            ..FieldDef::new("nomigrate", Type::Bool, "ely", "True if nomigrate.")
+            ..FieldDef::new("nomigrate", Type::Bool, "ely", "True if it cannot be moved as it runs.")
         },
         FieldDef {
             default: Default::Str("unspecified"),
-            ..FieldDef::new("current_domain_type", Type::Enum(&enums::DOMAIN_TYPE), "kolkata", "The current domain type.")
+            ..FieldDef::new("current_domain_type", Type::Enum(&enums::DOMAIN_TYPE), "kolkata", "How its domain is virtualised at the moment.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Bool(false),
-            ..FieldDef::new("numa_optimised", Type::Bool, "26.2.0", "True if numa optimised.")
+            ..FieldDef::new("numa_optimised", Type::Bool, "26.2.0", "True if its memory is on the nodes of its processors.")
         },
         FieldDef {
             qualifier: Qualifier::Constructor, default: Default::Int(0),
-            ..FieldDef::new("numa_nodes", Type::Int, "26.2.0", "The numa nodes, a number.")
+            ..FieldDef::new("numa_nodes", Type::Int, "26.2.0", "Number of NUMA nodes its memory is on.")
         },
         FieldDef {
             default: Default::EmptyMap,
-            ..FieldDef::new("numa_node_memory", Type::Map(&Type::Int, &Type::Int), "26.2.0", "The numa node memory, as keys and values.")
+            ..FieldDef::new("numa_node_memory", Type::Map(&Type::Int, &Type::Int), "26.2.0", "Memory in bytes on each NUMA node.")
         },
     ],
 };
@@ -263,39 +263,39 @@ impl<'a> VmMetrics<'a> {
     pub fn uuid(&self) -> &'a str {
         view::text(self.0, 0)
     }
-    /// The memory actual, a number.
+    /// Memory in bytes it has.
     pub fn memory_actual(&self) -> i64 {
         view::int(self.0, 1)
     }
-    /// The VCPUs number, a number.
+    /// Number of processors it has.
     pub fn vcpus_number(&self) -> i64 {
         view::int(self.0, 2)
     }
-    /// The VCPUs utilisation, as keys and values.
+    /// Load of each processor; now a metric.
     pub fn vcpus_utilisation(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 3)
     }
-    /// The VCPUs CPU, as keys and values.
+    /// Physical processor under each virtual one.
     pub fn vcpus_cpu(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 4)
     }
-    /// The VCPUs params, as keys and values.
+    /// Settings of the processors as they are in force.
     pub fn vcpus_params(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 5)
     }
-    /// The VCPUs flags, as keys and values.
+    /// State of each processor.
     pub fn vcpus_flags(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 6)
     }
-    /// The set of state.
+    /// State of its domain in the hypervisor's words.
     pub fn state(&self) -> &'a [Value] {
         view::set(self.0, 7)
     }
-    /// Time of start time.
+    /// When it was last started.
     pub fn start_time(&self) -> crate::DateTime {
         view::time(self.0, 8)
     }
-    /// Time of install time.
+    /// When it was made.
     pub fn install_time(&self) -> crate::DateTime {
         view::time(self.0, 9)
     }
@@ -307,31 +307,31 @@ impl<'a> VmMetrics<'a> {
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 11)
     }
-    /// True if hvm.
+    /// True if its domain is fully virtualised.
     pub fn hvm(&self) -> bool {
         view::truth(self.0, 12)
     }
-    /// True if nested virt.
+    /// True if it may run VMs itself.
     pub fn nested_virt(&self) -> bool {
         view::truth(self.0, 13)
     }
-    /// True if nomigrate.
+    /// True if it cannot be moved as it runs.
     pub fn nomigrate(&self) -> bool {
         view::truth(self.0, 14)
     }
-    /// The current domain type.
+    /// How its domain is virtualised at the moment.
     pub fn current_domain_type(&self) -> enums::DomainType {
         enums::DomainType::parse(view::text(self.0, 15)).unwrap_or(enums::DomainType::Unspecified)
     }
-    /// True if numa optimised.
+    /// True if its memory is on the nodes of its processors.
     pub fn numa_optimised(&self) -> bool {
         view::truth(self.0, 16)
     }
-    /// The numa nodes, a number.
+    /// Number of NUMA nodes its memory is on.
     pub fn numa_nodes(&self) -> i64 {
         view::int(self.0, 17)
     }
-    /// The numa node memory, as keys and values.
+    /// Memory in bytes on each NUMA node.
     pub fn numa_node_memory(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 18)
     }

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VMPP`: a VMPP of the pool.
+/// The class `VMPP`: a policy of snapshots and archives, of the past.
 pub const CLASS: ClassId = ClassId(12);
 
 /// Unique identifier of the object. `string`.
@@ -58,7 +58,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VMPP of the pool.",
+    doc: "A policy of snapshots and archives, of the past.",
     fields: &[
         FieldDef {
             removed: Some("clearwater"),
@@ -147,21 +147,6 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("VMPP"))];
 
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
-    MessageDef {
-        params: &[ParamDef::new("vmpp", Type::Ref("VMPP")), ParamDef::new("name", Type::String), ParamDef::new("priority", Type::Int), ParamDef::new("body", Type::String), ParamDef::new("data", Type::String)],
-        role: Role::LocalRoot, hidden: true, removed: true, deprecated: true,
-        ..MessageDef::new(CLASS, "create_alert", "VMPP.create_alert", "cowley", "Creates alert of the VMPP.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VMPP")), ParamDef::new("value", Type::Bool)],
-        role: Role::LocalRoot, hidden: true, removed: true, deprecated: true,
-        ..MessageDef::new(CLASS, "set_is_backup_running", "VMPP.set_is_backup_running", "cowley", "Sets is backup running of the VMPP.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("self", Type::Ref("VMPP")), ParamDef::new("value", Type::Bool)],
-        role: Role::LocalRoot, hidden: true, removed: true, deprecated: true,
-        ..MessageDef::new(CLASS, "set_is_archive_running", "VMPP.set_is_archive_running", "cowley", "Sets is archive running of the VMPP.")
-    },
     MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VMPP")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
         role: Role::PoolOperator, removed: true, deprecated: true,
@@ -271,6 +256,21 @@ pub static MESSAGES: &[MessageDef] = &[
         params: &[ParamDef::new("self", Type::Ref("VMPP")), ParamDef::new("value", Type::Bool)],
         role: Role::PoolOperator, removed: true, deprecated: true,
         ..MessageDef::new(CLASS, "set_is_alarm_enabled", "VMPP.set_is_alarm_enabled", "cowley", "Sets is alarm enabled of the VMPP.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("vmpp", Type::Ref("VMPP")), ParamDef::new("name", Type::String), ParamDef::new("priority", Type::Int), ParamDef::new("body", Type::String), ParamDef::new("data", Type::String)],
+        role: Role::LocalRoot, hidden: true, removed: true, deprecated: true,
+        ..MessageDef::new(CLASS, "create_alert", "VMPP.create_alert", "cowley", "Creates alert of the VMPP.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VMPP")), ParamDef::new("value", Type::Bool)],
+        role: Role::LocalRoot, hidden: true, removed: true, deprecated: true,
+        ..MessageDef::new(CLASS, "set_is_backup_running", "VMPP.set_is_backup_running", "cowley", "Sets is backup running of the VMPP.")
+    },
+    MessageDef {
+        params: &[ParamDef::new("self", Type::Ref("VMPP")), ParamDef::new("value", Type::Bool)],
+        role: Role::LocalRoot, hidden: true, removed: true, deprecated: true,
+        ..MessageDef::new(CLASS, "set_is_archive_running", "VMPP.set_is_archive_running", "cowley", "Sets is archive running of the VMPP.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],

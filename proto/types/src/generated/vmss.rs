@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VMSS`: a VMSS of the pool.
+/// The class `VMSS`: a schedule of snapshots.
 pub const CLASS: ClassId = ClassId(13);
 
 /// Unique identifier of the object. `string`.
@@ -38,7 +38,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VMSS of the pool.",
+    doc: "A schedule of snapshots.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -85,6 +85,10 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("VMSS"))];
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
+        params: &[ParamDef::new("vmss", Type::Ref("VMSS"))], result: Type::String, role: Role::PoolOperator,
+        ..MessageDef::new(CLASS, "snapshot_now", "VMSS.snapshot_now", "falcon", "Snapshots now of the VMSS.")
+    },
+    MessageDef {
         params: &[ParamDef::new("self", Type::Ref("VMSS")), ParamDef::new("key", Type::String), ParamDef::new("value", Type::String)],
         role: Role::PoolOperator,
         ..MessageDef::new(CLASS, "add_to_schedule", "VMSS.add_to_schedule", "falcon", "Adds a key to schedule of the VMSS.")
@@ -118,10 +122,6 @@ pub static MESSAGES: &[MessageDef] = &[
         params: &[ParamDef::new("self", Type::Ref("VMSS")), ParamDef::new("value", Type::Enum(&enums::VMSS_TYPE))],
         role: Role::PoolOperator,
         ..MessageDef::new(CLASS, "set_type", "VMSS.set_type", "falcon", "Sets type of the VMSS.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vmss", Type::Ref("VMSS"))], result: Type::String, role: Role::PoolOperator,
-        ..MessageDef::new(CLASS, "snapshot_now", "VMSS.snapshot_now", "falcon", "Snapshots now of the VMSS.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -273,6 +273,22 @@ impl<'a> Vmss<'a> {
 
 /// Arguments by name and type; messages without parameters or taken away have none.
 pub mod params {
+    /// Arguments of `VMSS.snapshot_now`.
+    #[derive(Clone, Debug)]
+    pub struct SnapshotNow {
+        /// `VMSS ref`
+        pub vmss: crate::Ref,
+    }
+
+    impl SnapshotNow {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                vmss: args.reference(0)?,
+            })
+        }
+    }
+
     /// Arguments of `VMSS.add_to_schedule`.
     #[derive(Clone, Debug)]
     pub struct AddToSchedule {
@@ -405,22 +421,6 @@ pub mod params {
             Ok(Self {
                 this: args.reference(0)?,
                 value: crate::view::member(args, 1, "value", crate::generated::enums::VmssType::parse)?,
-            })
-        }
-    }
-
-    /// Arguments of `VMSS.snapshot_now`.
-    #[derive(Clone, Debug)]
-    pub struct SnapshotNow {
-        /// `VMSS ref`
-        pub vmss: crate::Ref,
-    }
-
-    impl SnapshotNow {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                vmss: args.reference(0)?,
             })
         }
     }

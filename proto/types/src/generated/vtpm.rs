@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VTPM`: a VTPM of the pool.
+/// The class `VTPM`: a trusted platform module of a VM.
 pub const CLASS: ClassId = ClassId(38);
 
 /// Unique identifier of the object. `string`.
@@ -36,7 +36,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VTPM of the pool.",
+    doc: "A trusted platform module of a VM.",
     fields: &[
         FieldDef::new("uuid", Type::String, "rio", "Unique identifier of the object."),
         FieldDef {
@@ -79,6 +79,15 @@ const SELF: &[ParamDef] = &[ParamDef::new("self", Type::Ref("VTPM"))];
 /// Its messages.
 pub static MESSAGES: &[MessageDef] = &[
     MessageDef {
+        params: &[ParamDef::new("vM", Type::Ref("VM")), ParamDef::new("is_unique", Type::Bool)],
+        result: Type::Ref("VTPM"), role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "create", "VTPM.create", "22.26.0", "Creates a VTPM.")
+    },
+    MessageDef {
+        params: SELF, role: Role::VmAdmin, is_async: true,
+        ..MessageDef::new(CLASS, "destroy", "VTPM.destroy", "22.26.0", "Destroys the VTPM.")
+    },
+    MessageDef {
         params: SELF, result: Type::String, role: Role::LocalRoot, is_async: true, hidden: true,
         secret: true,
         ..MessageDef::new(CLASS, "get_contents", "VTPM.get_contents", "unlisted", "Answers contents of the VTPM.")
@@ -87,15 +96,6 @@ pub static MESSAGES: &[MessageDef] = &[
         params: &[ParamDef::new("self", Type::Ref("VTPM")), ParamDef::new("contents", Type::String)],
         role: Role::LocalRoot, is_async: true, hidden: true, secret: true,
         ..MessageDef::new(CLASS, "set_contents", "VTPM.set_contents", "unlisted", "Sets contents of the VTPM.")
-    },
-    MessageDef {
-        params: &[ParamDef::new("vM", Type::Ref("VM")), ParamDef::new("is_unique", Type::Bool)],
-        result: Type::Ref("VTPM"), role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "create", "VTPM.create", "22.26.0", "Creates a VTPM.")
-    },
-    MessageDef {
-        params: SELF, role: Role::VmAdmin, is_async: true,
-        ..MessageDef::new(CLASS, "destroy", "VTPM.destroy", "22.26.0", "Destroys the VTPM.")
     },
     MessageDef {
         kind: MessageKind::GetByUuid, params: &[ParamDef::new("uuid", Type::String)],
@@ -204,41 +204,6 @@ impl<'a> Vtpm<'a> {
 
 /// Arguments by name and type; messages without parameters or taken away have none.
 pub mod params {
-    /// Arguments of `VTPM.get_contents`.
-    #[derive(Clone)]
-    pub struct GetContents {
-        /// `VTPM ref`
-        pub this: crate::Ref,
-    }
-
-    impl GetContents {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-            })
-        }
-    }
-
-    /// Arguments of `VTPM.set_contents`.
-    #[derive(Clone)]
-    pub struct SetContents {
-        /// `VTPM ref`
-        pub this: crate::Ref,
-        /// `string`
-        pub contents: String,
-    }
-
-    impl SetContents {
-        /// Takes checked arguments apart; fails when one is missing.
-        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
-            Ok(Self {
-                this: args.reference(0)?,
-                contents: args.text(1)?.to_owned(),
-            })
-        }
-    }
-
     /// Arguments of `VTPM.create`.
     #[derive(Clone, Debug)]
     pub struct Create {
@@ -270,6 +235,41 @@ pub mod params {
         pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
             Ok(Self {
                 this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VTPM.get_contents`.
+    #[derive(Clone)]
+    pub struct GetContents {
+        /// `VTPM ref`
+        pub this: crate::Ref,
+    }
+
+    impl GetContents {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+            })
+        }
+    }
+
+    /// Arguments of `VTPM.set_contents`.
+    #[derive(Clone)]
+    pub struct SetContents {
+        /// `VTPM ref`
+        pub this: crate::Ref,
+        /// `string`
+        pub contents: String,
+    }
+
+    impl SetContents {
+        /// Takes checked arguments apart; fails when one is missing.
+        pub fn from_args(args: &crate::Args) -> Result<Self, crate::ApiError> {
+            Ok(Self {
+                this: args.reference(0)?,
+                contents: args.text(1)?.to_owned(),
             })
         }
     }

@@ -4,7 +4,7 @@ use crate::generated::enums;
 use crate::schema::{ClassDef, Default, FieldDef, MessageDef, MessageKind, ParamDef, Qualifier, Role, Type};
 use crate::{ClassId, Field, Value, view};
 
-/// The class `VUSB`: a VUSB of the pool.
+/// The class `VUSB`: a USB device of a VM.
 pub const CLASS: ClassId = ClassId(61);
 
 /// Unique identifier of the object. `string`.
@@ -32,7 +32,7 @@ pub static DEF: ClassDef = ClassDef {
     get_all: true,
     internal: false,
     messages: MESSAGES,
-    doc: "A VUSB of the pool.",
+    doc: "A USB device of a VM.",
     fields: &[
         FieldDef::new("uuid", Type::String, "inverness", "Unique identifier of the object."),
         FieldDef {

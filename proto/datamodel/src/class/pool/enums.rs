@@ -34,10 +34,8 @@ pub const UPDATE_SYNC_FREQUENCY: model::Enum =
     model::Enum::new("update_sync_frequency", &["daily", "weekly"]);
 
 /// `pool_guest_secureboot_readiness`
-pub const POOL_GUEST_SECUREBOOT_READINESS: model::Enum = model::Enum::new(
-    "pool_guest_secureboot_readiness",
-    &["ready", "ready_no_dbx", "not_ready"],
-);
+pub const POOL_GUEST_SECUREBOOT_READINESS: model::Enum =
+    model::Enum::new("pool_guest_secureboot_readiness", &["ready", "ready_no_dbx", "not_ready"]);
 
 /// `certificate_purpose`
 pub const CERTIFICATE_PURPOSE: model::Enum = model::Enum::new("certificate_purpose", &["licensing", "ldaps"]);

@@ -21,16 +21,12 @@ pub const UPDATE_GUIDANCES: model::Enum = model::Enum::new(
 );
 
 /// `vm_secureboot_certificates_state`
-pub const VM_SECUREBOOT_CERTIFICATES_STATE: model::Enum = model::Enum::new(
-    "vm_secureboot_certificates_state",
-    &["ok", "update_available", "update_on_boot"],
-);
+pub const VM_SECUREBOOT_CERTIFICATES_STATE: model::Enum =
+    model::Enum::new("vm_secureboot_certificates_state", &["ok", "update_available", "update_on_boot"]);
 
 /// `on_softreboot_behavior`
-pub const ON_SOFTREBOOT_BEHAVIOR: model::Enum = model::Enum::new(
-    "on_softreboot_behavior",
-    &["soft_reboot", "destroy", "restart", "preserve"],
-);
+pub const ON_SOFTREBOOT_BEHAVIOR: model::Enum =
+    model::Enum::new("on_softreboot_behavior", &["soft_reboot", "destroy", "restart", "preserve"]);
 
 /// `on_normal_exit`
 pub const ON_NORMAL_EXIT: model::Enum = model::Enum::new("on_normal_exit", &["destroy", "restart"]);
@@ -38,14 +34,7 @@ pub const ON_NORMAL_EXIT: model::Enum = model::Enum::new("on_normal_exit", &["de
 /// `on_crash_behaviour`
 pub const ON_CRASH_BEHAVIOUR: model::Enum = model::Enum::new(
     "on_crash_behaviour",
-    &[
-        "destroy",
-        "coredump_and_destroy",
-        "restart",
-        "coredump_and_restart",
-        "preserve",
-        "rename_restart",
-    ],
+    &["destroy", "coredump_and_destroy", "restart", "coredump_and_restart", "preserve", "rename_restart"],
 );
 
 /// `domain_type`
@@ -58,15 +47,7 @@ pub const VM_UEFI_MODE: model::Enum = model::Enum::new("vm_uefi_mode", &["setup"
 /// `vm_secureboot_readiness`
 pub const VM_SECUREBOOT_READINESS: model::Enum = model::Enum::new(
     "vm_secureboot_readiness",
-    &[
-        "not_supported",
-        "disabled",
-        "first_boot",
-        "ready",
-        "ready_no_dbx",
-        "setup_mode",
-        "certs_incomplete",
-    ],
+    &["not_supported", "disabled", "first_boot", "ready", "ready_no_dbx", "setup_mode", "certs_incomplete"],
 );
 
 /// `vm_operations`

@@ -1,16 +1,20 @@
-//! Messages of the class `VM`: the published ones, those still (or no longer) of use, and those between hosts.
+//! Messages of the class `VM`, by what they are for.
 
 mod intra_pool;
+mod operations;
+mod past;
 mod prototypes;
-mod published;
-mod published_2;
+mod questions;
+mod settings;
 
 use crate::model::{Message, joined};
 
 const PARTS: &[&[Message]] = &[
-    published::MESSAGES,
-    published_2::MESSAGES,
+    operations::MESSAGES,
+    settings::MESSAGES,
+    questions::MESSAGES,
     prototypes::MESSAGES,
+    past::MESSAGES,
     intra_pool::MESSAGES,
 ];
 

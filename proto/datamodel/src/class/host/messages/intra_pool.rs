@@ -10,12 +10,12 @@ pub(super) const MESSAGES: &[Message] = &[
         "prepare_for_poweroff",
         "kolkata",
         LocalRoot,
-        "Prepares for poweroff of the host.",
+        "Does what must be done before power goes off.",
     )
     .params(&[Param::new("host", Ref("host"))])
     .or_async()
     .hidden(),
-    Message::new("create", "rio", PoolOperator, "Creates a host.")
+    Message::new("create", "rio", PoolOperator, "Makes the record of a host that joins.")
         .params(&[
             Param::new("uuid", Text),
             Param::new("name_label", Text),
@@ -73,156 +73,92 @@ pub(super) const MESSAGES: &[Message] = &[
         .result(Ref("host"))
         .or_async()
         .hidden(),
-    Message::new(
-        "set_license_params",
-        "orlando",
-        LocalRoot,
-        "Sets license params of the host.",
-    )
-    .params(&[Param::new("self", Ref("host")), Param::new("value", TEXT_MAP)])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "ha_disarm_fencing",
-        "orlando",
-        LocalRoot,
-        "Has disarm fencing of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "preconfigure_ha",
-        "miami",
-        LocalRoot,
-        "Preconfigures HA of the host.",
-    )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("statefiles", Set(&Ref("VDI"))),
-        Param::new("metadata_vdi", Ref("VDI")),
-        Param::new("generation", Text),
-    ])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "ha_join_liveset",
-        "orlando",
-        LocalRoot,
-        "Has join liveset of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "ha_disable_failover_decisions",
-        "orlando",
-        LocalRoot,
-        "Has disable failover decisions of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .or_async()
-    .pool_only()
-    .hidden(),
+    Message::new("set_license_params", "orlando", LocalRoot, "Sets the contents of the licence.")
+        .params(&[Param::new("self", Ref("host")), Param::new("value", TEXT_MAP)])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("ha_disarm_fencing", "orlando", LocalRoot, "Takes care that the host is no longer fenced.")
+        .params(&[Param::new("host", Ref("host"))])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("preconfigure_ha", "miami", LocalRoot, "Makes ready for high availability.")
+        .params(&[
+            Param::new("host", Ref("host")),
+            Param::new("statefiles", Set(&Ref("VDI"))),
+            Param::new("metadata_vdi", Ref("VDI")),
+            Param::new("generation", Text),
+        ])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("ha_join_liveset", "orlando", LocalRoot, "Joins the hosts that hear each other.")
+        .params(&[Param::new("host", Ref("host"))])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("ha_disable_failover_decisions", "orlando", LocalRoot, "No longer decides on failovers.")
+        .params(&[Param::new("host", Ref("host"))])
+        .or_async()
+        .pool_only()
+        .hidden(),
     Message::new(
         "ha_wait_for_shutdown_via_statefile",
         "orlando",
         LocalRoot,
-        "Has wait for shutdown via statefile of the host.",
+        "Waits until high availability is off by the state file.",
     )
     .params(&[Param::new("host", Ref("host"))])
     .or_async()
     .pool_only()
     .hidden(),
-    Message::new(
-        "ha_stop_daemon",
-        "orlando",
-        LocalRoot,
-        "Has stop daemon of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "ha_release_resources",
-        "orlando",
-        LocalRoot,
-        "Has release resources of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "ha_xapi_healthcheck",
-        "orlando",
-        PoolAdmin,
-        "Has xapi healthcheck of the host.",
-    )
-    .result(Bool)
-    .hidden(),
-    Message::new(
-        "local_assert_healthy",
-        "miami",
-        LocalRoot,
-        "Locals assert healthy of the host.",
-    )
-    .pool_only()
-    .hidden(),
-    Message::new("request_backup", "rio", LocalRoot, "Requests backup of the host.")
-        .params(&[
-            Param::new("host", Ref("host")),
-            Param::new("generation", Int),
-            Param::new("force", Bool),
-        ])
+    Message::new("ha_stop_daemon", "orlando", LocalRoot, "Stops the daemon of high availability.")
+        .params(&[Param::new("host", Ref("host"))])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("ha_release_resources", "orlando", LocalRoot, "Lets go of the disks of high availability.")
+        .params(&[Param::new("host", Ref("host"))])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("ha_xapi_healthcheck", "orlando", PoolAdmin, "Says whether the service answers.")
+        .result(Bool)
+        .hidden(),
+    Message::new("local_assert_healthy", "miami", LocalRoot, "Fails unless this host is in order.")
+        .pool_only()
+        .hidden(),
+    Message::new("request_backup", "rio", LocalRoot, "Copies the database to the host.")
+        .params(&[Param::new("host", Ref("host")), Param::new("generation", Int), Param::new("force", Bool)])
         .pool_only()
         .hidden(),
     Message::new(
         "request_config_file_sync",
         "rio",
         LocalRoot,
-        "Requests config file sync of the host.",
+        "Copies configuration files to the host if they differ.",
     )
     .params(&[Param::new("host", Ref("host")), Param::new("hash", Text)])
     .pool_only()
     .hidden(),
-    Message::new(
-        "propose_new_master",
-        "miami",
-        LocalRoot,
-        "Proposes new master of the host.",
-    )
-    .params(&[Param::new("address", Text), Param::new("manual", Bool)])
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "commit_new_master",
-        "miami",
-        LocalRoot,
-        "Commits new master of the host.",
-    )
-    .params(&[Param::new("address", Text)])
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "abort_new_master",
-        "miami",
-        LocalRoot,
-        "Aborts new master of the host.",
-    )
-    .params(&[Param::new("address", Text)])
-    .pool_only()
-    .hidden(),
+    Message::new("propose_new_master", "miami", LocalRoot, "Proposes another master, first of two phases.")
+        .params(&[Param::new("address", Text), Param::new("manual", Bool)])
+        .pool_only()
+        .hidden(),
+    Message::new("commit_new_master", "miami", LocalRoot, "Makes the proposed master the master.")
+        .params(&[Param::new("address", Text)])
+        .pool_only()
+        .hidden(),
+    Message::new("abort_new_master", "miami", LocalRoot, "Gives the proposed master up.")
+        .params(&[Param::new("address", Text)])
+        .pool_only()
+        .hidden(),
     Message::new(
         "get_uncooperative_domains",
         "midnight-ride",
         LocalRoot,
-        "Answers uncooperative domains of the host.",
+        "Listed domains that do not give memory back.",
     )
     .params(&[Param::new("self", Ref("host"))])
     .result(TEXTS)
@@ -230,44 +166,26 @@ pub(super) const MESSAGES: &[Message] = &[
     .pool_only()
     .hidden()
     .deprecated("tampa"),
-    Message::new(
-        "signal_networking_change",
-        "miami",
-        LocalRoot,
-        "Signals networking change of the host.",
-    )
-    .pool_only()
-    .hidden(),
-    Message::new("notify", "miami", LocalRoot, "Notifies the host.")
+    Message::new("signal_networking_change", "miami", LocalRoot, "Says that addresses changed.")
+        .pool_only()
+        .hidden(),
+    Message::new("notify", "miami", LocalRoot, "Tells the host of something.")
         .params(&[Param::new("ty", Text), Param::new("params", Text)])
         .or_async()
         .pool_only()
         .hidden(),
-    Message::new(
-        "get_diagnostic_timing_stats",
-        "miami",
-        ReadOnly,
-        "Answers diagnostic timing stats of the host.",
-    )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::optional("counts", Bool, Default::Bool(false)),
-    ])
-    .result(TEXT_MAP)
-    .hidden(),
-    Message::new(
-        "is_in_emergency_mode",
-        "miami",
-        ReadOnly,
-        "Says whether the host is in emergency mode.",
-    )
-    .result(Bool)
-    .hidden(),
+    Message::new("get_diagnostic_timing_stats", "miami", ReadOnly, "Answers how long calls took.")
+        .params(&[Param::new("host", Ref("host")), Param::optional("counts", Bool, Default::Bool(false))])
+        .result(TEXT_MAP)
+        .hidden(),
+    Message::new("is_in_emergency_mode", "miami", ReadOnly, "Says whether the host is without master.")
+        .result(Bool)
+        .hidden(),
     Message::new(
         "tickle_heartbeat",
         "orlando",
         LocalRoot,
-        "Tickles heartbeat of the host.",
+        "Tells the master that the host lives, and what it has to say.",
     )
     .params(&[Param::new("host", Ref("host")), Param::new("stuff", TEXT_MAP)])
     .result(TEXT_MAP)
@@ -277,7 +195,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "enable_binary_storage",
         "orlando",
         LocalRoot,
-        "Enables binary storage of the host.",
+        "Allows blobs and metrics to be kept on disk.",
     )
     .params(&[Param::new("host", Ref("host"))])
     .or_async()
@@ -287,7 +205,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "disable_binary_storage",
         "orlando",
         LocalRoot,
-        "Disables binary storage of the host.",
+        "No longer allows blobs and metrics on disk.",
     )
     .params(&[Param::new("host", Ref("host"))])
     .or_async()
@@ -297,13 +215,9 @@ pub(super) const MESSAGES: &[Message] = &[
         "install_ca_certificate",
         "1.290.0",
         LocalRoot,
-        "Installs CA certificate of the host.",
+        "Installs a certificate authority that the host trusts.",
     )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("name", Text),
-        Param::new("cert", Text),
-    ])
+    .params(&[Param::new("host", Ref("host")), Param::new("name", Text), Param::new("cert", Text)])
     .or_async()
     .pool_only()
     .hidden(),
@@ -311,7 +225,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "uninstall_ca_certificate",
         "1.290.0",
         LocalRoot,
-        "Uninstalls CA certificate of the host.",
+        "Removes a certificate authority that the host trusts.",
     )
     .params(&[
         Param::new("host", Ref("host")),
@@ -321,16 +235,11 @@ pub(super) const MESSAGES: &[Message] = &[
     .or_async()
     .pool_only()
     .hidden(),
-    Message::new(
-        "certificate_list",
-        "george",
-        LocalRoot,
-        "Certificates list of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .result(TEXTS)
-    .or_async()
-    .pool_only()
-    .hidden()
-    .deprecated("1.290.0"),
+    Message::new("certificate_list", "george", LocalRoot, "Lists the certificates the host trusts.")
+        .params(&[Param::new("host", Ref("host"))])
+        .result(TEXTS)
+        .or_async()
+        .pool_only()
+        .hidden()
+        .deprecated("1.290.0"),
 ];

@@ -5,161 +5,95 @@ use crate::vocabulary::*;
 
 /// In alphabetical order.
 pub(super) const MESSAGES: &[Message] = &[
-    Message::new("crl_install", "george", LocalRoot, "Crls install of the host.")
-        .params(&[
-            Param::new("host", Ref("host")),
-            Param::new("name", Text),
-            Param::new("crl", Text),
-        ])
+    Message::new("crl_install", "george", LocalRoot, "Installs a certificate revocation list.")
+        .params(&[Param::new("host", Ref("host")), Param::new("name", Text), Param::new("crl", Text)])
         .or_async()
         .pool_only()
         .hidden(),
-    Message::new(
-        "crl_uninstall",
-        "george",
-        LocalRoot,
-        "Crls uninstall of the host.",
-    )
-    .params(&[Param::new("host", Ref("host")), Param::new("name", Text)])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new("crl_list", "george", LocalRoot, "Crls list of the host.")
+    Message::new("crl_uninstall", "george", LocalRoot, "Removes a certificate revocation list.")
+        .params(&[Param::new("host", Ref("host")), Param::new("name", Text)])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("crl_list", "george", LocalRoot, "Lists the certificate revocation lists.")
         .params(&[Param::new("host", Ref("host"))])
         .result(TEXTS)
         .or_async()
         .pool_only()
         .hidden(),
-    Message::new(
-        "certificate_sync",
-        "george",
-        LocalRoot,
-        "Certificates sync of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .or_async()
-    .pool_only()
-    .hidden(),
+    Message::new("certificate_sync", "george", LocalRoot, "Takes changed certificates up.")
+        .params(&[Param::new("host", Ref("host"))])
+        .or_async()
+        .pool_only()
+        .hidden(),
     Message::new(
         "update_pool_secret",
         "midnight-ride",
         LocalRoot,
-        "Updates pool secret of the host.",
+        "Gives the host another secret of the pool.",
     )
     .params(&[Param::new("host", Ref("host")), Param::new("pool_secret", Text)])
     .or_async()
     .pool_only()
     .hidden(),
-    Message::new(
-        "update_master",
-        "midnight-ride",
-        LocalRoot,
-        "Updates master of the host.",
-    )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("master_address", Text),
-    ])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "attach_static_vdis",
-        "midnight-ride",
-        LocalRoot,
-        "Attaches static vdis of the host.",
-    )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("vdi_reason_map", Map(&Ref("VDI"), &Text)),
-    ])
-    .or_async()
-    .pool_only()
-    .hidden(),
+    Message::new("update_master", "midnight-ride", LocalRoot, "Tells the host of another master.")
+        .params(&[Param::new("host", Ref("host")), Param::new("master_address", Text)])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("attach_static_vdis", "midnight-ride", LocalRoot, "Attaches disks that are needed at boot.")
+        .params(&[Param::new("host", Ref("host")), Param::new("vdi_reason_map", Map(&Ref("VDI"), &Text))])
+        .or_async()
+        .pool_only()
+        .hidden(),
     Message::new(
         "detach_static_vdis",
         "midnight-ride",
         LocalRoot,
-        "Detaches static vdis of the host.",
+        "Detaches disks that were needed at boot.",
     )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("vdis", Set(&Ref("VDI"))),
-    ])
+    .params(&[Param::new("host", Ref("host")), Param::new("vdis", Set(&Ref("VDI")))])
     .or_async()
     .pool_only()
     .hidden(),
-    Message::new(
-        "set_localdb_key",
-        "midnight-ride",
-        LocalRoot,
-        "Sets localdb key of the host.",
-    )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("key", Text),
-        Param::new("value", Text),
-    ])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "reset_networking",
-        "boston",
-        PoolOperator,
-        "Resets networking of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .or_async()
-    .hidden(),
-    Message::new(
-        "get_sm_diagnostics",
-        "boston",
-        PoolOperator,
-        "Answers sm diagnostics of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .result(Text)
-    .hidden(),
+    Message::new("set_localdb_key", "midnight-ride", LocalRoot, "Sets a key that the host keeps for itself.")
+        .params(&[Param::new("host", Ref("host")), Param::new("key", Text), Param::new("value", Text)])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("reset_networking", "boston", PoolOperator, "Forgets the host's bonds, VLANs and tunnels.")
+        .params(&[Param::new("host", Ref("host"))])
+        .or_async()
+        .hidden(),
+    Message::new("get_sm_diagnostics", "boston", PoolOperator, "Answers the state of storage, for support.")
+        .params(&[Param::new("host", Ref("host"))])
+        .result(Text)
+        .hidden(),
     Message::new(
         "get_thread_diagnostics",
         "boston",
         PoolOperator,
-        "Answers thread diagnostics of the host.",
+        "Answers the state of threads, for support.",
     )
     .params(&[Param::new("host", Ref("host"))])
     .result(Text)
     .hidden(),
-    Message::new(
-        "sm_dp_destroy",
-        "boston",
-        PoolOperator,
-        "Sms dp destroy of the host.",
-    )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("dp", Text),
-        Param::new("allow_leak", Bool),
-    ])
-    .hidden(),
-    Message::new("sync_vlans", "boston", PoolOperator, "Syncs vlans of the host.")
+    Message::new("sm_dp_destroy", "boston", PoolOperator, "Lets go of a disk held by a data path.")
+        .params(&[Param::new("host", Ref("host")), Param::new("dp", Text), Param::new("allow_leak", Bool)])
+        .hidden(),
+    Message::new("sync_vlans", "boston", PoolOperator, "Makes the VLANs that the master has.")
+        .params(&[Param::new("host", Ref("host"))])
+        .pool_only()
+        .hidden(),
+    Message::new("sync_tunnels", "boston", PoolOperator, "Makes the tunnels that the master has.")
         .params(&[Param::new("host", Ref("host"))])
         .pool_only()
         .hidden(),
     Message::new(
-        "sync_tunnels",
-        "boston",
-        PoolOperator,
-        "Syncs tunnels of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .pool_only()
-    .hidden(),
-    Message::new(
         "sync_pif_currently_attached",
         "boston",
         PoolOperator,
-        "Syncs PIF currently attached of the host.",
+        "Brings records of PIFs in line with the bridges that are up.",
     )
     .params(&[Param::new("host", Ref("host")), Param::new("bridges", TEXTS)])
     .pool_only()
@@ -168,53 +102,35 @@ pub(super) const MESSAGES: &[Message] = &[
         "apply_guest_agent_config",
         "dundee",
         PoolAdmin,
-        "Applies guest agent config of the host.",
+        "Hands settings to the guests that run here.",
     )
     .params(&[Param::new("host", Ref("host"))])
     .or_async()
     .hidden(),
-    Message::new(
-        "mxgpu_vf_setup",
-        "falcon",
-        VmOperator,
-        "Mxgpus vf setup of the host.",
-    )
-    .params(&[Param::new("host", Ref("host"))])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "nvidia_vf_setup",
-        "quebec",
-        VmOperator,
-        "Nvidias vf setup of the host.",
-    )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("pf", Ref("PCI")),
-        Param::new("enable", Bool),
-    ])
-    .or_async()
-    .pool_only()
-    .hidden(),
+    Message::new("mxgpu_vf_setup", "falcon", VmOperator, "Sets AMD's virtual graphics functions up.")
+        .params(&[Param::new("host", Ref("host"))])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("nvidia_vf_setup", "quebec", VmOperator, "Sets NVIDIA's virtual graphics functions up.")
+        .params(&[Param::new("host", Ref("host")), Param::new("pf", Ref("PCI")), Param::new("enable", Bool)])
+        .or_async()
+        .pool_only()
+        .hidden(),
     Message::new(
         "allocate_resources_for_vm",
         "inverness",
         VmOperator,
-        "Allocates resources for VM of the host.",
+        "Sets memory and devices aside for a VM that comes.",
     )
-    .params(&[
-        Param::new("self", Ref("host")),
-        Param::new("vm", Ref("VM")),
-        Param::new("live", Bool),
-    ])
+    .params(&[Param::new("self", Ref("host")), Param::new("vm", Ref("VM")), Param::new("live", Bool)])
     .or_async()
     .hidden(),
     Message::new(
         "write_uefi_certificates_to_disk",
         "22.16.0",
         LocalRoot,
-        "Writes uefi certificates to disk of the host.",
+        "Writes Secure Boot certificates where VMs find them.",
     )
     .params(&[Param::new("host", Ref("host"))])
     .or_async()
@@ -224,57 +140,40 @@ pub(super) const MESSAGES: &[Message] = &[
         "notify_accept_new_pool_secret",
         "stockholm_psr",
         LocalRoot,
-        "Notifies accept new pool secret of the host.",
+        "Has the host accept another secret of the pool too.",
     )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("old_ps", Text),
-        Param::new("new_ps", Text),
-    ])
+    .params(&[Param::new("host", Ref("host")), Param::new("old_ps", Text), Param::new("new_ps", Text)])
     .or_async()
     .hidden(),
     Message::new(
         "notify_send_new_pool_secret",
         "stockholm_psr",
         LocalRoot,
-        "Notifies send new pool secret of the host.",
+        "Has the host use another secret of the pool.",
     )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("old_ps", Text),
-        Param::new("new_ps", Text),
-    ])
+    .params(&[Param::new("host", Ref("host")), Param::new("old_ps", Text), Param::new("new_ps", Text)])
     .or_async()
     .hidden(),
     Message::new(
         "cleanup_pool_secret",
         "stockholm_psr",
         LocalRoot,
-        "Cleanups pool secret of the host.",
+        "Has the host forget the former secret of the pool.",
     )
-    .params(&[
-        Param::new("host", Ref("host")),
-        Param::new("old_ps", Text),
-        Param::new("new_ps", Text),
-    ])
+    .params(&[Param::new("host", Ref("host")), Param::new("old_ps", Text), Param::new("new_ps", Text)])
     .or_async()
     .hidden(),
-    Message::new(
-        "cert_distrib_atom",
-        "1.295.0",
-        LocalRoot,
-        "Certs distrib atom of the host.",
-    )
-    .params(&[Param::new("host", Ref("host")), Param::new("command", Text)])
-    .result(Text)
-    .or_async()
-    .pool_only()
-    .hidden(),
+    Message::new("cert_distrib_atom", "1.295.0", LocalRoot, "Does one step of handing certificates out.")
+        .params(&[Param::new("host", Ref("host")), Param::new("command", Text)])
+        .result(Text)
+        .or_async()
+        .pool_only()
+        .hidden(),
     Message::new(
         "copy_primary_host_certs",
         "1.307.0",
         PoolAdmin,
-        "Copies primary host certs of the host.",
+        "Copies the certificates that the master trusts.",
     )
     .params(&[Param::new("host", Ref("host"))])
     .or_async()
@@ -284,7 +183,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "update_firewalld_service_status",
         "unlisted",
         PoolOperator,
-        "Updates firewalld service status of the host.",
+        "Opens or closes ports as services are on or off.",
     )
     .pool_only()
     .hidden(),

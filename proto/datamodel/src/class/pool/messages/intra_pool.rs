@@ -6,7 +6,7 @@ use crate::vocabulary::*;
 
 /// In alphabetical order.
 pub(super) const MESSAGES: &[Message] = &[
-    Message::new("initial_auth", "rio", PoolOperator, "Initials auth of the pool.")
+    Message::new("initial_auth", "rio", PoolOperator, "Answers the pool's secret to a host that joins.")
         .result(Text)
         .or_async()
         .hidden(),
@@ -14,7 +14,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "exchange_certificates_on_join",
         "1.298.0",
         PoolOperator,
-        "Exchanges certificates on join of the pool.",
+        "Swaps host certificates with a host that joins.",
     )
     .params(&[Param::new("uuid", Text), Param::new("certificate", Text)])
     .result(TEXT_MAP)
@@ -24,21 +24,18 @@ pub(super) const MESSAGES: &[Message] = &[
         "exchange_ca_certificates_on_join",
         "1.320.0",
         PoolOperator,
-        "Exchanges CA certificates on join of the pool.",
+        "Swaps certificate authorities with a host that joins.",
     )
-    .params(&[
-        Param::new("import", TEXT_MAP),
-        Param::new("export", Set(&Ref("Certificate"))),
-    ])
+    .params(&[Param::new("import", TEXT_MAP), Param::new("export", Set(&Ref("Certificate")))])
     .result(TEXT_MAP)
     .or_async()
     .hidden(),
-    Message::new("hello", "rio", PoolOperator, "Helloes the pool.")
+    Message::new("hello", "rio", PoolOperator, "Says that a host is up, and whether the master knows it.")
         .params(&[Param::new("host_uuid", Text), Param::new("host_address", Text)])
         .result(Enum(&HELLO_RETURN))
         .or_async()
         .hidden(),
-    Message::new("is_slave", "rio", PoolAdmin, "Says whether the pool is slave.")
+    Message::new("is_slave", "rio", PoolAdmin, "Says whether the host is not the master.")
         .params(&[Param::new("host", Ref("host"))])
         .result(Bool)
         .hidden(),
@@ -46,7 +43,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "ha_schedule_plan_recomputation",
         "orlando",
         LocalRoot,
-        "Has schedule plan recomputation of the pool.",
+        "Has the failover plan computed anew soon.",
     )
     .or_async()
     .pool_only()
@@ -55,7 +52,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "enable_binary_storage",
         "orlando",
         PoolOperator,
-        "Enables binary storage of the pool.",
+        "Allows blobs and metrics to be kept on disk.",
     )
     .or_async()
     .hidden(),
@@ -63,25 +60,20 @@ pub(super) const MESSAGES: &[Message] = &[
         "disable_binary_storage",
         "orlando",
         PoolOperator,
-        "Disables binary storage of the pool.",
+        "No longer allows blobs and metrics on disk.",
     )
     .or_async()
     .hidden(),
-    Message::new(
-        "audit_log_append",
-        "midnight-ride",
-        PoolAdmin,
-        "Audits log append of the pool.",
-    )
-    .params(&[Param::new("line", Text)])
-    .or_async()
-    .pool_only()
-    .hidden(),
+    Message::new("audit_log_append", "midnight-ride", PoolAdmin, "Appends a line to the audit log.")
+        .params(&[Param::new("line", Text)])
+        .or_async()
+        .pool_only()
+        .hidden(),
     Message::new(
         "exchange_trusted_certificates_on_join",
         "unlisted",
         PoolOperator,
-        "Exchanges trusted certificates on join of the pool.",
+        "Swaps trusted certificates with a host that joins.",
     )
     .params(&[
         Param::new("self", Ref("pool")),
@@ -97,13 +89,9 @@ pub(super) const MESSAGES: &[Message] = &[
         "exchange_crls_on_join",
         "unlisted",
         PoolOperator,
-        "Exchanges crls on join of the pool.",
+        "Swaps certificate revocation lists with a host that joins.",
     )
-    .params(&[
-        Param::new("self", Ref("pool")),
-        Param::new("import", TEXT_MAP),
-        Param::new("export", TEXTS),
-    ])
+    .params(&[Param::new("self", Ref("pool")), Param::new("import", TEXT_MAP), Param::new("export", TEXTS)])
     .result(TEXT_MAP)
     .client_cert()
     .or_async()

@@ -1,43 +1,15 @@
-//! Messages of the class `pool`: not yet promised, or of the past.
+//! Messages of the class `pool`: not yet promised.
 
 use super::super::enums::*;
-use crate::model::TEXTS;
 use crate::vocabulary::*;
 
 /// In alphabetical order.
 pub(super) const MESSAGES: &[Message] = &[
     Message::new(
-        "certificate_install",
-        "george",
-        PoolOperator,
-        "Certificates install of the pool.",
-    )
-    .params(&[Param::new("name", Text), Param::new("cert", Text)])
-    .or_async()
-    .deprecated("1.290.0"),
-    Message::new(
-        "certificate_list",
-        "george",
-        PoolOperator,
-        "Certificates list of the pool.",
-    )
-    .result(TEXTS)
-    .or_async()
-    .deprecated("1.290.0"),
-    Message::new(
-        "certificate_uninstall",
-        "george",
-        PoolOperator,
-        "Certificates uninstall of the pool.",
-    )
-    .params(&[Param::new("name", Text)])
-    .or_async()
-    .deprecated("1.290.0"),
-    Message::new(
         "configure_update_sync",
         "23.18.0",
         PoolOperator,
-        "Configures update sync of the pool.",
+        "Sets how often and on which day updates are fetched.",
     )
     .params(&[
         Param::new("self", Ref("pool")),
@@ -46,57 +18,28 @@ pub(super) const MESSAGES: &[Message] = &[
     ])
     .or_async()
     .prototyped(),
-    Message::new("disable_ssh", "25.13.0", PoolAdmin, "Disables ssh of the pool.")
+    Message::new("disable_ssh", "25.13.0", PoolAdmin, "Turns SSH off on every host.")
         .params(&[Param::new("self", Ref("pool"))])
         .or_async()
         .prototyped(),
-    Message::new(
-        "disable_ssl_legacy",
-        "dundee",
-        PoolOperator,
-        "Disables SSL legacy of the pool.",
-    )
-    .params(&[Param::new("self", Ref("pool"))])
-    .or_async()
-    .deprecated("stockholm"),
-    Message::new("enable_ssh", "25.13.0", PoolAdmin, "Enables ssh of the pool.")
+    Message::new("enable_ssh", "25.13.0", PoolAdmin, "Turns SSH on on every host.")
         .params(&[Param::new("self", Ref("pool"))])
         .or_async()
         .prototyped(),
-    Message::new(
-        "enable_ssl_legacy",
-        "dundee",
-        PoolOperator,
-        "Enables SSL legacy of the pool.",
-    )
-    .params(&[Param::new("self", Ref("pool"))])
-    .or_async()
-    .deprecated("dundee")
-    .removed("stockholm"),
     Message::new(
         "get_guest_secureboot_readiness",
         "24.17.0",
         PoolOperator,
-        "Answers guest secureboot readiness of the pool.",
+        "Says whether VMs can use Secure Boot in this pool.",
     )
     .params(&[Param::new("self", Ref("pool"))])
     .result(Enum(&POOL_GUEST_SECUREBOOT_READINESS))
     .prototyped(),
     Message::new(
-        "install_ca_certificate",
-        "1.290.0",
-        PoolOperator,
-        "Installs CA certificate of the pool.",
-    )
-    .params(&[Param::new("name", Text), Param::new("cert", Text)])
-    .client_cert()
-    .or_async()
-    .deprecated("26.13.0"),
-    Message::new(
         "install_trusted_certificate",
         "26.13.0",
         PoolOperator,
-        "Installs trusted certificate of the pool.",
+        "Installs a certificate that every host trusts for a purpose.",
     )
     .params(&[
         Param::new("self", Ref("pool")),
@@ -107,20 +50,15 @@ pub(super) const MESSAGES: &[Message] = &[
     .client_cert()
     .or_async()
     .prototyped(),
-    Message::new(
-        "reset_telemetry_uuid",
-        "23.9.0",
-        PoolAdmin,
-        "Resets telemetry uuid of the pool.",
-    )
-    .params(&[Param::new("self", Ref("pool"))])
-    .or_async()
-    .prototyped(),
+    Message::new("reset_telemetry_uuid", "23.9.0", PoolAdmin, "Gives telemetry a new identifier.")
+        .params(&[Param::new("self", Ref("pool"))])
+        .or_async()
+        .prototyped(),
     Message::new(
         "set_console_idle_timeout",
         "25.21.0",
         PoolAdmin,
-        "Sets console idle timeout of the pool.",
+        "Sets after how many idle seconds consoles of hosts close.",
     )
     .params(&[Param::new("self", Ref("pool")), Param::new("value", Int)])
     .or_async()
@@ -129,7 +67,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "set_custom_uefi_certificates",
         "24.0.0",
         PoolAdmin,
-        "Sets custom uefi certificates of the pool.",
+        "Sets the Secure Boot certificates that replace the default ones.",
     )
     .params(&[Param::new("self", Ref("pool")), Param::new("value", Text)])
     .or_async()
@@ -138,7 +76,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "set_ext_auth_cache_enabled",
         "24.31.0",
         PoolOperator,
-        "Sets ext auth cache enabled of the pool.",
+        "Says whether logins of subjects are remembered.",
     )
     .params(&[Param::new("self", Ref("pool")), Param::new("value", Bool)])
     .or_async()
@@ -147,42 +85,32 @@ pub(super) const MESSAGES: &[Message] = &[
         "set_ext_auth_cache_expiry",
         "24.31.0",
         PoolOperator,
-        "Sets ext auth cache expiry of the pool.",
+        "Sets for how many seconds a login is remembered.",
     )
     .params(&[Param::new("self", Ref("pool")), Param::new("value", Int)])
     .or_async()
     .prototyped(),
-    Message::new(
-        "set_ext_auth_cache_size",
-        "24.31.0",
-        PoolOperator,
-        "Sets ext auth cache size of the pool.",
-    )
-    .params(&[Param::new("self", Ref("pool")), Param::new("value", Int)])
-    .or_async()
-    .prototyped(),
+    Message::new("set_ext_auth_cache_size", "24.31.0", PoolOperator, "Sets how many logins are remembered.")
+        .params(&[Param::new("self", Ref("pool")), Param::new("value", Int)])
+        .or_async()
+        .prototyped(),
     Message::new(
         "set_ext_auth_max_threads",
         "23.27.0",
         PoolOperator,
-        "Sets ext auth max threads of the pool.",
+        "Sets how many logins of subjects may be checked at once.",
     )
     .params(&[Param::new("self", Ref("pool")), Param::new("value", Int)])
     .prototyped(),
-    Message::new(
-        "set_https_only",
-        "22.27.0",
-        PoolOperator,
-        "Sets https only of the pool.",
-    )
-    .params(&[Param::new("self", Ref("pool")), Param::new("value", Bool)])
-    .or_async()
-    .prototyped(),
+    Message::new("set_https_only", "22.27.0", PoolOperator, "Says whether hosts refuse plain HTTP.")
+        .params(&[Param::new("self", Ref("pool")), Param::new("value", Bool)])
+        .or_async()
+        .prototyped(),
     Message::new(
         "set_local_auth_max_threads",
         "23.27.0",
         PoolOperator,
-        "Sets local auth max threads of the pool.",
+        "Sets how many logins of local users may be checked at once.",
     )
     .params(&[Param::new("self", Ref("pool")), Param::new("value", Int)])
     .prototyped(),
@@ -190,61 +118,38 @@ pub(super) const MESSAGES: &[Message] = &[
         "set_ssh_auto_mode",
         "25.27.0",
         PoolAdmin,
-        "Sets ssh auto mode of the pool.",
+        "Says whether SSH is turned on by itself when a host's service is down.",
     )
     .params(&[Param::new("self", Ref("pool")), Param::new("value", Bool)])
     .or_async()
     .prototyped(),
-    Message::new(
-        "set_ssh_enabled_timeout",
-        "25.21.0",
-        PoolAdmin,
-        "Sets ssh enabled timeout of the pool.",
-    )
-    .params(&[Param::new("self", Ref("pool")), Param::new("value", Int)])
-    .or_async()
-    .prototyped(),
+    Message::new("set_ssh_enabled_timeout", "25.21.0", PoolAdmin, "Sets for how many seconds SSH stays on.")
+        .params(&[Param::new("self", Ref("pool")), Param::new("value", Int)])
+        .or_async()
+        .prototyped(),
     Message::new(
         "set_telemetry_next_collection",
         "23.9.0",
         PoolAdmin,
-        "Sets telemetry next collection of the pool.",
+        "Sets the earliest time of the next collection.",
     )
     .params(&[Param::new("self", Ref("pool")), Param::new("value", Time)])
     .or_async()
     .prototyped(),
     Message::new(
-        "set_uefi_certificates",
-        "22.16.0",
-        PoolAdmin,
-        "Sets uefi certificates of the pool.",
-    )
-    .params(&[Param::new("self", Ref("pool")), Param::new("value", Text)])
-    .or_async()
-    .deprecated("24.0.0"),
-    Message::new(
         "set_update_sync_enabled",
         "23.18.0",
         PoolOperator,
-        "Sets update sync enabled of the pool.",
+        "Says whether updates are fetched by themselves.",
     )
     .params(&[Param::new("self", Ref("pool")), Param::new("value", Bool)])
     .or_async()
     .prototyped(),
     Message::new(
-        "set_vswitch_controller",
-        "midnight-ride",
-        PoolOperator,
-        "Sets vswitch controller of the pool.",
-    )
-    .params(&[Param::new("address", Text)])
-    .or_async()
-    .deprecated("falcon"),
-    Message::new(
         "sync_trusted_certificates_from",
         "26.16.0",
         PoolOperator,
-        "Syncs trusted certificates from of the pool.",
+        "Copies trusted certificates from another pool.",
     )
     .params(&[
         Param::new("self", Ref("pool")),
@@ -258,28 +163,12 @@ pub(super) const MESSAGES: &[Message] = &[
     .or_async()
     .prototyped(),
     Message::new(
-        "uninstall_ca_certificate",
-        "1.290.0",
-        PoolOperator,
-        "Uninstalls CA certificate of the pool.",
-    )
-    .params(&[
-        Param::new("name", Text),
-        Param::optional("force", Bool, Default::Bool(false)),
-    ])
-    .client_cert()
-    .or_async()
-    .deprecated("26.13.0"),
-    Message::new(
         "uninstall_trusted_certificate",
         "26.13.0",
         PoolOperator,
-        "Uninstalls trusted certificate of the pool.",
+        "Removes a certificate that hosts trust for a purpose.",
     )
-    .params(&[
-        Param::new("self", Ref("pool")),
-        Param::new("certificate", Ref("Certificate")),
-    ])
+    .params(&[Param::new("self", Ref("pool")), Param::new("certificate", Ref("Certificate"))])
     .client_cert()
     .or_async()
     .prototyped(),

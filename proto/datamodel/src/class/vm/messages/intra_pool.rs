@@ -6,37 +6,27 @@ use crate::vocabulary::*;
 
 /// In alphabetical order.
 pub(super) const MESSAGES: &[Message] = &[
-    Message::new("csvm", "rio", VmAdmin, "Csvms the VM.")
+    Message::new("csvm", "rio", VmAdmin, "Makes a custom template of it; long out of use.")
         .params(&[Param::new("vm", Ref("VM"))])
         .result(Ref("VM"))
         .or_async()
         .hidden()
         .deprecated("miami"),
-    Message::new(
-        "set_is_default_template",
-        "falcon",
-        PoolAdmin,
-        "Sets is default template of the VM.",
-    )
-    .params(&[Param::new("vm", Ref("VM")), Param::new("value", Bool)])
-    .or_async()
-    .hidden(),
-    Message::new(
-        "hard_reboot_internal",
-        "orlando",
-        LocalRoot,
-        "Hards reboot internal of the VM.",
-    )
-    .params(&[Param::new("vm", Ref("VM"))])
-    .or_async()
-    .pool_only()
-    .hidden()
-    .deprecated("midnight-ride"),
+    Message::new("set_is_default_template", "falcon", PoolAdmin, "Says whether it is a default template.")
+        .params(&[Param::new("vm", Ref("VM")), Param::new("value", Bool)])
+        .or_async()
+        .hidden(),
+    Message::new("hard_reboot_internal", "orlando", LocalRoot, "Reboots it at once, for the pool itself.")
+        .params(&[Param::new("vm", Ref("VM"))])
+        .or_async()
+        .pool_only()
+        .hidden()
+        .deprecated("midnight-ride"),
     Message::new(
         "pool_migrate_complete",
         "tampa",
         VmPowerAdmin,
-        "Pools migrate complete of the VM.",
+        "Takes the VM over after it arrived on a host.",
     )
     .params(&[Param::new("vm", Ref("VM")), Param::new("host", Ref("host"))])
     .client_cert()
@@ -46,7 +36,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "assert_can_migrate_sender",
         "inverness",
         VmPowerAdmin,
-        "Fails unless can migrate sender holds.",
+        "Fails unless the sending side can move it.",
     )
     .params(&[
         Param::new("vm", Ref("VM")),
@@ -59,26 +49,16 @@ pub(super) const MESSAGES: &[Message] = &[
     ])
     .or_async()
     .hidden(),
-    Message::new(
-        "atomic_set_resident_on",
-        "rio",
-        LocalRoot,
-        "Atomics set resident on of the VM.",
-    )
-    .params(&[Param::new("vm", Ref("VM")), Param::new("host", Ref("host"))])
-    .or_async()
-    .pool_only()
-    .hidden(),
-    Message::new(
-        "s3_suspend",
-        "midnight-ride",
-        VmOperator,
-        "S3s suspend of the VM.",
-    )
-    .params(&[Param::new("vm", Ref("VM"))])
-    .or_async()
-    .hidden(),
-    Message::new("s3_resume", "midnight-ride", VmOperator, "S3s resume of the VM.")
+    Message::new("atomic_set_resident_on", "rio", LocalRoot, "States where it runs, at once.")
+        .params(&[Param::new("vm", Ref("VM")), Param::new("host", Ref("host"))])
+        .or_async()
+        .pool_only()
+        .hidden(),
+    Message::new("s3_suspend", "midnight-ride", VmOperator, "Puts the guest to sleep in memory.")
+        .params(&[Param::new("vm", Ref("VM"))])
+        .or_async()
+        .hidden(),
+    Message::new("s3_resume", "midnight-ride", VmOperator, "Wakes the guest from sleep in memory.")
         .params(&[Param::new("vm", Ref("VM"))])
         .or_async()
         .hidden(),
@@ -86,7 +66,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "update_snapshot_metadata",
         "george",
         PoolOperator,
-        "Updates snapshot metadata of the VM.",
+        "Links a snapshot to what it was taken of.",
     )
     .params(&[
         Param::new("vm", Ref("VM")),
@@ -101,7 +81,7 @@ pub(super) const MESSAGES: &[Message] = &[
         "set_NVRAM_EFI_variables",
         "naples",
         LocalRoot,
-        "Sets NVRAM EFI variables of the VM.",
+        "Keeps the UEFI variables that the firmware wrote.",
     )
     .params(&[
         Param::new("self", Ref("VM")),

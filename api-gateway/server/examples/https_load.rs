@@ -1,0 +1,246 @@
+//! Load on an HTTPS server: some connections that post without a pause, and a report of rate and latency as JSON.
+//!
+//! The client does as little as it can, since it shares the processors with the server it measures.
+#![allow(clippy::print_stdout, reason = "a command")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Posts the same bodies for some time over connections that stay open.
+#[derive(Parser)]
+struct Options {
+    /// Address of the server.
+    #[arg(long)]
+    target: SocketAddr,
+    /// Files that hold the bodies to post; connection i posts the i-th of them, from the start again after the last.
+    #[arg(long, required = true)]
+    request: Vec<PathBuf>,
+    /// Path to post to.
+    #[arg(long, default_value = "/")]
+    path: String,
+    /// Connections.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Seconds that count.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Seconds before that.
+    #[arg(long, default_value_t = 1.0)]
+    warmup: f64,
+    /// An answer without this text counts as an error.
+    #[arg(long, default_value = "")]
+    expect: String,
+}
+
+/// What one connection saw while it counted.
+#[derive(Default)]
+struct Seen {
+    latencies: Vec<Duration>,
+    errors: u64,
+    bytes: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let mut requests = Vec::new();
+    for file in &options.request {
+        let body = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+        let mut request = format!(
+            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n",
+            options.path,
+            options.target,
+            body.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(&body);
+        requests.push(Arc::new(request));
+    }
+    let connector = TlsConnector::from(Arc::new(trusting_config()?));
+    let expect: Arc<[u8]> = options.expect.as_bytes().into();
+    let begin = Instant::now() + Duration::from_secs_f64(options.warmup);
+    let end = begin + Duration::from_secs_f64(options.seconds);
+    let workers: Vec<_> = requests
+        .iter()
+        .cycle()
+        .take(options.connections)
+        .map(|request| {
+            let (connector, request, expect) = (connector.clone(), Arc::clone(request), Arc::clone(&expect));
+            tokio::spawn(post_until(connector, options.target, request, expect, begin, end))
+        })
+        .collect();
+    let mut all = Seen::default();
+    for worker in workers {
+        let seen = worker.await.context("join")?.context("connection")?;
+        all.latencies.extend(seen.latencies);
+        all.errors += seen.errors;
+        all.bytes += seen.bytes;
+    }
+    all.latencies.sort_unstable();
+    let at = |percent: usize| {
+        let index = (all.latencies.len() * percent / 100).min(all.latencies.len().saturating_sub(1));
+        all.latencies
+            .get(index)
+            .map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+    };
+    let rate = all.latencies.iter().map(|_| 1.0).sum::<f64>() / options.seconds;
+    println!(
+        "{}",
+        serde_json::json!({
+            "connections": options.connections, "seconds": options.seconds, "requests": all.latencies.len(),
+            "errors": all.errors, "bytes": all.bytes, "per_second": rate,
+            "p50_ms": at(50), "p90_ms": at(90), "p99_ms": at(99), "max_ms": at(100),
+        })
+    );
+    Ok(())
+}
+
+async fn post_until(
+    connector: TlsConnector,
+    target: SocketAddr,
+    request: Arc<Vec<u8>>,
+    expect: Arc<[u8]>,
+    begin: Instant,
+    end: Instant,
+) -> anyhow::Result<Seen> {
+    let stream = TcpStream::connect(target).await.context("connect")?;
+    stream.set_nodelay(true)?;
+    let mut stream = connector
+        .connect(ServerName::from(target.ip()), stream)
+        .await
+        .context("handshake")?;
+    let mut seen = Seen::default();
+    let mut answer = Vec::with_capacity(64 << 10);
+    loop {
+        let sent = Instant::now();
+        if sent >= end {
+            return Ok(seen);
+        }
+        stream.write_all(&request).await.context("send")?;
+        let good = tokio::time::timeout(
+            Duration::from_secs(60),
+            read_answer(&mut stream, &mut answer, &expect),
+        )
+        .await
+        .context("no answer in 60 s")?
+        .context("receive")?;
+        if sent < begin {
+            continue;
+        }
+        if good {
+            seen.latencies.push(sent.elapsed());
+        } else {
+            seen.errors += 1;
+        }
+        seen.bytes += answer.len() as u64;
+    }
+}
+
+/// Reads one answer and says whether it is the expected one.
+async fn read_answer(
+    stream: &mut TlsStream<TcpStream>,
+    answer: &mut Vec<u8>,
+    expect: &[u8],
+) -> anyhow::Result<bool> {
+    answer.clear();
+    let mut searched = 0;
+    let head = loop {
+        if stream.read_buf(answer).await? == 0 {
+            bail!("connection closed");
+        }
+        if let Some(at) = find(&answer[searched..], b"\r\n\r\n") {
+            break searched + at + 4;
+        }
+        searched = answer.len().saturating_sub(3);
+    };
+    let length = content_length(&answer[..head]).context("answer without Content-Length")?;
+    while answer.len() < head + length {
+        if stream.read_buf(answer).await? == 0 {
+            bail!("connection closed");
+        }
+    }
+    Ok(answer.starts_with(b"HTTP/1.1 200") && (expect.is_empty() || find(&answer[head..], expect).is_some()))
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
+fn content_length(head: &[u8]) -> Option<usize> {
+    std::str::from_utf8(head).ok()?.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse().ok())?
+    })
+}
+
+fn trusting_config() -> anyhow::Result<rustls::ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(TrustsAll(provider)))
+        .with_no_client_auth())
+}
+
+/// Takes any certificate: what is measured is the speed of a server that the caller has just started.
+#[derive(Debug)]
+struct TrustsAll(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TrustsAll {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,227 @@
+//! A server whose service echoes, and a client that sends raw bytes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gateway_server::{
+    ApiService, CallHeaders, CallReply, Format, GatewayConfig, Origin, ServerHandle, ServerIdentity,
+    TransportLimits, serve,
+};
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+/// No step of a test takes longer.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Answers `<origin> <format> <body>`, except for bodies that ask for something else.
+pub struct Echo {
+    /// Calls with the body `wait` take one permit each before they answer.
+    pub gate: Semaphore,
+    /// One permit for each call with the body `wait` that has arrived.
+    pub waiting: Semaphore,
+}
+
+#[async_trait]
+impl ApiService for Echo {
+    async fn call(&self, origin: Origin, headers: CallHeaders, format: Format, body: Bytes) -> CallReply {
+        match &*body {
+            b"wait" => {
+                self.waiting.add_permits(1);
+                self.gate.acquire().await.expect("never closed").forget();
+            }
+            b"panic" => panic!("as asked"),
+            b"huge" => return CallReply::xml(vec![b'x'; 64 << 20]),
+            _ => {}
+        }
+        let origin = match origin {
+            Origin::Tcp(_) => "tcp",
+            Origin::LocalRoot { .. } => "root",
+        };
+        let task = headers.task_id().unwrap_or("-").to_owned();
+        let mut text = format!("{origin} {format:?} {task} ").into_bytes();
+        text.extend_from_slice(&body);
+        let mut reply = match format {
+            Format::XmlRpc => CallReply::xml(text),
+            Format::Json => CallReply::json(text),
+        };
+        reply.headers.push(("x-extra", "yes".to_owned()));
+        reply
+    }
+}
+
+/// A server of its own for one test.
+pub struct Server {
+    pub handle: ServerHandle,
+    pub echo: Arc<Echo>,
+    pub identity: ServerIdentity,
+    pub shutdown: CancellationToken,
+    pub folder: tempfile::TempDir,
+    pub certificate: CertificateDer<'static>,
+}
+
+/// A certificate for `localhost` and its key in PEM, and the certificate alone.
+pub fn make_certificate() -> (String, String, CertificateDer<'static>) {
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("make certificate");
+    (
+        issued.cert.pem(),
+        issued.signing_key.serialize_pem(),
+        issued.cert.der().clone(),
+    )
+}
+
+impl Server {
+    pub async fn start(limits: TransportLimits) -> Server {
+        let (pem, key, certificate) = make_certificate();
+        let identity = ServerIdentity::from_pem(pem.as_bytes(), key.as_bytes()).expect("a good pair");
+        let echo = Arc::new(Echo {
+            gate: Semaphore::new(0),
+            waiting: Semaphore::new(0),
+        });
+        let shutdown = CancellationToken::new();
+        let folder = tempfile::tempdir().expect("make folder");
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let config = GatewayConfig {
+            https: any,
+            http: Some(any),
+            unix: vec![folder.path().join("one/api"), folder.path().join("two")],
+            identity: identity.clone(),
+            limits,
+        };
+        let handle = serve(config, echo.clone(), shutdown.clone())
+            .await
+            .expect("listen");
+        Server {
+            handle,
+            echo,
+            identity,
+            shutdown,
+            folder,
+            certificate,
+        }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("one/api")
+    }
+
+    pub async fn tcp(&self) -> TcpStream {
+        TcpStream::connect(self.handle.https_addr).await.expect("connect")
+    }
+
+    pub async fn client(&self) -> Client<TlsStream<TcpStream>> {
+        self.try_client(&self.certificate).await.expect("handshake")
+    }
+
+    pub async fn try_client(
+        &self,
+        trusted: &CertificateDer<'static>,
+    ) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(trusted.clone()).expect("a good certificate");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions of the provider")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").expect("a name");
+        let handshake = TlsConnector::from(Arc::new(config)).connect(name, self.tcp().await);
+        within(handshake).await.map(Client)
+    }
+
+    /// A call over a connection of its own works.
+    pub async fn serves_others(&self) {
+        let answer = self.client().await.post("/", "hello").await;
+        assert_eq!(answer.body, "tcp XmlRpc - hello");
+    }
+}
+
+/// Fails the test instead of letting it hang.
+pub async fn within<T>(step: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, step)
+        .await
+        .expect("the step took too long")
+}
+
+/// One answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// Names in lower case, in the order of the wire.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    }
+}
+
+/// One connection.
+pub struct Client<S>(pub S);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub async fn send(&mut self, text: &str) {
+        within(self.0.write_all(text.as_bytes())).await.expect("send");
+        within(self.0.flush()).await.expect("flush");
+    }
+
+    pub async fn post(&mut self, path: &str, body: &str) -> Answer {
+        self.send(&format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+        .await;
+        self.answer().await
+    }
+
+    /// Reads one answer by its `Content-Length`.
+    pub async fn answer(&mut self) -> Answer {
+        let mut text = Vec::new();
+        while !text.ends_with(b"\r\n\r\n") {
+            text.push(within(self.0.read_u8()).await.expect("receive head"));
+        }
+        let head = String::from_utf8(text).expect("text");
+        let mut lines = head.lines();
+        let status = lines
+            .next()
+            .and_then(|l| l.split(' ').nth(1))
+            .and_then(|s| s.parse().ok())
+            .expect("status");
+        let headers: Vec<_> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let length = headers
+            .iter()
+            .find(|(n, _)| n == "content-length")
+            .map_or(0, |(_, v)| v.parse().expect("length"));
+        let mut body = vec![0; length];
+        within(self.0.read_exact(&mut body)).await.expect("receive body");
+        Answer {
+            status,
+            headers,
+            body: String::from_utf8(body).expect("text"),
+        }
+    }
+
+    /// The server has closed the connection, or does so soon.
+    pub async fn is_closed(&mut self) {
+        let mut rest = Vec::new();
+        // Closed in order or torn down: both will do.
+        let _ = within(self.0.read_to_end(&mut rest)).await;
+        assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+    }
+}

@@ -1,0 +1,35 @@
+//! Runs cargo for the other commands, with the prebuilt RocksDB linked in.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{paths, rocksdb, run};
+
+/// Cargo in this clone, told where RocksDB lies.
+pub fn cargo() -> Result<Command> {
+    let mut cargo = plain_cargo()?;
+    cargo.envs(rocksdb::ensure_built()?.env());
+    Ok(cargo)
+}
+
+/// Cargo in this clone, for commands that never reach RocksDB.
+pub fn plain_cargo() -> Result<Command> {
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    cargo.current_dir(paths::repo()?);
+    Ok(cargo)
+}
+
+/// Builds the node and returns its program.
+pub fn node(release: bool) -> Result<PathBuf> {
+    let mut command = cargo()?;
+    command.args(["build", "--quiet", "--package", "node-daemon", "--bin", "tarn"]);
+    if release {
+        command.arg("--release");
+    }
+    run::visibly(&mut command)?;
+    let program = paths::target()?.join(if release { "release" } else { "debug" }).join("tarn");
+    ensure!(program.is_file(), "cargo left no {}", program.display());
+    program.canonicalize().context("find the node program")
+}

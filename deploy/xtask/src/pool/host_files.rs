@@ -1,0 +1,104 @@
+//! The private folders of one host and what lies in them before it is switched on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::node_cli;
+use super::state::{HostBed, Testbed};
+
+/// Folder of the host on the left, what it is bound over inside on the right.
+pub const PRIVATE: &[(&str, &str)] = &[
+    ("run", "/run"),
+    ("var-lib-libvirt", "/var/lib/libvirt"),
+    ("var-log-libvirt", "/var/log/libvirt"),
+    ("var-cache-libvirt", "/var/cache/libvirt"),
+    ("etc-libvirt", "/etc/libvirt"),
+    ("var-lib-tarn", "/var/lib/tarn"),
+    ("etc-tarn", "/etc/tarn"),
+    ("var-xapi", "/var/xapi"),
+    ("var-lib-xcp", "/var/lib/xcp"),
+];
+
+/// Where every host sees the shared folder.
+pub const SHARED: &str = "/srv/shared";
+
+/// Makes the mount points that this machine lacks and returns them.
+pub fn make_mount_points() -> Result<Vec<PathBuf>> {
+    let mut made = Vec::new();
+    for target in PRIVATE.iter().map(|(_, target)| *target).chain([SHARED]) {
+        let target = Path::new(target);
+        if !target.exists() {
+            fs::create_dir_all(target).with_context(|| format!("create {}", target.display()))?;
+            made.push(target.to_path_buf());
+        }
+    }
+    Ok(made)
+}
+
+/// Lays out a host's folders and settings.
+pub fn write(testbed: &Testbed, host: &HostBed, password: &str) -> Result<()> {
+    let dir = testbed.host_dir(&host.name);
+    for (folder, _) in PRIVATE {
+        fs::create_dir_all(dir.join(folder)).with_context(|| format!("create {folder}"))?;
+    }
+    fs::create_dir_all(dir.join("log")).context("create the log folder")?;
+    fs::write(dir.join("etc-libvirt/libvirtd.conf"), libvirtd_conf(host)).context("write libvirtd.conf")?;
+    fs::write(dir.join("etc-libvirt/qemu.conf"), QEMU_CONF).context("write qemu.conf")?;
+    fs::write(dir.join("hosts"), hosts_file(testbed)).context("write hosts")?;
+    fs::write(dir.join("etc-tarn/tarn.toml"), node_cli::settings(testbed, host))
+        .context("write tarn.toml")?;
+    write_secret(&dir.join("etc-tarn/root-password"), password)
+}
+
+/// A reboot empties /run; also the marks of dead sockets and pid files.
+pub fn clear_run(testbed: &Testbed, host: &HostBed) -> Result<()> {
+    let run = testbed.host_dir(&host.name).join("run");
+    if run.exists() {
+        fs::remove_dir_all(&run).context("clear /run")?;
+    }
+    fs::create_dir_all(run.join("lock")).context("create /run")
+}
+
+/// Writes a file that only its owner reads.
+pub fn write_secret(path: &Path, secret: &str) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("create {}", path.display()))?;
+    file.write_all(secret.as_bytes()).context("write the secret")
+}
+
+fn hosts_file(testbed: &Testbed) -> String {
+    let mut text = "127.0.0.1 localhost\n".to_owned();
+    for host in &testbed.hosts {
+        text.push_str(&format!("{} {}\n", host.address, host.name));
+    }
+    text
+}
+
+/// libvirt refuses to migrate between hosts of one name or one `host_uuid`.
+fn libvirtd_conf(host: &HostBed) -> String {
+    format!(
+        "host_uuid = \"{}\"\n\
+         auth_unix_ro = \"none\"\n\
+         auth_unix_rw = \"none\"\n\
+         unix_sock_rw_perms = \"0700\"\n\
+         log_outputs = \"3:file:/var/log/libvirt/libvirtd.log\"\n",
+        host.libvirt_uuid
+    )
+}
+
+const QEMU_CONF: &str = "security_driver = \"none\"\n\
+     user = \"root\"\n\
+     group = \"root\"\n\
+     cgroup_controllers = [ ]\n\
+     namespaces = [ ]\n\
+     remember_owner = 0\n\
+     vnc_auto_unix_socket = 1\n";

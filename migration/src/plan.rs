@@ -1,0 +1,106 @@
+//! What a client's options mean.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proto_types::{ApiError, Bytes, Ref};
+use serde::{Deserialize, Serialize};
+
+/// How a migration is to be done. Written to the log with its saga.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationPlan {
+    /// The network whose addresses are used; `None` is the management network.
+    pub network: Option<Ref>,
+    /// Compress memory.
+    pub compress: bool,
+    /// Slow a guest down that writes faster than the network carries.
+    pub auto_converge: bool,
+    /// Skip the checks that are only cautious (processor features); never those without which it cannot run.
+    pub force: bool,
+    /// Longest pause of the guest to aim at.
+    pub max_downtime: Option<Duration>,
+    /// Upper limit per second.
+    pub bandwidth: Option<Bytes>,
+}
+
+/// What the pool says where the client says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PoolDefaults {
+    /// `pool.migration_compression`.
+    pub compress: bool,
+}
+
+impl MigrationPlan {
+    /// Reads the options of `VM.pool_migrate`. `live` is ignored: it always is. Unknown options are ignored, as clients
+    /// send those of other releases.
+    ///
+    /// # Errors
+    /// `INVALID_VALUE [option, value]`.
+    pub fn from_options(options: &BTreeMap<String, String>, defaults: PoolDefaults) -> Result<MigrationPlan, ApiError> {
+        let mut plan = MigrationPlan {
+            network: None,
+            compress: defaults.compress,
+            auto_converge: true,
+            force: false,
+            max_downtime: None,
+            bandwidth: None,
+        };
+        for (name, text) in options {
+            let wrong = || ApiError::new("INVALID_VALUE", [name.clone(), text.clone()]);
+            match name.as_str() {
+                "network" => plan.network = text.parse::<Ref>().map_err(|_| wrong())?.some(),
+                "compress" => plan.compress = truth(text).ok_or_else(wrong)?,
+                "auto_converge" => plan.auto_converge = truth(text).ok_or_else(wrong)?,
+                "force" => plan.force = truth(text).ok_or_else(wrong)?,
+                "max_downtime_ms" => {
+                    let milliseconds = text.parse().ok().filter(|ms| *ms > 0).ok_or_else(wrong)?;
+                    plan.max_downtime = Some(Duration::from_millis(milliseconds));
+                }
+                "bandwidth_mib" => {
+                    let mebibytes = text.parse().ok().filter(|mib| *mib > 0).ok_or_else(wrong)?;
+                    plan.bandwidth = Some(Bytes::mib(mebibytes));
+                }
+                _ => {}
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// Reads a truth value as other parts of the API spell it.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" => Some(true),
+        "false" | "0" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<MigrationPlan, ApiError> {
+        let options = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        MigrationPlan::from_options(&options, PoolDefaults { compress: true })
+    }
+
+    #[test]
+    fn what_the_client_leaves_out_is_the_pools_choice() {
+        let plan = read(&[("live", "true"), ("of-another-release", "x")]).unwrap();
+        assert!(plan.compress && plan.auto_converge && !plan.force);
+    }
+
+    #[test]
+    fn the_client_overrides_the_pool() {
+        let plan = read(&[("compress", "false"), ("force", "true"), ("max_downtime_ms", "300")]).unwrap();
+        assert!(!plan.compress && plan.force);
+        assert_eq!(plan.max_downtime, Some(Duration::from_millis(300)));
+    }
+
+    #[test]
+    fn a_value_that_does_not_read_is_named() {
+        let error = read(&[("compress", "perhaps")]).unwrap_err();
+        assert_eq!(error.description(), ["INVALID_VALUE", "compress", "perhaps"]);
+    }
+}

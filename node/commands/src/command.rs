@@ -1,0 +1,398 @@
+//! The verbs, one variant each.
+
+use node_hypervisor::StartMode;
+use proto_types::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::{DiskRequest, DomainRequest, NicRequest, VolumeRef};
+use crate::migration::{MigrationDestination, MigrationOptions};
+use crate::network::BridgeRequest;
+use crate::storage::{ProbeRequest, SrSpec, VolumeFill, VolumeRequest};
+
+/// Something the leader asks of a host.
+///
+/// The same operation id again joins the call under way, or gets its answer. "Idempotent" below means more: that the
+/// verb may be sent again under *another* operation id, as after a restart of the host's node, with the same outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HostCommand {
+    /// What the host is and has. Answers [`crate::HostReply::Facts`]. Changes nothing.
+    Facts,
+    /// All domains of the host. Answers [`crate::HostReply::Domains`]. Changes nothing.
+    ListDomains,
+    /// One domain. Answers [`crate::HostReply::Domain`], `None` if it is not here. Changes nothing.
+    DomainState {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// Makes the bridges, opens the volumes and starts the domain. Answers [`crate::HostReply::Domain`].
+    ///
+    /// Idempotent by [`DomainRequest::start_id`]: a domain that this start made is left as it is. Errors:
+    /// `AlreadyExists` (another start made it), `NoMemory`, `BadSpec`, and those of storage and network.
+    StartDomain {
+        /// What to start.
+        request: Box<DomainRequest>,
+        /// Whether its CPUs run at once.
+        mode: StartMode,
+    },
+    /// Stops the CPUs. Idempotent. Errors: `NoSuchDomain`, `WrongState`. Answers `Done`, as all below unless said.
+    PauseDomain {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// Lets the CPUs go on. Idempotent. Errors: `NoSuchDomain`, `WrongState`.
+    UnpauseDomain {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// Writes memory and devices to a volume (made before, large enough) and ends the domain.
+    ///
+    /// Idempotent as long as the image is there and the domain is not. On failure the domain goes on.
+    SuspendDomain {
+        /// The VM.
+        vm: Uuid,
+        /// Where the memory goes.
+        image: VolumeRef,
+    },
+    /// Brings a domain back from its image, which is left in place. Answers [`crate::HostReply::Domain`].
+    ///
+    /// Idempotent by [`DomainRequest::start_id`]. Errors as `StartDomain`, and `BadImage`.
+    ResumeDomain {
+        /// What comes back; disks and networks are as here, the rest as in the image.
+        request: Box<DomainRequest>,
+        /// Where its memory is.
+        image: VolumeRef,
+        /// Whether its CPUs run at once.
+        mode: StartMode,
+    },
+    /// Asks the guest to power off and answers at once; the end comes as an event. Errors: `NoSuchDomain`.
+    ShutdownDomain {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// Asks the guest to reboot and answers at once; that it did comes as an event. Errors: `NoSuchDomain`.
+    RebootDomain {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// Presses the reset button. Errors: `NoSuchDomain`. Twice is two resets.
+    ResetDomain {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// Ends the domain at once and lets go of its volumes. Idempotent: an absent domain is a success.
+    DestroyDomain {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// Adds a disk to a live domain. Idempotent. Errors: `DeviceExists`, `NoSuchDomain`, storage.
+    AttachDisk {
+        /// The VM.
+        vm: Uuid,
+        /// The disk.
+        disk: DiskRequest,
+    },
+    /// Takes a disk from a live domain and waits for the guest's consent. Idempotent.
+    /// Errors: `DetachRefused`, `DetachTimedOut`.
+    DetachDisk {
+        /// The VM.
+        vm: Uuid,
+        /// The disk's number.
+        userdevice: u16,
+    },
+    /// Puts a medium into a CD drive, or takes it out. Idempotent. Errors: `NoSuchDevice`, storage.
+    ChangeMedia {
+        /// The VM.
+        vm: Uuid,
+        /// The drive's number.
+        userdevice: u16,
+        /// The medium; `None` empties the drive.
+        volume: Option<VolumeRef>,
+    },
+    /// Makes the bridge and adds an interface to a live domain. Idempotent. Errors: `DeviceExists`, `NoSuchDomain`.
+    AttachNic {
+        /// The VM.
+        vm: Uuid,
+        /// The interface.
+        nic: NicRequest,
+    },
+    /// Takes an interface from a live domain and waits for the guest's consent. Idempotent.
+    DetachNic {
+        /// The VM.
+        vm: Uuid,
+        /// The interface's number.
+        device: u16,
+    },
+    /// Sets the balloon target. Idempotent. Errors: `OutOfRange`.
+    SetMemoryTarget {
+        /// The VM.
+        vm: Uuid,
+        /// New target.
+        target: Bytes,
+    },
+    /// Sets the number of CPUs in use. Idempotent. Errors: `BadSpec`, `Unsupported`.
+    SetVcpus {
+        /// The VM.
+        vm: Uuid,
+        /// New number, at least one.
+        count: u32,
+    },
+    /// Where the consoles are on this host. Answers [`crate::HostReply::Consoles`]. Changes nothing.
+    ConsolePaths {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// Counters of a live domain. Answers [`crate::HostReply::Statistics`]. Changes nothing.
+    DomainStatistics {
+        /// The VM.
+        vm: Uuid,
+    },
+
+    /// Makes a new repository: prepares the place, which must be empty or already that repository. Idempotent.
+    SrCreate {
+        /// What to make.
+        sr: SrSpec,
+    },
+    /// Makes a repository usable on this host. Idempotent. Answers [`crate::HostReply::Sr`].
+    SrPlug {
+        /// Which one, and how to reach it from here.
+        sr: SrSpec,
+    },
+    /// Lets go of a repository. Idempotent. Errors: `Busy` if a domain of this host has a volume of it open.
+    SrUnplug {
+        /// Which one.
+        sr: Uuid,
+    },
+    /// What is on a plugged repository. Answers [`crate::HostReply::Scan`]. Changes nothing. Errors: `SrNotPlugged`.
+    SrScan {
+        /// Which one.
+        sr: Uuid,
+    },
+    /// Takes everything off a repository and unplugs it. Idempotent. Errors: `Busy` if it holds volumes.
+    SrDestroy {
+        /// Which one, and how to reach it, since it need not be plugged.
+        sr: SrSpec,
+    },
+    /// What repositories could be made or found with these parameters. Answers [`crate::HostReply::Probe`].
+    SrProbe {
+        /// Where to look.
+        probe: ProbeRequest,
+    },
+    /// Makes a volume, empty or filled. Idempotent by its location. Answers [`crate::HostReply::Volume`].
+    VolumeCreate {
+        /// What to make.
+        volume: VolumeRequest,
+        /// What it holds at first.
+        fill: VolumeFill,
+    },
+    /// Makes a volume that begins as another one of the same repository, sharing its blocks where the repository can.
+    /// Both may be written afterwards. Idempotent by the new location. Answers [`crate::HostReply::Volume`].
+    VolumeClone {
+        /// The repository.
+        sr: Uuid,
+        /// The one to begin with; no domain may have it open for writing.
+        source: Uuid,
+        /// The new one.
+        location: Uuid,
+    },
+    /// Makes a full copy, also from another repository. Idempotent by the new location. Answers `Volume`.
+    VolumeCopy {
+        /// What is copied.
+        source: VolumeRef,
+        /// The copy.
+        target: VolumeRef,
+    },
+    /// Freezes the content of a volume as a new one that nobody writes. Idempotent by the new location. Answers `Volume`.
+    VolumeSnapshot {
+        /// The repository.
+        sr: Uuid,
+        /// The one to freeze; it stays as it is for its users.
+        source: Uuid,
+        /// The frozen one.
+        location: Uuid,
+    },
+    /// Makes a volume larger. Idempotent. Errors: storage's, if it would become smaller. Answers `Volume`.
+    VolumeResize {
+        /// Which one.
+        volume: VolumeRef,
+        /// The new size the guest sees.
+        virtual_size: Bytes,
+    },
+    /// Takes a volume away. Idempotent: an absent one is a success. Errors: `Busy` if a domain of this host has it open.
+    VolumeDestroy {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Measures a volume. Answers [`crate::HostReply::Volume`]. Changes nothing.
+    VolumeStat {
+        /// Which one.
+        volume: VolumeRef,
+    },
+
+    /// Makes a bridge as described, or changes one to be so. Idempotent.
+    EnsureBridge {
+        /// The bridge.
+        bridge: BridgeRequest,
+    },
+    /// Takes a bridge away. Idempotent: an absent one is a success. Errors: `Busy` if taps are on it.
+    RemoveBridge {
+        /// Its name.
+        bridge: String,
+    },
+    /// The host's network cards. Answers [`crate::HostReply::Nics`]. Changes nothing.
+    ListNics,
+
+    /// On the destination: makes bridges, opens volumes, checks that the domain may come, and keeps a place for it.
+    ///
+    /// Idempotent by VM. Answers [`crate::HostReply::Incoming`]. Errors: `AlreadyExists` if the domain is here,
+    /// `NoMemory`, storage and network.
+    PrepareIncoming {
+        /// The VM as it would be started here.
+        request: Box<DomainRequest>,
+    },
+    /// On the destination: lets go of what `PrepareIncoming` took. Idempotent. A domain that has arrived and *runs* is
+    /// not touched (`WrongState`); one that still waits for its memory is destroyed.
+    CancelIncoming {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// On the source: begins to move a domain away and answers at once; ask with `MigrationProgress`.
+    ///
+    /// Idempotent by VM while the migration is under way. Errors: `NoSuchDomain`, `WrongState`, `Busy`.
+    MigrateOut {
+        /// The VM.
+        vm: Uuid,
+        /// Where it goes.
+        destination: MigrationDestination,
+        /// How it goes.
+        options: MigrationOptions,
+    },
+    /// On the source: how far it is, or how it ended. Answers [`crate::HostReply::Migration`]. Changes nothing.
+    /// The outcome is kept until the next migration of the VM or the node's restart (then `NoSuchMigration`: look
+    /// where the domain is).
+    MigrationProgress {
+        /// The VM.
+        vm: Uuid,
+    },
+    /// On the source: calls it off and waits until it has ended one way or the other. Idempotent.
+    /// Answers [`crate::HostReply::Migration`] with the outcome: it may have been too late.
+    MigrateAbort {
+        /// The VM.
+        vm: Uuid,
+    },
+}
+
+impl HostCommand {
+    /// The verb alone, for logs and traces.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            HostCommand::Facts => "facts",
+            HostCommand::ListDomains => "list_domains",
+            HostCommand::DomainState { .. } => "domain_state",
+            HostCommand::StartDomain { .. } => "start_domain",
+            HostCommand::PauseDomain { .. } => "pause_domain",
+            HostCommand::UnpauseDomain { .. } => "unpause_domain",
+            HostCommand::SuspendDomain { .. } => "suspend_domain",
+            HostCommand::ResumeDomain { .. } => "resume_domain",
+            HostCommand::ShutdownDomain { .. } => "shutdown_domain",
+            HostCommand::RebootDomain { .. } => "reboot_domain",
+            HostCommand::ResetDomain { .. } => "reset_domain",
+            HostCommand::DestroyDomain { .. } => "destroy_domain",
+            HostCommand::AttachDisk { .. } => "attach_disk",
+            HostCommand::DetachDisk { .. } => "detach_disk",
+            HostCommand::ChangeMedia { .. } => "change_media",
+            HostCommand::AttachNic { .. } => "attach_nic",
+            HostCommand::DetachNic { .. } => "detach_nic",
+            HostCommand::SetMemoryTarget { .. } => "set_memory_target",
+            HostCommand::SetVcpus { .. } => "set_vcpus",
+            HostCommand::ConsolePaths { .. } => "console_paths",
+            HostCommand::DomainStatistics { .. } => "domain_statistics",
+            HostCommand::SrCreate { .. } => "sr_create",
+            HostCommand::SrPlug { .. } => "sr_plug",
+            HostCommand::SrUnplug { .. } => "sr_unplug",
+            HostCommand::SrScan { .. } => "sr_scan",
+            HostCommand::SrDestroy { .. } => "sr_destroy",
+            HostCommand::SrProbe { .. } => "sr_probe",
+            HostCommand::VolumeCreate { .. } => "volume_create",
+            HostCommand::VolumeClone { .. } => "volume_clone",
+            HostCommand::VolumeCopy { .. } => "volume_copy",
+            HostCommand::VolumeSnapshot { .. } => "volume_snapshot",
+            HostCommand::VolumeResize { .. } => "volume_resize",
+            HostCommand::VolumeDestroy { .. } => "volume_destroy",
+            HostCommand::VolumeStat { .. } => "volume_stat",
+            HostCommand::EnsureBridge { .. } => "ensure_bridge",
+            HostCommand::RemoveBridge { .. } => "remove_bridge",
+            HostCommand::ListNics => "list_nics",
+            HostCommand::PrepareIncoming { .. } => "prepare_incoming",
+            HostCommand::CancelIncoming { .. } => "cancel_incoming",
+            HostCommand::MigrateOut { .. } => "migrate_out",
+            HostCommand::MigrationProgress { .. } => "migration_progress",
+            HostCommand::MigrateAbort { .. } => "migrate_abort",
+        }
+    }
+
+    /// Whether it only looks: such a call is never kept as an operation, each is answered afresh.
+    pub fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            HostCommand::Facts
+                | HostCommand::ListDomains
+                | HostCommand::DomainState { .. }
+                | HostCommand::ConsolePaths { .. }
+                | HostCommand::DomainStatistics { .. }
+                | HostCommand::SrScan { .. }
+                | HostCommand::SrProbe { .. }
+                | HostCommand::VolumeStat { .. }
+                | HostCommand::ListNics
+                | HostCommand::MigrationProgress { .. }
+        )
+    }
+
+    /// The VM it is about, if it is about one. Commands on one VM are carried out one after another.
+    pub fn vm(&self) -> Option<Uuid> {
+        match self {
+            HostCommand::StartDomain { request, .. }
+            | HostCommand::ResumeDomain { request, .. }
+            | HostCommand::PrepareIncoming { request } => Some(request.vm),
+            HostCommand::DomainState { vm }
+            | HostCommand::PauseDomain { vm }
+            | HostCommand::UnpauseDomain { vm }
+            | HostCommand::SuspendDomain { vm, .. }
+            | HostCommand::ShutdownDomain { vm }
+            | HostCommand::RebootDomain { vm }
+            | HostCommand::ResetDomain { vm }
+            | HostCommand::DestroyDomain { vm }
+            | HostCommand::AttachDisk { vm, .. }
+            | HostCommand::DetachDisk { vm, .. }
+            | HostCommand::ChangeMedia { vm, .. }
+            | HostCommand::AttachNic { vm, .. }
+            | HostCommand::DetachNic { vm, .. }
+            | HostCommand::SetMemoryTarget { vm, .. }
+            | HostCommand::SetVcpus { vm, .. }
+            | HostCommand::ConsolePaths { vm }
+            | HostCommand::DomainStatistics { vm }
+            | HostCommand::CancelIncoming { vm }
+            | HostCommand::MigrateOut { vm, .. }
+            | HostCommand::MigrationProgress { vm }
+            | HostCommand::MigrateAbort { vm } => Some(*vm),
+            HostCommand::Facts
+            | HostCommand::ListDomains
+            | HostCommand::SrCreate { .. }
+            | HostCommand::SrPlug { .. }
+            | HostCommand::SrUnplug { .. }
+            | HostCommand::SrScan { .. }
+            | HostCommand::SrDestroy { .. }
+            | HostCommand::SrProbe { .. }
+            | HostCommand::VolumeCreate { .. }
+            | HostCommand::VolumeClone { .. }
+            | HostCommand::VolumeCopy { .. }
+            | HostCommand::VolumeSnapshot { .. }
+            | HostCommand::VolumeResize { .. }
+            | HostCommand::VolumeDestroy { .. }
+            | HostCommand::VolumeStat { .. }
+            | HostCommand::EnsureBridge { .. }
+            | HostCommand::RemoveBridge { .. }
+            | HostCommand::ListNics => None,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What a host tells the leader unasked.
+
+use node_hypervisor::{Domain, DomainEventKind};
+use proto_types::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One message of a host's stream of events.
+///
+/// A stream begins with `Snapshot`, and so does every part of it after a loss, so that a listener that takes over
+/// from another knows all it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HostEvent {
+    /// All domains of the host as they are now. What is not among them is not here. A migration that comes in shows as
+    /// a paused domain.
+    Snapshot {
+        /// All domains.
+        domains: Vec<Domain>,
+    },
+    /// Something happened to a domain.
+    Domain {
+        /// The VM.
+        vm: Uuid,
+        /// What happened.
+        kind: DomainEventKind,
+        /// How the domain was found just after, `None` if it is not there.
+        now: Option<Domain>,
+    },
+    /// The host lives. Sent at a steady pace.
+    Heartbeat {
+        /// Counts from the node's start.
+        number: u64,
+        /// All memory.
+        memory_total: Bytes,
+        /// What new domains could take.
+        memory_free: Bytes,
+        /// Load of all CPUs since the last one, in thousandths; `None` the first time.
+        cpu_permille: Option<u16>,
+    },
+}

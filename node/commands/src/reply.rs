@@ -1,0 +1,88 @@
+//! What a host answers.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use node_hypervisor::{ConsoleEndpoints, Domain, DomainStatistics, HostFacts};
+use serde::{Deserialize, Serialize};
+
+use crate::migration::MigrationStatus;
+use crate::storage::{SrFacts, VolumeFacts};
+
+/// The answer to a [`crate::HostCommand`]; which one, the command says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum HostReply {
+    /// Done; nothing to tell.
+    Done,
+    /// What the host is and has.
+    Facts(Box<Facts>),
+    /// All domains.
+    Domains(Vec<Domain>),
+    /// One domain, or that it is not here.
+    Domain(Option<Domain>),
+    /// Where consoles are.
+    Consoles(ConsoleEndpoints),
+    /// Counters.
+    Statistics(Box<DomainStatistics>),
+    /// A repository.
+    Sr(SrFacts),
+    /// A repository and what is on it.
+    Scan {
+        /// The repository.
+        sr: SrFacts,
+        /// Its volumes.
+        volumes: Vec<VolumeFacts>,
+    },
+    /// The probe's result, as the XML text that `SR.probe` answers.
+    Probe(String),
+    /// A volume.
+    Volume(VolumeFacts),
+    /// The network cards.
+    Nics(Vec<NicFacts>),
+    /// The destination is ready.
+    Incoming {
+        /// Where its hypervisor waits; goes into [`crate::MigrationDestination::endpoint`].
+        endpoint: PathBuf,
+    },
+    /// A migration.
+    Migration(MigrationStatus),
+}
+
+/// What a host is and has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Processor, memory, hypervisor.
+    pub host: HostFacts,
+    /// Network cards.
+    pub nics: Vec<NicFacts>,
+    /// Version of this node.
+    pub node_version: String,
+    /// What the host can do beyond the necessary: `vlan`, `bond`, `nfs`, `uefi`.
+    pub capabilities: BTreeSet<String>,
+    /// Types of repository it has drivers for.
+    pub sr_types: BTreeSet<String>,
+}
+
+/// A network card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NicFacts {
+    /// Its name, such as `eth0`.
+    pub device: String,
+    /// Its address.
+    pub mac: String,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// Whether a cable with a live end is in it.
+    pub carrier: bool,
+    /// Mbit/s; 0 if unknown.
+    pub speed: u32,
+    /// Whether both directions work at once.
+    #[serde(default)]
+    pub duplex: bool,
+    /// IP addresses with prefix length, its own or those of the bridge it is in.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Driver of the kernel.
+    #[serde(default)]
+    pub driver: String,
+}

@@ -1,0 +1,108 @@
+//! Repositories and volumes.
+
+use std::collections::BTreeMap;
+
+use proto_types::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::VolumeRef;
+
+/// A repository and the way to it from one host. May hold a password among its parameters: no `Debug` of those.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SrSpec {
+    /// Its uuid.
+    pub uuid: Uuid,
+    /// Driver, such as `file` or `nfs`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The PBD's `device_config`.
+    #[serde(default)]
+    pub device_config: BTreeMap<String, String>,
+    /// The SR's `sm_config`.
+    #[serde(default)]
+    pub sm_config: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for SrSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SrSpec")
+            .field("uuid", &self.uuid)
+            .field("kind", &self.kind)
+            .field("device_config", &self.device_config.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where to look for repositories.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeRequest {
+    /// Driver.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// As a PBD's.
+    #[serde(default)]
+    pub device_config: BTreeMap<String, String>,
+    /// As an SR's.
+    #[serde(default)]
+    pub sm_config: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for ProbeRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProbeRequest")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A repository as a host sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SrFacts {
+    /// Size of the whole; the SR's `physical_size`.
+    pub physical_size: Bytes,
+    /// What is taken; the SR's `physical_utilisation`.
+    pub physical_utilisation: Bytes,
+}
+
+/// A volume to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeRequest {
+    /// Where.
+    pub volume: VolumeRef,
+    /// Size the guest sees; may be rounded up.
+    pub virtual_size: Bytes,
+    /// What it is for: the VDI's `type`, such as `user` or `suspend`.
+    #[serde(default)]
+    pub purpose: String,
+}
+
+/// What a new volume holds at first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VolumeFill {
+    /// Zeroes.
+    #[default]
+    Nothing,
+    /// The content of another volume, by copy.
+    Volume(VolumeRef),
+    /// The content of an image file on this host, whose format is recognised from an allowed list; it must lie in one
+    /// of the folders the host's configuration allows.
+    Image(std::path::PathBuf),
+}
+
+/// A volume as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeFacts {
+    /// Which one.
+    pub location: Uuid,
+    /// Size the guest sees.
+    pub virtual_size: Bytes,
+    /// Space it takes.
+    pub physical_utilisation: Bytes,
+    /// Whether it may only be read.
+    #[serde(default)]
+    pub read_only: bool,
+    /// A name it has of itself, for instance an ISO file's; else empty.
+    #[serde(default)]
+    pub name: String,
+}

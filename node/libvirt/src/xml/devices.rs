@@ -1,0 +1,236 @@
+//! The XML of disks and interfaces.
+
+use std::path::Path;
+
+use node_hypervisor::{
+    DiskBus, DiskCache, DiskFormat, DiskKind, DiskSource, DiskSpec, HypervisorError, NicIndex, NicModel,
+    NicSpec, Result,
+};
+
+use super::tree::Element;
+
+fn bad(reason: impl Into<String>) -> HypervisorError {
+    HypervisorError::BadSpec { reason: reason.into() }
+}
+
+/// A path as libvirt wants it: absolute and text.
+pub(crate) fn path_text(path: &Path) -> Result<String> {
+    match path.to_str() {
+        Some(text) if path.is_absolute() => Ok(text.to_owned()),
+        Some(text) => Err(bad(format!("the path {text:?} is not absolute"))),
+        None => Err(bad(format!("the path {path:?} is not text"))),
+    }
+}
+
+fn format_name(format: DiskFormat) -> &'static str {
+    match format {
+        DiskFormat::Raw => "raw",
+        DiskFormat::Qcow2 => "qcow2",
+        DiskFormat::Vhd => "vpc",
+    }
+}
+
+/// The format in which a source is stored.
+fn format_of(source: &DiskSource) -> DiskFormat {
+    match source {
+        DiskSource::File { format, .. } | DiskSource::Block { format, .. } => *format,
+        DiskSource::Network { format, .. } => *format,
+        DiskSource::Empty => DiskFormat::Raw,
+    }
+}
+
+/// The disk's `type` attribute and `source` element.
+pub(crate) fn source(source: &DiskSource) -> Result<(&'static str, Option<Element>)> {
+    Ok(match source {
+        DiskSource::File { path, .. } => {
+            ("file", Some(Element::new("source").with("file", path_text(path)?)))
+        }
+        DiskSource::Block { path, .. } => {
+            ("block", Some(Element::new("source").with("dev", path_text(path)?)))
+        }
+        DiskSource::Network { url, .. } => ("network", Some(network_source(url)?)),
+        DiskSource::Empty => ("file", None),
+    })
+}
+
+/// Turns a URL into libvirt's words for it.
+fn network_source(url: &str) -> Result<Element> {
+    let unknown = || bad(format!("{url:?} is not nfs://, iscsi://, rbd:, http:// or https://"));
+    if let Some(rest) = url.strip_prefix("rbd:") {
+        let mut parts = rest.split(':');
+        let name = parts.next().filter(|n| n.contains('/')).ok_or_else(unknown)?;
+        let mut source = Element::new("source").with("protocol", "rbd").with("name", name);
+        for option in parts {
+            // Monitors are separated by semicolons, and a port follows an escaped colon, which `split` has cut off.
+            if let Some(hosts) = option.strip_prefix("mon_host=") {
+                for host in hosts.split(';').filter(|h| !h.is_empty()) {
+                    source.children.push(Element::new("host").with("name", host.trim_end_matches('\\')));
+                }
+            }
+        }
+        return Ok(source);
+    }
+    let (scheme, rest) = url.split_once("://").ok_or_else(unknown)?;
+    let (authority, name) = rest.split_once('/').ok_or_else(unknown)?;
+    if !["nfs", "iscsi", "http", "https"].contains(&scheme) || authority.is_empty() || name.is_empty() {
+        return Err(unknown());
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let mut element = Element::new("host").with("name", host);
+    if let Some(port) = port {
+        element = element.with("port", port);
+    }
+    // libvirt wants the leading slash in the name of an NFS file and not in the others.
+    let name = if scheme == "nfs" { format!("/{name}") } else { name.to_owned() };
+    Ok(Element::new("source").with("protocol", scheme).with("name", name).child(element))
+}
+
+/// Whether the host's file system lets a file be opened without the page cache. A missing file counts as yes.
+fn direct_io_works(path: &Path) -> bool {
+    use std::os::unix::fs::OpenOptionsExt;
+    let direct = nix::fcntl::OFlag::O_DIRECT.bits();
+    match std::fs::OpenOptions::new().read(true).custom_flags(direct).open(path) {
+        Ok(_) => true,
+        Err(error) => error.kind() != std::io::ErrorKind::InvalidInput,
+    }
+}
+
+/// libvirt's word for the cache mode. May touch the file, so it can block.
+fn cache_name(disk: &DiskSpec) -> &'static str {
+    match (disk.cache, &disk.source) {
+        (DiskCache::None, _) => "none",
+        (DiskCache::Writeback, _) => "writeback",
+        (DiskCache::Writethrough, _) => "writethrough",
+        (DiskCache::Unsafe, _) => "unsafe",
+        (DiskCache::Automatic, DiskSource::File { path, .. }) if !direct_io_works(path) => "writeback",
+        (DiskCache::Automatic, DiskSource::Network { url, .. }) if url.starts_with("http") => "writeback",
+        (DiskCache::Automatic, _) => "none",
+    }
+}
+
+fn bus_name(bus: DiskBus) -> &'static str {
+    match bus {
+        DiskBus::Virtio => "virtio",
+        DiskBus::Scsi => "scsi",
+        DiskBus::Sata => "sata",
+    }
+}
+
+/// The element of a disk or CD drive. May touch the disk's file, so it can block.
+pub(crate) fn disk(disk: &DiskSpec, boot_order: Option<u32>) -> Result<Element> {
+    if disk.kind == DiskKind::Cdrom && disk.bus == DiskBus::Virtio {
+        return Err(bad(format!("{} is a CD drive and cannot be on virtio", disk.index)));
+    }
+    if disk.kind == DiskKind::Disk && disk.source == DiskSource::Empty {
+        return Err(bad(format!("{} is empty and no CD drive", disk.index)));
+    }
+    let (kind, source) = source(&disk.source)?;
+    let device = match disk.kind {
+        DiskKind::Disk => "disk",
+        DiskKind::Cdrom => "cdrom",
+    };
+    let mut driver =
+        Element::new("driver").with("name", "qemu").with("type", format_name(format_of(&disk.source)));
+    if source.is_some() {
+        driver = driver.with("cache", cache_name(disk));
+    }
+    if disk.kind == DiskKind::Disk {
+        driver = driver.with("discard", "unmap");
+    }
+    let mut element = Element::new("disk").with("type", kind).with("device", device).child(driver);
+    element.children.extend(source);
+    element.children.push(
+        Element::new("target").with("dev", disk.target_name()).with("bus", bus_name(disk.bus)),
+    );
+    if let Some(order) = boot_order {
+        element.children.push(Element::new("boot").with("order", order.to_string()));
+    }
+    if !disk.serial.is_empty() {
+        element = element.leaf("serial", disk.serial.as_str());
+    }
+    if disk.read_only || disk.kind == DiskKind::Cdrom {
+        element.children.push(Element::new("readonly"));
+    }
+    if disk.shareable && disk.kind == DiskKind::Disk {
+        element.children.push(Element::new("shareable"));
+    }
+    Ok(element)
+}
+
+/// The name by which the driver finds an interface again; libvirt keeps aliases that begin with `ua-`.
+pub(crate) fn nic_alias(index: NicIndex) -> String {
+    format!("ua-tarn-nic-{}", index.0)
+}
+
+/// Reads the alias back.
+pub(crate) fn nic_of_alias(alias: &str) -> Option<NicIndex> {
+    alias.strip_prefix("ua-tarn-nic-")?.parse().ok().map(NicIndex)
+}
+
+/// The element of an interface.
+pub(crate) fn nic(nic: &NicSpec, boot_order: Option<u32>) -> Result<Element> {
+    if nic.bridge.is_empty() {
+        return Err(bad(format!("{} has no bridge", nic.index)));
+    }
+    let model = match nic.model {
+        NicModel::Virtio => "virtio",
+        NicModel::E1000e => "e1000e",
+        NicModel::Rtl8139 => "rtl8139",
+    };
+    let mut element = Element::new("interface")
+        .with("type", "bridge")
+        .child(Element::new("mac").with("address", nic.mac.as_str()))
+        .child(Element::new("source").with("bridge", nic.bridge.as_str()));
+    if let Some(tap) = &nic.tap {
+        if tap.is_empty() || tap.len() > 15 {
+            return Err(bad(format!("the tap name {tap:?} has not 1 to 15 characters")));
+        }
+        element.children.push(Element::new("target").with("dev", tap.as_str()));
+    }
+    element.children.push(Element::new("model").with("type", model));
+    if let Some(order) = boot_order {
+        element.children.push(Element::new("boot").with("order", order.to_string()));
+    }
+    if let Some(mtu) = nic.mtu {
+        element.children.push(Element::new("mtu").with("size", mtu.to_string()));
+    }
+    element.children.push(Element::new("alias").with("name", nic_alias(nic.index)));
+    Ok(element)
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use node_hypervisor::DiskIndex;
+
+    #[test]
+    fn urls_become_what_libvirt_calls_them() {
+        let nfs = network_source("nfs://10.0.0.1/export/a/disk.qcow2").unwrap();
+        assert_eq!(nfs.attribute("name"), Some("/export/a/disk.qcow2"));
+        assert_eq!(nfs.of("host", "name"), Some("10.0.0.1"));
+        let iscsi = network_source("iscsi://server:3261/iqn.2024-01.x:y/1").unwrap();
+        assert_eq!(iscsi.attribute("name"), Some("iqn.2024-01.x:y/1"));
+        assert_eq!(iscsi.of("host", "port"), Some("3261"));
+        let rbd = network_source("rbd:pool/image:mon_host=a;b").unwrap();
+        assert_eq!(rbd.all("host").count(), 2);
+        for wrong in ["nfs://host", "ftp://host/file", "nfs:///file", "disk.qcow2", "rbd:image"] {
+            assert!(network_source(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_relative_path_is_refused() {
+        let source = DiskSource::File { path: "disk.qcow2".into(), format: DiskFormat::Qcow2 };
+        assert!(disk(&DiskSpec::disk(DiskIndex(0), source, "x"), None).is_err());
+    }
+
+    #[test]
+    fn an_empty_drive_has_no_source() {
+        let xml = disk(&DiskSpec::cdrom(DiskIndex(3), DiskSource::Empty), None).unwrap();
+        assert!(xml.find("source").is_none() && xml.find("readonly").is_some());
+        assert_eq!(xml.of("target", "dev"), Some("sdd"));
+    }
+}

@@ -1,0 +1,133 @@
+//! What the driver needs to know of a live domain's XML.
+
+use std::path::PathBuf;
+
+use node_hypervisor::{ConsoleEndpoints, DiskIndex, DiskSource, NicIndex};
+use uuid::Uuid;
+
+use super::tree::{Element, NotXml};
+use super::{NAMESPACE, devices};
+
+/// A live domain, or the one in a save image.
+pub(crate) struct LiveDomain {
+    pub(crate) root: Element,
+}
+
+/// A disk of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LiveDisk {
+    pub(crate) index: DiskIndex,
+    pub(crate) target: String,
+    pub(crate) bus: String,
+    pub(crate) cdrom: bool,
+    /// File, device or name within the network source.
+    pub(crate) source: Option<String>,
+}
+
+/// An interface of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LiveNic {
+    pub(crate) index: NicIndex,
+    pub(crate) mac: String,
+    pub(crate) tap: Option<String>,
+}
+
+impl LiveDomain {
+    pub(crate) fn parse(xml: &str) -> Result<LiveDomain, NotXml> {
+        // A save image may hold the domain together with other things; only the domain is wanted.
+        Element::parse(xml).map(|root| LiveDomain { root })
+    }
+
+    pub(crate) fn uuid(&self) -> Option<Uuid> {
+        self.root.find("uuid")?.text.trim().parse().ok()
+    }
+
+    /// The operation that has brought the domain here.
+    pub(crate) fn operation(&self) -> Option<String> {
+        let notes = self.root.find("metadata")?;
+        notes.children.iter().find_map(operation_of_note)
+    }
+
+    /// What follows a power-off or reboot.
+    pub(crate) fn lifecycle(&self, which: &str) -> Option<&str> {
+        self.root.find(which).map(|e| e.text.trim())
+    }
+
+    fn devices(&self) -> impl Iterator<Item = &Element> {
+        self.root.find("devices").into_iter().flat_map(|d| &d.children)
+    }
+
+    pub(crate) fn disks(&self) -> Vec<LiveDisk> {
+        self.devices().filter(|d| d.name == "disk").filter_map(disk).collect()
+    }
+
+    pub(crate) fn disk(&self, index: DiskIndex) -> Option<LiveDisk> {
+        self.disks().into_iter().find(|d| d.index == index)
+    }
+
+    pub(crate) fn nics(&self) -> Vec<LiveNic> {
+        self.devices().filter(|d| d.name == "interface").filter_map(nic).collect()
+    }
+
+    pub(crate) fn nic(&self, index: NicIndex) -> Option<LiveNic> {
+        self.nics().into_iter().find(|n| n.index == index)
+    }
+
+    pub(crate) fn consoles(&self) -> ConsoleEndpoints {
+        let mut found = ConsoleEndpoints::default();
+        for device in self.devices() {
+            match device.name.as_str() {
+                "graphics" if device.attribute("type") == Some("vnc") => {
+                    let listen = device.of("listen", "socket");
+                    found.vnc_socket = device.attribute("socket").or(listen).map(PathBuf::from);
+                }
+                "serial" if found.serial_pty.is_none() && found.serial_log.is_none() => {
+                    found.serial_pty = device.of("source", "path").map(PathBuf::from);
+                    found.serial_log = device.of("log", "file").map(PathBuf::from);
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// The operation in one note of the metadata, if it is the driver's.
+pub(crate) fn operation_of_note(note: &Element) -> Option<String> {
+    let ours = note.attributes.iter().any(|(n, v)| n.starts_with("xmlns") && v == NAMESPACE);
+    if ours { note.attribute("operation").map(String::from) } else { None }
+}
+
+fn disk(element: &Element) -> Option<LiveDisk> {
+    let target = element.of("target", "dev")?;
+    Some(LiveDisk {
+        index: index_of_target(target)?,
+        target: target.to_owned(),
+        bus: element.of("target", "bus")?.to_owned(),
+        cdrom: element.attribute("device") == Some("cdrom"),
+        source: element.find("source").and_then(source_name),
+    })
+}
+
+/// The number of the disk behind a name such as `vda`.
+pub(crate) fn index_of_target(target: &str) -> Option<DiskIndex> {
+    DiskIndex::from_letters(target.strip_prefix("vd").or_else(|| target.strip_prefix("sd"))?)
+}
+
+fn source_name(source: &Element) -> Option<String> {
+    ["file", "dev", "name"].iter().find_map(|key| source.attribute(key)).map(String::from)
+}
+
+/// How a wanted source would be named in a live domain.
+pub(crate) fn name_of_source(source: &DiskSource) -> Option<String> {
+    let (_, element) = devices::source(source).ok()?;
+    source_name(&element?)
+}
+
+fn nic(element: &Element) -> Option<LiveNic> {
+    Some(LiveNic {
+        index: devices::nic_of_alias(element.of("alias", "name")?)?,
+        mac: element.of("mac", "address")?.to_lowercase(),
+        tap: element.of("target", "dev").map(String::from),
+    })
+}

@@ -1,0 +1,415 @@
+//! [`Hypervisor`] for a simulated host.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use node_hypervisor::{
+    Bytes, ConsoleEndpoints, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent, DomainEventKind,
+    DomainSpec, DomainState, DomainStatistics, HostFacts, Hypervisor, HypervisorError, MigrateOptions,
+    MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason, ProgressSink, Result, StartMode,
+    StopReason,
+};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use crate::domain::{Carried, SimDomain};
+use crate::faults::{Faults, Operation};
+use crate::host::{GuestEnd, Shared, SimHypervisor, State};
+use crate::{devices, image, transfer};
+
+impl SimHypervisor {
+    /// Runs an operation between its fault and its answer.
+    async fn run<T>(
+        &self,
+        operation: Operation,
+        name: &'static str,
+        act: impl FnOnce(&Shared) -> Result<T>,
+    ) -> Result<T> {
+        let fault = self.shared.faults.strike(operation, name).await?;
+        let answer = act(&self.shared)?;
+        Faults::reply(fault, name, answer)
+    }
+
+    /// What the guest does a moment after it was asked.
+    fn ask_guest(&self, vm: Uuid, end: GuestEnd) -> Result<()> {
+        let mut state = self.shared.state();
+        let domain = state.find(vm)?;
+        if domain.state != DomainState::Running {
+            let operation = if end == GuestEnd::Reboot {
+                "reboot"
+            } else {
+                "shutdown"
+            };
+            return Err(HypervisorError::WrongState {
+                vm,
+                operation,
+                actual: domain.state,
+            });
+        }
+        if domain.deaf {
+            return Ok(());
+        }
+        domain.wanted_off = end == GuestEnd::PowerOff;
+        let (shared, id, delay) = (self.shared.clone(), domain.id, self.shared.settings.guest_delay);
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            // Another domain of that VM may have been started meanwhile.
+            let same = shared.state().domains.get(&vm).is_some_and(|d| d.id == id);
+            match end {
+                _ if !same => {}
+                // Asked for from outside, so the machine is reset whatever the spec wants for the guest's own reboots.
+                GuestEnd::Reboot => reset(&shared, vm).unwrap_or(()),
+                GuestEnd::PowerOff | GuestEnd::Crash => shared.guest_ends(vm, end),
+            }
+        });
+        Ok(())
+    }
+}
+
+/// The domain if the same operation has brought it here, an error if another has.
+fn already_here(state: &State, spec: &DomainSpec) -> Result<Option<Domain>> {
+    match state.domains.get(&spec.uuid) {
+        None => Ok(None),
+        Some(there) if there.carried.spec.operation == spec.operation => Ok(Some(there.overview())),
+        Some(there) => Err(HypervisorError::AlreadyExists {
+            vm: spec.uuid,
+            by: Some(there.carried.spec.operation.clone()),
+        }),
+    }
+}
+
+fn first_state(mode: StartMode) -> DomainState {
+    match mode {
+        StartMode::Running => DomainState::Running,
+        StartMode::Paused => DomainState::Paused(PauseReason::Requested),
+    }
+}
+
+/// Refuses what would take more memory than there is.
+fn memory_for(shared: &Shared, spec: &DomainSpec) -> Result<()> {
+    let free = shared.memory_free();
+    if spec.memory.maximum > free {
+        let source = format!("{} wanted, {free} free", spec.memory.maximum).into();
+        return Err(HypervisorError::NoMemory { source });
+    }
+    Ok(())
+}
+
+fn reset(shared: &Shared, vm: Uuid) -> Result<()> {
+    let mut state = shared.state();
+    state.find(vm)?.reset();
+    shared.tell(vm, DomainEventKind::Rebooted);
+    Ok(())
+}
+
+fn bring(shared: &Shared, carried: Carried, mode: StartMode) -> Result<Domain> {
+    let mut state = shared.state();
+    if let Some(there) = already_here(&state, &carried.spec)? {
+        return Ok(there);
+    }
+    let vm = carried.spec.uuid;
+    let domain = SimDomain::new(state.next_id(), carried, first_state(mode));
+    let overview = domain.overview();
+    state.domains.insert(vm, domain);
+    shared.tell(vm, DomainEventKind::Started);
+    Ok(overview)
+}
+
+#[async_trait]
+impl Hypervisor for SimHypervisor {
+    async fn host_facts(&self) -> Result<HostFacts> {
+        self.run(Operation::Read, "host facts", |shared| {
+            Ok(HostFacts {
+                memory_free: shared.memory_free(),
+                ..shared.settings.facts.clone()
+            })
+        })
+        .await
+    }
+
+    async fn list(&self) -> Result<Vec<Domain>> {
+        self.run(Operation::Read, "list", |s| {
+            Ok(s.state().domains.values().map(SimDomain::overview).collect())
+        })
+        .await
+    }
+
+    async fn state(&self, vm: Uuid) -> Result<Option<Domain>> {
+        self.run(Operation::Read, "state", |s| {
+            Ok(s.state().domains.get(&vm).map(SimDomain::overview))
+        })
+        .await
+    }
+
+    async fn start(&self, spec: &DomainSpec, mode: StartMode) -> Result<Domain> {
+        self.run(Operation::Start, "start", |shared| {
+            if let Some(there) = already_here(&shared.state(), spec)? {
+                return Ok(there);
+            }
+            memory_for(shared, spec)?;
+            bring(shared, SimDomain::boot(0, spec, DomainState::Off).carried, mode)
+        })
+        .await
+    }
+
+    async fn pause(&self, vm: Uuid) -> Result<()> {
+        self.run(Operation::Pause, "pause", |shared| {
+            let mut state = shared.state();
+            let domain = state.find(vm)?;
+            match domain.state {
+                DomainState::Paused(_) => {}
+                DomainState::Running => {
+                    domain.set_state(DomainState::Paused(PauseReason::Requested));
+                    shared.tell(vm, DomainEventKind::Paused);
+                }
+                actual => {
+                    return Err(HypervisorError::WrongState {
+                        vm,
+                        operation: "pause",
+                        actual,
+                    });
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn unpause(&self, vm: Uuid) -> Result<()> {
+        self.run(Operation::Unpause, "unpause", |shared| {
+            let mut state = shared.state();
+            let domain = state.find(vm)?;
+            match domain.state {
+                DomainState::Running => {}
+                DomainState::Paused(_) => {
+                    domain.set_state(DomainState::Running);
+                    shared.tell(vm, DomainEventKind::Resumed);
+                }
+                actual => {
+                    return Err(HypervisorError::WrongState {
+                        vm,
+                        operation: "unpause",
+                        actual,
+                    });
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn suspend_to(&self, vm: Uuid, path: &Path) -> Result<()> {
+        let fault = self.shared.faults.strike(Operation::Suspend, "suspend").await?;
+        let (carried, before) = {
+            let mut state = self.shared.state();
+            let domain = state.find(vm)?;
+            let before = domain.state;
+            domain.set_state(DomainState::Paused(PauseReason::Saving));
+            (domain.to_carry(), before)
+        };
+        let written = image::write(path, &carried).await;
+        let mut state = self.shared.state();
+        match written {
+            Ok(()) => self.shared.remove(&mut state, vm, StopReason::Saved),
+            Err(error) => {
+                if let Ok(domain) = state.find(vm) {
+                    domain.set_state(before);
+                }
+                return Err(error);
+            }
+        }
+        Faults::reply(fault, "suspend", ())
+    }
+
+    async fn resume_from(&self, spec: &DomainSpec, path: &Path, mode: StartMode) -> Result<Domain> {
+        let fault = self.shared.faults.strike(Operation::Resume, "resume").await?;
+        let there = already_here(&self.shared.state(), spec)?;
+        let domain = match there {
+            Some(there) => there,
+            None => {
+                let carried = image::read(path, spec).await?;
+                memory_for(&self.shared, &carried.spec)?;
+                bring(&self.shared, carried, mode)?
+            }
+        };
+        Faults::reply(fault, "resume", domain)
+    }
+
+    async fn shutdown(&self, vm: Uuid) -> Result<()> {
+        self.run(Operation::Shutdown, "shutdown", |_| {
+            self.ask_guest(vm, GuestEnd::PowerOff)
+        })
+        .await
+    }
+
+    async fn reboot(&self, vm: Uuid) -> Result<()> {
+        self.run(Operation::Reboot, "reboot", |_| {
+            self.ask_guest(vm, GuestEnd::Reboot)
+        })
+        .await
+    }
+
+    async fn destroy(&self, vm: Uuid) -> Result<()> {
+        self.run(Operation::Destroy, "destroy", |shared| {
+            shared.remove(&mut shared.state(), vm, StopReason::Destroyed);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn reset(&self, vm: Uuid) -> Result<()> {
+        self.run(Operation::Reset, "reset", |shared| reset(shared, vm))
+            .await
+    }
+
+    async fn attach_disk(&self, vm: Uuid, disk: &DiskSpec) -> Result<()> {
+        self.run(Operation::Attach, "attach disk", |shared| {
+            devices::attach_disk(shared, vm, disk)
+        })
+        .await
+    }
+
+    async fn detach_disk(&self, vm: Uuid, disk: DiskIndex) -> Result<()> {
+        let fault = self
+            .shared
+            .faults
+            .strike(Operation::Detach, "detach disk")
+            .await?;
+        devices::detach_disk(&self.shared, vm, disk, fault.as_ref())?;
+        Faults::reply(fault, "detach disk", ())
+    }
+
+    async fn change_media(&self, vm: Uuid, drive: DiskIndex, source: &DiskSource) -> Result<()> {
+        self.run(Operation::Attach, "change media", |s| {
+            devices::change_media(s, vm, drive, source)
+        })
+        .await
+    }
+
+    async fn attach_nic(&self, vm: Uuid, nic: &NicSpec) -> Result<()> {
+        self.run(Operation::Attach, "attach interface", |shared| {
+            devices::attach_nic(shared, vm, nic)
+        })
+        .await
+    }
+
+    async fn detach_nic(&self, vm: Uuid, nic: NicIndex) -> Result<()> {
+        let fault = self
+            .shared
+            .faults
+            .strike(Operation::Detach, "detach interface")
+            .await?;
+        devices::detach_nic(&self.shared, vm, nic, fault.as_ref())?;
+        Faults::reply(fault, "detach interface", ())
+    }
+
+    async fn migrate_prepare(&self, spec: &DomainSpec) -> Result<MigrationEndpoint> {
+        self.run(Operation::MigratePrepare, "prepare migration", |shared| {
+            if let Some(there) = shared.state().domains.get(&spec.uuid) {
+                let by = Some(there.carried.spec.operation.clone());
+                return Err(HypervisorError::AlreadyExists { vm: spec.uuid, by });
+            }
+            memory_for(shared, spec)?;
+            Ok(MigrationEndpoint {
+                socket: shared.settings.socket.clone(),
+            })
+        })
+        .await
+    }
+
+    async fn migrate_to(
+        &self,
+        vm: Uuid,
+        target: &MigrateTarget,
+        options: &MigrateOptions,
+        progress: ProgressSink,
+    ) -> Result<()> {
+        let fault = self.shared.faults.strike(Operation::MigrateTo, "migrate").await?;
+        let journey = transfer::Journey {
+            vm,
+            target: target.clone(),
+            options: options.clone(),
+            fault: fault.clone(),
+        };
+        // In a task of its own: a caller that goes away does not leave the domain halfway.
+        let shared = Arc::clone(&self.shared);
+        let deadline = options.deadline.unwrap_or(Duration::from_secs(3600));
+        let task = tokio::spawn(async move { transfer::send(&shared, journey, deadline, progress).await });
+        task.await.map_err(|source| HypervisorError::Failed {
+            operation: "migrate",
+            source: source.into(),
+        })??;
+        Faults::reply(fault, "migrate", ())
+    }
+
+    async fn migrate_abort(&self, vm: Uuid) -> Result<()> {
+        if let Some(leaving) = self.shared.state().find(vm)?.leaving.as_ref() {
+            leaving.cancel();
+        }
+        Ok(())
+    }
+
+    async fn set_memory_target(&self, vm: Uuid, target: Bytes) -> Result<()> {
+        self.run(Operation::Resize, "set memory", |shared| {
+            let mut state = shared.state();
+            let carried = &mut state.find(vm)?.carried;
+            let most = carried.spec.memory.maximum;
+            if target > most {
+                return Err(HypervisorError::OutOfRange {
+                    vm,
+                    value: target,
+                    least: Bytes(0),
+                    most,
+                });
+            }
+            carried.memory_target = target;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn set_vcpus(&self, vm: Uuid, count: u32) -> Result<()> {
+        self.run(Operation::Resize, "set vcpus", |shared| {
+            let mut state = shared.state();
+            let carried = &mut state.find(vm)?.carried;
+            if count == 0 || count > carried.spec.vcpus.maximum {
+                let reason = format!("{count} of {} virtual CPUs", carried.spec.vcpus.maximum);
+                return Err(HypervisorError::BadSpec { reason });
+            }
+            carried.vcpus = count;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn consoles(&self, vm: Uuid) -> Result<ConsoleEndpoints> {
+        self.run(Operation::Read, "consoles", |shared| {
+            let mut state = shared.state();
+            let spec = &state.find(vm)?.carried.spec;
+            Ok(ConsoleEndpoints {
+                vnc_socket: spec.vnc_socket.clone(),
+                serial_pty: None,
+                serial_log: spec.serial_log.clone(),
+            })
+        })
+        .await
+    }
+
+    async fn statistics(&self, vm: Uuid) -> Result<DomainStatistics> {
+        self.run(Operation::Read, "statistics", |shared| {
+            Ok(devices::statistics(shared.state().find(vm)?))
+        })
+        .await
+    }
+
+    async fn guest_agent(&self, vm: Uuid, _: &str) -> Result<String> {
+        self.shared.state().find(vm)?;
+        Err(HypervisorError::NoGuestAgent { vm })
+    }
+
+    fn events(&self) -> broadcast::Receiver<DomainEvent> {
+        self.shared.subscribe()
+    }
+}

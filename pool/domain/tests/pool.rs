@@ -1,0 +1,216 @@
+//! From an empty database to a VM that runs, as decisions only.
+
+use std::collections::BTreeMap;
+
+use pool_domain::decide::host::{HostFacts, MemberFacts, NicFacts};
+use pool_domain::decide::pool::NewPool;
+use pool_domain::decide::vm_power::{self, VmOperation};
+use pool_domain::decide::{self, session, vm_clone, vm_provision};
+use pool_domain::transaction::Origin;
+use pool_domain::{Database, Draft, Facts, Outcome, apply, query};
+use proto_types::generated::{host, sr, vbd, vm};
+use proto_types::{ApiError, Bytes, DateTime, Ref, Value};
+use uuid::Uuid;
+
+struct Pool {
+    db: Database,
+    facts: Facts,
+    index: u64,
+}
+
+impl Pool {
+    fn new() -> Pool {
+        let mut pool = Pool { db: Database::default(), facts: Facts::counting(DateTime(1_000)), index: 0 };
+        let new = NewPool {
+            name: "test".to_owned(),
+            host: facts("one", 1),
+            member: MemberFacts { node_id: 1, grpc_port: 7443, api_port: 443 },
+            user: "root".to_owned(),
+            password_hash: String::new(),
+            authority: (String::new(), String::new()),
+            authority_ends: DateTime::EPOCH,
+            drivers: Vec::new(),
+        };
+        pool.decide(|d| decide::pool::create(d, &new)).unwrap();
+        let second = facts("two", 2);
+        pool.decide(|d| decide::host::join(d, &second, &MemberFacts { node_id: 2, ..MemberFacts::default() })).unwrap();
+        pool
+    }
+
+    /// Decides and applies; a refused decision writes nothing.
+    fn decide<T>(&mut self, f: impl FnOnce(&mut Draft<'_>) -> Result<T, ApiError>) -> Result<T, ApiError> {
+        let mut draft = Draft::new(&self.db, &self.facts);
+        let result = f(&mut draft)?;
+        let request = self.facts.uuid();
+        let entry = draft.finish(request, Origin::default());
+        self.index += 1;
+        let (outcome, _) = apply::apply(&mut self.db, self.index, &entry);
+        assert_eq!(outcome, Outcome::Applied(self.index));
+        Ok(result)
+    }
+
+    fn host(&self, name: &str) -> Ref {
+        query::by_name_label(&self.db, host::CLASS, name)[0]
+    }
+
+    /// A VM cloned from a default template, without disks.
+    fn vm(&mut self) -> Ref {
+        let template = query::by_name_label(&self.db, vm::CLASS, "Other install media")[0];
+        let task = self.facts.reference();
+        let clone = self.facts.reference();
+        self.decide(|d| {
+            assert!(vm_clone::begin(d, template, task, "clone")?.is_empty());
+            vm_clone::made(d, template, clone, "guest", &BTreeMap::new())?;
+            vm_clone::end(d, template, task);
+            assert!(vm_provision::begin(d, clone, task)?.is_empty());
+            vm_provision::commit(d, clone, task, Vec::new())
+        })
+        .unwrap();
+        clone
+    }
+
+    fn state(&self, vm_ref: Ref) -> String {
+        self.db.get(vm_ref).unwrap().get(vm::POWER_STATE).as_str().to_owned()
+    }
+
+    fn allowed(&self, vm_ref: Ref, operation: &str) -> bool {
+        let row = self.db.get(vm_ref).unwrap();
+        let index = vm::ALLOWED_OPERATIONS.index;
+        query::field(&self.db, row, index).as_set().contains(&Value::str(operation))
+    }
+}
+
+fn facts(name: &str, number: u128) -> HostFacts {
+    HostFacts {
+        uuid: Uuid::from_u128(number << 64).to_string(),
+        hostname: name.to_owned(),
+        address: format!("192.0.2.{number}"),
+        cpus: 2,
+        memory_total: Bytes::gib(4),
+        memory_free: Bytes::gib(4),
+        nics: vec![NicFacts { device: "eth0".to_owned(), mtu: 1500, ..NicFacts::default() }],
+        ..HostFacts::default()
+    }
+}
+
+#[test]
+fn a_new_pool_has_its_templates_and_complete_records() {
+    let pool = Pool::new();
+    assert_eq!(query::by_name_label(&pool.db, vm::CLASS, "Debian Etch 4.0").len(), 1);
+    for row in pool.db.all() {
+        let Value::Record(members) = query::record(&pool.db, row) else { panic!("not a record") };
+        assert_eq!(members.len(), row.class.def().fields.iter().filter(|f| !f.internal).count());
+    }
+    // Networks are pool-wide: both hosts have an interface on the one network.
+    assert_eq!(pool.db.count(proto_types::generated::network::CLASS), 1);
+    assert_eq!(pool.db.count(proto_types::generated::pif::CLASS), 2);
+}
+
+#[test]
+fn a_vm_lives_its_life_and_is_never_admitted_twice() {
+    let mut pool = Pool::new();
+    let guest = pool.vm();
+    let task = pool.facts.reference();
+    let start = VmOperation { vm: guest, task, name: "start" };
+    let on = pool.decide(|d| vm_power::begin_on_host(d, &start, None)).unwrap();
+    let second = VmOperation { vm: guest, task: Ref::from_uuid(Uuid::from_u128(1 << 100)), name: "start" };
+    let refused = pool.decide(|d| vm_power::begin_on_host(d, &second, None)).unwrap_err();
+    assert_eq!(refused.code, "OTHER_OPERATION_IN_PROGRESS");
+    pool.decide(|d| {
+        vm_power::commit_live(d, &start, on, false);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(pool.state(guest), "Running");
+    assert!(pool.allowed(guest, "pool_migrate") && !pool.allowed(guest, "start"));
+    let error = pool.decide(|d| vm_power::begin(d, &VmOperation { vm: guest, task, name: "resume" })).unwrap_err();
+    assert_eq!(error.params, [guest.to_string(), "suspended".to_owned(), "running".to_owned()]);
+    // Live migration to the other host: the record names one host before and another after one entry.
+    let target = pool.host(if on == pool.host("one") { "two" } else { "one" });
+    let migrate = VmOperation { vm: guest, task, name: "pool_migrate" };
+    pool.decide(|d| vm_power::begin_migration(d, &migrate, target)).unwrap();
+    pool.decide(|d| {
+        vm_power::commit_migration(d, &migrate, target);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(pool.db.get(guest).unwrap().get(vm::RESIDENT_ON).as_ref(), target);
+    // Its host says it runs nothing: the record follows, and nobody else is touched.
+    let ended = pool.decide(|d| Ok(decide::host::reconcile_domains(d, target, &[]))).unwrap();
+    assert_eq!(ended, [guest]);
+    assert_eq!(pool.state(guest), "Halted");
+    pool.decide(|d| decide::vm_create::destroy(d, guest)).unwrap();
+    assert!(pool.db.get(guest).is_none());
+}
+
+#[test]
+fn the_least_recently_active_session_gives_way() {
+    let mut pool = Pool::new();
+    let limits = session::SessionLimits { most: 3, idle_seconds: 60 };
+    let host_ref = pool.host("one");
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        let new = session::NewSession {
+            user: "root".to_owned(),
+            is_local_superuser: true,
+            originator: String::new(),
+            permissions: Vec::new(),
+            host: host_ref,
+        };
+        made.push(pool.decide(|d| Ok(session::login(d, new, limits))).unwrap());
+    }
+    let alive = made.iter().filter(|s| session::check(&pool.db, **s).is_ok()).count();
+    assert_eq!(alive, 3);
+    assert!(session::check(&pool.db, made[3]).is_ok());
+}
+
+#[test]
+fn a_disk_is_open_for_writing_once() {
+    let mut pool = Pool::new();
+    let on = pool.host("one");
+    let (first, second) = (pool.vm(), pool.vm());
+    let image = pool.facts.reference();
+    pool.decide(|d| {
+        let new = decide::storage::NewSr {
+            uuid: String::new(),
+            name_label: "sr".to_owned(),
+            name_description: String::new(),
+            kind: "file".to_owned(),
+            content_type: String::new(),
+            shared: true,
+            sm_config: Value::empty_map(),
+        };
+        let storage = decide::storage::introduce(d, &new)?;
+        for (plug, _) in decide::storage::make_pbds(d, storage, on, true, &Value::empty_map()) {
+            d.set(plug, proto_types::generated::pbd::CURRENTLY_ATTACHED, true);
+        }
+        assert_eq!(d.db().get(storage).unwrap().get(sr::PBDS).as_refs().len(), 2);
+        let made = decide::vdi::NewVdi {
+            sr: storage,
+            uuid: d.facts().uuid_text(),
+            virtual_size: 1,
+            utilisation: 0,
+            fields: Vec::new(),
+        };
+        decide::vdi::made(d, image, made);
+        for owner in [first, second] {
+            d.insert(
+                vbd::CLASS,
+                vec![
+                    (vbd::VM, owner.into()),
+                    (vbd::VDI, image.into()),
+                    (vbd::MODE, "RW".into()),
+                    (vbd::USERDEVICE, "0".into()),
+                ],
+            );
+        }
+        Ok(())
+    })
+    .unwrap();
+    let task = pool.facts.reference();
+    pool.decide(|d| vm_power::begin_on_host(d, &VmOperation { vm: first, task, name: "start" }, None)).unwrap();
+    let error = pool
+        .decide(|d| vm_power::begin_on_host(d, &VmOperation { vm: second, task, name: "start" }, None))
+        .unwrap_err();
+    assert_eq!(error.code, "VDI_IN_USE");
+}
