@@ -4,11 +4,14 @@
 mod building;
 mod cached;
 mod guest;
+mod install;
 mod paths;
 mod pool;
 mod rocksdb;
 mod run;
 mod steps;
+mod test;
+mod tidy;
 mod xmlrpc;
 
 use std::process::ExitCode;
@@ -26,6 +29,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Install what is missing, check the house rules, run every test.
+    Test,
+    /// Check the house rules.
+    Tidy,
+    /// Write the code derived from the data model, or check that it is up to date.
+    Codegen {
+        /// Change nothing; fail if something would change.
+        #[arg(long)]
+        check: bool,
+    },
     /// A pool of several hosts on this machine.
     Pool(pool::Pool),
     /// Build RocksDB into the cache, once for all later builds.
@@ -39,6 +52,15 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
+        Command::Test => test::run_all()?,
+        Command::Tidy => tidy::check(&paths::repo()?)?,
+        Command::Codegen { check } => {
+            let mut words = vec!["run", "--quiet", "--package", "proto-codegen", "--"];
+            if check {
+                words.push("--check");
+            }
+            run::visibly(run::command("cargo", words).current_dir(paths::repo()?))?;
+        }
         Command::Pool(args) => return pool::run(&args),
         Command::Rocksdb => {
             for (name, value) in rocksdb::ensure_built()?.env() {

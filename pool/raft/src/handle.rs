@@ -165,7 +165,9 @@ impl Pool {
                     perhaps_written = true;
                     forward.leader_node
                 }
-                ClientWriteError::ChangeMembershipError(_) => return Err(ProposeError::Stopped),
+                ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_) => {
+                    return Err(ProposeError::Stopped);
+                }
             };
             if let Some(leader) = self.other(leader) {
                 return Err(if perhaps_written {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -124,10 +125,11 @@ impl Watcher {
         let until = if alone {
             Some(now + self.lease_for)
         } else {
-            seen.last_quorum_acked.map(|at| at.into_inner() + self.lease_for)
+            // The library's instants are of a type of their own: go by their age.
+            seen.last_quorum_acked.and_then(|at| now.checked_sub(at.into_inner().elapsed())).map(|at| at + self.lease_for)
         };
         let fresh = until.is_some_and(|until| now < until);
-        let ready = fresh && seen.last_applied.as_ref().is_some_and(|log_id| *log_id.committed_leader_id() == seen.current_term);
+        let ready = fresh && seen.last_applied.as_ref().is_some_and(|log_id| log_id.committed_leader_id().term == seen.current_term);
         match until {
             // A leader on its way out of the pool does not answer by lease.
             Some(until) if ready && votes => self.lease.extend_to(until),

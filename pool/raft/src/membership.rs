@@ -93,6 +93,9 @@ async fn change(
                 ClientWriteError::ChangeMembershipError(error) => {
                     return Err(MembershipError::Refused { why: error.to_string() });
                 }
+                ClientWriteError::PreconditionFailed(error) => {
+                    return Err(MembershipError::Refused { why: error.to_string() });
+                }
             },
         }
         if Instant::now() + LOOK >= deadline {

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use openraft::errors::{Fatal, RaftError};
+use openraft::errors::RaftError;
 use pool_store::{Assembler, Node, Progress, Store, Vote};
 use proto_wire::LARGEST_MESSAGE;
 use proto_wire::channel::peer_host;
@@ -110,7 +110,7 @@ impl RaftRpc for RaftService {
             .stream_append(requests.take_until(self.cut.when_cut()))
             .map(|result| match result {
                 Ok(result) => Ok(wire::streamed_to_wire(&result)),
-                Err(fatal) => Err(stopped::<Fatal<_>>(fatal)),
+                Err(fatal) => Err(stopped(fatal)),
             })
             .take_until(self.cut.when_cut());
         Ok(Response::new(Box::pin(replies)))

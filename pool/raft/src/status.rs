@@ -1,6 +1,6 @@
 //! What an operator asks of the consensus node.
 
-use openraft::ServerState;
+use openraft::{Instant as _, ServerState};
 use openraft::async_runtime::WatchReceiver;
 use pool_domain::Index;
 use std::time::Duration;

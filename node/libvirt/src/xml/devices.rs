@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use node_hypervisor::{
-    DiskBus, DiskCache, DiskFormat, DiskKind, DiskSource, DiskSpec, HypervisorError, NicIndex, NicModel,
+    DiskBus, DiskCache, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, HypervisorError, NicIndex, NicModel,
     NicSpec, Result,
 };
 
@@ -157,7 +157,18 @@ pub(crate) fn disk(disk: &DiskSpec, boot_order: Option<u32>) -> Result<Element> 
     if disk.shareable && disk.kind == DiskKind::Disk {
         element.children.push(Element::new("shareable"));
     }
+    element.children.push(Element::new("alias").with("name", disk_alias(disk.index)));
     Ok(element)
+}
+
+/// The name by which the driver knows a disk in events; libvirt keeps aliases that begin with `ua-`.
+fn disk_alias(index: DiskIndex) -> String {
+    format!("ua-tarn-disk-{}", index.0)
+}
+
+/// Reads the alias back.
+pub(crate) fn disk_of_alias(alias: &str) -> Option<DiskIndex> {
+    alias.strip_prefix("ua-tarn-disk-")?.parse().ok().map(DiskIndex)
 }
 
 /// The name by which the driver finds an interface again; libvirt keeps aliases that begin with `ua-`.
@@ -204,7 +215,6 @@ pub(crate) fn nic(nic: &NicSpec, boot_order: Option<u32>) -> Result<Element> {
 #[cfg(test)]
 mod test {
     use super::*;
-    use node_hypervisor::DiskIndex;
 
     #[test]
     fn urls_become_what_libvirt_calls_them() {

@@ -22,6 +22,8 @@ pub(crate) struct LiveDisk {
     pub(crate) cdrom: bool,
     /// File, device or name within the network source.
     pub(crate) source: Option<String>,
+    /// The whole element, as libvirt wants it back for detaching.
+    pub(crate) element: Element,
 }
 
 /// An interface of it.
@@ -30,11 +32,12 @@ pub(crate) struct LiveNic {
     pub(crate) index: NicIndex,
     pub(crate) mac: String,
     pub(crate) tap: Option<String>,
+    /// The whole element, as libvirt wants it back for detaching.
+    pub(crate) element: Element,
 }
 
 impl LiveDomain {
     pub(crate) fn parse(xml: &str) -> Result<LiveDomain, NotXml> {
-        // A save image may hold the domain together with other things; only the domain is wanted.
         Element::parse(xml).map(|root| LiveDomain { root })
     }
 
@@ -106,6 +109,7 @@ fn disk(element: &Element) -> Option<LiveDisk> {
         bus: element.of("target", "bus")?.to_owned(),
         cdrom: element.attribute("device") == Some("cdrom"),
         source: element.find("source").and_then(source_name),
+        element: element.clone(),
     })
 }
 
@@ -129,5 +133,6 @@ fn nic(element: &Element) -> Option<LiveNic> {
         index: devices::nic_of_alias(element.of("alias", "name")?)?,
         mac: element.of("mac", "address")?.to_lowercase(),
         tap: element.of("target", "dev").map(String::from),
+        element: element.clone(),
     })
 }

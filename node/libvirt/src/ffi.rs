@@ -1,0 +1,293 @@
+//! The calls of libvirt for which the `virt` crate has no wrapper: the only unsafe code of the project's own.
+#![allow(unsafe_code, reason = "libvirt is a C library and the virt crate leaves these calls raw")]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::error::Error;
+use virt_sys as sys;
+
+/// What libvirt tells of a domain, before it is understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RawEvent {
+    Lifecycle { event: u32, detail: u32 },
+    Reboot,
+    DeviceRemoved { alias: String },
+    DeviceRemovalFailed { alias: String },
+    Agent { state: u32 },
+    IoError,
+}
+
+/// Receives events on libvirt's thread; must not block.
+pub(crate) type Sink = Arc<dyn Fn(Uuid, RawEvent) + Send + Sync>;
+/// Is called on libvirt's thread when the connection is lost; must not block.
+pub(crate) type CloseSink = Arc<dyn Fn() + Send + Sync>;
+
+/// libvirt answers -1 for a failure and leaves the reason with the thread.
+fn checked(answer: c_int) -> Result<c_int, Error> {
+    if answer < 0 { Err(Error::last_error()) } else { Ok(answer) }
+}
+
+/// Hands an event to the sink behind `opaque`.
+///
+/// # Safety
+/// `opaque` must come from [`subscribe`], `domain` from libvirt for the time of the call.
+unsafe fn hand_over(domain: sys::virDomainPtr, opaque: *mut c_void, event: impl FnOnce() -> RawEvent) {
+    // A panic must not unwind into C.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let mut bytes = [0_u8; 16];
+        // SAFETY: libvirt lends the domain for the time of the call, and writes 16 bytes.
+        if unsafe { sys::virDomainGetUUID(domain, bytes.as_mut_ptr()) } == 0 {
+            // SAFETY: `subscribe` boxed a Sink, which lives until `free_sink`.
+            let sink = unsafe { &*opaque.cast::<Sink>() };
+            sink(Uuid::from_bytes(bytes), event());
+        }
+    }));
+}
+
+/// Copies a C string that may be null.
+///
+/// # Safety
+/// `text` must be null or a C string.
+unsafe fn copied(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: as the caller promises.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+unsafe extern "C" fn on_lifecycle(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    event: c_int,
+    detail: c_int,
+    opaque: *mut c_void,
+) -> c_int {
+    let event = u32::try_from(event).unwrap_or(u32::MAX);
+    let detail = u32::try_from(detail).unwrap_or(u32::MAX);
+    // SAFETY: called by libvirt with what `subscribe` gave it.
+    unsafe { hand_over(domain, opaque, || RawEvent::Lifecycle { event, detail }) };
+    0
+}
+
+unsafe extern "C" fn on_reboot(_: sys::virConnectPtr, domain: sys::virDomainPtr, opaque: *mut c_void) {
+    // SAFETY: called by libvirt with what `subscribe` gave it.
+    unsafe { hand_over(domain, opaque, || RawEvent::Reboot) };
+}
+
+unsafe extern "C" fn on_removed(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    alias: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: called by libvirt with what `subscribe` gave it and a C string.
+    unsafe { hand_over(domain, opaque, || RawEvent::DeviceRemoved { alias: copied(alias) }) };
+}
+
+unsafe extern "C" fn on_removal_failed(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    alias: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: called by libvirt with what `subscribe` gave it and a C string.
+    unsafe { hand_over(domain, opaque, || RawEvent::DeviceRemovalFailed { alias: copied(alias) }) };
+}
+
+unsafe extern "C" fn on_agent(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    state: c_int,
+    _reason: c_int,
+    opaque: *mut c_void,
+) {
+    let state = u32::try_from(state).unwrap_or(u32::MAX);
+    // SAFETY: called by libvirt with what `subscribe` gave it.
+    unsafe { hand_over(domain, opaque, || RawEvent::Agent { state }) };
+}
+
+unsafe extern "C" fn on_io_error(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    _path: *const c_char,
+    _alias: *const c_char,
+    _action: c_int,
+    opaque: *mut c_void,
+) {
+    // SAFETY: called by libvirt with what `subscribe` gave it.
+    unsafe { hand_over(domain, opaque, || RawEvent::IoError) };
+}
+
+unsafe extern "C" fn free_sink(opaque: *mut c_void) {
+    // SAFETY: `subscribe` made the box, and libvirt frees it once.
+    drop(unsafe { Box::from_raw(opaque.cast::<Sink>()) });
+}
+
+unsafe extern "C" fn on_close(_: sys::virConnectPtr, _reason: c_int, opaque: *mut c_void) {
+    // SAFETY: `subscribe` boxed a CloseSink, which lives until `free_close_sink`.
+    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { &*opaque.cast::<CloseSink>() }()));
+}
+
+unsafe extern "C" fn free_close_sink(opaque: *mut c_void) {
+    // SAFETY: `subscribe` made the box, and libvirt frees it once.
+    drop(unsafe { Box::from_raw(opaque.cast::<CloseSink>()) });
+}
+
+/// Callbacks that are registered with a connection, until this is dropped.
+///
+/// libvirt keeps a connection open while it has callbacks, so this must go before the connection.
+pub(crate) struct Subscription {
+    connect: Connect,
+    ids: Vec<c_int>,
+    watches_close: bool,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        for id in &self.ids {
+            // SAFETY: the connection is open, the id came from it. A failure leaves the callback, which stays valid.
+            unsafe { sys::virConnectDomainEventDeregisterAny(self.connect.as_ptr(), *id) };
+        }
+        if self.watches_close {
+            // SAFETY: as above.
+            unsafe { sys::virConnectUnregisterCloseCallback(self.connect.as_ptr(), Some(on_close)) };
+        }
+    }
+}
+
+/// Registers for all events of all domains and for the loss of the connection.
+pub(crate) fn subscribe(connect: &Connect, sink: &Sink, close: &CloseSink) -> Result<Subscription, Error> {
+    let mut subscription =
+        Subscription { connect: connect.clone(), ids: Vec::new(), watches_close: false };
+    // SAFETY: libvirt casts each callback back to the type that belongs to its event before calling it.
+    let callbacks: [(u32, sys::virConnectDomainEventGenericCallback); 6] = unsafe {
+        use std::mem::transmute;
+        let lifecycle: unsafe extern "C" fn(_, _, _, _, _) -> _ = on_lifecycle;
+        let removed: unsafe extern "C" fn(_, _, _, _) = on_removed;
+        let failed: unsafe extern "C" fn(_, _, _, _) = on_removal_failed;
+        let agent: unsafe extern "C" fn(_, _, _, _, _) = on_agent;
+        let io_error: unsafe extern "C" fn(_, _, _, _, _, _) = on_io_error;
+        [
+            (sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, Some(transmute::<*const (), _>(lifecycle as *const ()))),
+            (sys::VIR_DOMAIN_EVENT_ID_REBOOT, Some(on_reboot)),
+            (sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, Some(transmute::<*const (), _>(removed as *const ()))),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
+                Some(transmute::<*const (), _>(failed as *const ())),
+            ),
+            (sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, Some(transmute::<*const (), _>(agent as *const ()))),
+            (sys::VIR_DOMAIN_EVENT_ID_IO_ERROR, Some(transmute::<*const (), _>(io_error as *const ()))),
+        ]
+    };
+    for (id, callback) in callbacks {
+        let opaque = Box::into_raw(Box::new(sink.clone())).cast::<c_void>();
+        let id = c_int::try_from(id).unwrap_or(c_int::MAX);
+        // SAFETY: the box lives until libvirt calls `free_sink`, or is freed here after a failure.
+        let answer = unsafe {
+            sys::virConnectDomainEventRegisterAny(
+                connect.as_ptr(),
+                ptr::null_mut(),
+                id,
+                callback,
+                opaque,
+                Some(free_sink),
+            )
+        };
+        match checked(answer) {
+            Ok(registered) => subscription.ids.push(registered),
+            Err(error) => {
+                // SAFETY: libvirt does not keep what it refused.
+                unsafe { free_sink(opaque) };
+                return Err(error);
+            }
+        }
+    }
+    let opaque = Box::into_raw(Box::new(close.clone())).cast::<c_void>();
+    // SAFETY: as for the events.
+    let answer = unsafe {
+        sys::virConnectRegisterCloseCallback(connect.as_ptr(), Some(on_close), opaque, Some(free_close_sink))
+    };
+    if answer == 0 {
+        subscription.watches_close = true;
+    } else {
+        // A driver inside the process has no connection to lose.
+        // SAFETY: libvirt does not keep what it refused.
+        unsafe { free_close_sink(opaque) };
+    }
+    Ok(subscription)
+}
+
+/// State and reason of a domain. The wrapper in `virt` swallows the error.
+pub(crate) fn state(domain: &Domain) -> Result<(u32, u32), Error> {
+    let (mut state, mut reason): (c_int, c_int) = (0, 0);
+    // SAFETY: the domain is held, the numbers are written during the call.
+    checked(unsafe { sys::virDomainGetState(domain.as_ptr(), &mut state, &mut reason, 0) })?;
+    Ok((u32::try_from(state).unwrap_or(0), u32::try_from(reason).unwrap_or(0)))
+}
+
+/// Saves memory to a file and ends the domain.
+pub(crate) fn save(domain: &Domain, path: &Path) -> Result<(), Error> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the domain and the string are held during the call.
+    checked(unsafe { sys::virDomainSaveFlags(domain.as_ptr(), path.as_ptr(), ptr::null(), 0) })?;
+    Ok(())
+}
+
+/// Calls off the job of a domain.
+pub(crate) fn abort_job(domain: &Domain) -> Result<(), Error> {
+    // SAFETY: the domain is held.
+    checked(unsafe { sys::virDomainAbortJob(domain.as_ptr()) })?;
+    Ok(())
+}
+
+/// The pause of the guest in the last migration, as its destination counted it.
+pub(crate) fn last_downtime(domain: &Domain) -> Option<Duration> {
+    let (mut kind, mut count): (c_int, c_int) = (0, 0);
+    let mut parameters: sys::virTypedParameterPtr = ptr::null_mut();
+    let mut milliseconds: std::ffi::c_ulonglong = 0;
+    // SAFETY: libvirt allocates the parameters, which are freed below and not used after that. The name is a C string.
+    let found = unsafe {
+        let answer = sys::virDomainGetJobStats(
+            domain.as_ptr(),
+            &mut kind,
+            &mut parameters,
+            &mut count,
+            sys::VIR_DOMAIN_JOB_STATS_COMPLETED,
+        );
+        if answer < 0 {
+            return None;
+        }
+        let found = sys::virTypedParamsGetULLong(
+            parameters,
+            count,
+            c"downtime".as_ptr(),
+            &mut milliseconds,
+        );
+        sys::virTypedParamsFree(parameters, count);
+        found
+    };
+    (found == 1).then(|| Duration::from_millis(milliseconds))
+}
+
+/// Processor time of each virtual CPU.
+pub(crate) fn vcpu_times(domain: &Domain, most: u32) -> Result<Vec<Duration>, Error> {
+    let most = c_int::try_from(most.min(4096)).unwrap_or(0);
+    let empty = sys::virVcpuInfo { number: 0, state: 0, cpuTime: 0, cpu: 0 };
+    let mut seen = vec![empty; usize::try_from(most).unwrap_or(0)];
+    // SAFETY: libvirt writes at most `most` entries; no maps are asked for.
+    let count = checked(unsafe {
+        sys::virDomainGetVcpus(domain.as_ptr(), seen.as_mut_ptr(), most, ptr::null_mut(), 0)
+    })?;
+    seen.truncate(usize::try_from(count).unwrap_or(0));
+    Ok(seen.iter().map(|v| Duration::from_nanos(v.cpuTime)).collect())
+}

@@ -1,0 +1,1 @@
+//! `iso`: a folder of ISO files, read-only; each file is a CD.
