@@ -34,14 +34,29 @@ pub(crate) async fn probe(emulator: &Path) -> Accelerator {
 async fn executes(emulator: &Path, accelerator: &str, patience: Duration) -> bool {
     let mut firmware = vec![0_u8; 64 * 1024];
     let start = firmware.len() - RESET_VECTOR;
-    firmware.iter_mut().skip(start).zip(PROGRAM).for_each(|(place, byte)| *place = byte);
-    let Ok(file) = tempfile::NamedTempFile::new() else { return false };
+    firmware
+        .iter_mut()
+        .skip(start)
+        .zip(PROGRAM)
+        .for_each(|(place, byte)| *place = byte);
+    let Ok(file) = tempfile::NamedTempFile::new() else {
+        return false;
+    };
     if let Err(error) = std::fs::write(file.path(), &firmware) {
         tracing::warn!(%error, "cannot write the program that probes KVM");
         return false;
     }
     let child = Command::new(emulator)
-        .args(["-nodefaults", "-no-user-config", "-display", "none", "-M", "pc", "-m", "4"])
+        .args([
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-M",
+            "pc",
+            "-m",
+            "4",
+        ])
         .args(["-accel", accelerator, "-no-reboot"])
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-bios"])
         .arg(file.path())

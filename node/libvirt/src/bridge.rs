@@ -103,29 +103,45 @@ impl Bridge {
         T: Send + 'static,
         F: FnOnce(&Connect) -> Result<T, Fault> + Send + 'static,
     {
-        let Job { operation, vm, limit, lane } = job;
+        let Job {
+            operation,
+            vm,
+            limit,
+            lane,
+        } = job;
         let threads = match lane {
             Lane::Short => self.short.clone(),
             Lane::Long => self.long.clone(),
         };
-        let timed_out = |_| HypervisorError::TimedOut { operation, after: limit };
+        let timed_out = |_| HypervisorError::TimedOut {
+            operation,
+            after: limit,
+        };
         let within = async {
             let permit = threads
                 .acquire_owned()
                 .await
-                .map_err(|source| HypervisorError::Failed { operation, source: source.into() })?;
+                .map_err(|source| HypervisorError::Failed {
+                    operation,
+                    source: source.into(),
+                })?;
             let shared = Arc::clone(&self.shared);
             let span = tracing::debug_span!("libvirt", operation, vm = vm.map(tracing::field::display));
             let thread = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
                 let _entered = span.enter();
-                let connect = shared.connect().map_err(|e| HypervisorError::Disconnected { source: e.into() })?;
+                let connect = shared
+                    .connect()
+                    .map_err(|e| HypervisorError::Disconnected { source: e.into() })?;
                 act(&connect).map_err(|fault| translate(operation, vm, fault))
             });
             match thread.await {
                 Ok(answer) => answer,
                 // The virt crate panics on types it does not expect.
-                Err(source) => Err(HypervisorError::Failed { operation, source: source.into() }),
+                Err(source) => Err(HypervisorError::Failed {
+                    operation,
+                    source: source.into(),
+                }),
             }
         };
         tokio::time::timeout(limit, within).await.map_err(timed_out)?
@@ -151,7 +167,10 @@ impl Shared {
         let lost = Arc::clone(&self.lost);
         let close: ffi::CloseSink = Arc::new(move || lost.notify_one());
         let subscription = ffi::subscribe(&connect, &sink, &close)?;
-        *place = Some(Link { _subscription: subscription, connect: connect.clone() });
+        *place = Some(Link {
+            _subscription: subscription,
+            connect: connect.clone(),
+        });
         if self.was_connected.swap(true, Ordering::Relaxed) {
             tracing::info!(uri = self.uri, "connected to libvirt again");
             let _ = self.events.send(events::resync());

@@ -79,6 +79,10 @@ impl LibvirtConfig {
         if let Some((_, socket)) = self.uri.split_once("socket=") {
             return Some(socket.split('&').next().unwrap_or(socket).into());
         }
-        USUAL_SOCKETS.iter().map(Path::new).find(|p| p.exists()).map(PathBuf::from)
+        USUAL_SOCKETS
+            .iter()
+            .map(Path::new)
+            .find(|p| p.exists())
+            .map(PathBuf::from)
     }
 }

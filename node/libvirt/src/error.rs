@@ -34,8 +34,7 @@ fn is_connection_trouble(error: &Error) -> bool {
     {
         return true;
     }
-    let of_transport =
-        error.domain().is(ErrorDomain::Rpc) || error.domain().is(ErrorDomain::Remote);
+    let of_transport = error.domain().is(ErrorDomain::Rpc) || error.domain().is(ErrorDomain::Remote);
     of_transport
         && (error.code().is(ErrorNumber::SystemError)
             || error.code().is(ErrorNumber::InternalError)
@@ -54,7 +53,10 @@ pub(crate) fn translate(operation: &'static str, vm: Option<Uuid>, fault: Fault)
         return HypervisorError::Disconnected { source: error.into() };
     }
     let virt::error::ErrorNumberEnum::Known(code) = error.code() else {
-        return HypervisorError::Failed { operation, source: error.into() };
+        return HypervisorError::Failed {
+            operation,
+            source: error.into(),
+        };
     };
     match code {
         ErrorNumber::NoDomain | ErrorNumber::InvalidDomain => HypervisorError::NoSuchDomain { vm },
@@ -65,17 +67,22 @@ pub(crate) fn translate(operation: &'static str, vm: Option<Uuid>, fault: Fault)
         ErrorNumber::OperationTimeout if text.contains("lock") => HypervisorError::Busy { vm },
         ErrorNumber::OperationAborted => HypervisorError::Aborted { vm, operation },
         ErrorNumber::NoSupport | ErrorNumber::OperationUnsupported | ErrorNumber::ArgumentUnsupported => {
-            HypervisorError::Unsupported { what: format!("{operation} ({text})") }
+            HypervisorError::Unsupported {
+                what: format!("{operation} ({text})"),
+            }
         }
         ErrorNumber::ConfigUnsupported
         | ErrorNumber::XmlError
         | ErrorNumber::XmlDetail
         | ErrorNumber::XmlInvalidSchema
         | ErrorNumber::InvalidMac => HypervisorError::BadSpec { reason: text },
-        ErrorNumber::AgentUnresponsive
-        | ErrorNumber::AgentUnsynced
-        | ErrorNumber::AgentCommandTimeout => HypervisorError::NoGuestAgent { vm },
+        ErrorNumber::AgentUnresponsive | ErrorNumber::AgentUnsynced | ErrorNumber::AgentCommandTimeout => {
+            HypervisorError::NoGuestAgent { vm }
+        }
         _ if text.contains("Cannot allocate memory") => HypervisorError::NoMemory { source: error.into() },
-        _ => HypervisorError::Failed { operation, source: error.into() },
+        _ => HypervisorError::Failed {
+            operation,
+            source: error.into(),
+        },
     }
 }

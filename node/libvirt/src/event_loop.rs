@@ -23,7 +23,10 @@ pub(crate) fn start() -> Result<(), Error> {
                     }
                 }
             };
-            if let Err(error) = std::thread::Builder::new().name("libvirt-events".into()).spawn(looped) {
+            if let Err(error) = std::thread::Builder::new()
+                .name("libvirt-events".into())
+                .spawn(looped)
+            {
                 tracing::error!(%error, "no thread for libvirt's events");
             }
             Ok(())

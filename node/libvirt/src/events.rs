@@ -18,10 +18,18 @@ pub(crate) fn pass_on(
 ) {
     match &raw {
         RawEvent::DeviceRemoved { alias } => {
-            let _ = removals.send(Removal { vm, alias: alias.clone(), refused: false });
+            let _ = removals.send(Removal {
+                vm,
+                alias: alias.clone(),
+                refused: false,
+            });
         }
         RawEvent::DeviceRemovalFailed { alias } => {
-            let _ = removals.send(Removal { vm, alias: alias.clone(), refused: true });
+            let _ = removals.send(Removal {
+                vm,
+                alias: alias.clone(),
+                refused: true,
+            });
         }
         _ => {}
     }
@@ -34,7 +42,10 @@ pub(crate) fn pass_on(
 
 /// The event that says: events may have been lost.
 pub(crate) fn resync() -> DomainEvent {
-    DomainEvent { vm: Uuid::nil(), kind: DomainEventKind::Resync }
+    DomainEvent {
+        vm: Uuid::nil(),
+        kind: DomainEventKind::Resync,
+    }
 }
 
 fn understand(raw: &RawEvent) -> Option<DomainEventKind> {
@@ -84,18 +95,30 @@ mod test {
     #[test]
     fn only_devices_of_the_pool_are_told_of() {
         let removed = |alias: &str| understand(&RawEvent::DeviceRemoved { alias: alias.into() });
-        assert_eq!(removed("ua-tarn-disk-3"), Some(DomainEventKind::DiskRemoved(DiskIndex(3))));
-        assert_eq!(removed("ua-tarn-nic-0"), Some(DomainEventKind::NicRemoved(NicIndex(0))));
+        assert_eq!(
+            removed("ua-tarn-disk-3"),
+            Some(DomainEventKind::DiskRemoved(DiskIndex(3)))
+        );
+        assert_eq!(
+            removed("ua-tarn-nic-0"),
+            Some(DomainEventKind::NicRemoved(NicIndex(0)))
+        );
         assert_eq!(removed("virtio-disk3"), None);
     }
 
     #[test]
     fn a_killed_emulator_is_a_failure() {
         let stopped = |detail| {
-            understand(&RawEvent::Lifecycle { event: sys::VIR_DOMAIN_EVENT_STOPPED, detail })
+            understand(&RawEvent::Lifecycle {
+                event: sys::VIR_DOMAIN_EVENT_STOPPED,
+                detail,
+            })
         };
         let failed = stopped(sys::VIR_DOMAIN_EVENT_STOPPED_FAILED);
         assert_eq!(failed, Some(DomainEventKind::Stopped(StopReason::Failed)));
-        assert_eq!(stopped(u32::MAX), Some(DomainEventKind::Stopped(StopReason::Failed)));
+        assert_eq!(
+            stopped(u32::MAX),
+            Some(DomainEventKind::Stopped(StopReason::Failed))
+        );
     }
 }

@@ -1,5 +1,8 @@
 //! The calls of libvirt for which the `virt` crate has no wrapper: the only unsafe code of the project's own.
-#![allow(unsafe_code, reason = "libvirt is a C library and the virt crate leaves these calls raw")]
+#![allow(
+    unsafe_code,
+    reason = "libvirt is a C library and the virt crate leaves these calls raw"
+)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +35,11 @@ pub(crate) type CloseSink = Arc<dyn Fn() + Send + Sync>;
 
 /// libvirt answers -1 for a failure and leaves the reason with the thread.
 fn checked(answer: c_int) -> Result<c_int, Error> {
-    if answer < 0 { Err(Error::last_error()) } else { Ok(answer) }
+    if answer < 0 {
+        Err(Error::last_error())
+    } else {
+        Ok(answer)
+    }
 }
 
 /// Hands an event to the sink behind `opaque`.
@@ -90,7 +97,11 @@ unsafe extern "C" fn on_removed(
     opaque: *mut c_void,
 ) {
     // SAFETY: called by libvirt with what `subscribe` gave it and a C string.
-    unsafe { hand_over(domain, opaque, || RawEvent::DeviceRemoved { alias: copied(alias) }) };
+    unsafe {
+        hand_over(domain, opaque, || RawEvent::DeviceRemoved {
+            alias: copied(alias),
+        })
+    };
 }
 
 unsafe extern "C" fn on_removal_failed(
@@ -100,7 +111,11 @@ unsafe extern "C" fn on_removal_failed(
     opaque: *mut c_void,
 ) {
     // SAFETY: called by libvirt with what `subscribe` gave it and a C string.
-    unsafe { hand_over(domain, opaque, || RawEvent::DeviceRemovalFailed { alias: copied(alias) }) };
+    unsafe {
+        hand_over(domain, opaque, || RawEvent::DeviceRemovalFailed {
+            alias: copied(alias),
+        })
+    };
 }
 
 unsafe extern "C" fn on_agent(
@@ -166,8 +181,11 @@ impl Drop for Subscription {
 
 /// Registers for all events of all domains and for the loss of the connection.
 pub(crate) fn subscribe(connect: &Connect, sink: &Sink, close: &CloseSink) -> Result<Subscription, Error> {
-    let mut subscription =
-        Subscription { connect: connect.clone(), ids: Vec::new(), watches_close: false };
+    let mut subscription = Subscription {
+        connect: connect.clone(),
+        ids: Vec::new(),
+        watches_close: false,
+    };
     // SAFETY: libvirt casts each callback back to the type that belongs to its event before calling it.
     let callbacks: [(u32, sys::virConnectDomainEventGenericCallback); 6] = unsafe {
         use std::mem::transmute;
@@ -177,15 +195,27 @@ pub(crate) fn subscribe(connect: &Connect, sink: &Sink, close: &CloseSink) -> Re
         let agent: unsafe extern "C" fn(_, _, _, _, _) = on_agent;
         let io_error: unsafe extern "C" fn(_, _, _, _, _, _) = on_io_error;
         [
-            (sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, Some(transmute::<*const (), _>(lifecycle as *const ()))),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                Some(transmute::<*const (), _>(lifecycle as *const ())),
+            ),
             (sys::VIR_DOMAIN_EVENT_ID_REBOOT, Some(on_reboot)),
-            (sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, Some(transmute::<*const (), _>(removed as *const ()))),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+                Some(transmute::<*const (), _>(removed as *const ())),
+            ),
             (
                 sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
                 Some(transmute::<*const (), _>(failed as *const ())),
             ),
-            (sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, Some(transmute::<*const (), _>(agent as *const ()))),
-            (sys::VIR_DOMAIN_EVENT_ID_IO_ERROR, Some(transmute::<*const (), _>(io_error as *const ()))),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
+                Some(transmute::<*const (), _>(agent as *const ())),
+            ),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_IO_ERROR,
+                Some(transmute::<*const (), _>(io_error as *const ())),
+            ),
         ]
     };
     for (id, callback) in callbacks {
@@ -231,7 +261,10 @@ pub(crate) fn state(domain: &Domain) -> Result<(u32, u32), Error> {
     let (mut state, mut reason): (c_int, c_int) = (0, 0);
     // SAFETY: the domain is held, the numbers are written during the call.
     checked(unsafe { sys::virDomainGetState(domain.as_ptr(), &mut state, &mut reason, 0) })?;
-    Ok((u32::try_from(state).unwrap_or(0), u32::try_from(reason).unwrap_or(0)))
+    Ok((
+        u32::try_from(state).unwrap_or(0),
+        u32::try_from(reason).unwrap_or(0),
+    ))
 }
 
 /// Saves memory to a file and ends the domain.
@@ -267,12 +300,7 @@ pub(crate) fn last_downtime(domain: &Domain) -> Option<Duration> {
         if answer < 0 {
             return None;
         }
-        let found = sys::virTypedParamsGetULLong(
-            parameters,
-            count,
-            c"downtime".as_ptr(),
-            &mut milliseconds,
-        );
+        let found = sys::virTypedParamsGetULLong(parameters, count, c"downtime".as_ptr(), &mut milliseconds);
         sys::virTypedParamsFree(parameters, count);
         found
     };
@@ -282,7 +310,12 @@ pub(crate) fn last_downtime(domain: &Domain) -> Option<Duration> {
 /// Processor time of each virtual CPU.
 pub(crate) fn vcpu_times(domain: &Domain, most: u32) -> Result<Vec<Duration>, Error> {
     let most = c_int::try_from(most.min(4096)).unwrap_or(0);
-    let empty = sys::virVcpuInfo { number: 0, state: 0, cpuTime: 0, cpu: 0 };
+    let empty = sys::virVcpuInfo {
+        number: 0,
+        state: 0,
+        cpuTime: 0,
+        cpu: 0,
+    };
     let mut seen = vec![empty; usize::try_from(most).unwrap_or(0)];
     // SAFETY: libvirt writes at most `most` entries; no maps are asked for.
     let count = checked(unsafe {

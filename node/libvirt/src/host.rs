@@ -12,7 +12,9 @@ pub(crate) fn facts(connect: &Connect, accelerator: Accelerator) -> Result<HostF
     let cpu = CpuText::read(&file("/proc/cpuinfo"));
     let memory = file("/proc/meminfo");
     let kilobytes = |key: &str| {
-        let line = memory.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
+        let line = memory
+            .lines()
+            .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
         line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok())
     };
     let total = kilobytes("MemTotal").map_or_else(|| connect.node_info().map_or(0, |n| n.memory), |k| k);
@@ -48,7 +50,12 @@ fn file(path: &str) -> String {
 
 /// libvirt writes 7.2.22 as 7002022.
 fn version(number: u32) -> String {
-    format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000)
+    format!(
+        "{}.{}.{}",
+        number / 1_000_000,
+        number / 1000 % 1000,
+        number % 1000
+    )
 }
 
 #[derive(Default)]
@@ -68,7 +75,9 @@ impl CpuText {
     fn read(text: &str) -> CpuText {
         let mut cpu = CpuText::default();
         for line in text.lines() {
-            let Some((key, value)) = line.split_once(':') else { continue };
+            let Some((key, value)) = line.split_once(':') else {
+                continue;
+            };
             let value = value.trim();
             match key.trim() {
                 "processor" => cpu.count = cpu.count.saturating_add(1),

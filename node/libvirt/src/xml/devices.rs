@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use node_hypervisor::{
-    DiskBus, DiskCache, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, HypervisorError, NicIndex, NicModel,
-    NicSpec, Result,
+    DiskBus, DiskCache, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, HypervisorError, NicIndex,
+    NicModel, NicSpec, Result,
 };
 
 use super::tree::Element;
 
 fn bad(reason: impl Into<String>) -> HypervisorError {
-    HypervisorError::BadSpec { reason: reason.into() }
+    HypervisorError::BadSpec {
+        reason: reason.into(),
+    }
 }
 
 /// A path as libvirt wants it: absolute and text.
@@ -42,12 +44,14 @@ fn format_of(source: &DiskSource) -> DiskFormat {
 /// The disk's `type` attribute and `source` element.
 pub(crate) fn source(source: &DiskSource) -> Result<(&'static str, Option<Element>)> {
     Ok(match source {
-        DiskSource::File { path, .. } => {
-            ("file", Some(Element::new("source").with("file", path_text(path)?)))
-        }
-        DiskSource::Block { path, .. } => {
-            ("block", Some(Element::new("source").with("dev", path_text(path)?)))
-        }
+        DiskSource::File { path, .. } => (
+            "file",
+            Some(Element::new("source").with("file", path_text(path)?)),
+        ),
+        DiskSource::Block { path, .. } => (
+            "block",
+            Some(Element::new("source").with("dev", path_text(path)?)),
+        ),
         DiskSource::Network { url, .. } => ("network", Some(network_source(url)?)),
         DiskSource::Empty => ("file", None),
     })
@@ -55,7 +59,11 @@ pub(crate) fn source(source: &DiskSource) -> Result<(&'static str, Option<Elemen
 
 /// Turns a URL into libvirt's words for it.
 fn network_source(url: &str) -> Result<Element> {
-    let unknown = || bad(format!("{url:?} is not nfs://, iscsi://, rbd:, http:// or https://"));
+    let unknown = || {
+        bad(format!(
+            "{url:?} is not nfs://, iscsi://, rbd:, http:// or https://"
+        ))
+    };
     if let Some(rest) = url.strip_prefix("rbd:") {
         let mut parts = rest.split(':');
         let name = parts.next().filter(|n| n.contains('/')).ok_or_else(unknown)?;
@@ -64,7 +72,9 @@ fn network_source(url: &str) -> Result<Element> {
             // Monitors are separated by semicolons, and a port follows an escaped colon, which `split` has cut off.
             if let Some(hosts) = option.strip_prefix("mon_host=") {
                 for host in hosts.split(';').filter(|h| !h.is_empty()) {
-                    source.children.push(Element::new("host").with("name", host.trim_end_matches('\\')));
+                    source
+                        .children
+                        .push(Element::new("host").with("name", host.trim_end_matches('\\')));
                 }
             }
         }
@@ -84,15 +94,26 @@ fn network_source(url: &str) -> Result<Element> {
         element = element.with("port", port);
     }
     // libvirt wants the leading slash in the name of an NFS file and not in the others.
-    let name = if scheme == "nfs" { format!("/{name}") } else { name.to_owned() };
-    Ok(Element::new("source").with("protocol", scheme).with("name", name).child(element))
+    let name = if scheme == "nfs" {
+        format!("/{name}")
+    } else {
+        name.to_owned()
+    };
+    Ok(Element::new("source")
+        .with("protocol", scheme)
+        .with("name", name)
+        .child(element))
 }
 
 /// Whether the host's file system lets a file be opened without the page cache. A missing file counts as yes.
 fn direct_io_works(path: &Path) -> bool {
     use std::os::unix::fs::OpenOptionsExt;
     let direct = nix::fcntl::OFlag::O_DIRECT.bits();
-    match std::fs::OpenOptions::new().read(true).custom_flags(direct).open(path) {
+    match std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(direct)
+        .open(path)
+    {
         Ok(_) => true,
         Err(error) => error.kind() != std::io::ErrorKind::InvalidInput,
     }
@@ -122,7 +143,10 @@ fn bus_name(bus: DiskBus) -> &'static str {
 /// The element of a disk or CD drive. May touch the disk's file, so it can block.
 pub(crate) fn disk(disk: &DiskSpec, boot_order: Option<u32>) -> Result<Element> {
     if disk.kind == DiskKind::Cdrom && disk.bus == DiskBus::Virtio {
-        return Err(bad(format!("{} is a CD drive and cannot be on virtio", disk.index)));
+        return Err(bad(format!(
+            "{} is a CD drive and cannot be on virtio",
+            disk.index
+        )));
     }
     if disk.kind == DiskKind::Disk && disk.source == DiskSource::Empty {
         return Err(bad(format!("{} is empty and no CD drive", disk.index)));
@@ -132,21 +156,29 @@ pub(crate) fn disk(disk: &DiskSpec, boot_order: Option<u32>) -> Result<Element> 
         DiskKind::Disk => "disk",
         DiskKind::Cdrom => "cdrom",
     };
-    let mut driver =
-        Element::new("driver").with("name", "qemu").with("type", format_name(format_of(&disk.source)));
+    let mut driver = Element::new("driver")
+        .with("name", "qemu")
+        .with("type", format_name(format_of(&disk.source)));
     if source.is_some() {
         driver = driver.with("cache", cache_name(disk));
     }
     if disk.kind == DiskKind::Disk {
         driver = driver.with("discard", "unmap");
     }
-    let mut element = Element::new("disk").with("type", kind).with("device", device).child(driver);
+    let mut element = Element::new("disk")
+        .with("type", kind)
+        .with("device", device)
+        .child(driver);
     element.children.extend(source);
     element.children.push(
-        Element::new("target").with("dev", disk.target_name()).with("bus", bus_name(disk.bus)),
+        Element::new("target")
+            .with("dev", disk.target_name())
+            .with("bus", bus_name(disk.bus)),
     );
     if let Some(order) = boot_order {
-        element.children.push(Element::new("boot").with("order", order.to_string()));
+        element
+            .children
+            .push(Element::new("boot").with("order", order.to_string()));
     }
     if !disk.serial.is_empty() {
         element = element.leaf("serial", disk.serial.as_str());
@@ -157,7 +189,9 @@ pub(crate) fn disk(disk: &DiskSpec, boot_order: Option<u32>) -> Result<Element> 
     if disk.shareable && disk.kind == DiskKind::Disk {
         element.children.push(Element::new("shareable"));
     }
-    element.children.push(Element::new("alias").with("name", disk_alias(disk.index)));
+    element
+        .children
+        .push(Element::new("alias").with("name", disk_alias(disk.index)));
     Ok(element)
 }
 
@@ -199,16 +233,24 @@ pub(crate) fn nic(nic: &NicSpec, boot_order: Option<u32>) -> Result<Element> {
         if tap.is_empty() || tap.len() > 15 {
             return Err(bad(format!("the tap name {tap:?} has not 1 to 15 characters")));
         }
-        element.children.push(Element::new("target").with("dev", tap.as_str()));
+        element
+            .children
+            .push(Element::new("target").with("dev", tap.as_str()));
     }
     element.children.push(Element::new("model").with("type", model));
     if let Some(order) = boot_order {
-        element.children.push(Element::new("boot").with("order", order.to_string()));
+        element
+            .children
+            .push(Element::new("boot").with("order", order.to_string()));
     }
     if let Some(mtu) = nic.mtu {
-        element.children.push(Element::new("mtu").with("size", mtu.to_string()));
+        element
+            .children
+            .push(Element::new("mtu").with("size", mtu.to_string()));
     }
-    element.children.push(Element::new("alias").with("name", nic_alias(nic.index)));
+    element
+        .children
+        .push(Element::new("alias").with("name", nic_alias(nic.index)));
     Ok(element)
 }
 
@@ -226,14 +268,23 @@ mod test {
         assert_eq!(iscsi.of("host", "port"), Some("3261"));
         let rbd = network_source("rbd:pool/image:mon_host=a;b").unwrap();
         assert_eq!(rbd.all("host").count(), 2);
-        for wrong in ["nfs://host", "ftp://host/file", "nfs:///file", "disk.qcow2", "rbd:image"] {
+        for wrong in [
+            "nfs://host",
+            "ftp://host/file",
+            "nfs:///file",
+            "disk.qcow2",
+            "rbd:image",
+        ] {
             assert!(network_source(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_relative_path_is_refused() {
-        let source = DiskSource::File { path: "disk.qcow2".into(), format: DiskFormat::Qcow2 };
+        let source = DiskSource::File {
+            path: "disk.qcow2".into(),
+            format: DiskFormat::Qcow2,
+        };
         assert!(disk(&DiskSpec::disk(DiskIndex(0), source, "x"), None).is_err());
     }
 

@@ -30,7 +30,9 @@ pub(crate) enum Dialect {
 }
 
 fn bad(reason: impl Into<String>) -> HypervisorError {
-    HypervisorError::BadSpec { reason: reason.into() }
+    HypervisorError::BadSpec {
+        reason: reason.into(),
+    }
 }
 
 /// The document for libvirt. May touch disks' files, so it can block.
@@ -38,7 +40,10 @@ pub(crate) fn domain(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
     check(spec)?;
     let kind = match dialect {
         Dialect::Test => "test",
-        Dialect::Qemu { accelerator: Accelerator::Kvm, .. } => "kvm",
+        Dialect::Qemu {
+            accelerator: Accelerator::Kvm,
+            ..
+        } => "kvm",
         Dialect::Qemu { .. } => "qemu",
     };
     let mut root = Element::new("domain")
@@ -76,18 +81,34 @@ pub(crate) fn domain(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
 /// Refuses what no dialect can carry out.
 fn check(spec: &DomainSpec) -> Result<()> {
     if spec.vcpus.at_startup == 0 || spec.vcpus.at_startup > spec.vcpus.maximum {
-        return Err(bad(format!("{} of {} virtual CPUs", spec.vcpus.at_startup, spec.vcpus.maximum)));
+        return Err(bad(format!(
+            "{} of {} virtual CPUs",
+            spec.vcpus.at_startup, spec.vcpus.maximum
+        )));
     }
     if spec.memory.maximum.0 == 0 || spec.memory.target > spec.memory.maximum {
-        return Err(bad(format!("{} of {} of memory", spec.memory.target, spec.memory.maximum)));
+        return Err(bad(format!(
+            "{} of {} of memory",
+            spec.memory.target, spec.memory.maximum
+        )));
     }
     for (place, disk) in spec.disks.iter().enumerate() {
-        if spec.disks.iter().skip(place + 1).any(|other| other.index == disk.index) {
+        if spec
+            .disks
+            .iter()
+            .skip(place + 1)
+            .any(|other| other.index == disk.index)
+        {
             return Err(bad(format!("{} is there twice", disk.index)));
         }
     }
     for (place, nic) in spec.nics.iter().enumerate() {
-        if spec.nics.iter().skip(place + 1).any(|other| other.index == nic.index) {
+        if spec
+            .nics
+            .iter()
+            .skip(place + 1)
+            .any(|other| other.index == nic.index)
+        {
             return Err(bad(format!("{} is there twice", nic.index)));
         }
     }
@@ -99,16 +120,28 @@ pub(crate) fn domain_name(spec: &DomainSpec) -> String {
     let plain: String = spec
         .name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '_' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
         .take(32)
         .collect();
     let plain = plain.trim_matches(|c| c == '-' || c == '.');
-    if plain.is_empty() { spec.uuid.to_string() } else { format!("{plain}-{}", spec.uuid) }
+    if plain.is_empty() {
+        spec.uuid.to_string()
+    } else {
+        format!("{plain}-{}", spec.uuid)
+    }
 }
 
 /// What the driver notes with a domain.
 pub(crate) fn note(operation: &str) -> Element {
-    Element::new("tarn:domain").with("xmlns:tarn", NAMESPACE).with("operation", operation)
+    Element::new("tarn:domain")
+        .with("xmlns:tarn", NAMESPACE)
+        .with("operation", operation)
 }
 
 fn metadata(operation: &str) -> Element {
@@ -128,28 +161,44 @@ fn fw_cfg(spec: &DomainSpec) -> Result<Element> {
         if !name.starts_with("opt/") || name.len() > 55 || !name.chars().all(plain) {
             return Err(bad(format!("{name:?} is no name for a fw_cfg entry")));
         }
-        if entry.value.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        if entry
+            .value
+            .chars()
+            .any(|c| c.is_control() && c != '\n' && c != '\t')
+        {
             return Err(bad(format!("the value of {name:?} has control characters")));
         }
-        info.children.push(Element::new("entry").with("name", name.as_str()).text(entry.value.as_str()));
+        info.children.push(
+            Element::new("entry")
+                .with("name", name.as_str())
+                .text(entry.value.as_str()),
+        );
     }
     Ok(info)
 }
 
 fn os(spec: &DomainSpec, machine: &str) -> Result<Element> {
     let mut os = Element::new("os");
-    let kind = Element::new("type").with("arch", "x86_64").with("machine", machine).text("hvm");
+    let kind = Element::new("type")
+        .with("arch", "x86_64")
+        .with("machine", machine)
+        .text("hvm");
     match &spec.firmware {
         Firmware::Bios => os.children.push(kind),
         Firmware::Uefi { secure_boot, nvram } => {
             let enforced = if *secure_boot { "yes" } else { "no" };
-            let feature =
-                |name: &str| Element::new("feature").with("enabled", enforced).with("name", name.to_owned());
+            let feature = |name: &str| {
+                Element::new("feature")
+                    .with("enabled", enforced)
+                    .with("name", name.to_owned())
+            };
             os = os
                 .with("firmware", "efi")
                 .child(kind)
                 .child(
-                    Element::new("firmware").child(feature("enrolled-keys")).child(feature("secure-boot")),
+                    Element::new("firmware")
+                        .child(feature("enrolled-keys"))
+                        .child(feature("secure-boot")),
                 )
                 .leaf("nvram", devices::path_text(nvram)?);
         }
@@ -171,14 +220,22 @@ fn os(spec: &DomainSpec, machine: &str) -> Result<Element> {
 
 fn features(spec: &DomainSpec, accelerator: Accelerator) -> Element {
     let mut features = Element::new("features");
-    for (wanted, name) in
-        [(spec.platform.acpi, "acpi"), (spec.platform.apic, "apic"), (spec.platform.pae, "pae")]
-    {
+    for (wanted, name) in [
+        (spec.platform.acpi, "acpi"),
+        (spec.platform.apic, "apic"),
+        (spec.platform.pae, "pae"),
+    ] {
         if wanted {
             features.children.push(Element::new(name));
         }
     }
-    if matches!(spec.firmware, Firmware::Uefi { secure_boot: true, .. }) {
+    if matches!(
+        spec.firmware,
+        Firmware::Uefi {
+            secure_boot: true,
+            ..
+        }
+    ) {
         features.children.push(Element::new("smm").with("state", "on"));
     }
     // Emulation has no enlightenments.
@@ -207,15 +264,17 @@ fn cpu(model: &CpuModel, accelerator: Accelerator) -> Result<Element> {
             .child(Element::new("model").with("fallback", "forbid").text(name))
     };
     Ok(match (model, accelerator) {
-        (CpuModel::Automatic, Accelerator::Kvm) => {
-            Element::new("cpu").with("mode", "host-model").with("check", "partial")
-        }
+        (CpuModel::Automatic, Accelerator::Kvm) => Element::new("cpu")
+            .with("mode", "host-model")
+            .with("check", "partial"),
         (CpuModel::Automatic, _) => custom("qemu64"),
-        (CpuModel::HostPassthrough, Accelerator::Kvm) => {
-            Element::new("cpu").with("mode", "host-passthrough").with("migratable", "on")
-        }
+        (CpuModel::HostPassthrough, Accelerator::Kvm) => Element::new("cpu")
+            .with("mode", "host-passthrough")
+            .with("migratable", "on"),
         (CpuModel::HostPassthrough, _) => {
-            return Err(bad("the host's own processor cannot be passed through by emulation"));
+            return Err(bad(
+                "the host's own processor cannot be passed through by emulation",
+            ));
         }
         (CpuModel::Named { model, features }, _) => {
             let mut cpu = custom(model);
@@ -225,7 +284,8 @@ fn cpu(model: &CpuModel, accelerator: Accelerator) -> Result<Element> {
                     (_, Some(name)) => ("disable", name),
                     _ => return Err(bad(format!("the CPU feature {feature:?} has no sign"))),
                 };
-                cpu.children.push(Element::new("feature").with("policy", policy).with("name", name));
+                cpu.children
+                    .push(Element::new("feature").with("policy", policy).with("name", name));
             }
             cpu
         }
@@ -237,9 +297,10 @@ fn clock(clock: Clock) -> Element {
     match clock {
         Clock::Utc => element.with("offset", "utc"),
         Clock::LocalTime => element.with("offset", "localtime"),
-        Clock::Offset(seconds) => {
-            element.with("offset", "variable").with("adjustment", seconds.to_string()).with("basis", "utc")
-        }
+        Clock::Offset(seconds) => element
+            .with("offset", "variable")
+            .with("adjustment", seconds.to_string())
+            .with("basis", "utc"),
     }
 }
 
@@ -268,8 +329,13 @@ struct BootOrder {
 }
 
 fn boot_order(spec: &DomainSpec) -> BootOrder {
-    let mut order = BootOrder { disks: vec![None; spec.disks.len()], nics: vec![None; spec.nics.len()] };
-    let Boot::Devices(kinds) = &spec.boot else { return order };
+    let mut order = BootOrder {
+        disks: vec![None; spec.disks.len()],
+        nics: vec![None; spec.nics.len()],
+    };
+    let Boot::Devices(kinds) = &spec.boot else {
+        return order;
+    };
     let mut disks: Vec<usize> = (0..spec.disks.len()).collect();
     disks.sort_by_key(|n| spec.disks.get(*n).map(|d| d.index));
     let mut nics: Vec<usize> = (0..spec.nics.len()).collect();
@@ -304,8 +370,9 @@ fn device_list(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
     let order = boot_order(spec);
     let real = matches!(dialect, Dialect::Qemu { .. });
     if real {
-        let ports =
-            LEAST_PORTS.max(FIXED_DEVICES + spec.disks.len() + spec.nics.len() + SPARE_PORTS).min(64);
+        let ports = LEAST_PORTS
+            .max(FIXED_DEVICES + spec.disks.len() + spec.nics.len() + SPARE_PORTS)
+            .min(64);
         list.children.extend((1..=ports).map(|n| {
             Element::new("controller")
                 .with("type", "pci")
@@ -314,9 +381,16 @@ fn device_list(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
         }));
         // Always there, so that a CD or a SCSI disk can be plugged.
         list.children.push(
-            Element::new("controller").with("type", "scsi").with("index", "0").with("model", "virtio-scsi"),
+            Element::new("controller")
+                .with("type", "scsi")
+                .with("index", "0")
+                .with("model", "virtio-scsi"),
         );
-        list.children.push(Element::new("controller").with("type", "virtio-serial").with("index", "0"));
+        list.children.push(
+            Element::new("controller")
+                .with("type", "virtio-serial")
+                .with("index", "0"),
+        );
     }
     for (disk, order) in spec.disks.iter().zip(&order.disks) {
         list.children.push(devices::disk(disk, *order)?);
@@ -329,22 +403,32 @@ fn device_list(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
     }
     let mut serial = Element::new("serial").with("type", "pty");
     if let Some(log) = &spec.serial_log {
-        serial.children.push(Element::new("log").with("file", devices::path_text(log)?).with("append", "on"));
+        serial.children.push(
+            Element::new("log")
+                .with("file", devices::path_text(log)?)
+                .with("append", "on"),
+        );
     }
-    list.children.push(serial.child(Element::new("target").with("port", "0")));
+    list.children
+        .push(serial.child(Element::new("target").with("port", "0")));
     if spec.guest_agent {
         list.children.push(
             Element::new("channel").with("type", "unix").child(
-                Element::new("target").with("type", "virtio").with("name", "org.qemu.guest_agent.0"),
+                Element::new("target")
+                    .with("type", "virtio")
+                    .with("name", "org.qemu.guest_agent.0"),
             ),
         );
     }
     let screen = match &spec.vnc_socket {
         Some(socket) => {
             list.children.push(
-                Element::new("graphics").with("type", "vnc").with("socket", devices::path_text(socket)?),
+                Element::new("graphics")
+                    .with("type", "vnc")
+                    .with("socket", devices::path_text(socket)?),
             );
-            list.children.push(Element::new("input").with("type", "tablet").with("bus", "usb"));
+            list.children
+                .push(Element::new("input").with("type", "tablet").with("bus", "usb"));
             "vga"
         }
         None => "none",
@@ -352,9 +436,11 @@ fn device_list(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
     Ok(list
         .child(Element::new("video").child(Element::new("model").with("type", screen)))
         .child(
-            Element::new("rng")
-                .with("model", "virtio")
-                .child(Element::new("backend").with("model", "random").text("/dev/urandom")),
+            Element::new("rng").with("model", "virtio").child(
+                Element::new("backend")
+                    .with("model", "random")
+                    .text("/dev/urandom"),
+            ),
         )
         .child(
             Element::new("memballoon")
@@ -368,22 +454,35 @@ fn device_list(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
 #[cfg(test)]
 mod test {
     use super::*;
-    use node_hypervisor::{Bytes, DiskFormat, DiskIndex, DiskSource, DiskSpec, FwCfg, NicIndex, NicModel, NicSpec};
+    use node_hypervisor::{
+        Bytes, DiskFormat, DiskIndex, DiskSource, DiskSpec, FwCfg, NicIndex, NicModel, NicSpec,
+    };
     use uuid::Uuid;
 
     fn dialect() -> Dialect {
-        Dialect::Qemu { accelerator: Accelerator::Tcg, machine: "q35".into() }
+        Dialect::Qemu {
+            accelerator: Accelerator::Tcg,
+            machine: "q35".into(),
+        }
     }
 
     fn spec() -> DomainSpec {
-        DomainSpec::new("op", Uuid::from_u128(7), "a name / with <things>", Bytes::mib(128))
+        DomainSpec::new(
+            "op",
+            Uuid::from_u128(7),
+            "a name / with <things>",
+            Bytes::mib(128),
+        )
     }
 
     #[test]
     fn the_boot_order_goes_over_kinds_then_indices() {
         let mut spec = spec();
         spec.boot = Boot::Devices(vec![BootDevice::Cdrom, BootDevice::Disk, BootDevice::Network]);
-        let file = |n: &str| DiskSource::File { path: n.into(), format: DiskFormat::Raw };
+        let file = |n: &str| DiskSource::File {
+            path: n.into(),
+            format: DiskFormat::Raw,
+        };
         spec.disks = vec![
             DiskSpec::disk(DiskIndex(1), file("/b"), "b"),
             DiskSpec::disk(DiskIndex(0), file("/a"), "a"),
@@ -411,18 +510,33 @@ mod test {
         let mut passthrough = spec();
         passthrough.cpu = CpuModel::HostPassthrough;
         let mut control = spec();
-        control.fw_cfg = vec![FwCfg { name: "opt/x".into(), value: "\u{1}".into() }];
+        control.fw_cfg = vec![FwCfg {
+            name: "opt/x".into(),
+            value: "\u{1}".into(),
+        }];
         let mut foreign = spec();
-        foreign.fw_cfg = vec![FwCfg { name: "etc/x".into(), value: String::new() }];
+        foreign.fw_cfg = vec![FwCfg {
+            name: "etc/x".into(),
+            value: String::new(),
+        }];
         for bad in [twice, no_cpu, passthrough, control, foreign] {
-            assert!(matches!(domain(&bad, &dialect()), Err(HypervisorError::BadSpec { .. })), "{bad:?}");
+            assert!(
+                matches!(domain(&bad, &dialect()), Err(HypervisorError::BadSpec { .. })),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
     fn the_name_is_plain_and_unique() {
-        assert_eq!(domain_name(&spec()), format!("a-name---with--things-{}", Uuid::from_u128(7)));
-        let unnamed = DomainSpec { name: "///".into(), ..spec() };
+        assert_eq!(
+            domain_name(&spec()),
+            format!("a-name---with--things-{}", Uuid::from_u128(7))
+        );
+        let unnamed = DomainSpec {
+            name: "///".into(),
+            ..spec()
+        };
         assert_eq!(domain_name(&unnamed), Uuid::from_u128(7).to_string());
     }
 }

@@ -46,6 +46,7 @@ impl LiveDomain {
     }
 
     /// The operation that has brought the domain here.
+    #[cfg(test)]
     pub(crate) fn operation(&self) -> Option<String> {
         let notes = self.root.find("metadata")?;
         notes.children.iter().find_map(operation_of_note)
@@ -61,7 +62,10 @@ impl LiveDomain {
     }
 
     pub(crate) fn disks(&self) -> Vec<LiveDisk> {
-        self.devices().filter(|d| d.name == "disk").filter_map(disk).collect()
+        self.devices()
+            .filter(|d| d.name == "disk")
+            .filter_map(disk)
+            .collect()
     }
 
     pub(crate) fn disk(&self, index: DiskIndex) -> Option<LiveDisk> {
@@ -69,7 +73,10 @@ impl LiveDomain {
     }
 
     pub(crate) fn nics(&self) -> Vec<LiveNic> {
-        self.devices().filter(|d| d.name == "interface").filter_map(nic).collect()
+        self.devices()
+            .filter(|d| d.name == "interface")
+            .filter_map(nic)
+            .collect()
     }
 
     pub(crate) fn nic(&self, index: NicIndex) -> Option<LiveNic> {
@@ -97,8 +104,15 @@ impl LiveDomain {
 
 /// The operation in one note of the metadata, if it is the driver's.
 pub(crate) fn operation_of_note(note: &Element) -> Option<String> {
-    let ours = note.attributes.iter().any(|(n, v)| n.starts_with("xmlns") && v == NAMESPACE);
-    if ours { note.attribute("operation").map(String::from) } else { None }
+    let ours = note
+        .attributes
+        .iter()
+        .any(|(n, v)| n.starts_with("xmlns") && v == NAMESPACE);
+    if ours {
+        note.attribute("operation").map(String::from)
+    } else {
+        None
+    }
 }
 
 fn disk(element: &Element) -> Option<LiveDisk> {
@@ -119,7 +133,10 @@ pub(crate) fn index_of_target(target: &str) -> Option<DiskIndex> {
 }
 
 fn source_name(source: &Element) -> Option<String> {
-    ["file", "dev", "name"].iter().find_map(|key| source.attribute(key)).map(String::from)
+    ["file", "dev", "name"]
+        .iter()
+        .find_map(|key| source.attribute(key))
+        .map(String::from)
 }
 
 /// How a wanted source would be named in a live domain.

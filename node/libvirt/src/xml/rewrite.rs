@@ -5,10 +5,10 @@
 
 use node_hypervisor::{DestinationChanges, DomainSpec, HypervisorError, Result};
 
+use super::devices;
 use super::domain::note;
 use super::live::{LiveDomain, index_of_target, operation_of_note};
 use super::tree::Element;
-use super::devices;
 
 /// What a spec calls its disks and bridges.
 pub(crate) fn changes_of(spec: &DomainSpec) -> DestinationChanges {
@@ -25,19 +25,27 @@ pub(crate) fn apply(
     operation: Option<&str>,
 ) -> Result<()> {
     if let Some(operation) = operation {
-        let mut metadata = domain.root.find("metadata").cloned().unwrap_or_else(|| Element::new("metadata"));
+        let mut metadata = domain
+            .root
+            .find("metadata")
+            .cloned()
+            .unwrap_or_else(|| Element::new("metadata"));
         metadata.children.retain(|n| operation_of_note(n).is_none());
         metadata.children.push(note(operation));
         domain.root.replace(metadata);
     }
     let Some(list) = domain.root.find_mut("devices") else {
-        return Err(HypervisorError::BadSpec { reason: "the domain has no devices".into() });
+        return Err(HypervisorError::BadSpec {
+            reason: "the domain has no devices".into(),
+        });
     };
     for device in &mut list.children {
         match device.name.as_str() {
             "disk" => {
                 let index = device.of("target", "dev").and_then(index_of_target);
-                let Some(wanted) = index.and_then(|i| changes.disks.get(&i)) else { continue };
+                let Some(wanted) = index.and_then(|i| changes.disks.get(&i)) else {
+                    continue;
+                };
                 let (kind, source) = devices::source(wanted)?;
                 set_attribute(device, "type", kind);
                 match source {
@@ -49,7 +57,9 @@ pub(crate) fn apply(
             }
             "interface" => {
                 let index = device.of("alias", "name").and_then(devices::nic_of_alias);
-                let Some(bridge) = index.and_then(|i| changes.bridges.get(&i)) else { continue };
+                let Some(bridge) = index.and_then(|i| changes.bridges.get(&i)) else {
+                    continue;
+                };
                 device.replace(Element::new("source").with("bridge", bridge.as_str()));
             }
             _ => {}
@@ -83,16 +93,24 @@ mod test {
     fn only_what_is_named_otherwise_changes() {
         let mut live = LiveDomain::parse(LIVE).unwrap();
         let mut changes = DestinationChanges::default();
-        let new = DiskSource::File { path: "/new".into(), format: DiskFormat::Qcow2 };
+        let new = DiskSource::File {
+            path: "/new".into(),
+            format: DiskFormat::Qcow2,
+        };
         changes.disks.insert(DiskIndex(1), new);
         changes.bridges.insert(NicIndex(2), "new0".into());
         apply(&mut live, &changes, Some("new")).unwrap();
         let again = LiveDomain::parse(&live.root.to_xml()).unwrap();
         assert_eq!(again.operation().as_deref(), Some("new"));
         assert_eq!(again.disk(DiskIndex(1)).unwrap().source.as_deref(), Some("/new"));
-        assert_eq!(again.disk(DiskIndex(0)).unwrap().source.as_deref(), Some("/stays"));
+        assert_eq!(
+            again.disk(DiskIndex(0)).unwrap().source.as_deref(),
+            Some("/stays")
+        );
         let xml = again.root.to_xml();
-        assert!(xml.contains("new0") && !xml.contains("old0") && xml.contains("0x05") && xml.contains("0x06"));
+        assert!(
+            xml.contains("new0") && !xml.contains("old0") && xml.contains("0x05") && xml.contains("0x06")
+        );
         assert_eq!(again.root.find("metadata").unwrap().children.len(), 2);
     }
 }

@@ -22,7 +22,10 @@ pub(crate) struct Element {
 
 impl Element {
     pub(crate) fn new(name: &str) -> Element {
-        Element { name: name.into(), ..Element::default() }
+        Element {
+            name: name.into(),
+            ..Element::default()
+        }
     }
 
     /// With an attribute.
@@ -43,12 +46,6 @@ impl Element {
         self
     }
 
-    /// With several children.
-    pub(crate) fn children(mut self, children: impl IntoIterator<Item = Element>) -> Element {
-        self.children.extend(children);
-        self
-    }
-
     /// With a child that only has text.
     pub(crate) fn leaf(self, name: &str, text: impl Into<String>) -> Element {
         self.child(Element::new(name).text(text))
@@ -56,7 +53,10 @@ impl Element {
 
     /// The value of an attribute.
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.attributes
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     /// The first child by that name.
@@ -70,6 +70,7 @@ impl Element {
     }
 
     /// All children by that name.
+    #[cfg(test)]
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
         self.children.iter().filter(move |c| c.name == name)
     }
@@ -90,7 +91,8 @@ impl Element {
     /// The text of the document.
     pub(crate) fn to_xml(&self) -> String {
         let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
-        self.write(&mut writer).expect("writing into memory does not fail");
+        self.write(&mut writer)
+            .expect("writing into memory does not fail");
         String::from_utf8(writer.into_inner()).expect("only strings were written")
     }
 
@@ -183,8 +185,12 @@ fn element(start: &BytesStart<'_>) -> Result<Element, NotXml> {
     let mut element = Element::new(start.name().as_ref());
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|e| NotXml(e.to_string()))?;
-        let value = attribute.unescape_value().map_err(|e| NotXml(e.to_string()))?;
-        element.attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
+        let value = attribute
+            .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+            .map_err(|e| NotXml(e.to_string()))?;
+        element
+            .attributes
+            .push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }
     Ok(element)
 }
@@ -204,7 +210,15 @@ mod test {
 
     #[test]
     fn damaged_documents_are_refused() {
-        for bad in ["", "<a>", "<a></b>", "<a/><b/>", "<!DOCTYPE a><a/>", "<a>&bomb;</a>", "</a>"] {
+        for bad in [
+            "",
+            "<a>",
+            "<a></b>",
+            "<a/><b/>",
+            "<!DOCTYPE a><a/>",
+            "<a>&bomb;</a>",
+            "</a>",
+        ] {
             assert!(Element::parse(bad).is_err(), "{bad}");
         }
         assert!(Element::parse(&"<a>".repeat(1000)).is_err());
@@ -214,7 +228,10 @@ mod test {
     fn a_replaced_child_keeps_its_place() {
         let mut tree = Element::parse("<a><b/><c/><d/></a>").unwrap();
         tree.replace(Element::new("c").with("new", "yes"));
-        assert_eq!(tree.children.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["b", "c", "d"]);
+        assert_eq!(
+            tree.children.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
+            ["b", "c", "d"]
+        );
         assert_eq!(tree.of("c", "new"), Some("yes"));
     }
 }

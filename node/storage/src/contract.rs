@@ -1,0 +1,1 @@
+//! What every driver must do, as tests that any driver can run.

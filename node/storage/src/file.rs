@@ -1,0 +1,166 @@
+//! `file`: a repository in a folder, one qcow2 file per volume. Shared if several hosts see the same folder.
+//!
+//! ```text
+//! FOLDER/.tarn/sr.json            whose folder this is; a plug of the wrong one is refused
+//!        .tarn/lock               flock, held while names change
+//!        .tarn/op-UUID/           what an operation under way is building, with a lock held until it ends
+//!        UUID.qcow2, UUID.raw     a volume
+//!        UUID.base.qcow2, .raw    a hidden parent, never written again
+//!        any other *.qcow2 *.raw *.img   a foreign image; its location is the file's name
+//! ```
+//! Overlays name their parents without a folder, so the folder may be mounted elsewhere on another host.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::driver::{
+    ConfigKey, CreateSr, DeviceConfig, DriverDescription, PluggedSr, ProbedSr, SrDriver, SrSpace,
+};
+use crate::error::{Result, StorageError};
+use crate::gate::Gate;
+use crate::image::ImageTool;
+
+pub mod folder;
+mod header;
+mod layout;
+mod lock;
+mod marker;
+mod operation;
+mod plugged;
+mod scan;
+mod tree;
+
+#[cfg(test)]
+mod test;
+
+pub use folder::{FolderOptions, Steps};
+use folder::Folder;
+
+/// The driver of type `file`.
+#[derive(Clone)]
+pub struct FileDriver {
+    images: ImageTool,
+    options: FolderOptions,
+}
+
+static DESCRIPTION: DriverDescription = DriverDescription {
+    kind: "file",
+    label: "Folder",
+    description: "Disks as qcow2 files in a folder; shared when every host sees the same folder",
+    vendor: "Tarn",
+    copyright: "The Tarn authors",
+    version: "1.0",
+    required_api_version: "1.0",
+    features: &[
+        ("SR_PROBE", 1),
+        ("SR_UPDATE", 1),
+        ("SR_SCAN", 1),
+        ("SR_ATTACH", 1),
+        ("SR_DETACH", 1),
+        ("VDI_CREATE", 1),
+        ("VDI_DELETE", 1),
+        ("VDI_ATTACH", 1),
+        ("VDI_DETACH", 1),
+        ("VDI_CLONE", 1),
+        ("VDI_SNAPSHOT", 1),
+        ("VDI_RESIZE", 1),
+        ("VDI_RESIZE_ONLINE", 1),
+        ("VDI_UPDATE", 1),
+        ("VDI_INTRODUCE", 1),
+        ("VDI_GENERATE_CONFIG", 1),
+    ],
+    configuration: &[ConfigKey {
+        name: "location",
+        description: "absolute path of the folder, the same folder on every host that plugs it",
+        required: true,
+        secret: false,
+    }],
+    image_formats: &["qcow2", "raw"],
+    can_be_shared: true,
+    content_type: "user",
+};
+
+impl FileDriver {
+    /// A driver that runs this qemu-img, with usual limits.
+    pub fn new(images: ImageTool) -> FileDriver {
+        FileDriver { images, options: FolderOptions::default() }
+    }
+
+    /// The same with other limits.
+    pub fn with_options(mut self, options: FolderOptions) -> FileDriver {
+        self.options = options;
+        self
+    }
+
+    fn gate(&self) -> Gate {
+        Gate::new(self.options.threads, self.options.deadline)
+    }
+}
+
+/// Size and use of the file system of a folder.
+pub(crate) fn folder_space(folder: &Path) -> Result<SrSpace> {
+    scan::space(folder)
+}
+
+/// The folder that the configuration names.
+pub(crate) fn folder_location(config: &DeviceConfig) -> Result<PathBuf> {
+    let text = config.require("location")?;
+    let invalid = |reason: &str| StorageError::ConfigInvalid { key: "location", reason: reason.to_owned() };
+    let path = Path::new(text);
+    if !path.is_absolute() {
+        return Err(invalid("it is not an absolute path"));
+    }
+    if text.contains('\0') || path.components().any(|part| part.as_os_str() == "..") {
+        return Err(invalid("it leads upwards"));
+    }
+    if path.parent().is_none() {
+        return Err(invalid("the root folder cannot be a repository"));
+    }
+    Ok(path.to_owned())
+}
+
+#[async_trait]
+impl SrDriver for FileDriver {
+    fn description(&self) -> &'static DriverDescription {
+        &DESCRIPTION
+    }
+
+    async fn create(&self, request: &CreateSr) -> Result<()> {
+        let path = folder_location(&request.config)?;
+        let sr = request.sr;
+        self.gate().run("create repository", move || marker::create(&path, sr)).await
+    }
+
+    async fn destroy(&self, sr: Uuid, config: &DeviceConfig) -> Result<()> {
+        let path = folder_location(config)?;
+        let wait = self.options.lock_wait;
+        self.gate().run("destroy repository", move || marker::destroy(&path, sr, wait)).await
+    }
+
+    async fn probe(&self, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
+        let path = folder_location(config)?;
+        let config = config.clone();
+        self.gate()
+            .run("probe", move || match marker::read(&path) {
+                Ok(sr) => Ok(vec![ProbedSr { sr, config, space: scan::space(&path)? }]),
+                Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+                Err(other) => Err(other),
+            })
+            .await
+    }
+
+    async fn plug(&self, sr: Uuid, config: &DeviceConfig) -> Result<Arc<dyn PluggedSr>> {
+        let path = folder_location(config)?;
+        let gate = self.gate();
+        let at = path.clone();
+        gate.run("plug", move || marker::verify(&at, sr)).await?;
+        Ok(Arc::new(plugged::FileSr::new(Folder::new(sr, path, gate, self.images.clone(), self.options.clone()))))
+    }
+}
+
+/// Default of [`FolderOptions::deadline`].
+const DEADLINE: Duration = Duration::from_secs(30);

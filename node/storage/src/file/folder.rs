@@ -1,0 +1,274 @@
+//! A plugged folder: its lock, its images, and how blocking work on it is bounded.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
+
+use super::header::{Cache, Image};
+use super::layout::{LOCK, Name, PRIVATE};
+use super::{DEADLINE, header, lock, marker};
+use crate::error::{Result, StorageError};
+use crate::gate::Gate;
+use crate::image::ImageTool;
+
+/// Limits of a folder, and hooks for tests.
+#[derive(Clone, Debug)]
+pub struct FolderOptions {
+    /// How long one blocking call may take.
+    pub deadline: Duration,
+    /// How long to wait for the repository's lock; less than `deadline`.
+    pub lock_wait: Duration,
+    /// How many blocking calls may be under way, hung ones included.
+    pub threads: usize,
+    /// How long it may take until a finished image is on the medium.
+    pub flush: Duration,
+    /// Told of each step of each operation.
+    pub steps: Steps,
+}
+
+impl Default for FolderOptions {
+    fn default() -> FolderOptions {
+        FolderOptions {
+            deadline: DEADLINE,
+            lock_wait: Duration::from_secs(20),
+            threads: 16,
+            flush: Duration::from_secs(600),
+            steps: Steps::default(),
+        }
+    }
+}
+
+/// Told of each step of each operation, so that tests can kill the process between any two.
+#[derive(Clone, Default)]
+pub struct Steps(Option<Arc<dyn Fn(&'static str) + Send + Sync>>);
+
+impl Steps {
+    /// Steps that call `hook` with their name.
+    pub fn calling(hook: impl Fn(&'static str) + Send + Sync + 'static) -> Steps {
+        Steps(Some(Arc::new(hook)))
+    }
+
+    pub(super) fn reached(&self, step: &'static str) {
+        if let Some(hook) = &self.0 {
+            hook(step);
+        }
+    }
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Steps(hooked)" } else { "Steps" })
+    }
+}
+
+/// A plugged folder. Clones are the same one.
+#[derive(Clone)]
+pub struct Folder(Arc<Inner>);
+
+struct Inner {
+    sr: Uuid,
+    path: PathBuf,
+    gate: Gate,
+    images: ImageTool,
+    options: FolderOptions,
+    closed: AtomicBool,
+    mutex: Arc<tokio::sync::Mutex<()>>,
+    cache: Mutex<Cache>,
+}
+
+/// The lock of a folder against this process and all others. It is given up when the last holder is gone: every
+/// blocking call made under it holds it too, so that one which outlives its caller never runs without the lock.
+#[derive(Clone)]
+pub struct FolderLock {
+    folder: Folder,
+    _held: Arc<HeldLock>,
+}
+
+struct HeldLock {
+    file: Option<lock::Held>,
+    _order: OwnedMutexGuard<()>,
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            // Unlocking on a dead server may hang; the caller's thread must not.
+            let _ = std::thread::Builder::new().name("sr-unlock".to_owned()).spawn(move || drop(file));
+        }
+    }
+}
+
+impl Folder {
+    /// A folder whose marker has been verified.
+    pub fn new(sr: Uuid, path: PathBuf, gate: Gate, images: ImageTool, options: FolderOptions) -> Folder {
+        Folder(Arc::new(Inner {
+            sr,
+            path,
+            gate,
+            images,
+            options,
+            closed: AtomicBool::new(false),
+            mutex: Arc::default(),
+            cache: Mutex::default(),
+        }))
+    }
+
+    /// The repository's uuid.
+    pub fn sr(&self) -> Uuid {
+        self.0.sr
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    pub(super) fn images(&self) -> &ImageTool {
+        &self.0.images
+    }
+
+    pub(super) fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    pub(super) fn options(&self) -> &FolderOptions {
+        &self.0.options
+    }
+
+    pub(super) fn reached(&self, step: &'static str) {
+        self.0.options.steps.reached(step);
+    }
+
+    /// Refuses everything from now on.
+    pub(super) fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
+    }
+
+    /// Refuses if unplugged.
+    pub(super) fn check_open(&self) -> Result<()> {
+        if self.0.closed.load(Ordering::Acquire) {
+            return Err(StorageError::NotPlugged { sr: self.0.sr });
+        }
+        Ok(())
+    }
+
+    /// Runs blocking work without the lock, after seeing that the medium is there.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Folder) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.check_open()?;
+        let folder = self.clone();
+        self.0
+            .gate
+            .run(operation, move || {
+                marker::verify(&folder.0.path, folder.0.sr)?;
+                work(&folder)
+            })
+            .await
+    }
+
+    /// Takes the lock, after seeing that the medium is there.
+    pub(super) async fn lock(&self) -> Result<FolderLock> {
+        self.check_open()?;
+        let (sr, after) = (self.0.sr, self.0.options.lock_wait);
+        let order = tokio::time::timeout(after, Arc::clone(&self.0.mutex).lock_owned())
+            .await
+            .map_err(|_| StorageError::Locked { sr, after })?;
+        let path = self.0.path.clone();
+        let held = self
+            .0
+            .gate
+            .run("lock repository", move || {
+                marker::verify(&path, sr)?;
+                let file = path.join(PRIVATE).join(LOCK);
+                lock::take(&file, after)
+                    .map_err(|e| StorageError::io("lock", file, e))?
+                    .ok_or(StorageError::Locked { sr, after })
+            })
+            .await?;
+        Ok(FolderLock { folder: self.clone(), _held: Arc::new(HeldLock { file: Some(held), _order: order }) })
+    }
+
+    /// Looks at one file by its name; `None` if it is not there.
+    pub(super) fn inspect(&self, name: &Name) -> Result<Option<Image>> {
+        let path = self.0.path.join(name.file());
+        match header::inspect(&path, name, &self.0.cache) {
+            Ok(image) => Ok(Some(image)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("read", path, error)),
+        }
+    }
+
+    /// Looks at one file again whose header has just been written.
+    pub(super) fn inspect_anew(&self, name: &Name) -> Result<Option<Image>> {
+        header::forget(&self.0.cache, name);
+        self.inspect(name)
+    }
+
+    /// The image to which a location leads.
+    pub(super) fn find(&self, location: &str) -> Result<Option<Image>> {
+        for name in Name::candidates(location) {
+            if let Some(image) = self.inspect(&name)? {
+                return Ok(Some(image));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The image to which a location leads, with all its parents there and fit to be opened.
+    pub(super) fn find_usable(&self, location: &str) -> Result<Image> {
+        let gone = || StorageError::NoSuchVolume { location: location.to_owned() };
+        let damaged = |reason: String| StorageError::Damaged { location: location.to_owned(), reason };
+        let image = self.find(location)?.ok_or_else(gone)?;
+        let (mut at, mut depth) = (image.clone(), 0_usize);
+        loop {
+            if let Some(problem) = at.problem {
+                return Err(damaged(problem));
+            }
+            let Some(parent) = at.parent else {
+                return Ok(image);
+            };
+            depth += 1;
+            if depth > header::DEEPEST {
+                return Err(damaged("its chain of parents has no end".to_owned()));
+            }
+            at = self.inspect(&parent)?.ok_or_else(|| damaged(format!("its parent {} is missing", parent.file())))?;
+        }
+    }
+
+    /// Every image of the folder, in the order of names.
+    pub(super) fn collect(&self) -> Result<Vec<Image>> {
+        let mut names = marker::list(&self.0.path)?;
+        names.sort();
+        header::forget_others(&self.0.cache, &names);
+        let mut images = Vec::with_capacity(names.len());
+        for name in names {
+            images.extend(self.inspect(&name)?);
+        }
+        Ok(images)
+    }
+}
+
+impl FolderLock {
+    /// The folder that is locked.
+    pub(super) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Runs blocking work that keeps the lock until it has ended, even if nobody waits for it any more.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Folder) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let lock = self.clone();
+        self.folder.gate().run(operation, move || work(lock.folder())).await
+    }
+}

@@ -1,0 +1,164 @@
+//! What the folder's files are, remembered as long as they do not change.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use proto_types::Bytes;
+
+use super::layout::{Format, Name};
+use crate::driver::Volume;
+use crate::qcow2::Header;
+
+/// Longest chain of parents that is followed.
+pub const DEEPEST: usize = 512;
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Its name.
+    pub name: Name,
+    /// Size the guest sees.
+    pub virtual_size: Bytes,
+    /// What it takes on the medium.
+    pub utilisation: Bytes,
+    /// The hidden parent it builds on.
+    pub parent: Option<Name>,
+    /// Why it is never opened.
+    pub problem: Option<String>,
+    /// Whether it could not be read at all, so that nobody knows on what it builds.
+    pub unknown: bool,
+    /// Number of its inode.
+    pub inode: u64,
+}
+
+impl Image {
+    /// As the driver's callers see it.
+    pub fn volume(&self) -> Volume {
+        Volume {
+            location: self.name.location(),
+            uuid: self.name.uuid(),
+            name: match &self.name {
+                Name::Foreign(file, _) => Some(file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem).to_owned()),
+                Name::Volume(..) | Name::Base(..) => None,
+            },
+            virtual_size: self.virtual_size,
+            utilisation: self.utilisation,
+            parent: self.parent.as_ref().map(Name::location),
+            format: self.name.format().into(),
+            read_only: self.name.is_base(),
+            hidden: self.name.is_base(),
+        }
+    }
+}
+
+/// What changes whenever a header is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// Headers by name.
+pub type Cache = HashMap<String, (Stamp, Read)>;
+
+/// What was read in a header.
+#[derive(Clone)]
+pub struct Read {
+    virtual_size: u64,
+    parent: Option<Name>,
+    problem: Option<String>,
+    unknown: bool,
+}
+
+/// Opens a file for reading; links and pipes are not followed or waited for.
+pub fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK).open(path)
+}
+
+/// Looks at a file.
+pub fn inspect(path: &Path, name: &Name, cache: &Mutex<Cache>) -> io::Result<Image> {
+    let metadata = fs::symlink_metadata(path)?;
+    let stamp = Stamp {
+        inode: metadata.ino(),
+        size: metadata.len(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    };
+    let read = if !metadata.is_file() {
+        refuse("it is not a plain file")
+    } else if name.format() == Format::Raw {
+        Read { virtual_size: metadata.len(), parent: None, problem: None, unknown: false }
+    } else {
+        let known = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&name.file()).cloned();
+        match known {
+            Some((then, read)) if then == stamp => read,
+            _ => {
+                let read = read_header(&open(path)?)?;
+                let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+                cache.insert(name.file(), (stamp, read.clone()));
+                read
+            }
+        }
+    };
+    Ok(Image {
+        name: name.clone(),
+        virtual_size: Bytes(read.virtual_size),
+        utilisation: Bytes(metadata.blocks().saturating_mul(512)),
+        parent: read.parent,
+        problem: read.problem,
+        unknown: read.unknown,
+        inode: metadata.ino(),
+    })
+}
+
+/// Forgets one file, whose header has just been written.
+pub fn forget(cache: &Mutex<Cache>, name: &Name) {
+    cache.lock().unwrap_or_else(PoisonError::into_inner).remove(&name.file());
+}
+
+/// Forgets files that are gone.
+pub fn forget_others(cache: &Mutex<Cache>, names: &[Name]) {
+    let names: BTreeSet<String> = names.iter().map(Name::file).collect();
+    cache.lock().unwrap_or_else(PoisonError::into_inner).retain(|file, _| names.contains(file));
+}
+
+fn refuse(problem: &str) -> Read {
+    Read { virtual_size: 0, parent: None, problem: Some(problem.to_owned()), unknown: false }
+}
+
+fn read_header(file: &File) -> io::Result<Read> {
+    let header = match Header::read(file) {
+        Ok(header) => header,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Ok(Read { unknown: true, ..refuse(&error.to_string()) });
+        }
+        Err(error) => return Err(error),
+    };
+    let mut read = Read { virtual_size: header.virtual_size, parent: None, problem: None, unknown: false };
+    if let Some(backing) = &header.backing {
+        // An image that somebody put here could name any file of the host, or a server.
+        match Name::parse(backing) {
+            Some(name) if name.is_base() => {
+                if header.backing_format.as_deref() != Some(name.format().ending()) {
+                    read.problem = Some("it does not tell the format of its parent".to_owned());
+                }
+                read.parent = Some(name);
+            }
+            _ => read.problem = Some(format!("its backing file {backing:?} is no parent of this repository")),
+        }
+    }
+    if header.external_data {
+        read.problem = Some("its data lies in another file".to_owned());
+    } else if header.encrypted {
+        read.problem = Some("it is encrypted".to_owned());
+    } else if header.corrupt {
+        read.problem = Some("QEMU has marked it as corrupt".to_owned());
+    }
+    Ok(read)
+}

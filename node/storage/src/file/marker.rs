@@ -1,0 +1,164 @@
+//! Whose folder it is: a file with the repository's uuid, so that no two share a folder by mistake and a folder
+//! whose medium is not mounted is never taken for an empty repository.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::layout::{LOCK, MARKER, Name, OPERATION, PRIVATE};
+use super::lock;
+use crate::error::{Result, StorageError};
+
+/// What the marker says. Unknown keys of later releases are left alone.
+#[derive(Debug, Serialize, Deserialize)]
+struct Marker {
+    /// Version of the folder's layout.
+    format: u32,
+    /// Always `file`.
+    kind: String,
+    sr: Uuid,
+}
+
+const FORMAT: u32 = 1;
+
+/// The repository to which a folder belongs; `None` if it belongs to none.
+pub fn read(folder: &Path) -> Result<Option<Uuid>> {
+    // A missing folder is an error, one without marker is not.
+    fs::metadata(folder).map_err(|e| StorageError::io("open folder", folder, e))?;
+    let path = folder.join(PRIVATE).join(MARKER);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StorageError::io("read marker", path, error)),
+    };
+    let invalid = |reason: String| StorageError::ConfigInvalid { key: "location", reason };
+    let marker: Marker =
+        serde_json::from_slice(&bytes).map_err(|error| invalid(format!("{path:?} is not a marker: {error}")))?;
+    if marker.format != FORMAT || marker.kind != "file" {
+        return Err(invalid(format!(
+            "the folder holds a repository of type {:?} in format {}",
+            marker.kind, marker.format
+        )));
+    }
+    Ok(Some(marker.sr))
+}
+
+/// Sees to it that a folder belongs to this repository.
+pub fn verify(folder: &Path, sr: Uuid) -> Result<()> {
+    let unavailable = |reason: String| StorageError::SrUnavailable { sr, reason };
+    match read(folder) {
+        Ok(Some(found)) if found == sr => Ok(()),
+        Ok(Some(found)) => Err(StorageError::WrongSr { wanted: sr, found }),
+        Ok(None) => Err(unavailable(format!("{folder:?} holds no repository; is its medium mounted?"))),
+        Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            Err(unavailable(format!("{folder:?} does not exist")))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// Makes a folder a repository; images that lie there become its volumes.
+pub fn create(folder: &Path, sr: Uuid) -> Result<()> {
+    let private = folder.join(PRIVATE);
+    fs::create_dir_all(&private).map_err(|e| StorageError::io("make folder", &private, e))?;
+    // Two hosts may be at this at the same time; the lock decides. Only a first host makes the file.
+    let lock_path = private.join(LOCK);
+    let held = lock::make(&lock_path).map_err(|e| StorageError::io("lock", &lock_path, e))?;
+    if held.is_none() {
+        return Err(StorageError::Locked { sr, after: Duration::ZERO });
+    }
+    match read(folder)? {
+        Some(found) if found == sr => return Ok(()),
+        Some(found) => return Err(StorageError::SrExists { found }),
+        None => {}
+    }
+    let marker = Marker { format: FORMAT, kind: "file".to_owned(), sr };
+    let text = serde_json::to_vec_pretty(&marker)
+        .map_err(|error| StorageError::io("write marker", &private, std::io::Error::other(error)))?;
+    let (draft, path) = (private.join("sr.json.new"), private.join(MARKER));
+    let written = File::create(&draft).and_then(|mut file| {
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&draft, &path)?;
+        sync_folder(&private)?;
+        sync_folder(folder)
+    });
+    written.map_err(|e| StorageError::io("write marker", path, e))
+}
+
+/// Removes the repository's private folder and its hidden files; the folder itself goes if nothing else is in it.
+pub fn destroy(folder: &Path, sr: Uuid, wait: Duration) -> Result<()> {
+    match read(folder) {
+        Ok(Some(found)) if found == sr => {}
+        Ok(Some(found)) => return Err(StorageError::WrongSr { wanted: sr, found }),
+        Ok(None) => return Ok(()),
+        Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(other) => return Err(other),
+    }
+    let private = folder.join(PRIVATE);
+    let lock_path = private.join(LOCK);
+    let Some(_held) = lock::take(&lock_path, wait).map_err(|e| StorageError::io("lock", &lock_path, e))? else {
+        return Err(StorageError::Locked { sr, after: wait });
+    };
+    let names = list(folder)?;
+    let volumes = names.iter().filter(|name| matches!(name, Name::Volume(..))).count();
+    // A parent that is still there without any volume was about to be removed.
+    if volumes > 0 {
+        return Err(StorageError::SrNotEmpty { sr, volumes });
+    }
+    // Foreign images that still refer to a base would lose it; they are volumes like any other.
+    let foreign = names.iter().filter(|name| matches!(name, Name::Foreign(..))).count();
+    let bases: Vec<&Name> = names.iter().filter(|name| name.is_base()).collect();
+    if foreign > 0 && !bases.is_empty() {
+        return Err(StorageError::SrNotEmpty { sr, volumes: foreign });
+    }
+    for base in bases {
+        let path = folder.join(base.file());
+        fs::remove_file(&path).map_err(|e| StorageError::io("remove", path, e))?;
+    }
+    // The marker goes first: without it the rest is nobody's, and a repeated call finds nothing to do.
+    let marker = private.join(MARKER);
+    fs::remove_file(&marker).map_err(|e| StorageError::io("remove", marker, e))?;
+    fs::remove_dir_all(&private).map_err(|e| StorageError::io("remove", &private, e))?;
+    match fs::remove_dir(folder) {
+        // Other things in it, or a mount point: the folder is not ours to remove.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The files of a folder that are ours, in no order.
+pub fn list(folder: &Path) -> Result<Vec<Name>> {
+    let failed = |e| StorageError::io("list", folder, e);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if let Some(name) = entry.file_name().to_str().and_then(Name::parse) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The folders of operations, finished or not.
+pub fn operations(folder: &Path) -> Result<Vec<String>> {
+    let private = folder.join(PRIVATE);
+    let failed = |e| StorageError::io("list", &private, e);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&private).map_err(failed)? {
+        if let Some(name) = entry.map_err(failed)?.file_name().to_str()
+            && name.starts_with(OPERATION)
+        {
+            found.push(name.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// Makes changes of names in a folder durable.
+pub fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
+}

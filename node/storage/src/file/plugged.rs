@@ -1,0 +1,283 @@
+//! Volumes of a plugged folder.
+
+use async_trait::async_trait;
+use node_hypervisor::DiskSource;
+use proto_types::Bytes;
+use uuid::Uuid;
+
+use super::folder::{Folder, FolderLock};
+use super::header::Image;
+use super::layout::{Format, Name};
+use super::lock::OpenBy;
+use super::operation::Operation;
+use super::{scan, tree};
+use crate::driver::{Access, Content, NewVolume, PluggedSr, SrScan, SrSpace, Volume};
+use crate::error::{Result, StorageError};
+use crate::image::ImageTool;
+use crate::job::Job;
+
+/// A plugged folder.
+pub struct FileSr {
+    folder: Folder,
+}
+
+/// Sizes are whole sectors, as every guest expects.
+const SECTOR: u64 = 512;
+/// The most that qcow2 addresses with usual clusters.
+const LARGEST: u64 = 1 << 50;
+
+impl FileSr {
+    pub(super) fn new(folder: Folder) -> FileSr {
+        FileSr { folder }
+    }
+
+    fn images(&self) -> &ImageTool {
+        self.folder.images()
+    }
+
+    /// The volume that an earlier call with that uuid made.
+    async fn existing(lock: &FolderLock, new: &NewVolume) -> Result<Option<Volume>> {
+        let (uuid, least) = (new.uuid, new.virtual_size);
+        lock.run("look for volume", move |folder| match folder.find(&uuid.to_string())? {
+            None => Ok(None),
+            Some(image) if image.name.is_base() || image.virtual_size < least => {
+                Err(StorageError::VolumeExists { uuid, size: image.virtual_size })
+            }
+            Some(image) => Ok(Some(image.volume())),
+        })
+        .await
+    }
+
+    /// Builds a volume aside without the lock, and lets it appear under it.
+    async fn build(&self, new: &NewVolume, source: Option<&DiskSource>, job: &Job) -> Result<Volume> {
+        let lock = self.folder.lock().await?;
+        if let Some(volume) = FileSr::existing(&lock, new).await? {
+            return Ok(volume);
+        }
+        let operation = Operation::begin(&lock).await?;
+        drop(lock);
+        let file = operation.file("volume.qcow2");
+        self.folder.reached("create: begun");
+        match source {
+            None => self.images().create(&file, Format::Qcow2.into(), new.virtual_size, None).await?,
+            Some(source) => {
+                self.images().convert(source, &file, Format::Qcow2.into(), job).await?;
+                let own = DiskSource::File { path: file.clone(), format: Format::Qcow2.into() };
+                if self.images().info(&own).await?.virtual_size < new.virtual_size.get() {
+                    self.images().resize(&file, Format::Qcow2.into(), new.virtual_size).await?;
+                }
+            }
+        }
+        self.folder.reached("create: built");
+        let flushed = file.clone();
+        let flush = crate::gate::Gate::new(1, self.folder.options().flush);
+        let flushing = flush.run("flush volume", move || tree::sync_file(&flushed));
+        tokio::select! {
+            () = job.cancelled() => return Err(StorageError::Cancelled { operation: "create volume" }),
+            done = flushing => done?,
+        }
+        self.folder.reached("create: flushed");
+        let lock = self.folder.lock().await?;
+        if let Some(volume) = FileSr::existing(&lock, new).await? {
+            return Ok(volume);
+        }
+        let name = Name::Volume(new.uuid, Format::Qcow2);
+        let volume = lock
+            .run("make volume", move |folder| {
+                tree::publish(folder, &file, &name)?;
+                folder.reached("create: visible");
+                folder.inspect(&name)?.map(|image| image.volume()).ok_or_else(|| tree::vanished(&name))
+            })
+            .await?;
+        drop(operation);
+        job.advance(1000);
+        Ok(volume)
+    }
+
+    /// The volume for an operation that changes it, after finishing what a crash may have left half done.
+    async fn find_to_change(lock: &FolderLock, location: &str) -> Result<Option<(Image, OpenBy)>> {
+        let location = location.to_owned();
+        lock.run("look for volume", move |folder| {
+            scan::finish_replacements(folder)?;
+            let Some(image) = folder.find(&location)? else {
+                return Ok(None);
+            };
+            let by = if image.problem.is_some() { OpenBy::Nobody } else { tree::open_by(folder, &image.name)? };
+            Ok(Some((image, by)))
+        })
+        .await
+    }
+}
+
+/// Rounds up to whole sectors.
+fn checked_size(location: &str, size: Bytes) -> Result<Bytes> {
+    if size.get() > LARGEST {
+        let reason = format!("the most is {LARGEST}");
+        return Err(StorageError::BadSize { location: location.to_owned(), size, reason });
+    }
+    Ok(Bytes(size.get().next_multiple_of(SECTOR)))
+}
+
+#[async_trait]
+impl PluggedSr for FileSr {
+    fn sr(&self) -> Uuid {
+        self.folder.sr()
+    }
+
+    async fn unplug(&self) -> Result<()> {
+        self.folder.close();
+        Ok(())
+    }
+
+    async fn space(&self) -> Result<SrSpace> {
+        self.folder.run("measure", |folder| scan::space(folder.path())).await
+    }
+
+    async fn scan(&self) -> Result<SrScan> {
+        let sr = self.sr();
+        let lock = self.folder.lock().await?;
+        lock.run("scan", scan::scan).await.map_err(|source| match source {
+            StorageError::Io { .. } => StorageError::ScanFailed { sr, source: Box::new(source) },
+            other => other,
+        })
+    }
+
+    async fn stat(&self, location: &str) -> Result<Volume> {
+        let location = location.to_owned();
+        self.folder.run("look at volume", move |folder| Ok(folder.find_usable(&location)?.volume())).await
+    }
+
+    async fn create_volume(&self, new: &NewVolume, job: &Job) -> Result<Volume> {
+        let location = new.uuid.to_string();
+        let new = NewVolume { virtual_size: checked_size(&location, new.virtual_size)?, ..new.clone() };
+        if job.is_cancelled() {
+            return Err(StorageError::Cancelled { operation: "create volume" });
+        }
+        match &new.content {
+            Content::Empty if new.virtual_size == Bytes(0) => {
+                Err(StorageError::BadSize { location, size: new.virtual_size, reason: "it is empty".to_owned() })
+            }
+            Content::Empty => self.build(&new, None, job).await,
+            Content::CopyOf(source) => self.build(&new, Some(source), job).await,
+            Content::CloneOf(from) | Content::SnapshotOf(from) => {
+                let lock = self.folder.lock().await?;
+                if let Some(volume) = FileSr::existing(&lock, &new).await? {
+                    return Ok(volume);
+                }
+                match tree::thin_clone(&lock, from, new.uuid, new.virtual_size).await? {
+                    tree::Cloned::Thin(image) => {
+                        job.advance(1000);
+                        Ok(image.volume())
+                    }
+                    tree::Cloned::NeedsCopy(path, format) => {
+                        drop(lock);
+                        let source = DiskSource::File { path, format: format.into() };
+                        self.build(&new, Some(&source), job).await
+                    }
+                }
+            }
+        }
+    }
+
+    async fn resize(&self, location: &str, virtual_size: Bytes) -> Result<Volume> {
+        let size = checked_size(location, virtual_size)?;
+        let owned = location.to_owned();
+        let lock = self.folder.lock().await?;
+        let Some((image, by)) = FileSr::find_to_change(&lock, location).await? else {
+            return Err(StorageError::NoSuchVolume { location: owned });
+        };
+        if let Some(reason) = image.problem {
+            return Err(StorageError::Damaged { location: owned, reason });
+        }
+        if image.name.is_base() {
+            return Err(StorageError::ReadOnly { location: owned });
+        }
+        if size < image.virtual_size {
+            let reason = format!("it has {} already, and volumes only grow", image.virtual_size);
+            return Err(StorageError::BadSize { location: owned, size, reason });
+        }
+        if size == image.virtual_size {
+            return Ok(image.volume());
+        }
+        if by != OpenBy::Nobody {
+            return Err(StorageError::VolumeInUse { location: owned });
+        }
+        let name = image.name;
+        let path = self.folder.path().join(name.file());
+        self.folder.reached("resize: begun");
+        self.images().resize(&path, name.format().into(), size).await?;
+        self.folder.reached("resize: done");
+        lock.run("look at volume", move |folder| {
+            tree::sync_file(&path)?;
+            folder.inspect_anew(&name)?.map(|image| image.volume()).ok_or_else(|| tree::vanished(&name))
+        })
+        .await
+    }
+
+    async fn prepare_online_resize(&self, location: &str, virtual_size: Bytes) -> Result<()> {
+        let size = checked_size(location, virtual_size)?;
+        let volume = self.stat(location).await?;
+        if volume.read_only {
+            return Err(StorageError::ReadOnly { location: location.to_owned() });
+        }
+        if size < volume.virtual_size {
+            let reason = format!("it has {} already, and volumes only grow", volume.virtual_size);
+            return Err(StorageError::BadSize { location: location.to_owned(), size, reason });
+        }
+        Ok(())
+    }
+
+    async fn destroy_volume(&self, location: &str) -> Result<()> {
+        let owned = location.to_owned();
+        let lock = self.folder.lock().await?;
+        let found = FileSr::find_to_change(&lock, location).await?;
+        lock.run("destroy volume", move |folder| {
+            if let Some((image, by)) = found {
+                let parent_of_others = image.name.is_base()
+                    && folder.collect()?.iter().any(|child| child.unknown || child.parent.as_ref() == Some(&image.name));
+                if by != OpenBy::Nobody || parent_of_others {
+                    return Err(StorageError::VolumeInUse { location: owned });
+                }
+                folder.reached("destroy: begun");
+                scan::remove(folder, &image.name)?;
+                tree::sync_names(folder)?;
+                folder.reached("destroy: removed");
+            }
+            scan::collect_garbage(folder)?;
+            folder.reached("destroy: parents removed");
+            Ok(())
+        })
+        .await
+    }
+
+    async fn resolve(&self, location: &str, access: Access) -> Result<DiskSource> {
+        let location = location.to_owned();
+        self.folder
+            .run("resolve volume", move |folder| {
+                let image = folder.find_usable(&location)?;
+                if access == Access::Write && image.name.is_base() {
+                    return Err(StorageError::ReadOnly { location });
+                }
+                let path = folder.path().join(image.name.file());
+                Ok(DiskSource::File { path, format: image.name.format().into() })
+            })
+            .await
+    }
+
+    async fn release(&self, _location: &str) -> Result<()> {
+        // Files need nothing to be opened, so nothing is to be undone.
+        self.folder.check_open()
+    }
+
+    async fn check(&self, location: &str) -> Result<()> {
+        let owned = location.to_owned();
+        let (path, format) = self
+            .folder
+            .run("look for volume", move |folder| {
+                let image = folder.find_usable(&owned)?;
+                Ok((folder.path().join(image.name.file()), image.name.format()))
+            })
+            .await?;
+        self.images().check(&path, format.into()).await
+    }
+}

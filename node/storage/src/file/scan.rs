@@ -1,0 +1,124 @@
+//! Listing a folder, and removing what was left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
+use proto_types::Bytes;
+
+use super::folder::Folder;
+use super::header::{DEEPEST, Image};
+use super::layout::{Format, Name};
+use super::{marker, operation};
+use crate::driver::{SrScan, SrSpace};
+use crate::error::{Result, StorageError};
+
+/// Size and use of the file system.
+pub fn space(folder: &Path) -> Result<SrSpace> {
+    let stat = statvfs(folder).map_err(|e| StorageError::io("measure", folder, e.into()))?;
+    let unit = stat.fragment_size();
+    let size = stat.blocks().saturating_mul(unit);
+    let free = stat.blocks_free().saturating_mul(unit);
+    Ok(SrSpace { physical_size: Bytes(size), physical_utilisation: Bytes(size.saturating_sub(free)) })
+}
+
+/// Removes leftovers and lists the rest. Under the lock.
+pub fn scan(folder: &Folder) -> Result<SrScan> {
+    let mut removed = operation::remove_leftovers(folder.path())?;
+    removed.extend(finish_replacements(folder)?);
+    removed.extend(collect_garbage(folder)?);
+    let images: BTreeMap<Name, Image> =
+        folder.collect()?.into_iter().map(|image| (image.name.clone(), image)).collect();
+    let mut scan = SrScan { space: space(folder.path())?, removed, ..SrScan::default() };
+    for image in images.values() {
+        match trouble(image, &images) {
+            None => scan.volumes.push(image.volume()),
+            Some(reason) => scan.refused.push((image.name.location(), reason)),
+        }
+    }
+    scan.volumes.sort_by(|a, b| a.location.cmp(&b.location));
+    scan.volumes.dedup_by(|b, a| {
+        let twins = a.location == b.location;
+        if twins {
+            scan.refused.push((b.location.clone(), "two files have this uuid; the first is offered".to_owned()));
+        }
+        twins
+    });
+    Ok(scan)
+}
+
+/// Why an image or one of its parents cannot be opened.
+fn trouble(image: &Image, all: &BTreeMap<Name, Image>) -> Option<String> {
+    let mut at = image;
+    for _ in 0..DEEPEST {
+        if let Some(problem) = &at.problem {
+            return Some(problem.clone());
+        }
+        let parent = at.parent.as_ref()?;
+        match all.get(parent) {
+            Some(next) => at = next,
+            None => return Some(format!("its parent {} is missing", parent.file())),
+        }
+    }
+    Some("its chain of parents has no end".to_owned())
+}
+
+/// Finishes a clone of a raw volume that was cut off after the new overlay had appeared: the raw file is a second
+/// name of the overlay's parent, and goes. Under the lock.
+pub fn finish_replacements(folder: &Folder) -> Result<Vec<String>> {
+    let mut removed = Vec::new();
+    for name in marker::list(folder.path())? {
+        let Name::Volume(uuid, Format::Raw) = name else {
+            continue;
+        };
+        let (Some(raw), Some(overlay)) = (folder.inspect(&name)?, folder.inspect(&Name::Volume(uuid, Format::Qcow2))?)
+        else {
+            continue;
+        };
+        let parent = overlay.parent.as_ref().map(|parent| folder.inspect(parent)).transpose()?.flatten();
+        if parent.is_some_and(|parent| parent.inode == raw.inode) {
+            remove(folder, &name)?;
+            removed.push(name.file());
+        }
+    }
+    Ok(removed)
+}
+
+/// Removes hidden parents without children, and then those that only they needed. Under the lock.
+///
+/// Does nothing while there is an image that cannot be read, since nobody knows on which parent it builds.
+pub fn collect_garbage(folder: &Folder) -> Result<Vec<String>> {
+    let mut images = folder.collect()?;
+    let mut removed = Vec::new();
+    if images.iter().any(|image| image.unknown) {
+        return Ok(removed);
+    }
+    loop {
+        let parents: BTreeSet<Name> = images.iter().filter_map(|image| image.parent.clone()).collect();
+        let (garbage, rest): (Vec<Image>, Vec<Image>) =
+            images.into_iter().partition(|image| image.name.is_base() && !parents.contains(&image.name));
+        images = rest;
+        if garbage.is_empty() {
+            break;
+        }
+        for image in garbage {
+            remove(folder, &image.name)?;
+            removed.push(image.name.file());
+        }
+    }
+    if !removed.is_empty() {
+        marker::sync_folder(folder.path()).map_err(|e| StorageError::io("flush", folder.path(), e))?;
+    }
+    Ok(removed)
+}
+
+/// Removes a file; one that is gone is removed.
+pub fn remove(folder: &Folder, name: &Name) -> Result<()> {
+    let path = folder.path().join(name.file());
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StorageError::io("remove", path, error)),
+    }
+}
