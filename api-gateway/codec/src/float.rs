@@ -17,6 +17,12 @@ pub(crate) fn write_float(out: &mut Vec<u8>, number: f64) {
         out.extend_from_slice(if number > 0.0 { b"inf" } else { b"-inf" });
         return;
     }
+    // Most floats of the data model are whole; minus zero keeps its sign by the long way.
+    if number.fract() == 0.0 && number.abs() < 1e15 && (number != 0.0 || number.is_sign_positive()) {
+        #[allow(clippy::cast_possible_truncation, reason = "whole and below 10^15")]
+        crate::decimal::write_int(out, number as i64);
+        return;
+    }
     // `-d.ddddddddddddddde-ddd` has at most 23 bytes.
     let mut buffer = [0_u8; 32];
     let mut rest: &mut [u8] = &mut buffer;

@@ -6,6 +6,7 @@ use proto_types::{ApiError, DateTime, Ref, Value};
 
 use super::{Envelope, Version};
 use crate::ValueWriter;
+use crate::decimal::{write_int, write_time};
 use crate::float::write_float;
 use crate::writer::with_reference;
 
@@ -28,6 +29,8 @@ impl JsonWriter {
         self.out
     }
 
+    /// Inlined, so that the copy of a constant is a few moves instead of a call.
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
@@ -54,8 +57,7 @@ impl ValueWriter for JsonWriter {
 
     fn int(&mut self, number: i64) {
         self.separate();
-        // Writing into a vector cannot fail.
-        let _ = write!(self.out, "{number}");
+        write_int(&mut self.out, number);
     }
 
     fn int32(&mut self, number: i64) {
@@ -79,8 +81,9 @@ impl ValueWriter for JsonWriter {
 
     fn time(&mut self, at: DateTime) {
         self.separate();
-        // Writing into a vector cannot fail.
-        let _ = write!(self.out, "\"{at}\"");
+        self.out.push(b'"');
+        write_time(&mut self.out, at);
+        self.out.push(b'"');
     }
 
     fn reference(&mut self, reference: Ref) {
