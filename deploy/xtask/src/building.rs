@@ -21,15 +21,28 @@ pub fn plain_cargo() -> Result<Command> {
     Ok(cargo)
 }
 
+/// Says so where the node has not been written yet.
+pub fn ensure_has_node() -> Result<()> {
+    let main = paths::repo()?.join("node/daemon/src/main.rs");
+    ensure!(
+        main.is_file(),
+        "this clone has no node program yet, so no pool can come up"
+    );
+    Ok(())
+}
+
 /// Builds the node and returns its program.
 pub fn node(release: bool) -> Result<PathBuf> {
+    ensure_has_node()?;
     let mut command = cargo()?;
     command.args(["build", "--quiet", "--package", "node-daemon", "--bin", "tarn"]);
     if release {
         command.arg("--release");
     }
     run::visibly(&mut command)?;
-    let program = paths::target()?.join(if release { "release" } else { "debug" }).join("tarn");
+    let program = paths::target()?
+        .join(if release { "release" } else { "debug" })
+        .join("tarn");
     ensure!(program.is_file(), "cargo left no {}", program.display());
     program.canonicalize().context("find the node program")
 }

@@ -38,9 +38,9 @@ pub fn build_once(name: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result
 
 /// A small stable hash for folder names; not for security.
 pub fn short_hash(bytes: &[u8]) -> String {
-    let hash = bytes
-        .iter()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    let hash = bytes.iter().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    });
     format!("{hash:08x}")
 }
 

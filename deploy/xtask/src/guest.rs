@@ -115,11 +115,14 @@ fn newest(folder: &Path, prefix: &str) -> Result<PathBuf> {
         .with_context(|| format!("list {}", folder.display()))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
         })
         .collect();
     found.sort();
-    found.pop().with_context(|| format!("no {prefix}* in {}", folder.display()))
+    found
+        .pop()
+        .with_context(|| format!("no {prefix}* in {}", folder.display()))
 }
 
 fn initramfs(scratch: &Path, unpacked: &Path, busybox: &Path, to: &Path) -> Result<()> {
@@ -175,14 +178,23 @@ fn disk(work: &Path, scratch: &Path) -> Result<()> {
     let file = fs::File::create(&raw).context("create the disk")?;
     file.set_len(DISK_MIB << 20).context("size the disk")?;
     drop(file);
-    output(Command::new("/usr/sbin/mkfs.vfat").args(["-F", "32", "-n", "TARN"]).arg(&raw))?;
+    output(
+        Command::new("/usr/sbin/mkfs.vfat")
+            .args(["-F", "32", "-n", "TARN"])
+            .arg(&raw),
+    )?;
 
     let unified = scratch.join("BOOTX64.EFI");
     unified_image(work, scratch, &unified)?;
     let config = scratch.join("syslinux.cfg");
     fs::write(&config, SYSLINUX).context("write syslinux.cfg")?;
 
-    output(Command::new("mmd").arg("-i").arg(&raw).args(["::/EFI", "::/EFI/BOOT"]))?;
+    output(
+        Command::new("mmd")
+            .arg("-i")
+            .arg(&raw)
+            .args(["::/EFI", "::/EFI/BOOT"]),
+    )?;
     for (from, to) in [
         (work.join("vmlinuz"), "::/vmlinuz"),
         (work.join("initramfs.cpio.gz"), "::/initrd.gz"),

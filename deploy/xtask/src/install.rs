@@ -1,36 +1,217 @@
-//! Installs the Debian packages that building and testing need, if any is missing.
+//! Installs what is missing: Debian packages by apt, and the official Python client into the
+//! cache. Installs nothing twice and starts no service.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run;
+use crate::{cached, run};
 
-/// What building needs: a C++ compiler for RocksDB, libclang for its bindings, and libvirt's headers.
-const BUILD: &[&str] = &["g++", "clang", "libclang-dev", "pkg-config", "libvirt-dev"];
+/// For building: a C++ compiler for RocksDB, libclang for its bindings, libvirt's headers.
+pub const BUILD: &[&str] = &[
+    "g++",
+    "binutils",
+    "clang",
+    "libclang-dev",
+    "pkg-config",
+    "libvirt-dev",
+];
 
-/// Installs what is missing for building and for the tests.
+/// For hosts of one's own with real VMs, and for building the guest they run.
+pub const TESTBED: &[&str] = &[
+    "qemu-system-x86",
+    "qemu-utils",
+    "qemu-block-extra",
+    "ipxe-qemu",
+    "libvirt-daemon-system",
+    "libvirt-daemon-driver-qemu",
+    "libvirt-clients",
+    "ovmf",
+    "busybox-static",
+    "cpio",
+    "gzip",
+    "iproute2",
+    "util-linux",
+    "kmod",
+    "dosfstools",
+    "mtools",
+    "syslinux",
+    "systemd-boot-efi",
+    "python3",
+    "python3-venv",
+];
+
+/// For `cargo xtask bench`, which measures against etcd.
+pub const BENCH: &[&str] = &["etcd-server", "etcd-client"];
+
+/// These come from one source and refuse to stand beside one another in different versions.
+const QEMU: &[&str] = &["qemu-system-x86", "qemu-utils", "qemu-block-extra"];
+
+/// Installs whichever of these packages are missing.
 ///
 /// # Errors
-/// When packages are missing and this is not root on a Debian, or when apt fails; the message names them.
-pub fn for_building() -> Result<()> {
-    let missing: Vec<&str> = BUILD.iter().copied().filter(|package| !is_installed(package)).collect();
+/// When packages are missing and this is not root on a Debian, or when apt fails; the message
+/// names them.
+pub fn packages(wanted: &[&str]) -> Result<()> {
+    let missing: Vec<&str> = wanted
+        .iter()
+        .copied()
+        .filter(|name| !is_installed(name))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     if !run::succeeds(&mut run::command("apt-get", ["--version"])) {
-        bail!("these Debian packages (or your system's own) are needed: {}", missing.join(" "));
+        bail!(
+            "these Debian packages (or your system's own) are needed: {}",
+            missing.join(" ")
+        );
     }
-    if !nix::unistd::Uid::effective().is_root() {
-        bail!("run once as root, or install these packages: {}", missing.join(" "));
+    if !nix::unistd::geteuid().is_root() {
+        bail!(
+            "run once as root, or install these packages: {}",
+            missing.join(" ")
+        );
     }
     println!("installing {}", missing.join(" "));
-    run::output(&mut run::command("apt-get", ["update"])).context("update the package lists")?;
-    let mut install = run::command("apt-get", ["install", "-y", "--no-install-recommends"]);
-    install.args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
-    run::output(&mut install).context("install packages")?;
-    Ok(())
+    run::output(apt().args(["update", "-q"])).context("update the package lists")?;
+    let version = qemu_version()?;
+    let _quiet = NoServices::new()?;
+    let mut install = apt();
+    install.args([
+        "install",
+        "-y",
+        "-q",
+        "--no-install-recommends",
+        "--allow-downgrades",
+    ]);
+    install.args(with_versions(&missing, version.as_deref()));
+    run::output(&mut install).context("install packages").map(drop)
+}
+
+/// Names for apt. When any part of QEMU is missing all parts are named with the version that
+/// the missing emulator would have: a newer left-over of another part would block it.
+fn with_versions(missing: &[&str], qemu: Option<&str>) -> Vec<String> {
+    let mut names: Vec<String> = missing
+        .iter()
+        .filter(|name| qemu.is_none() || !QEMU.contains(name))
+        .map(|name| (*name).to_owned())
+        .collect();
+    if let Some(version) = qemu.filter(|_| missing.iter().any(|name| QEMU.contains(name))) {
+        names.extend(QEMU.iter().map(|name| format!("{name}={version}")));
+    }
+    names
+}
+
+/// The version of the emulator that apt would install.
+fn qemu_version() -> Result<Option<String>> {
+    let policy = run::output(&mut run::command("apt-cache", ["policy", "qemu-system-x86"]))?;
+    Ok(policy
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Candidate: "))
+        .filter(|version| *version != "(none)")
+        .map(str::to_owned))
+}
+
+fn apt() -> Command {
+    let mut apt = Command::new("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive")
+        .env("NEEDRESTART_SUSPEND", "1");
+    apt.args([
+        "-o",
+        "Dpkg::Use-Pty=0",
+        "-o",
+        "Acquire::Retries=3",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+    ]);
+    apt
 }
 
 fn is_installed(package: &str) -> bool {
     let query = ["-W", "-f=${db:Status-Status}", package];
     run::output(&mut run::command("dpkg-query", query)).is_ok_and(|status| status.trim() == "installed")
+}
+
+/// Forbids packages to start their services, for as long as it lives. The machine's own
+/// libvirtd is none of our business.
+struct NoServices {
+    ours: bool,
+}
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const POLICY_TEXT: &str = "#!/bin/sh\n# cargo xtask install: packages start no services.\nexit 101\n";
+
+impl NoServices {
+    fn new() -> Result<Self> {
+        let path = Path::new(POLICY);
+        if path.exists() {
+            // A left-over of ours from an install that was killed still has to go.
+            let ours = fs::read_to_string(path).is_ok_and(|text| text == POLICY_TEXT);
+            return Ok(Self { ours });
+        }
+        fs::write(path, POLICY_TEXT).context("write policy-rc.d")?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).context("set policy-rc.d")?;
+        Ok(Self { ours: true })
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.ours {
+            let _ = fs::remove_file(POLICY);
+        }
+    }
+}
+
+/// A Python with the official client (`XenAPI` from PyPI), in the cache.
+pub fn python_client() -> Result<PathBuf> {
+    let system = Path::new("/usr/bin/python3");
+    let python = if system.exists() {
+        system
+    } else {
+        Path::new("python3")
+    };
+    let version = run::output(Command::new(python).arg("-V"))?;
+    let name = format!("python-{}", cached::short_hash(version.as_bytes()));
+    let folder = cached::build_once(&name, |work| {
+        run::output(Command::new(python).args(["-m", "venv"]).arg(work))?;
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "XenAPI",
+        ];
+        run::output(Command::new(work.join("bin/python")).args(pip)).map(drop)
+    })
+    .context("install the official Python client from PyPI")?;
+    Ok(folder.join("bin/python"))
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn one_missing_part_of_qemu_pins_all_of_it() {
+        let names = with_versions(&["cpio", "qemu-system-x86"], Some("7.2"));
+        let wanted = [
+            "cpio",
+            "qemu-system-x86=7.2",
+            "qemu-utils=7.2",
+            "qemu-block-extra=7.2",
+        ];
+        assert_eq!(names, wanted);
+    }
+
+    #[test]
+    fn an_installed_qemu_is_left_alone() {
+        assert_eq!(with_versions(&["cpio"], Some("7.2")), ["cpio"]);
+        assert_eq!(with_versions(&["qemu-utils"], None), ["qemu-utils"]);
+    }
 }

@@ -1,8 +1,15 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
-#![allow(clippy::print_stdout, reason = "a command-line tool talks on its standard output")]
+#![allow(
+    clippy::print_stdout,
+    reason = "a command-line tool talks on its standard output"
+)]
 
+mod bench;
 mod building;
 mod cached;
+mod codegen;
+mod demo;
+mod fix;
 mod guest;
 mod install;
 mod paths;
@@ -29,18 +36,29 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The tour: three hosts, a guest, its life, its moves, and the death of the master.
+    Demo(demo::Demo),
     /// Install what is missing, check the house rules, run every test.
-    Test,
-    /// Check the house rules.
-    Tidy,
-    /// Write the code derived from the data model, or check that it is up to date.
+    Test(test::Test),
+    /// A pool of several hosts on this machine.
+    Pool(pool::Pool),
+    /// Write what is derived from the data model.
     Codegen {
-        /// Change nothing; fail if something would change.
+        /// Write nothing; fail when something is out of date.
         #[arg(long)]
         check: bool,
     },
-    /// A pool of several hosts on this machine.
-    Pool(pool::Pool),
+    /// Check the house rules.
+    Tidy,
+    /// Generate, apply clippy's suggestions, format.
+    Fix,
+    /// Measure against the tools we are compared with.
+    Bench {
+        /// Which one; all when not given.
+        name: Option<String>,
+    },
+    /// Install the packages that building and the testbed need.
+    Install,
     /// Build RocksDB into the cache, once for all later builds.
     Rocksdb,
     /// Build the test guest: kernel, initramfs and a disk that boots.
@@ -50,18 +68,27 @@ enum Command {
     HostInit(pool::host_init::HostInit),
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    run_command().unwrap_or_else(|error| {
+        // The chain reads as one sentence; a backtrace would bury it.
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run_command() -> Result<ExitCode> {
     match Cli::parse().command {
-        Command::Test => test::run_all()?,
-        Command::Tidy => tidy::check(&paths::repo()?)?,
-        Command::Codegen { check } => {
-            let mut words = vec!["run", "--quiet", "--package", "proto-codegen", "--"];
-            if check {
-                words.push("--check");
-            }
-            run::visibly(run::command("cargo", words).current_dir(paths::repo()?))?;
-        }
+        Command::Demo(args) => demo::run(&args)?,
+        Command::Test(args) => test::run(&args)?,
         Command::Pool(args) => return pool::run(&args),
+        Command::Codegen { check } => codegen::run(check)?,
+        Command::Tidy => tidy::check(&paths::repo()?)?,
+        Command::Fix => fix::run()?,
+        Command::Bench { name } => bench::run(name.as_deref())?,
+        Command::Install => {
+            install::packages(&[install::BUILD, install::TESTBED].concat())?;
+            println!("Python with XenAPI: {}", install::python_client()?.display());
+        }
         Command::Rocksdb => {
             for (name, value) in rocksdb::ensure_built()?.env() {
                 println!("export {name}={value}");

@@ -6,17 +6,19 @@
 
 mod content;
 mod down;
-pub mod host_init;
 mod host_files;
+pub mod host_init;
+mod mount_points;
 mod network;
 mod node_cli;
 mod power;
 mod process;
 mod report;
+pub mod serial;
 pub mod state;
 pub mod up;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,8 +26,9 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
 pub use content::TEMPLATE;
-pub use network::is_possible as root_is_here;
 use network::Cable;
+pub use network::is_possible as root_is_here;
+pub use report::master_seen_by as master_address;
 use state::Testbed;
 
 /// A pool of several hosts on this machine.
@@ -73,6 +76,14 @@ enum Command {
         #[arg(long)]
         no_wait: bool,
     },
+    /// Show what a guest said on its serial port.
+    Serial {
+        /// The VM's name or uuid.
+        vm: String,
+        /// Only the last lines.
+        #[arg(long, default_value_t = 20)]
+        lines: usize,
+    },
     /// Show the hosts and VMs.
     Status,
     /// Take the pool down and remove all it made.
@@ -102,23 +113,23 @@ pub fn run(pool: &Pool) -> Result<ExitCode> {
             let status = power::inside(&Testbed::load(&dir)?, host, command)?
                 .status()
                 .context("run the command")?;
-            return Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)));
+            return Ok(ExitCode::from(
+                status
+                    .code()
+                    .and_then(|code| u8::try_from(code).ok())
+                    .unwrap_or(1),
+            ));
         }
-        Command::Kill { host } => {
-            let mut testbed = Testbed::load(&dir)?;
-            power::off(&mut testbed, host)?;
-            report::refresh(&testbed)?;
-        }
+        Command::Kill { host } => switch_off(&dir, host)?,
         Command::Cut { host } => cable(&dir, host, Cable::Pulled)?,
         Command::Heal { host } => cable(&dir, host, Cable::Plugged)?,
-        Command::Start { host, no_wait } => {
+        Command::Start { host, no_wait: true } => {
             let mut testbed = Testbed::load(&dir)?;
             power::on(&mut testbed, host)?;
             report::refresh(&testbed)?;
-            if !no_wait {
-                up::await_api(&testbed, testbed.host(host)?, Duration::from_secs(60))?;
-            }
         }
+        Command::Start { host, no_wait: false } => switch_on(&dir, host)?,
+        Command::Serial { vm, lines } => report::serial(&Testbed::load(&dir)?, vm, *lines)?,
         Command::Status => report::status(&Testbed::load(&dir)?)?,
         Command::Down => down::down(&dir)?,
         Command::Watch { owner } => {
@@ -128,7 +139,27 @@ pub fn run(pool: &Pool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn cable(dir: &std::path::Path, name: &str, state: Cable) -> Result<()> {
+/// Cuts a host's power.
+pub fn switch_off(dir: &Path, name: &str) -> Result<()> {
+    let mut testbed = Testbed::load(dir)?;
+    power::off(&mut testbed, name)?;
+    report::refresh(&testbed)
+}
+
+/// Switches a host on and waits for its API.
+pub fn switch_on(dir: &Path, name: &str) -> Result<()> {
+    let mut testbed = Testbed::load(dir)?;
+    power::on(&mut testbed, name)?;
+    report::refresh(&testbed)?;
+    up::await_api(&testbed, testbed.host(name)?, Duration::from_secs(60))
+}
+
+/// Removes the pool in `dir`, if there is one.
+pub fn take_down(dir: &Path) -> Result<()> {
+    down::down(dir)
+}
+
+fn cable(dir: &Path, name: &str, state: Cable) -> Result<()> {
     let mut testbed = Testbed::load(dir)?;
     let index = testbed.index(name)?;
     network::plug(&testbed, testbed.host(name)?, state)?;

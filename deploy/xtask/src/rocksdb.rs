@@ -42,14 +42,17 @@ const FLAGS: &[&str] = &["-std=c++20", "-O2", "-fPIC", "-w", "-include", "cstdin
 
 /// The environment that makes cargo link the prebuilt archive.
 pub struct Prebuilt {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
 }
 
 impl Prebuilt {
-    /// Variables for cargo and everything it starts.
-    pub fn env(&self) -> [(&'static str, String); 2] {
-        [
-            ("ROCKSDB_LIB_DIR", self.folder.display().to_string()),
+    /// Variables for cargo and everything it starts; none when no crate uses RocksDB.
+    pub fn env(&self) -> Vec<(&'static str, String)> {
+        let Some(folder) = &self.folder else {
+            return Vec::new();
+        };
+        vec![
+            ("ROCKSDB_LIB_DIR", folder.display().to_string()),
             ("ROCKSDB_STATIC", "1".to_owned()),
         ]
     }
@@ -58,12 +61,18 @@ impl Prebuilt {
 /// Returns the prebuilt archive for this clone's RocksDB and this machine's compiler, building
 /// it first when it is missing. Concurrent callers wait for one another.
 pub fn ensure_built() -> Result<Prebuilt> {
-    let krate = crate_folder()?;
+    let Some(krate) = crate_folder()? else {
+        return Ok(Prebuilt { folder: None });
+    };
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "g++".to_owned());
     let version = compiler_version(&compiler)?;
     let flags = flags();
     let recipe = format!("{flags:?} {DEFINES:?} {SOURCES_PER_UNIT}");
-    let name = format!("rocksdb-{}-{version}-{}", krate.version, cached::short_hash(recipe.as_bytes()));
+    let name = format!(
+        "rocksdb-{}-{version}-{}",
+        krate.version,
+        cached::short_hash(recipe.as_bytes())
+    );
 
     let folder = cached::build_once(&name, |work| {
         build(&krate.folder, &compiler, &flags, work)?;
@@ -75,7 +84,7 @@ pub fn ensure_built() -> Result<Prebuilt> {
         }
         Ok(())
     })?;
-    Ok(Prebuilt { folder })
+    Ok(Prebuilt { folder: Some(folder) })
 }
 
 struct RocksCrate {
@@ -84,7 +93,7 @@ struct RocksCrate {
 }
 
 /// Asks cargo where the sources of `librocksdb-sys` lie (fetching them when needed).
-fn crate_folder() -> Result<RocksCrate> {
+fn crate_folder() -> Result<Option<RocksCrate>> {
     let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
         .args(["metadata", "--format-version", "1"])
         .current_dir(paths::repo()?)
@@ -98,14 +107,19 @@ fn crate_folder() -> Result<RocksCrate> {
         .as_array()
         .into_iter()
         .flatten()
-        .find(|package| package["name"] == "librocksdb-sys")
-        .context("librocksdb-sys is not among the dependencies")?;
-    let manifest = package["manifest_path"].as_str().context("manifest_path is missing")?;
+        .find(|package| package["name"] == "librocksdb-sys");
+    let Some(package) = package else { return Ok(None) };
+    let manifest = package["manifest_path"]
+        .as_str()
+        .context("manifest_path is missing")?;
     let version = package["version"].as_str().context("version is missing")?;
-    Ok(RocksCrate {
+    Ok(Some(RocksCrate {
         version: version.to_owned(),
-        folder: Path::new(manifest).parent().context("manifest without a folder")?.to_path_buf(),
-    })
+        folder: Path::new(manifest)
+            .parent()
+            .context("manifest without a folder")?
+            .to_path_buf(),
+    }))
 }
 
 fn compiler_version(compiler: &str) -> Result<String> {
@@ -114,7 +128,9 @@ fn compiler_version(compiler: &str) -> Result<String> {
         .output()
         .with_context(|| format!("run {compiler} (cargo xtask install brings it)"))?;
     ensure!(output.status.success(), "{compiler} does not tell its version");
-    let base = Path::new(compiler).file_name().map(|name| name.to_string_lossy().into_owned());
+    let base = Path::new(compiler)
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     Ok(format!("{}{version}", base.unwrap_or_default()))
 }
@@ -123,8 +139,7 @@ fn compiler_version(compiler: &str) -> Result<String> {
 fn flags() -> Vec<&'static str> {
     let mut flags = FLAGS.to_vec();
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("sse4.2") && std::arch::is_x86_feature_detected!("pclmulqdq")
-    {
+    if std::arch::is_x86_feature_detected!("sse4.2") && std::arch::is_x86_feature_detected!("pclmulqdq") {
         flags.extend(["-msse4.2", "-mpclmul"]);
     }
     flags
@@ -141,8 +156,10 @@ fn build(krate: &Path, compiler: &str, flags: &[&str], work: &Path) -> Result<()
     let mut units = Vec::new();
     for (index, chunk) in sources.chunks(SOURCES_PER_UNIT).enumerate() {
         let path = work.join(format!("unit{index:02}.cc"));
-        let text: String =
-            chunk.iter().map(|source| format!("#include \"rocksdb/{source}\"\n")).collect();
+        let text: String = chunk
+            .iter()
+            .map(|source| format!("#include \"rocksdb/{source}\"\n"))
+            .collect();
         fs::write(&path, text).context("write a unit")?;
         units.push(path);
     }
@@ -227,7 +244,9 @@ impl Progress {
             started: Instant::now(),
             live: std::io::stdout().is_terminal(),
         };
-        println!("RocksDB: compiling {total} units once for all later builds (about four minutes on two cores)");
+        println!(
+            "RocksDB: compiling {total} units once for all later builds (about four minutes on two cores)"
+        );
         progress
     }
 
@@ -235,7 +254,12 @@ impl Progress {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let spent = self.started.elapsed();
         let left = spent.mul_f64((self.total - done) as f64 / done as f64);
-        let line = format!("RocksDB: {done:2}/{} units, {}, about {} left", self.total, show(spent), show(left));
+        let line = format!(
+            "RocksDB: {done:2}/{} units, {}, about {} left",
+            self.total,
+            show(spent),
+            show(left)
+        );
         if self.live {
             print!("\r{line:70}");
             let _ = std::io::stdout().flush();
@@ -248,7 +272,11 @@ impl Progress {
         if self.live {
             println!();
         }
-        println!("RocksDB: {} in {}", self.done.load(Ordering::Relaxed), show(self.started.elapsed()));
+        println!(
+            "RocksDB: {} in {}",
+            self.done.load(Ordering::Relaxed),
+            show(self.started.elapsed())
+        );
     }
 }
 
@@ -262,7 +290,13 @@ mod test {
 
     #[test]
     fn cargo_children_are_told_where_the_archive_lies() {
-        let prebuilt = Prebuilt { folder: PathBuf::from("somewhere") };
-        assert!(prebuilt.env().contains(&("ROCKSDB_LIB_DIR", "somewhere".to_owned())));
+        let prebuilt = Prebuilt {
+            folder: Some(PathBuf::from("somewhere")),
+        };
+        assert!(
+            prebuilt
+                .env()
+                .contains(&("ROCKSDB_LIB_DIR", "somewhere".to_owned()))
+        );
     }
 }

@@ -68,5 +68,10 @@ fn show(command: &Command) -> String {
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(20);
-    lines.get(from..).unwrap_or_default().iter().map(|line| format!("    {line}\n")).collect()
+    lines
+        .get(from..)
+        .unwrap_or_default()
+        .iter()
+        .map(|line| format!("    {line}\n"))
+        .collect()
 }

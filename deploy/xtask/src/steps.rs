@@ -14,7 +14,10 @@ pub struct Steps {
 impl Steps {
     /// `spoken` is false when standard output belongs to a program.
     pub fn new(spoken: bool) -> Self {
-        Self { spoken, started: Instant::now() }
+        Self {
+            spoken,
+            started: Instant::now(),
+        }
     }
 
     /// Runs one step; its name stands in front of its error.

@@ -3,6 +3,8 @@
 //! It trusts its peer (a node of this clone); the product's decoder, which trusts nobody, is
 //! `gateway-codec`.
 
+mod parser;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -10,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+
+use parser::Parser;
 
 /// A value of XML-RPC as XenAPI uses it: integers and references are strings.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +51,12 @@ impl From<bool> for Value {
 impl Value {
     /// A map from pairs.
     pub fn map<const N: usize>(pairs: [(&str, Value); N]) -> Self {
-        Self::Map(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        Self::Map(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
     }
 
     /// The text, or an error that shows what came instead.
@@ -76,7 +85,9 @@ impl Value {
 
     /// One field of a record.
     pub fn field(&self, name: &str) -> Result<&Value> {
-        self.entries()?.get(name).with_context(|| format!("no field {name}"))
+        self.entries()?
+            .get(name)
+            .with_context(|| format!("no field {name}"))
     }
 
     fn write(&self, out: &mut String) {
@@ -135,7 +146,10 @@ impl Session {
     pub fn login(socket: &Path) -> Result<Self> {
         let args = [Value::from("root"), "".into(), "1.0".into(), "tarn-xtask".into()];
         let reply = call(socket, "session.login_with_password", &args)?;
-        Ok(Self { socket: socket.to_path_buf(), reference: reply.text()?.to_owned() })
+        Ok(Self {
+            socket: socket.to_path_buf(),
+            reference: reply.text()?.to_owned(),
+        })
     }
 
     /// Calls a message with the session as its first parameter.
@@ -147,13 +161,20 @@ impl Session {
 
     /// Calls a message that returns one text.
     pub fn text<const N: usize>(&self, method: &str, args: [Value; N]) -> Result<String> {
-        Ok(self.call(method, args)?.text().with_context(|| format!("result of {method}"))?.to_owned())
+        Ok(self
+            .call(method, args)?
+            .text()
+            .with_context(|| format!("result of {method}"))?
+            .to_owned())
     }
 
     /// The one object of a name.
     pub fn by_name(&self, class: &str, name: &str) -> Result<String> {
         let found = self.call(&format!("{class}.get_by_name_label"), [name.into()])?;
-        let first = found.list()?.first().with_context(|| format!("no {class} named {name:?}"))?;
+        let first = found
+            .list()?
+            .first()
+            .with_context(|| format!("no {class} named {name:?}"))?;
         Ok(first.text()?.to_owned())
     }
 }
@@ -161,7 +182,11 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         // A node that is gone has no session to end.
-        let _ = call(&self.socket, "session.logout", &[Value::from(self.reference.as_str())]);
+        let _ = call(
+            &self.socket,
+            "session.logout",
+            &[Value::from(self.reference.as_str())],
+        );
     }
 }
 
@@ -174,21 +199,28 @@ fn call(socket: &Path, method: &str, args: &[Value]) -> Result<Value> {
     }
     body.push_str("</params></methodCall>");
     let reply = post(socket, &body).with_context(|| format!("call {method}"))?;
-    let response = Parser::new(&reply).response().with_context(|| format!("read reply of {method}"))?;
+    let response = Parser::new(&reply)
+        .response()
+        .with_context(|| format!("read reply of {method}"))?;
     match response.field("Status")?.text()? {
         "Success" => Ok(response.field("Value")?.clone()),
         _ => {
             let words = response.field("ErrorDescription")?.list()?;
-            let words = words.iter().map(|word| word.text().map(str::to_owned)).collect::<Result<_>>()?;
+            let words = words
+                .iter()
+                .map(|word| word.text().map(str::to_owned))
+                .collect::<Result<_>>()?;
             Err(anyhow::Error::new(Failure(words)).context(format!("{method} was refused")))
         }
     }
 }
 
 fn post(socket: &Path, body: &str) -> Result<String> {
-    let mut stream = UnixStream::connect(socket)
-        .with_context(|| format!("connect to {}", socket.display()))?;
-    stream.set_read_timeout(Some(Duration::from_secs(300))).context("set a deadline")?;
+    let mut stream =
+        UnixStream::connect(socket).with_context(|| format!("connect to {}", socket.display()))?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(300)))
+        .context("set a deadline")?;
     let request = format!(
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
@@ -231,145 +263,5 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&quot;", "\"")
-        .replace("&apos;", "'")
-        .replace("&#13;", "\r")
-        .replace("&#10;", "\n")
-        .replace("&amp;", "&")
-}
-
-/// Walks tags; attributes, comments and CDATA do not occur in XML-RPC replies.
-struct Parser<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Parser<'a> {
-    fn new(text: &'a str) -> Self {
-        Self { rest: text }
-    }
-
-    /// Text up to the next tag, and that tag.
-    fn next(&mut self) -> Result<(&'a str, &'a str)> {
-        let (text, rest) = self.rest.split_once('<').context("reply ends early")?;
-        let (tag, rest) = rest.split_once('>').context("reply ends in a tag")?;
-        self.rest = rest;
-        Ok((text, tag.trim()))
-    }
-
-    fn peek(&self) -> &'a str {
-        self.rest.trim_start()
-    }
-
-    fn skip_to(&mut self, wanted: &str) -> Result<()> {
-        while self.next()?.1 != wanted {}
-        Ok(())
-    }
-
-    fn response(&mut self) -> Result<Value> {
-        ensure!(!self.rest.contains("<fault>"), "answered a fault: {}", self.rest);
-        self.skip_to("param")?;
-        self.skip_to("value")?;
-        self.value()
-    }
-
-    /// The value whose opening tag was just read, to its closing tag.
-    fn value(&mut self) -> Result<Value> {
-        let (text, tag) = self.next()?;
-        let value = match tag {
-            "/value" => return Ok(Value::Text(unescape(text))),
-            "string" | "int" | "i4" | "i8" | "dateTime.iso8601" | "base64" => {
-                Value::Text(unescape(self.next()?.0))
-            }
-            "boolean" => Value::Bool(self.next()?.0.trim() == "1"),
-            "double" => Value::Double(self.next()?.0.trim().parse().context("number")?),
-            "string/" | "nil/" => Value::Text(String::new()),
-            "array" => self.list()?,
-            "struct" => self.map()?,
-            "struct/" => Value::Map(BTreeMap::new()),
-            other => bail!("unknown type {other}"),
-        };
-        self.skip_to("/value")?;
-        Ok(value)
-    }
-
-    fn list(&mut self) -> Result<Value> {
-        let mut items = Vec::new();
-        if self.next()?.1 != "data" {
-            return Ok(Value::List(items));
-        }
-        loop {
-            match self.next()?.1 {
-                "value" => items.push(self.value()?),
-                "value/" => items.push(Value::Text(String::new())),
-                _ => return Ok(Value::List(items)),
-            }
-        }
-    }
-
-    fn map(&mut self) -> Result<Value> {
-        let mut map = BTreeMap::new();
-        loop {
-            if self.peek().starts_with("</struct") {
-                return Ok(Value::Map(map));
-            }
-            self.skip_to("name")?;
-            let name = unescape(self.next()?.0);
-            let value = loop {
-                match self.next()?.1 {
-                    "value" => break self.value()?,
-                    "value/" => break Value::Text(String::new()),
-                    _ => {}
-                }
-            };
-            map.insert(name, value);
-            self.skip_to("/member")?;
-        }
-    }
-}
-
 #[cfg(test)]
-mod test {
-    use super::*;
-
-    #[test]
-    fn what_is_written_is_read_back() {
-        let value = Value::map([
-            ("Status", "Success".into()),
-            (
-                "Value",
-                Value::List(vec![
-                    "a <b> & \"c\"".into(),
-                    true.into(),
-                    Value::Double(1.5),
-                    Value::Map(BTreeMap::new()),
-                    Value::List(Vec::new()),
-                    "".into(),
-                ]),
-            ),
-        ]);
-        let mut text = "<methodResponse><params><param>".to_owned();
-        value.write(&mut text);
-        text.push_str("</param></params></methodResponse>");
-        assert_eq!(Parser::new(&text).response().unwrap(), value);
-    }
-
-    #[test]
-    fn short_forms_and_spacing_are_read() {
-        let text = "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n<value><struct>\n\
-            <member><name>a</name><value>x</value></member>\n\
-            <member><name>b</name>\n<value><array><data/></array></value></member>\n\
-            <member><name>c</name><value/></member></struct></value></param></params></methodResponse>";
-        let value = Parser::new(text).response().unwrap();
-        assert_eq!(value.field("a").unwrap(), &"x".into());
-        assert_eq!(value.field("b").unwrap(), &Value::List(Vec::new()));
-        assert_eq!(value.field("c").unwrap(), &"".into());
-    }
-
-    #[test]
-    fn a_chunked_body_is_joined() {
-        assert_eq!(dechunk("3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n").unwrap(), "abcde");
-    }
-}
+mod test;

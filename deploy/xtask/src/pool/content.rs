@@ -41,9 +41,7 @@ pub fn add(testbed: &Testbed) -> Result<Content> {
     let network = network(&session)?;
     let image = image(testbed, &session, &sr)?;
     let template = template(&session, &sr, &network, &image)?;
-    let uuid = |class: &str, reference: &str| {
-        session.text(&format!("{class}.get_uuid"), [reference.into()])
-    };
+    let uuid = |class: &str, reference: &str| session.text(&format!("{class}.get_uuid"), [reference.into()]);
     Ok(Content {
         shared_sr: uuid("SR", &sr)?,
         network: uuid("network", &network)?,
@@ -70,7 +68,10 @@ fn shared_sr(session: &Session, location: &str) -> Result<String> {
         ],
     )?;
     for field in ["default_SR", "suspend_image_SR", "crash_dump_SR"] {
-        session.call(&format!("pool.set_{field}"), [pool.as_str().into(), sr.as_str().into()])?;
+        session.call(
+            &format!("pool.set_{field}"),
+            [pool.as_str().into(), sr.as_str().into()],
+        )?;
     }
     Ok(sr)
 }
@@ -117,7 +118,9 @@ fn image(testbed: &Testbed, session: &Session, sr: &str) -> Result<String> {
         crate::run::output(create.arg(&file).arg("64M"))?;
     }
     session.call("SR.scan", [sr.into()])?;
-    let vdi = session.text("VDI.get_by_uuid", [uuid.into()]).context("the scan found no image")?;
+    let vdi = session
+        .text("VDI.get_by_uuid", [uuid.into()])
+        .context("the scan found no image")?;
     session.call("VDI.set_name_label", [vdi.as_str().into(), NAME.into()])?;
     Ok(vdi)
 }
@@ -131,10 +134,12 @@ fn template(session: &Session, sr: &str, network: &str, image: &str) -> Result<S
         session.call("VM.get_is_a_template", [vm.as_str().into()])? == true.into(),
         "the clone of a template is no template"
     );
-    let set = |message: &str, value: Value| {
-        session.call(&format!("VM.{message}"), [vm.as_str().into(), value])
-    };
-    set("set_name_description", "A small Linux that boots from its own disk".into())?;
+    let set =
+        |message: &str, value: Value| session.call(&format!("VM.{message}"), [vm.as_str().into(), value]);
+    set(
+        "set_name_description",
+        "A small Linux that boots from its own disk".into(),
+    )?;
     let bytes = Value::from(MEMORY.to_string());
     let v = || bytes.clone();
     session.call("VM.set_memory_limits", [vm.as_str().into(), v(), v(), v(), v()])?;
@@ -144,7 +149,10 @@ fn template(session: &Session, sr: &str, network: &str, image: &str) -> Result<S
         "<provision><disk device=\"0\" size=\"{DISK}\" sr=\"{sr_uuid}\" bootable=\"true\" type=\"system\" image=\"{image_uuid}\"/></provision>"
     );
     let _ = set("remove_from_other_config", "disks".into());
-    session.call("VM.add_to_other_config", [vm.as_str().into(), "disks".into(), disks.into()])?;
+    session.call(
+        "VM.add_to_other_config",
+        [vm.as_str().into(), "disks".into(), disks.into()],
+    )?;
     let vif = Value::map([
         ("device", "0".into()),
         ("network", network.into()),
@@ -155,6 +163,8 @@ fn template(session: &Session, sr: &str, network: &str, image: &str) -> Result<S
         ("qos_algorithm_type", "".into()),
         ("qos_algorithm_params", Value::Map(Default::default())),
     ]);
-    session.call("VIF.create", [vif]).context("give the template a NIC")?;
+    session
+        .call("VIF.create", [vif])
+        .context("give the template a NIC")?;
     Ok(vm)
 }

@@ -1,7 +1,7 @@
 //! The private folders of one host and what lies in them before it is switched on.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -24,19 +24,6 @@ pub const PRIVATE: &[(&str, &str)] = &[
 /// Where every host sees the shared folder.
 pub const SHARED: &str = "/srv/shared";
 
-/// Makes the mount points that this machine lacks and returns them.
-pub fn make_mount_points() -> Result<Vec<PathBuf>> {
-    let mut made = Vec::new();
-    for target in PRIVATE.iter().map(|(_, target)| *target).chain([SHARED]) {
-        let target = Path::new(target);
-        if !target.exists() {
-            fs::create_dir_all(target).with_context(|| format!("create {}", target.display()))?;
-            made.push(target.to_path_buf());
-        }
-    }
-    Ok(made)
-}
-
 /// Lays out a host's folders and settings.
 pub fn write(testbed: &Testbed, host: &HostBed, password: &str) -> Result<()> {
     let dir = testbed.host_dir(&host.name);
@@ -49,7 +36,42 @@ pub fn write(testbed: &Testbed, host: &HostBed, password: &str) -> Result<()> {
     fs::write(dir.join("hosts"), hosts_file(testbed)).context("write hosts")?;
     fs::write(dir.join("etc-tarn/tarn.toml"), node_cli::settings(testbed, host))
         .context("write tarn.toml")?;
+    seed_capabilities(&dir.join(CAPABILITIES));
     write_secret(&dir.join("etc-tarn/root-password"), password)
+}
+
+/// libvirt's cache of what QEMU can do; finding out takes each new libvirtd some seconds. It
+/// holds the versions it was made with and libvirt checks them.
+const CAPABILITIES: &str = "var-cache-libvirt/qemu/capabilities";
+
+fn seed_capabilities(folder: &Path) {
+    // Only speed is lost when this does not work.
+    let Ok(known) = crate::paths::cache().map(|cache| cache.join("libvirt-capabilities")) else {
+        return;
+    };
+    if copy_files(&known, folder).is_err() {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+/// Keeps what a host's libvirtd found out, for the hosts of later pools.
+pub fn keep_capabilities(testbed: &Testbed, host: &HostBed) {
+    let Ok(known) = crate::paths::cache().map(|cache| cache.join("libvirt-capabilities")) else {
+        return;
+    };
+    let _ = copy_files(&testbed.host_dir(&host.name).join(CAPABILITIES), &known);
+}
+
+fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    let entries = fs::read_dir(from)?;
+    fs::create_dir_all(to)?;
+    for entry in entries.flatten() {
+        let target = to.join(entry.file_name());
+        let part = target.with_extension("part");
+        fs::copy(entry.path(), &part)?;
+        fs::rename(&part, &target)?;
+    }
+    Ok(())
 }
 
 /// A reboot empties /run; also the marks of dead sockets and pid files.

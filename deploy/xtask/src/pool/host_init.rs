@@ -39,7 +39,10 @@ pub struct HostInit {
 
 /// Runs as process 1 until killed.
 pub fn run(args: &HostInit) -> Result<()> {
-    ensure!(std::process::id() == 1, "host-init must be the first process of its own namespace");
+    ensure!(
+        std::process::id() == 1,
+        "host-init must be the first process of its own namespace"
+    );
     nix::unistd::sethostname(&args.host).context("set the host name")?;
     let dir = args.dir.join("hosts").join(&args.host);
     let logs = open_logs(&dir)?;
@@ -64,7 +67,10 @@ fn open_logs(dir: &Path) -> Result<Logs> {
             .open(dir.join("log").join(name))
             .with_context(|| format!("open log {name}"))
     };
-    Ok(Logs { libvirtd: open("libvirtd.log")?, node: open("node.log")? })
+    Ok(Logs {
+        libvirtd: open("libvirtd.log")?,
+        node: open("node.log")?,
+    })
 }
 
 fn mounts(args: &HostInit, dir: &Path) -> Result<()> {
@@ -100,7 +106,11 @@ fn start_libvirt(logs: &Logs) -> Result<()> {
 
 /// Starts a child that `waitpid` below will reap.
 fn spawn(command: &mut Command, log: &File) -> Result<()> {
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?).spawn()?;
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log.try_clone()?)
+        .spawn()?;
     Ok(())
 }
 
@@ -120,7 +130,11 @@ fn await_node_start(args: &HostInit, logs: &Logs) -> Result<()> {
                 started = true;
             }
         }
-        let flags = if started { WaitPidFlag::empty() } else { WaitPidFlag::WNOHANG };
+        let flags = if started {
+            WaitPidFlag::empty()
+        } else {
+            WaitPidFlag::WNOHANG
+        };
         match waitpid(None, Some(flags)) {
             Ok(nix::sys::wait::WaitStatus::StillAlive) | Err(Errno::ECHILD) => {
                 std::thread::sleep(Duration::from_millis(20));

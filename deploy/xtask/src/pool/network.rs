@@ -4,6 +4,7 @@
 //! `eth0` carries the host's address; `eth1` has none and is there for guests. Names and subnet
 //! hold the testbed's number: bridge `tarn5`, namespaces `tarn5-h1` …, 10.77.5.0/24.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -40,9 +41,23 @@ pub fn add_switch(testbed: &mut Testbed) -> Result<()> {
     bail!("all 250 testbed numbers of this machine are taken")
 }
 
+/// Without root: takes the first number whose loopback addresses nobody listens on.
+pub fn choose_loopback(testbed: &mut Testbed) -> Result<()> {
+    let port = testbed.ports().2;
+    for number in 1..250 {
+        if TcpListener::bind((Ipv4Addr::new(127, 77, number, 1), port)).is_ok() {
+            testbed.number = number;
+            return Ok(());
+        }
+    }
+    bail!("all 250 testbed numbers of this machine are taken")
+}
+
 /// Makes a host's namespace and NICs, all plugged in.
 pub fn add_host(testbed: &Testbed, host: &HostBed) -> Result<()> {
-    let (Some(bridge), Some(netns)) = (&testbed.bridge, &host.netns) else { return Ok(()) };
+    let (Some(bridge), Some(netns)) = (&testbed.bridge, &host.netns) else {
+        return Ok(());
+    };
     output(&mut command("ip", ["netns", "add", netns]))?;
     output(&mut command("ip", ["-n", netns, "link", "set", "lo", "up"]))?;
     for (port, nic) in NICS.iter().enumerate() {
@@ -51,17 +66,25 @@ pub fn add_host(testbed: &Testbed, host: &HostBed) -> Result<()> {
         output(&mut command(
             "ip",
             [
-                "link", "add", &cable, "type", "veth", "peer", "name", nic, "address", &mac,
-                "netns", netns,
+                "link", "add", &cable, "type", "veth", "peer", "name", nic, "address", &mac, "netns", netns,
             ],
         ))?;
-        output(&mut command("ip", ["link", "set", &cable, "master", bridge, "up"]))?;
+        output(&mut command(
+            "ip",
+            ["link", "set", &cable, "master", bridge, "up"],
+        ))?;
         output(&mut command("ip", ["-n", netns, "link", "set", nic, "up"]))?;
     }
     let address = format!("{}/24", host.address);
-    output(&mut command("ip", ["-n", netns, "addr", "add", &address, "dev", "eth0"]))?;
+    output(&mut command(
+        "ip",
+        ["-n", netns, "addr", "add", &address, "dev", "eth0"],
+    ))?;
     let gateway = format!("10.77.{}.254", testbed.number);
-    output(&mut command("ip", ["-n", netns, "route", "add", "default", "via", &gateway]))?;
+    output(&mut command(
+        "ip",
+        ["-n", netns, "route", "add", "default", "via", &gateway],
+    ))?;
     Ok(())
 }
 
@@ -100,7 +123,10 @@ pub fn plug(testbed: &Testbed, host: &HostBed, state: Cable) -> Result<()> {
         Cable::Plugged => "up",
     };
     for port in 0..NICS.len() {
-        output(&mut command("ip", ["link", "set", &cable(testbed, host, port), state]))?;
+        output(&mut command(
+            "ip",
+            ["link", "set", &cable(testbed, host, port), state],
+        ))?;
     }
     Ok(())
 }
@@ -126,7 +152,12 @@ fn cable(testbed: &Testbed, host: &HostBed, port: usize) -> String {
 
 /// Locally administered and unique among testbeds of one machine.
 fn mac(testbed: &Testbed, host: &HostBed, port: usize) -> String {
-    let last = host.address.rsplit('.').next().and_then(|part| part.parse::<u8>().ok()).unwrap_or(0);
+    let last = host
+        .address
+        .rsplit('.')
+        .next()
+        .and_then(|part| part.parse::<u8>().ok())
+        .unwrap_or(0);
     format!("02:77:{:02x}:00:{port:02x}:{last:02x}", testbed.number)
 }
 

@@ -29,8 +29,18 @@ pub fn create(testbed: &Testbed, host: &HostBed, pool_name: &str) -> Vec<String>
     let config = config_path(testbed, host).display().to_string();
     let password = password_path(testbed, host).display().to_string();
     let args = [
-        "pool", "create", "--config", &config, "--name", pool_name, "--address", &host.address,
-        "--username", "root", "--password-file", &password,
+        "pool",
+        "create",
+        "--config",
+        &config,
+        "--name",
+        pool_name,
+        "--address",
+        &host.address,
+        "--username",
+        "root",
+        "--password-file",
+        &password,
     ];
     words(&testbed.binary, args)
 }
@@ -46,17 +56,32 @@ pub fn join(testbed: &Testbed, host: &HostBed, token: &str) -> Vec<String> {
     let config = config_path(testbed, host).display().to_string();
     words(
         &testbed.binary,
-        ["pool", "join", "--config", &config, "--token", token, "--address", &host.address],
+        [
+            "pool",
+            "join",
+            "--config",
+            &config,
+            "--token",
+            token,
+            "--address",
+            &host.address,
+        ],
     )
 }
 
 /// Places, below a host's state folder, where the pool's certificate authority may lie.
 pub fn authority_files(testbed: &Testbed, host: &HostBed) -> Vec<PathBuf> {
     let state = testbed.host_dir(&host.name).join("var-lib-tarn");
-    ["pool-ca.pem", "ca.pem", "pki/ca.pem", "tls/ca.pem", "certs/ca.pem"]
-        .iter()
-        .map(|name| state.join(name))
-        .collect()
+    [
+        "pool-ca.pem",
+        "ca.pem",
+        "pki/ca.pem",
+        "tls/ca.pem",
+        "certs/ca.pem",
+    ]
+    .iter()
+    .map(|name| state.join(name))
+    .collect()
 }
 
 /// The settings file of one host.
@@ -64,7 +89,10 @@ pub fn settings(testbed: &Testbed, host: &HostBed) -> String {
     let (https, http, grpc) = testbed.ports();
     let dir = testbed.host_dir(&host.name);
     let (state_dir, sockets) = if host.netns.is_some() {
-        ("/var/lib/tarn".to_owned(), vec!["/var/xapi/xapi".to_owned(), "/var/lib/xcp/xapi".to_owned()])
+        (
+            "/var/lib/tarn".to_owned(),
+            vec!["/var/xapi/xapi".to_owned(), "/var/lib/xcp/xapi".to_owned()],
+        )
     } else {
         (
             dir.join("var-lib-tarn").display().to_string(),
@@ -107,5 +135,7 @@ pub fn settings(testbed: &Testbed, host: &HostBed) -> String {
 }
 
 fn words<const N: usize>(binary: &Path, args: [&str; N]) -> Vec<String> {
-    std::iter::once(binary.display().to_string()).chain(args.map(str::to_owned)).collect()
+    std::iter::once(binary.display().to_string())
+        .chain(args.map(str::to_owned))
+        .collect()
 }

@@ -41,7 +41,15 @@ fn boot(testbed: &Testbed, host: &HostBed) -> Result<Process> {
     let mut command = Command::new("ip");
     command
         .args(["netns", "exec", netns])
-        .args(["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args([
+            "unshare",
+            "--mount",
+            "--uts",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ])
         .arg(std::env::current_exe().context("find this program")?)
         .arg("host-init")
         .arg("--dir")
@@ -96,6 +104,11 @@ pub fn off(testbed: &mut Testbed, name: &str) -> Result<()> {
     let index = testbed.index(name)?;
     if let Some(process) = testbed.host(name)?.process {
         process.kill()?;
+    }
+    // A namespace without processes still answers for its host; a host without power does not.
+    let host = testbed.host(name)?;
+    if host.netns.is_some() {
+        network::plug(testbed, host, network::Cable::Pulled)?;
     }
     if let Some(entry) = testbed.hosts.get_mut(index) {
         entry.process = None;

@@ -21,7 +21,10 @@ impl Process {
     /// Notes a running process.
     pub fn of(pid: i32) -> Result<Self> {
         let stat = Stat::read(pid).with_context(|| format!("process {pid} is gone"))?;
-        Ok(Self { pid, started: stat.started })
+        Ok(Self {
+            pid,
+            started: stat.started,
+        })
     }
 
     /// The only child of `parent`, waited for up to `patience`.
@@ -33,10 +36,16 @@ impl Process {
                     continue;
                 };
                 if let Some(stat) = Stat::read(pid).filter(|stat| stat.parent == parent) {
-                    return Ok(Self { pid, started: stat.started });
+                    return Ok(Self {
+                        pid,
+                        started: stat.started,
+                    });
                 }
             }
-            ensure!(Stat::read(parent).is_some_and(Stat::runs), "process {parent} ended at once");
+            ensure!(
+                Stat::read(parent).is_some_and(Stat::runs),
+                "process {parent} ended at once"
+            );
             ensure!(Instant::now() < deadline, "process {parent} started no child");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -101,7 +110,13 @@ mod test {
     fn a_reused_id_counts_as_gone() {
         let me = Process::of(std::process::id().cast_signed()).unwrap();
         assert!(me.alive());
-        assert!(!Process { started: me.started + 1, ..me }.alive());
+        assert!(
+            !Process {
+                started: me.started + 1,
+                ..me
+            }
+            .alive()
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::content::Content;
 use super::host_files;
 use super::node_cli;
 use super::process::Process;
+use super::serial;
 use super::state::Testbed;
 use crate::xmlrpc::Session;
 
@@ -45,7 +46,11 @@ pub fn write(testbed: &Testbed, password: &str, content: &Content) -> Result<()>
         let uuid = records
             .entries()?
             .values()
-            .find(|record| record.field("address").is_ok_and(|a| a == &host.address.as_str().into()))
+            .find(|record| {
+                record
+                    .field("address")
+                    .is_ok_and(|a| a == &host.address.as_str().into())
+            })
             .with_context(|| format!("no host with address {}", host.address))?
             .field("uuid")?
             .text()?
@@ -74,7 +79,10 @@ pub fn write(testbed: &Testbed, password: &str, content: &Content) -> Result<()>
         network: &content.network,
         template: &content.template,
     };
-    host_files::write_secret(&testbed.dir().join("pool.json"), &serde_json::to_string_pretty(&file)?)
+    host_files::write_secret(
+        &testbed.dir().join("pool.json"),
+        &serde_json::to_string_pretty(&file)?,
+    )
 }
 
 /// Brings the process ids in pool.json up to date after a host was switched on or off.
@@ -86,15 +94,26 @@ pub fn refresh(testbed: &Testbed) -> Result<()> {
     let text = fs::read(&path).context("read pool.json")?;
     let mut file: serde_json::Value = serde_json::from_slice(&text).context("read pool.json")?;
     for entry in file["hosts"].as_array_mut().into_iter().flatten() {
-        let host = testbed.hosts.iter().find(|host| entry["name"] == host.name.as_str());
-        entry["pid"] = host.and_then(|host| host.process).map(|process| process.pid).into();
+        let host = testbed
+            .hosts
+            .iter()
+            .find(|host| entry["name"] == host.name.as_str());
+        entry["pid"] = host
+            .and_then(|host| host.process)
+            .map(|process| process.pid)
+            .into();
     }
     host_files::write_secret(&path, &serde_json::to_string_pretty(&file)?)
 }
 
 /// Prints each host: on or off, cut or not, and what its own node says its role is.
 pub fn status(testbed: &Testbed) -> Result<()> {
-    println!("pool in {} ({} hosts, {})", testbed.dir().display(), testbed.hosts.len(), testbed.hypervisor.name());
+    println!(
+        "pool in {} ({} hosts, {})",
+        testbed.dir().display(),
+        testbed.hosts.len(),
+        testbed.hypervisor.name()
+    );
     let master = testbed
         .hosts
         .iter()
@@ -104,6 +123,7 @@ pub fn status(testbed: &Testbed) -> Result<()> {
         let on = host.process.is_some_and(Process::alive);
         let role = match (on, host.address == master) {
             (false, _) => "-",
+            (true, _) if Session::login(&testbed.socket(&host.name)).is_err() => "no API",
             (true, true) => "master",
             (true, false) => "slave",
         };
@@ -114,15 +134,28 @@ pub fn status(testbed: &Testbed) -> Result<()> {
             if on { "on" } else { "off" },
             if host.cut { "cut" } else { "" },
             role,
-            host.process.map_or(String::new(), |process| format!("pid {}", process.pid)),
+            host.process
+                .map_or(String::new(), |process| format!("pid {}", process.pid)),
         );
     }
-    if let Ok(session) = testbed.hosts.iter().find_map(|host| Session::login(&testbed.socket(&host.name)).ok()).context("nobody answers") {
+    if let Ok(session) = testbed
+        .hosts
+        .iter()
+        .find_map(|host| Session::login(&testbed.socket(&host.name)).ok())
+        .context("nobody answers")
+    {
         let vms = session.call("VM.get_all_records", [])?;
         for record in vms.entries()?.values() {
             let plain = ["is_a_template", "is_control_domain", "is_a_snapshot"];
-            if plain.iter().all(|field| record.field(field).is_ok_and(|value| value == &false.into())) {
-                println!("VM   {} {}", record.field("power_state")?.text()?, record.field("name_label")?.text()?);
+            if plain
+                .iter()
+                .all(|field| record.field(field).is_ok_and(|value| value == &false.into()))
+            {
+                println!(
+                    "VM   {} {}",
+                    record.field("power_state")?.text()?,
+                    record.field("name_label")?.text()?
+                );
             }
         }
     }
@@ -130,10 +163,35 @@ pub fn status(testbed: &Testbed) -> Result<()> {
 }
 
 /// Address of the host that `name`'s node takes for the master.
-fn master_seen_by(testbed: &Testbed, name: &str) -> Result<String> {
+pub fn master_seen_by(testbed: &Testbed, name: &str) -> Result<String> {
     let session = Session::login(&testbed.socket(name))?;
     let pools = session.call("pool.get_all", [])?;
     let pool = pools.list()?.first().context("no pool row")?.clone();
     let master = session.text("pool.get_master", [pool])?;
     session.text("host.get_address", [master.into()])
+}
+
+/// Prints the last lines a guest said, host by host.
+pub fn serial(testbed: &Testbed, vm: &str, count: usize) -> Result<()> {
+    let uuid = if vm.len() == 36 && vm.matches('-').count() == 4 {
+        vm.to_owned()
+    } else {
+        let sockets = testbed.hosts.iter().map(|host| testbed.socket(&host.name));
+        let session = sockets
+            .into_iter()
+            .find_map(|socket| Session::login(&socket).ok());
+        let session = session.context("no host answers")?;
+        let vm = session.by_name("VM", vm)?;
+        session.text("VM.get_uuid", [vm.into()])?
+    };
+    for (host, path) in serial::logs(testbed, &uuid) {
+        println!("--- {host}: {}", path.display());
+        let text = fs::read(&path).context("read the serial log")?;
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(count)) {
+            println!("{line}");
+        }
+    }
+    Ok(())
 }

@@ -44,8 +44,6 @@ pub struct Testbed {
     pub binary: PathBuf,
     /// The hosts, h1 first.
     pub hosts: Vec<HostBed>,
-    /// Mount points that did not exist before this testbed.
-    pub mount_points: Vec<PathBuf>,
     #[serde(skip)]
     dir: PathBuf,
 }
@@ -77,7 +75,6 @@ impl Testbed {
             accelerator: "tcg".to_owned(),
             binary,
             hosts: Vec::new(),
-            mount_points: Vec::new(),
             dir: dir.to_path_buf(),
         }
     }
@@ -141,7 +138,11 @@ impl Testbed {
     /// Ports of the API, its redirect and the nodes' own service. Without root the low ones
     /// are out of reach.
     pub fn ports(&self) -> (u16, u16, u16) {
-        if self.bridge.is_some() { (443, 80, 7443) } else { (8443, 8080, 7443) }
+        if self.bridge.is_some() {
+            (443, 80, 7443)
+        } else {
+            (8443, 8080, 7443)
+        }
     }
 
     /// Base address of a host's API.

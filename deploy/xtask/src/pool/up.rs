@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use super::state::{HostBed, Hypervisor, Testbed};
-use super::{content, down, host_files, network, node_cli, power};
+use super::{content, down, host_files, mount_points, network, node_cli, power};
 use crate::steps::Steps;
 use crate::xmlrpc::Session;
 use crate::{building, run};
@@ -45,19 +45,41 @@ pub struct Up {
 }
 
 impl Up {
+    /// Three hosts, everything else as the command line has it by default.
+    pub fn three_hosts() -> Self {
+        Self {
+            hosts: 3,
+            hypervisor: None,
+            accelerator: "tcg".to_owned(),
+            binary: None,
+            release: false,
+            owner_pid: None,
+            bare: false,
+            json: false,
+        }
+    }
+
     /// The given hypervisor, or the best one possible here.
     pub fn hypervisor(&self) -> Hypervisor {
         self.hypervisor.unwrap_or_else(|| {
-            if network::is_possible() && has_libvirt() { Hypervisor::Qemu } else { Hypervisor::Sim }
+            if network::is_possible() && has_libvirt() {
+                Hypervisor::Qemu
+            } else {
+                Hypervisor::Sim
+            }
         })
     }
 }
 
 /// True when libvirtd and QEMU are installed.
 pub fn has_libvirt() -> bool {
-    ["libvirtd", "virtlogd", "qemu-system-x86_64"].iter().all(|program| {
-        ["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(program).exists())
-    })
+    ["libvirtd", "virtlogd", "qemu-system-x86_64"]
+        .iter()
+        .all(|program| {
+            ["/usr/sbin", "/usr/bin"]
+                .iter()
+                .any(|folder| Path::new(folder).join(program).exists())
+        })
 }
 
 /// Makes the pool; takes down what it made when it fails.
@@ -65,7 +87,9 @@ pub fn up(dir: &Path, args: &Up) -> Result<()> {
     ensure!((1..=16).contains(&args.hosts), "between 1 and 16 hosts");
     if let Some(old) = Testbed::find(dir)? {
         ensure!(
-            old.hosts.iter().all(|host| !host.process.is_some_and(super::process::Process::alive)),
+            old.hosts
+                .iter()
+                .all(|host| !host.process.is_some_and(super::process::Process::alive)),
             "a pool runs in {} (cargo xtask pool down ends it)",
             dir.display()
         );
@@ -83,7 +107,9 @@ pub fn up(dir: &Path, args: &Up) -> Result<()> {
 fn make(dir: &Path, args: &Up, steps: &mut Steps) -> Result<()> {
     let hypervisor = args.hypervisor();
     let binary = match &args.binary {
-        Some(path) => path.canonicalize().with_context(|| format!("find {}", path.display()))?,
+        Some(path) => path
+            .canonicalize()
+            .with_context(|| format!("find {}", path.display()))?,
         None if args.bare => PathBuf::from("/bin/false"),
         None => steps.run("build the node", || building::node(args.release))?,
     };
@@ -93,9 +119,13 @@ fn make(dir: &Path, args: &Up, steps: &mut Steps) -> Result<()> {
     if network::is_possible() {
         testbed.binary = own_copy(dir, &testbed.binary)?;
         network::add_switch(&mut testbed)?;
-        testbed.mount_points = host_files::make_mount_points()?;
+        mount_points::make()?;
     } else {
-        ensure!(hypervisor == Hypervisor::Sim, "hosts with libvirt need root; try --hypervisor sim");
+        ensure!(
+            hypervisor == Hypervisor::Sim,
+            "hosts with libvirt need root; try --hypervisor sim"
+        );
+        network::choose_loopback(&mut testbed)?;
     }
     testbed.save()?;
     if let Some(owner) = args.owner_pid {
@@ -106,23 +136,35 @@ fn make(dir: &Path, args: &Up, steps: &mut Steps) -> Result<()> {
     host_files::write_secret(&dir.join("password"), &password)?;
     fs::create_dir_all(testbed.shared_dir().join("sr")).context("create the shared folder")?;
     add_hosts(&mut testbed, args.hosts, &password)?;
-    steps.run(&format!("switch on {} hosts", args.hosts), || switch_on(&mut testbed))?;
+    steps.run(&format!("switch on {} hosts", args.hosts), || {
+        switch_on(&mut testbed)
+    })?;
     if args.bare {
         return Ok(());
     }
 
     let first = testbed.hosts.first().context("no host")?.clone();
     steps.run("create the pool on h1", || {
-        run::output(&mut power::inside(&testbed, &first.name, &node_cli::create(&testbed, &first, "Tarn demo"))?)?;
+        run::output(&mut power::inside(
+            &testbed,
+            &first.name,
+            &node_cli::create(&testbed, &first, "Tarn demo"),
+        )?)?;
         power::let_node_start(&mut testbed, &first.name)?;
         await_api(&testbed, &first, Duration::from_secs(60))
     })?;
     let others: Vec<HostBed> = testbed.hosts.iter().skip(1).cloned().collect();
     for host in &others {
-        steps.run(&format!("join {}", host.name), || join(&mut testbed, &first, host))?;
+        steps.run(&format!("join {}", host.name), || {
+            join(&mut testbed, &first, host)
+        })?;
     }
-    steps.run("wait until every host is live and enabled", || await_members(&testbed))?;
-    let content = steps.run("add shared storage and the demo template", || content::add(&testbed))?;
+    steps.run("wait until every host is live and enabled", || {
+        await_members(&testbed)
+    })?;
+    let content = steps.run("add shared storage and the demo template", || {
+        content::add(&testbed)
+    })?;
     super::report::write(&testbed, &password, &content)?;
     if args.json {
         let text = fs::read_to_string(dir.join("pool.json")).context("read pool.json")?;
@@ -177,19 +219,29 @@ fn switch_on(testbed: &mut Testbed) -> Result<()> {
     if testbed.hypervisor == Hypervisor::Qemu {
         for name in &names {
             let socket = testbed.host_dir(name).join("run/libvirt/libvirt-sock");
-            wait_for(Duration::from_secs(60), &format!("libvirtd of {name}"), || Ok(socket.exists()))?;
+            wait_for(Duration::from_secs(60), &format!("libvirtd of {name}"), || {
+                Ok(socket.exists())
+            })?;
         }
     }
     Ok(())
 }
 
 fn join(testbed: &mut Testbed, first: &HostBed, host: &HostBed) -> Result<()> {
-    let token = run::output(&mut power::inside(testbed, &first.name, &node_cli::token(testbed, first))?)
-        .context("ask h1 for a token")?;
+    let token = run::output(&mut power::inside(
+        testbed,
+        &first.name,
+        &node_cli::token(testbed, first),
+    )?)
+    .context("ask h1 for a token")?;
     let token = token.lines().last().unwrap_or_default().trim();
     ensure!(!token.is_empty(), "h1 printed no token");
-    run::output(&mut power::inside(testbed, &host.name, &node_cli::join(testbed, host, token))?)
-        .map_err(|error| anyhow::anyhow!("{}", format!("{error:#}").replace(token, "(token)")))?;
+    run::output(&mut power::inside(
+        testbed,
+        &host.name,
+        &node_cli::join(testbed, host, token),
+    )?)
+    .map_err(|error| anyhow::anyhow!("{}", format!("{error:#}").replace(token, "(token)")))?;
     power::let_node_start(testbed, &host.name)?;
     await_api(testbed, host, Duration::from_secs(60))
 }
@@ -205,18 +257,22 @@ pub fn await_api(testbed: &Testbed, host: &HostBed, patience: Duration) -> Resul
 fn await_members(testbed: &Testbed) -> Result<()> {
     let first = testbed.hosts.first().context("no host")?;
     let socket = testbed.socket(&first.name);
-    wait_for(Duration::from_secs(90), "all hosts to be live and enabled", || {
-        let session = Session::login(&socket)?;
-        let hosts = session.call("host.get_all_records", [])?;
-        let mut ready = 0;
-        for record in hosts.entries()?.values() {
-            let metrics = session.call("host_metrics.get_live", [record.field("metrics")?.clone()])?;
-            if record.field("enabled")? == &true.into() && metrics == true.into() {
-                ready += 1;
+    wait_for(
+        Duration::from_secs(90),
+        "all hosts to be live and enabled",
+        || {
+            let session = Session::login(&socket)?;
+            let hosts = session.call("host.get_all_records", [])?;
+            let mut ready = 0;
+            for record in hosts.entries()?.values() {
+                let metrics = session.call("host_metrics.get_live", [record.field("metrics")?.clone()])?;
+                if record.field("enabled")? == &true.into() && metrics == true.into() {
+                    ready += 1;
+                }
             }
-        }
-        Ok(ready == testbed.hosts.len())
-    })
+            Ok(ready == testbed.hosts.len())
+        },
+    )
 }
 
 /// Polls until `ready` says so; its last error is part of ours.
@@ -257,7 +313,9 @@ fn watch(dir: &Path, owner: i32) -> Result<()> {
 
 /// Keeps the logs of a pool that did not come up, and says where.
 fn save_logs(dir: &Path, steps: &mut Steps) {
-    let Ok(Some(testbed)) = Testbed::find(dir) else { return };
+    let Ok(Some(testbed)) = Testbed::find(dir) else {
+        return;
+    };
     for host in &testbed.hosts {
         for log in ["init.log", "libvirtd.log", "node.log"] {
             let path = testbed.host_dir(&host.name).join("log").join(log);
