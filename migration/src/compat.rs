@@ -80,20 +80,31 @@ impl Obstacle {
     /// The API's error.
     pub fn to_api(&self, vm: Ref, host: Ref) -> ApiError {
         let incompatible = |reason: String| {
-            ApiError::new("VM_INCOMPATIBLE_WITH_THIS_HOST", [vm.to_string(), host.to_string(), reason])
+            ApiError::new(
+                "VM_INCOMPATIBLE_WITH_THIS_HOST",
+                [vm.to_string(), host.to_string(), reason],
+            )
         };
         match self {
-            Obstacle::CpuVendor { here, there } => incompatible(format!("processors of {here} here and of {there} there")),
-            Obstacle::CpuFeatures(missing) => incompatible(format!("the processor there lacks {}", missing.join(" "))),
+            Obstacle::CpuVendor { here, there } => {
+                incompatible(format!("processors of {here} here and of {there} there"))
+            }
+            Obstacle::CpuFeatures(missing) => {
+                incompatible(format!("the processor there lacks {}", missing.join(" ")))
+            }
             Obstacle::Accelerator { here, there } => incompatible(format!("{here} here and {there} there")),
-            Obstacle::Memory { needed, available } => {
-                ApiError::new("HOST_NOT_ENOUGH_FREE_MEMORY", [needed.get().to_string(), available.get().to_string()])
-            }
+            Obstacle::Memory { needed, available } => ApiError::new(
+                "HOST_NOT_ENOUGH_FREE_MEMORY",
+                [needed.get().to_string(), available.get().to_string()],
+            ),
             Obstacle::Sr(sr) => ApiError::new("VM_REQUIRES_SR", [vm.to_string(), sr.to_string()]),
-            Obstacle::Network(network) => ApiError::new("VM_REQUIRES_NETWORK", [vm.to_string(), network.to_string()]),
-            Obstacle::OlderRelease => {
-                ApiError::new("VM_HOST_INCOMPATIBLE_VERSION_MIGRATE", [host.to_string(), vm.to_string()])
+            Obstacle::Network(network) => {
+                ApiError::new("VM_REQUIRES_NETWORK", [vm.to_string(), network.to_string()])
             }
+            Obstacle::OlderRelease => ApiError::new(
+                "VM_HOST_INCOMPATIBLE_VERSION_MIGRATE",
+                [host.to_string(), vm.to_string()],
+            ),
         }
     }
 }
@@ -108,21 +119,39 @@ pub fn obstacles(vm: &VmSide, here: &HostSide, there: &HostSide) -> Vec<Obstacle
         found.push(Obstacle::OlderRelease);
     }
     if here.accelerator != there.accelerator {
-        found.push(Obstacle::Accelerator { here: here.accelerator.clone(), there: there.accelerator.clone() });
+        found.push(Obstacle::Accelerator {
+            here: here.accelerator.clone(),
+            there: there.accelerator.clone(),
+        });
     }
     // An emulated processor is the same everywhere.
     if here.accelerator == "kvm" && here.cpu_vendor != there.cpu_vendor {
-        found.push(Obstacle::CpuVendor { here: here.cpu_vendor.clone(), there: there.cpu_vendor.clone() });
+        found.push(Obstacle::CpuVendor {
+            here: here.cpu_vendor.clone(),
+            there: there.cpu_vendor.clone(),
+        });
     }
-    let seen = if vm.sees_real_cpu { &here.cpu_flags } else { &vm.cpu_flags };
+    let seen = if vm.sees_real_cpu {
+        &here.cpu_flags
+    } else {
+        &vm.cpu_flags
+    };
     let missing: Vec<String> = seen.difference(&there.cpu_flags).cloned().collect();
     if here.accelerator == "kvm" && !missing.is_empty() {
         found.push(Obstacle::CpuFeatures(missing));
     }
     found.extend(vm.srs.difference(&there.srs).copied().map(Obstacle::Sr));
-    found.extend(vm.networks.difference(&there.networks).copied().map(Obstacle::Network));
+    found.extend(
+        vm.networks
+            .difference(&there.networks)
+            .copied()
+            .map(Obstacle::Network),
+    );
     if vm.memory > there.memory_free {
-        found.push(Obstacle::Memory { needed: vm.memory, available: there.memory_free });
+        found.push(Obstacle::Memory {
+            needed: vm.memory,
+            available: there.memory_free,
+        });
     }
     found
 }
@@ -138,7 +167,9 @@ mod test {
         use proto_types::Ref;
 
         pub fn reference(number: u8) -> Ref {
-            format!("OpaqueRef:00000000-0000-0000-0000-0000000000{number:02x}").parse().unwrap()
+            format!("OpaqueRef:00000000-0000-0000-0000-0000000000{number:02x}")
+                .parse()
+                .unwrap()
         }
     }
 
@@ -183,8 +214,15 @@ mod test {
         vm.sees_real_cpu = true;
         let found = obstacles(&vm, &host(1), &there);
         assert_eq!(found.len(), 6, "{found:?}");
-        let codes: Vec<String> = found.iter().map(|o| o.to_api(Ref::NULL, Ref::NULL).code.into_owned()).collect();
-        for code in ["VM_REQUIRES_SR", "VM_REQUIRES_NETWORK", "HOST_NOT_ENOUGH_FREE_MEMORY"] {
+        let codes: Vec<String> = found
+            .iter()
+            .map(|o| o.to_api(Ref::NULL, Ref::NULL).code.into_owned())
+            .collect();
+        for code in [
+            "VM_REQUIRES_SR",
+            "VM_REQUIRES_NETWORK",
+            "HOST_NOT_ENOUGH_FREE_MEMORY",
+        ] {
             assert!(codes.iter().any(|c| c == code), "{code} is not among {codes:?}");
         }
     }

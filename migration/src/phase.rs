@@ -7,7 +7,7 @@
 //!    │ refused            │ refused             │ looked: it     │        ▲
 //!    ▼                    ▼                     ▼ stayed, it ended        │ arrived after all
 //!  GivingUp ◄─────────────┴─────────────────────┘ ────────────────────────┘
-//!    └── thrown away ──► GivenUp                                 │
+//!    └── thrown away ──► Reviving ── goes on ──► GivenUp         │
 //! ```
 //! A reply that is lost, and an attempt that the source calls failed, say nothing about where the guest is: both lead to
 //! [`Action::LookAtBoth`], and only what is found there decides.
@@ -31,6 +31,8 @@ pub enum Phase {
     Done,
     /// It stays on the source; what the destination holds for it is thrown away.
     GivingUp,
+    /// Nothing is left on the destination; the source's guest goes on, should the attempt have left it paused.
+    Reviving,
     /// It is where it was, and nothing is left on the destination. The end.
     GivenUp,
 }
@@ -54,7 +56,8 @@ pub enum Event {
     ReplyLost,
     /// Looked: the source still copies.
     FoundCopying,
-    /// Looked: the guest is on the source, no attempt is under way there, and the destination does not run it.
+    /// Looked: the guest is on the source (running, or paused by an attempt cut off in its last step), no attempt is
+    /// under way there, and the destination does not run it.
     FoundOnSource,
     /// Looked: it runs on neither and the source has no attempt under way: the guest ended meanwhile.
     FoundNowhere,
@@ -70,6 +73,8 @@ pub enum Event {
     SourceCleaned,
     /// Nothing is left on the destination.
     CopyThrownAway,
+    /// The source's guest goes on, or had ended by itself.
+    SourceGoesOn,
 }
 
 /// What is to be done next. Each is idempotent, and is repeated by a new leader.
@@ -92,6 +97,8 @@ pub enum Action {
     CleanSource,
     /// Make the destination let go of its half copy; a running guest it must not touch.
     ThrowAwayCopy,
+    /// Make the source's guest go on if an attempt has left it paused. Only once the destination holds nothing.
+    ReviveSource,
 }
 
 impl Phase {
@@ -104,7 +111,9 @@ impl Phase {
         use Phase as P;
         let next = match (self, event) {
             // The guest on the destination is a fact in every phase that still waits for it: only forward from here.
-            (P::Prepared | P::Copying | P::GivingUp, E::DestinationRunning) => (P::SwitchedOver, Some(A::Commit)),
+            (P::Prepared | P::Copying | P::GivingUp, E::DestinationRunning) => {
+                (P::SwitchedOver, Some(A::Commit))
+            }
 
             (P::Planned, E::DestinationReady) => (P::Prepared, Some(A::BeginCopy)),
             (P::Planned, E::ReplyLost) => (P::Planned, Some(A::PrepareDestination)),
@@ -125,7 +134,9 @@ impl Phase {
             (P::Copying, E::FoundCopying) => (P::Copying, Some(A::WatchCopy)),
             (P::Copying, E::FoundOnSource | E::FoundNowhere) => (P::GivingUp, Some(A::ThrowAwayCopy)),
             // It may have gone over just before: what the other host has decides.
-            (P::Prepared | P::Copying, E::SourceFenced | E::DestinationFenced) => (P::Copying, Some(A::LookAtBoth)),
+            (P::Prepared | P::Copying, E::SourceFenced | E::DestinationFenced) => {
+                (P::Copying, Some(A::LookAtBoth))
+            }
 
             (P::SwitchedOver, E::ReplyLost) => (P::SwitchedOver, Some(A::Commit)),
             (P::SwitchedOver, E::Committed) => (P::CleaningUp, Some(A::CleanSource)),
@@ -134,7 +145,10 @@ impl Phase {
             (P::CleaningUp, E::SourceCleaned | E::SourceFenced) => (P::Done, None),
 
             (P::GivingUp, E::ReplyLost) => (P::GivingUp, Some(A::ThrowAwayCopy)),
-            (P::GivingUp, E::CopyThrownAway | E::DestinationFenced) => (P::GivenUp, None),
+            (P::GivingUp, E::CopyThrownAway | E::DestinationFenced) => (P::Reviving, Some(A::ReviveSource)),
+
+            (P::Reviving, E::ReplyLost) => (P::Reviving, Some(A::ReviveSource)),
+            (P::Reviving, E::SourceGoesOn | E::SourceFenced) => (P::GivenUp, None),
             _ => return None,
         };
         Some(next)
@@ -149,6 +163,7 @@ impl Phase {
             Phase::SwitchedOver => Some(Action::Commit),
             Phase::CleaningUp => Some(Action::CleanSource),
             Phase::GivingUp => Some(Action::ThrowAwayCopy),
+            Phase::Reviving => Some(Action::ReviveSource),
             Phase::Done | Phase::GivenUp => None,
         }
     }
@@ -173,6 +188,7 @@ impl Phase {
             Phase::CleaningUp => "cleaning_up",
             Phase::Done => "done",
             Phase::GivingUp => "giving_up",
+            Phase::Reviving => "reviving",
             Phase::GivenUp => "given_up",
         }
     }
@@ -183,7 +199,7 @@ impl Phase {
     }
 
     /// All phases.
-    pub const ALL: [Phase; 8] = [
+    pub const ALL: [Phase; 9] = [
         Phase::Planned,
         Phase::Prepared,
         Phase::Copying,
@@ -191,6 +207,7 @@ impl Phase {
         Phase::CleaningUp,
         Phase::Done,
         Phase::GivingUp,
+        Phase::Reviving,
         Phase::GivenUp,
     ];
 }

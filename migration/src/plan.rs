@@ -36,7 +36,10 @@ impl MigrationPlan {
     ///
     /// # Errors
     /// `INVALID_VALUE [option, value]`.
-    pub fn from_options(options: &BTreeMap<String, String>, defaults: PoolDefaults) -> Result<MigrationPlan, ApiError> {
+    pub fn from_options(
+        options: &BTreeMap<String, String>,
+        defaults: PoolDefaults,
+    ) -> Result<MigrationPlan, ApiError> {
         let mut plan = MigrationPlan {
             network: None,
             compress: defaults.compress,
@@ -81,7 +84,10 @@ mod test {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<MigrationPlan, ApiError> {
-        let options = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let options = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         MigrationPlan::from_options(&options, PoolDefaults { compress: true })
     }
 
@@ -93,7 +99,12 @@ mod test {
 
     #[test]
     fn the_client_overrides_the_pool() {
-        let plan = read(&[("compress", "false"), ("force", "true"), ("max_downtime_ms", "300")]).unwrap();
+        let plan = read(&[
+            ("compress", "false"),
+            ("force", "true"),
+            ("max_downtime_ms", "300"),
+        ])
+        .unwrap();
         assert!(!plan.compress && plan.force);
         assert_eq!(plan.max_downtime, Some(Duration::from_millis(300)));
     }

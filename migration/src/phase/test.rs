@@ -8,6 +8,7 @@ use super::*;
 #[derive(Clone, Debug, PartialEq)]
 struct World {
     source_runs: bool,
+    source_paused: bool,
     destination_runs: bool,
     destination_holds: bool,
     copy: Copy,
@@ -40,6 +41,10 @@ enum Chance {
     CopyArrives,
     /// The copy fails by itself.
     CopyBreaks,
+    /// The copy fails in its last step and leaves the source's guest paused.
+    CopyBreaksLate,
+    /// The copy arrives, and the source's guest is left there paused.
+    CopyArrivesUnheard,
     /// The guest powers off.
     GuestEnds,
     /// The client calls it off.
@@ -56,6 +61,7 @@ impl World {
     fn new() -> World {
         World {
             source_runs: true,
+            source_paused: false,
             destination_runs: false,
             destination_holds: false,
             copy: Copy::Never,
@@ -77,9 +83,21 @@ impl World {
             Chance::CopyBreaks if self.copy == Copy::UnderWay => {
                 self.copy = Copy::Failed;
             }
+            Chance::CopyBreaksLate if self.copy == Copy::UnderWay && self.source_runs => {
+                self.copy = Copy::Failed;
+                self.source_runs = false;
+                self.source_paused = true;
+            }
+            Chance::CopyArrivesUnheard if self.copy == Copy::UnderWay && self.source_runs => {
+                self.copy = Copy::Failed;
+                self.source_runs = false;
+                self.source_paused = true;
+                self.destination_runs = true;
+            }
             Chance::GuestEnds if !self.guest_ended => {
                 self.guest_ended = true;
                 self.source_runs = false;
+                self.source_paused = false;
                 self.destination_runs = false;
                 if self.copy == Copy::UnderWay {
                     self.copy = Copy::Failed;
@@ -88,6 +106,7 @@ impl World {
             Chance::SourceDies => {
                 self.source_fenced = true;
                 self.source_runs = false;
+                self.source_paused = false;
                 if self.copy == Copy::UnderWay {
                     self.copy = Copy::Failed;
                 }
@@ -144,7 +163,7 @@ impl World {
                     Event::DestinationRunning
                 } else if self.copy == Copy::UnderWay {
                     Event::FoundCopying
-                } else if self.source_runs {
+                } else if self.source_runs || self.source_paused {
                     Event::FoundOnSource
                 } else {
                     Event::FoundNowhere
@@ -157,6 +176,7 @@ impl World {
             Action::CleanSource if self.source_fenced => Event::SourceFenced,
             Action::CleanSource => {
                 assert!(!self.source_runs, "cleaned away a guest that runs");
+                self.source_paused = false;
                 Event::SourceCleaned
             }
             Action::ThrowAwayCopy if self.destination_fenced => Event::DestinationFenced,
@@ -164,6 +184,14 @@ impl World {
             Action::ThrowAwayCopy => {
                 self.destination_holds = false;
                 Event::CopyThrownAway
+            }
+            Action::ReviveSource if self.source_fenced => Event::SourceFenced,
+            Action::ReviveSource => {
+                if self.source_paused {
+                    self.source_runs = true;
+                    self.source_paused = false;
+                }
+                Event::SourceGoesOn
             }
         }
     }
@@ -211,14 +239,21 @@ fn step(world: &mut World, leader: &mut Leader, chance: Chance) {
 }
 
 fn check(world: &World, leader: &Leader) {
-    assert!(!(world.source_runs && world.destination_runs), "two of them: {world:?}");
+    assert!(
+        !(world.source_runs && world.destination_runs),
+        "two of them: {world:?}"
+    );
     match leader.phase {
         Phase::Done => {
             assert!(world.resides_on_destination, "done without saying so");
-            assert!(!world.source_runs);
+            assert!(!world.source_runs && !world.source_paused);
         }
         Phase::GivenUp => {
-            assert!(!world.resides_on_destination && !world.destination_runs && !world.destination_holds, "{world:?}");
+            assert!(!world.source_paused, "left paused: {world:?}");
+            assert!(
+                !world.resides_on_destination && !world.destination_runs && !world.destination_holds,
+                "{world:?}"
+            );
             assert!(
                 world.source_runs || world.guest_ended || world.source_fenced || world.destination_fenced,
                 "the guest was lost: {world:?}"
@@ -239,6 +274,8 @@ fn chance() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::NewLeader),
         3 => Just(Chance::CopyArrives),
         1 => Just(Chance::CopyBreaks),
+        1 => Just(Chance::CopyBreaksLate),
+        1 => Just(Chance::CopyArrivesUnheard),
         1 => Just(Chance::GuestEnds),
         1 => Just(Chance::Cancel),
         1 => Just(Chance::SourceDies),
@@ -265,6 +302,7 @@ fn event() -> impl Strategy<Value = Event> {
         Event::Committed,
         Event::SourceCleaned,
         Event::CopyThrownAway,
+        Event::SourceGoesOn,
     ])
 }
 
@@ -275,14 +313,14 @@ fn rank(phase: Phase) -> u8 {
         Phase::Prepared => 1,
         Phase::Copying => 2,
         Phase::GivingUp => 3,
-        Phase::SwitchedOver => 4,
+        Phase::Reviving | Phase::SwitchedOver => 4,
         Phase::CleaningUp => 5,
         Phase::Done | Phase::GivenUp => 6,
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
     fn there_is_never_more_than_one_owner_and_it_ends_once_faults_stop(chances in prop::collection::vec(chance(), 0..40)) {

@@ -47,7 +47,8 @@ pub enum HostCommand {
     },
     /// Writes memory and devices to a volume (made before, large enough) and ends the domain.
     ///
-    /// Idempotent as long as the image is there and the domain is not. On failure the domain goes on.
+    /// The volume must be as large as the VM's memory and what its devices may need (a fourth more and 100 MiB will do).
+    /// Idempotent. On failure the domain goes on.
     SuspendDomain {
         /// The VM.
         vm: Uuid,
@@ -178,7 +179,7 @@ pub enum HostCommand {
         /// Where to look.
         probe: ProbeRequest,
     },
-    /// Makes a volume, empty or filled. Idempotent by its location. Answers [`crate::HostReply::Volume`].
+    /// Makes a volume, empty or filled. Idempotent by its uuid. Answers [`crate::HostReply::Volume`].
     VolumeCreate {
         /// What to make.
         volume: VolumeRequest,
@@ -186,30 +187,28 @@ pub enum HostCommand {
         fill: VolumeFill,
     },
     /// Makes a volume that begins as another one of the same repository, sharing its blocks where the repository can.
-    /// Both may be written afterwards. Idempotent by the new location. Answers [`crate::HostReply::Volume`].
+    /// Both may be written afterwards. Idempotent by the new uuid. Answers [`crate::HostReply::Volume`].
     VolumeClone {
-        /// The repository.
-        sr: Uuid,
         /// The one to begin with; no domain may have it open for writing.
-        source: Uuid,
-        /// The new one.
-        location: Uuid,
+        source: VolumeRef,
+        /// The new one's uuid.
+        uuid: Uuid,
     },
-    /// Makes a full copy, also from another repository. Idempotent by the new location. Answers `Volume`.
+    /// Makes a full copy, also into another repository. Idempotent by the new uuid. Answers `Volume`.
     VolumeCopy {
         /// What is copied.
         source: VolumeRef,
-        /// The copy.
-        target: VolumeRef,
-    },
-    /// Freezes the content of a volume as a new one that nobody writes. Idempotent by the new location. Answers `Volume`.
-    VolumeSnapshot {
-        /// The repository.
+        /// The repository of the copy.
         sr: Uuid,
-        /// The one to freeze; it stays as it is for its users.
-        source: Uuid,
-        /// The frozen one.
-        location: Uuid,
+        /// The copy's uuid.
+        uuid: Uuid,
+    },
+    /// Freezes the content of a volume as a new one that nobody writes. Idempotent by the new uuid. Answers `Volume`.
+    VolumeSnapshot {
+        /// The one to freeze.
+        source: VolumeRef,
+        /// The frozen one's uuid.
+        uuid: Uuid,
     },
     /// Makes a volume larger. Idempotent. Errors: storage's, if it would become smaller. Answers `Volume`.
     VolumeResize {
@@ -234,10 +233,14 @@ pub enum HostCommand {
         /// The bridge.
         bridge: BridgeRequest,
     },
-    /// Takes a bridge away. Idempotent: an absent one is a success. Errors: `Busy` if taps are on it.
+    /// Takes a bridge away; the card gets its addresses back. Idempotent: an absent one is a success. Errors: `Busy` if
+    /// taps are on it.
     RemoveBridge {
         /// Its name.
         bridge: String,
+        /// The card through which it reached the outside.
+        #[serde(default)]
+        uplink: Option<String>,
     },
     /// The host's network cards. Answers [`crate::HostReply::Nics`]. Changes nothing.
     ListNics,

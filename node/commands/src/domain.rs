@@ -11,12 +11,22 @@ use uuid::Uuid;
 use crate::network::BridgeRequest;
 
 /// One volume of the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VolumeRef {
     /// The repository's uuid.
     pub sr: Uuid,
-    /// The volume within it; the VDI's `location`.
-    pub location: Uuid,
+    /// The volume within it, in its driver's words; the VDI's `location`.
+    pub location: String,
+}
+
+impl VolumeRef {
+    /// A volume of a repository.
+    pub fn new(sr: Uuid, location: impl Into<String>) -> VolumeRef {
+        VolumeRef {
+            sr,
+            location: location.into(),
+        }
+    }
 }
 
 /// A domain to start, to bring back or to expect.

@@ -16,6 +16,12 @@ pub enum HostEvent {
     Snapshot {
         /// All domains.
         domains: Vec<Domain>,
+        /// The repositories plugged on the host.
+        #[serde(default)]
+        plugged: Vec<Uuid>,
+        /// Another number for each start of the host's node.
+        #[serde(default)]
+        node_start: Uuid,
     },
     /// Something happened to a domain.
     Domain {

@@ -23,7 +23,9 @@ pub use command::HostCommand;
 pub use domain::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;
-pub use migration::{MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus};
+pub use migration::{
+    MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
+};
 pub use network::BridgeRequest;
 pub use reply::{Facts, HostReply, NicFacts};
 pub use storage::{ProbeRequest, SrFacts, SrSpec, VolumeFacts, VolumeFill, VolumeRequest};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use node_hypervisor::MigrateProgress;
+use node_hypervisor::{DiskSource, Domain, DomainState, MigrateProgress, PauseReason};
 use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -20,6 +20,26 @@ pub struct MigrationDestination {
     pub grpc_port: u16,
     /// Where the destination's hypervisor waits for commands, as its `PrepareIncoming` answered.
     pub endpoint: std::path::PathBuf,
+    /// How the memory travels, as the same answer said.
+    pub memory: MemoryPath,
+}
+
+/// How the memory of a domain travels; the destination's choice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MemoryPath {
+    /// Through the nodes' own channel: the same socket's path on both hosts, the source's node listening on its own.
+    Tunnelled(std::path::PathBuf),
+    /// Straight over TCP to the destination's address, in the clear, on a port of its hypervisor's choice.
+    Direct,
+}
+
+/// Whether a domain found on a destination has arrived: its guest is there as a whole, not a copy still coming in.
+pub fn has_arrived(domain: &Domain) -> bool {
+    match domain.state {
+        DomainState::Paused(reason) => !matches!(reason, PauseReason::Migrating | PauseReason::Other),
+        DomainState::Running | DomainState::ShuttingDown | DomainState::Crashed => true,
+        DomainState::Off => false,
+    }
 }
 
 /// How a domain goes.
@@ -49,6 +69,10 @@ pub struct MigrationOptions {
     /// What the bridges of interfaces are called on the destination, by `device`, where they differ.
     #[serde(default)]
     pub bridges: std::collections::BTreeMap<u16, String>,
+    /// Where the bytes of disks are on the destination, by `userdevice`, where it differs: what its `PrepareIncoming`
+    /// answered.
+    #[serde(default)]
+    pub disks: std::collections::BTreeMap<u16, DiskSource>,
 }
 
 impl Default for MigrationOptions {
@@ -62,6 +86,7 @@ impl Default for MigrationOptions {
             max_downtime: None,
             deadline: None,
             bridges: std::collections::BTreeMap::new(),
+            disks: std::collections::BTreeMap::new(),
         }
     }
 }

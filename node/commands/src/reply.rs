@@ -1,12 +1,12 @@
 //! What a host answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use node_hypervisor::{ConsoleEndpoints, Domain, DomainStatistics, HostFacts};
+use node_hypervisor::{ConsoleEndpoints, DiskSource, Domain, DomainStatistics, HostFacts};
 use serde::{Deserialize, Serialize};
 
-use crate::migration::MigrationStatus;
+use crate::migration::{MemoryPath, MigrationStatus};
 use crate::storage::{SrFacts, VolumeFacts};
 
 /// The answer to a [`crate::HostCommand`]; which one, the command says.
@@ -43,6 +43,12 @@ pub enum HostReply {
     Incoming {
         /// Where its hypervisor waits; goes into [`crate::MigrationDestination::endpoint`].
         endpoint: PathBuf,
+        /// How the memory is to come; goes into [`crate::MigrationDestination::memory`].
+        memory: MemoryPath,
+        /// Where the bytes of disks are on this host, by `userdevice`; goes into [`crate::MigrationOptions::disks`]. The
+        /// source leaves out what is the same there.
+        #[serde(default)]
+        disks: BTreeMap<u16, DiskSource>,
     },
     /// A migration.
     Migration(MigrationStatus),
@@ -82,7 +88,16 @@ pub struct NicFacts {
     /// IP addresses with prefix length, its own or those of the bridge it is in.
     #[serde(default)]
     pub addresses: Vec<String>,
+    /// Gateway of its default route.
+    #[serde(default)]
+    pub gateway: Option<String>,
+    /// The bridge or bond it belongs to.
+    #[serde(default)]
+    pub bridge: Option<String>,
     /// Driver of the kernel.
     #[serde(default)]
     pub driver: String,
+    /// Where it is plugged, such as `0000:00:03.0`; empty if nowhere.
+    #[serde(default)]
+    pub pci_path: String,
 }

@@ -22,6 +22,9 @@ pub struct SrSpec {
     /// The SR's `sm_config`.
     #[serde(default)]
     pub sm_config: BTreeMap<String, String>,
+    /// Size to set aside, for drivers that do so; zero otherwise.
+    #[serde(default)]
+    pub physical_size: Bytes,
 }
 
 impl std::fmt::Debug for SrSpec {
@@ -65,12 +68,15 @@ pub struct SrFacts {
     pub physical_utilisation: Bytes,
 }
 
-/// A volume to make.
+/// A volume to make. Its location is in the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeRequest {
-    /// Where.
-    pub volume: VolumeRef,
-    /// Size the guest sees; may be rounded up.
+    /// The repository.
+    pub sr: Uuid,
+    /// The volume's uuid (the VDI's), by which a repeated call is known again.
+    pub uuid: Uuid,
+    /// Size the guest sees; may be rounded up. Zero takes the content's.
+    #[serde(default)]
     pub virtual_size: Bytes,
     /// What it is for: the VDI's `type`, such as `user` or `suspend`.
     #[serde(default)]
@@ -93,8 +99,11 @@ pub enum VolumeFill {
 /// A volume as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeFacts {
-    /// Which one.
-    pub location: Uuid,
+    /// Its driver's name for it; the VDI's `location`.
+    pub location: String,
+    /// Its uuid, if the medium knows it.
+    #[serde(default)]
+    pub uuid: Option<Uuid>,
     /// Size the guest sees.
     pub virtual_size: Bytes,
     /// Space it takes.
@@ -105,4 +114,10 @@ pub struct VolumeFacts {
     /// A name it has of itself, for instance an ISO file's; else empty.
     #[serde(default)]
     pub name: String,
+    /// Location of the volume from which it takes what it does not hold itself.
+    #[serde(default)]
+    pub parent: Option<String>,
+    /// Whether it exists only as a parent of others; `VDI.managed` is false then.
+    #[serde(default)]
+    pub hidden: bool,
 }

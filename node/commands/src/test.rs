@@ -11,10 +11,7 @@ fn a_request_reads_back_as_written() {
     let mut request = DomainRequest::new(Uuid::from_u128(1), Uuid::from_u128(2), "a", Bytes::mib(128));
     request.disks.push(DiskRequest::disk(
         0,
-        VolumeRef {
-            sr: Uuid::from_u128(3),
-            location: Uuid::from_u128(4),
-        },
+        VolumeRef::new(Uuid::from_u128(3), "four.qcow2"),
     ));
     request.nics.push(NicRequest {
         device: 0,
@@ -58,6 +55,7 @@ fn passwords_of_a_repository_are_not_shown() {
         kind: "iscsi".into(),
         device_config: [("chappassword".to_owned(), "geheim".to_owned())].into(),
         sm_config: Default::default(),
+        physical_size: Bytes(0),
     };
     assert!(!format!("{spec:?}").contains("geheim"));
 }

@@ -74,15 +74,17 @@ pub enum Capability {
 /// What a run of the contract found, if nothing is broken.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Names of the tests that passed.
-    pub passed: Vec<&'static str>,
+    /// Names of the tests that passed, and how long they took.
+    pub passed: Vec<(&'static str, Duration)>,
     /// Names of the tests that were not run, and what was lacking.
     pub skipped: Vec<(&'static str, Capability)>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} passed: {}", self.passed.len(), self.passed.join(", "))?;
+        for (name, took) in &self.passed {
+            writeln!(f, "passed {name} in {took:.2?}")?;
+        }
         for (name, what) in &self.skipped {
             writeln!(f, "skipped {name}: the driver lacks {what:?}")?;
         }
@@ -129,6 +131,7 @@ pub async fn run(fixture: &dyn Fixture) -> std::result::Result<Report, Broken> {
                 None => {
                     let hypervisor = fixture.hypervisor().await;
                     let before = uuids(hypervisor.as_ref()).await.map_err(|what| Broken { test: name, what })?;
+                    let began = std::time::Instant::now();
                     let verdict = $module::$test(fixture, hypervisor.as_ref()).await;
                     // Whatever a test leaves behind goes, or the next one would find it.
                     for vm in uuids(hypervisor.as_ref()).await.map_err(|what| Broken { test: name, what })? {
@@ -137,7 +140,7 @@ pub async fn run(fixture: &dyn Fixture) -> std::result::Result<Report, Broken> {
                         }
                     }
                     verdict.map_err(|what| Broken { test: name, what })?;
-                    report.passed.push(name);
+                    report.passed.push((name, began.elapsed()));
                 }
             }
         )*};

@@ -59,12 +59,20 @@ pub struct BridgeSpec {
 impl BridgeSpec {
     /// A bridge for an internal network.
     pub fn internal(name: impl Into<String>) -> BridgeSpec {
-        BridgeSpec { name: name.into(), uplink: None, mtu: 1500 }
+        BridgeSpec {
+            name: name.into(),
+            uplink: None,
+            mtu: 1500,
+        }
     }
 
     /// A bridge with an uplink.
     pub fn over(name: impl Into<String>, uplink: impl Into<String>) -> BridgeSpec {
-        BridgeSpec { name: name.into(), uplink: Some(uplink.into()), mtu: 1500 }
+        BridgeSpec {
+            name: name.into(),
+            uplink: Some(uplink.into()),
+            mtu: 1500,
+        }
     }
 
     /// Checks what can be checked without looking at the host.
@@ -76,12 +84,18 @@ impl BridgeSpec {
         if let Some(uplink) = &self.uplink {
             check_name(uplink)?;
             if *uplink == self.name {
-                return Err(NetworkError::BadName { name: uplink.clone(), reason: "bridge and uplink are the same" });
+                return Err(NetworkError::BadName {
+                    name: uplink.clone(),
+                    reason: "bridge and uplink are the same",
+                });
             }
         }
         // 68 is the least that IPv4 allows, 65535 the most the kernel's bridge takes.
         if !(68..=65_535).contains(&self.mtu) {
-            return Err(NetworkError::BadMtu { name: self.name.clone(), mtu: self.mtu });
+            return Err(NetworkError::BadMtu {
+                name: self.name.clone(),
+                mtu: self.mtu,
+            });
         }
         Ok(())
     }
@@ -89,7 +103,12 @@ impl BridgeSpec {
 
 /// Whether the kernel would take a name for an interface.
 pub(crate) fn check_name(name: &str) -> Result<()> {
-    let bad = |reason| Err(NetworkError::BadName { name: name.to_owned(), reason });
+    let bad = |reason| {
+        Err(NetworkError::BadName {
+            name: name.to_owned(),
+            reason,
+        })
+    };
     if name.is_empty() {
         return bad("it is empty");
     }
@@ -99,7 +118,10 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     if name == "." || name == ".." {
         return bad("it is a folder");
     }
-    if name.bytes().any(|b| !b.is_ascii_graphic() || b == b'/' || b == b':' || b == b'%') {
+    if name
+        .bytes()
+        .any(|b| !b.is_ascii_graphic() || b == b'/' || b == b':' || b == b'%')
+    {
         return bad("it has a character that names cannot have");
     }
     Ok(())
@@ -177,7 +199,9 @@ impl Address {
         match self.ip {
             IpAddr::V4(_) => {
                 let host_bits = 32u32.saturating_sub(u32::from(self.prefix));
-                Some(std::net::Ipv4Addr::from(u32::MAX.checked_shl(host_bits).unwrap_or(0)))
+                Some(std::net::Ipv4Addr::from(
+                    u32::MAX.checked_shl(host_bits).unwrap_or(0),
+                ))
             }
             IpAddr::V6(_) => None,
         }

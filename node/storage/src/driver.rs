@@ -128,7 +128,10 @@ impl DeviceConfig {
 
     /// The value of a key, unless it is absent or empty.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(key)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// The value of a key that must be there.
@@ -229,7 +232,11 @@ pub struct SrSpace {
 impl SrSpace {
     /// What can still be written.
     pub fn free(self) -> Bytes {
-        Bytes(self.physical_size.get().saturating_sub(self.physical_utilisation.get()))
+        Bytes(
+            self.physical_size
+                .get()
+                .saturating_sub(self.physical_utilisation.get()),
+        )
     }
 }
 
@@ -278,27 +285,52 @@ pub struct NewVolume {
     pub virtual_size: Bytes,
     /// What it begins with.
     pub content: Content,
+    /// Format of its content; `None` leaves it to the driver, which then can clone it thinly. A suspend image, which
+    /// libvirt writes as a plain file, needs [`DiskFormat::Raw`]. Clones ignore it.
+    pub format: Option<DiskFormat>,
 }
 
 impl NewVolume {
     /// An empty volume.
     pub fn empty(uuid: Uuid, virtual_size: Bytes) -> NewVolume {
-        NewVolume { uuid, virtual_size, content: Content::Empty }
+        NewVolume {
+            uuid,
+            virtual_size,
+            content: Content::Empty,
+            format: None,
+        }
     }
 
     /// A writable thin clone of another volume of the repository.
     pub fn clone_of(uuid: Uuid, location: impl Into<String>) -> NewVolume {
-        NewVolume { uuid, virtual_size: Bytes(0), content: Content::CloneOf(location.into()) }
+        NewVolume {
+            content: Content::CloneOf(location.into()),
+            ..NewVolume::empty(uuid, Bytes(0))
+        }
     }
 
     /// A snapshot of another volume of the repository.
     pub fn snapshot_of(uuid: Uuid, location: impl Into<String>) -> NewVolume {
-        NewVolume { uuid, virtual_size: Bytes(0), content: Content::SnapshotOf(location.into()) }
+        NewVolume {
+            content: Content::SnapshotOf(location.into()),
+            ..NewVolume::empty(uuid, Bytes(0))
+        }
     }
 
     /// A full copy of something this host can open.
     pub fn copy_of(uuid: Uuid, source: DiskSource) -> NewVolume {
-        NewVolume { uuid, virtual_size: Bytes(0), content: Content::CopyOf(source) }
+        NewVolume {
+            content: Content::CopyOf(source),
+            ..NewVolume::empty(uuid, Bytes(0))
+        }
+    }
+
+    /// The same with a format.
+    pub fn with_format(self, format: DiskFormat) -> NewVolume {
+        NewVolume {
+            format: Some(format),
+            ..self
+        }
     }
 }
 

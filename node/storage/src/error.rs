@@ -202,21 +202,30 @@ impl StorageError {
     /// A failure of the file system; a full one becomes [`StorageError::NoSpace`].
     pub fn io(operation: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> StorageError {
         match source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                StorageError::NoSpace { needed: Bytes(0), free: Bytes(0) }
-            }
-            _ => StorageError::Io { operation, path: path.into(), source },
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StorageError::NoSpace {
+                needed: Bytes(0),
+                free: Bytes(0),
+            },
+            _ => StorageError::Io {
+                operation,
+                path: path.into(),
+                source,
+            },
         }
     }
 
     /// Whether the same call, made again, may succeed without anything else being changed.
     pub fn is_retryable(&self) -> bool {
         match self {
-            StorageError::TimedOut { .. } | StorageError::Locked { .. } | StorageError::SrUnavailable { .. } => true,
+            StorageError::TimedOut { .. }
+            | StorageError::Locked { .. }
+            | StorageError::SrUnavailable { .. } => true,
             StorageError::ScanFailed { source, .. } => source.is_retryable(),
             StorageError::Io { source, .. } => matches!(
                 source.kind(),
-                std::io::ErrorKind::Interrupted | std::io::ErrorKind::TimedOut | std::io::ErrorKind::StaleNetworkFileHandle
+                std::io::ErrorKind::Interrupted
+                    | std::io::ErrorKind::TimedOut
+                    | std::io::ErrorKind::StaleNetworkFileHandle
             ),
             _ => false,
         }
@@ -235,9 +244,13 @@ impl StorageError {
             StorageError::ConfigMissing { .. } => 115,
             StorageError::ConfigInvalid { key: "location", .. } => 225,
             StorageError::ConfigInvalid { key: "device", .. } => 91,
-            StorageError::ConfigInvalid { key: "serverpath", .. } => 103,
+            StorageError::ConfigInvalid {
+                key: "serverpath", ..
+            } => 103,
             StorageError::ConfigInvalid { .. } => 1,
-            StorageError::NotPlugged { .. } | StorageError::SrUnavailable { .. } | StorageError::WrongSr { .. } => 47,
+            StorageError::NotPlugged { .. }
+            | StorageError::SrUnavailable { .. }
+            | StorageError::WrongSr { .. } => 47,
             StorageError::PluggedOtherwise { .. } => 16,
             StorageError::SrExists { .. } => 42,
             StorageError::SrNotEmpty { .. } => 39,

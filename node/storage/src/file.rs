@@ -37,8 +37,8 @@ mod tree;
 #[cfg(test)]
 mod test;
 
-pub use folder::{FolderOptions, Steps};
 use folder::Folder;
+pub use folder::{FolderOptions, Steps};
 
 /// The driver of type `file`.
 #[derive(Clone)]
@@ -87,7 +87,10 @@ static DESCRIPTION: DriverDescription = DriverDescription {
 impl FileDriver {
     /// A driver that runs this qemu-img, with usual limits.
     pub fn new(images: ImageTool) -> FileDriver {
-        FileDriver { images, options: FolderOptions::default() }
+        FileDriver {
+            images,
+            options: FolderOptions::default(),
+        }
     }
 
     /// The same with other limits.
@@ -109,7 +112,10 @@ pub(crate) fn folder_space(folder: &Path) -> Result<SrSpace> {
 /// The folder that the configuration names.
 pub(crate) fn folder_location(config: &DeviceConfig) -> Result<PathBuf> {
     let text = config.require("location")?;
-    let invalid = |reason: &str| StorageError::ConfigInvalid { key: "location", reason: reason.to_owned() };
+    let invalid = |reason: &str| StorageError::ConfigInvalid {
+        key: "location",
+        reason: reason.to_owned(),
+    };
     let path = Path::new(text);
     if !path.is_absolute() {
         return Err(invalid("it is not an absolute path"));
@@ -132,13 +138,17 @@ impl SrDriver for FileDriver {
     async fn create(&self, request: &CreateSr) -> Result<()> {
         let path = folder_location(&request.config)?;
         let sr = request.sr;
-        self.gate().run("create repository", move || marker::create(&path, sr)).await
+        self.gate()
+            .run("create repository", move || marker::create(&path, sr))
+            .await
     }
 
     async fn destroy(&self, sr: Uuid, config: &DeviceConfig) -> Result<()> {
         let path = folder_location(config)?;
         let wait = self.options.lock_wait;
-        self.gate().run("destroy repository", move || marker::destroy(&path, sr, wait)).await
+        self.gate()
+            .run("destroy repository", move || marker::destroy(&path, sr, wait))
+            .await
     }
 
     async fn probe(&self, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
@@ -146,8 +156,14 @@ impl SrDriver for FileDriver {
         let config = config.clone();
         self.gate()
             .run("probe", move || match marker::read(&path) {
-                Ok(sr) => Ok(vec![ProbedSr { sr, config, space: scan::space(&path)? }]),
-                Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+                Ok(sr) => Ok(vec![ProbedSr {
+                    sr,
+                    config,
+                    space: scan::space(&path)?,
+                }]),
+                Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                    Ok(Vec::new())
+                }
                 Err(other) => Err(other),
             })
             .await
@@ -158,7 +174,13 @@ impl SrDriver for FileDriver {
         let gate = self.gate();
         let at = path.clone();
         gate.run("plug", move || marker::verify(&at, sr)).await?;
-        Ok(Arc::new(plugged::FileSr::new(Folder::new(sr, path, gate, self.images.clone(), self.options.clone()))))
+        Ok(Arc::new(plugged::FileSr::new(Folder::new(
+            sr,
+            path,
+            gate,
+            self.images.clone(),
+            self.options.clone(),
+        ))))
     }
 }
 

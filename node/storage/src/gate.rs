@@ -22,7 +22,10 @@ pub struct Gate {
 impl Gate {
     /// At most `threads` calls at a time, each at most `deadline` long for its caller.
     pub fn new(threads: usize, deadline: Duration) -> Gate {
-        Gate { permits: Arc::new(Semaphore::new(threads)), deadline }
+        Gate {
+            permits: Arc::new(Semaphore::new(threads)),
+            deadline,
+        }
     }
 
     /// How long a caller waits at most.
@@ -39,7 +42,10 @@ impl Gate {
         operation: &'static str,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let late = || StorageError::TimedOut { operation, after: self.deadline };
+        let late = || StorageError::TimedOut {
+            operation,
+            after: self.deadline,
+        };
         let until = Instant::now() + self.deadline;
         let permit = match timeout_at(until, Arc::clone(&self.permits).acquire_owned()).await {
             Ok(Ok(permit)) => permit,
@@ -54,7 +60,10 @@ impl Gate {
                 let _ = answer.send(work());
                 drop(permit);
             })
-            .map_err(|source| StorageError::ToolMissing { tool: "thread", source })?;
+            .map_err(|source| StorageError::ToolMissing {
+                tool: "thread",
+                source,
+            })?;
         match timeout_at(until, answered).await {
             Ok(Ok(result)) => result,
             // The thread died of a panic, which it has reported itself.
@@ -77,7 +86,13 @@ mod test {
                 Ok(())
             })
             .await;
-        assert!(matches!(first, Err(StorageError::TimedOut { operation: "hang", .. })));
+        assert!(matches!(
+            first,
+            Err(StorageError::TimedOut {
+                operation: "hang",
+                ..
+            })
+        ));
         // The only thread is still taken: the next one waits no longer either.
         let second = gate.run("wait", || Ok(())).await;
         assert!(second.is_err_and(|e| e.is_retryable()));

@@ -82,7 +82,13 @@ pub struct Backing<'a> {
 
 impl ImageTool {
     /// Makes an image. With a backing file that need not exist yet; nothing of it is read.
-    pub async fn create(&self, path: &Path, format: DiskFormat, size: Bytes, backing: Option<Backing<'_>>) -> Result<()> {
+    pub async fn create(
+        &self,
+        path: &Path,
+        format: DiskFormat,
+        size: Bytes,
+        backing: Option<Backing<'_>>,
+    ) -> Result<()> {
         let mut command = self.command();
         command.args(["create", "-q", "-f", format_name(format)]);
         if let Some(backing) = backing {
@@ -94,10 +100,14 @@ impl ImageTool {
 
     /// Looks at an image, also while a domain has it open.
     pub async fn info(&self, source: &DiskSource) -> Result<ImageInfo> {
-        let (format, name) = source_name(source)
-            .ok_or(StorageError::Unsupported { kind: "empty", operation: "be looked at" })?;
+        let (format, name) = source_name(source).ok_or(StorageError::Unsupported {
+            kind: "empty",
+            operation: "be looked at",
+        })?;
         let mut command = self.command();
-        command.args(["info", "-U", "--output=json", "-f", format_name(format)]).arg(name);
+        command
+            .args(["info", "-U", "--output=json", "-f", format_name(format)])
+            .arg(name);
         let output = self.run("qemu-img info", command).await?;
         serde_json::from_slice(&output).map_err(|error| StorageError::Tool {
             tool: "qemu-img info",
@@ -109,7 +119,10 @@ impl ImageTool {
     /// Makes an image larger.
     pub async fn resize(&self, path: &Path, format: DiskFormat, size: Bytes) -> Result<()> {
         let mut command = self.command();
-        command.args(["resize", "-q", "-f", format_name(format)]).arg(path).arg(size.get().to_string());
+        command
+            .args(["resize", "-q", "-f", format_name(format)])
+            .arg(path)
+            .arg(size.get().to_string());
         self.run("qemu-img resize", command).await.map(drop)
     }
 
@@ -127,7 +140,10 @@ impl ImageTool {
             // Source: qemu-img(1): 3 leaked clusters, 2 corrupted.
             Err(StorageError::Tool { status, .. }) if status == "exit code 3" => Ok(()),
             Err(StorageError::Tool { status, message, .. }) if status == "exit code 2" => {
-                Err(StorageError::Damaged { location: path.to_string_lossy().into_owned(), reason: message })
+                Err(StorageError::Damaged {
+                    location: path.to_string_lossy().into_owned(),
+                    reason: message,
+                })
             }
             other => other.map(drop),
         }
@@ -137,12 +153,30 @@ impl ImageTool {
     ///
     /// # Errors
     /// [`StorageError::Cancelled`]; [`StorageError::TimedOut`] when it stalls. The target is left behind.
-    pub async fn convert(&self, source: &DiskSource, target: &Path, format: DiskFormat, job: &Job) -> Result<()> {
+    pub async fn convert(
+        &self,
+        source: &DiskSource,
+        target: &Path,
+        format: DiskFormat,
+        job: &Job,
+    ) -> Result<()> {
         const TOOL: &str = "qemu-img convert";
-        let (from, name) =
-            source_name(source).ok_or(StorageError::Unsupported { kind: "empty", operation: "be copied" })?;
+        let (from, name) = source_name(source).ok_or(StorageError::Unsupported {
+            kind: "empty",
+            operation: "be copied",
+        })?;
         let mut command = self.command();
-        command.args(["convert", "-p", "-f", format_name(from), "-O", format_name(format)]).arg(name).arg(target);
+        command
+            .args([
+                "convert",
+                "-p",
+                "-f",
+                format_name(from),
+                "-O",
+                format_name(format),
+            ])
+            .arg(name)
+            .arg(target);
         let mut child = spawn(TOOL, &mut command)?;
         let (mut stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let errors = tokio::spawn(async move { read_bounded(stderr).await });
@@ -185,7 +219,11 @@ impl ImageTool {
             }
         }
         let status = self.ended(TOOL, &mut child).await?;
-        let message = timeout(self.deadline, errors).await.ok().and_then(Result::ok).unwrap_or_default();
+        let message = timeout(self.deadline, errors)
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_default();
         judge(TOOL, status, &message)?;
         job.advance(1000);
         Ok(())
@@ -193,7 +231,12 @@ impl ImageTool {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         command
     }
 
@@ -204,9 +247,16 @@ impl ImageTool {
         let all = async { tokio::join!(child.wait(), read_bounded(stdout), read_bounded(stderr)) };
         let Ok((status, output, message)) = timeout(self.deadline, all).await else {
             stop(&mut child).await;
-            return Err(StorageError::TimedOut { operation: tool, after: self.deadline });
+            return Err(StorageError::TimedOut {
+                operation: tool,
+                after: self.deadline,
+            });
         };
-        judge(tool, status.map_err(|source| StorageError::ToolMissing { tool, source })?, &message)?;
+        judge(
+            tool,
+            status.map_err(|source| StorageError::ToolMissing { tool, source })?,
+            &message,
+        )?;
         Ok(output)
     }
 
@@ -215,14 +265,19 @@ impl ImageTool {
             Ok(status) => status.map_err(|source| StorageError::ToolMissing { tool, source }),
             Err(_) => {
                 stop(child).await;
-                Err(StorageError::TimedOut { operation: tool, after: self.deadline })
+                Err(StorageError::TimedOut {
+                    operation: tool,
+                    after: self.deadline,
+                })
             }
         }
     }
 }
 
 fn spawn(tool: &'static str, command: &mut Command) -> Result<Child> {
-    command.spawn().map_err(|source| StorageError::ToolMissing { tool, source })
+    command
+        .spawn()
+        .map_err(|source| StorageError::ToolMissing { tool, source })
 }
 
 /// Kills a child. One that hangs in the kernel is reaped by the runtime whenever it ends.
@@ -257,7 +312,10 @@ fn judge(tool: &'static str, status: ExitStatus, stderr: &[u8]) -> Result<()> {
     let text = text.trim();
     let message: String = text.chars().take(500).collect();
     if text.contains("No space left on device") || text.contains("Disk quota exceeded") {
-        return Err(StorageError::NoSpace { needed: Bytes(0), free: Bytes(0) });
+        return Err(StorageError::NoSpace {
+            needed: Bytes(0),
+            free: Bytes(0),
+        });
     }
     if text.contains("Failed to get") && text.contains("lock") {
         return Err(StorageError::VolumeInUse { location: message });
@@ -266,7 +324,11 @@ fn judge(tool: &'static str, status: ExitStatus, stderr: &[u8]) -> Result<()> {
         Some(code) => format!("exit code {code}"),
         None => status.to_string(),
     };
-    Err(StorageError::Tool { tool, status, message })
+    Err(StorageError::Tool {
+        tool,
+        status,
+        message,
+    })
 }
 
 /// Reads `    (12.34/100%)` as thousandths.
@@ -275,7 +337,11 @@ fn progress(line: &[u8]) -> Option<u32> {
     let (done, _) = text.strip_prefix('(')?.split_once('/')?;
     let (whole, part) = done.split_once('.').unwrap_or((done, "0"));
     let whole: u32 = whole.trim().parse().ok()?;
-    let tenths = part.bytes().next().filter(u8::is_ascii_digit).map_or(0, |digit| u32::from(digit - b'0'));
+    let tenths = part
+        .bytes()
+        .next()
+        .filter(u8::is_ascii_digit)
+        .map_or(0, |digit| u32::from(digit - b'0'));
     Some(whole.checked_mul(10)?.checked_add(tenths)?.min(1000))
 }
 
@@ -297,7 +363,11 @@ mod test {
         let script = dir.path().join("hang");
         std::fs::write(&script, "#!/bin/sh\nexec sleep 600\n").unwrap();
         std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let tool = ImageTool { program: script, deadline: Duration::from_millis(100), ..ImageTool::default() };
+        let tool = ImageTool {
+            program: script,
+            deadline: Duration::from_millis(100),
+            ..ImageTool::default()
+        };
         let image = dir.path().join("x.qcow2");
         let answer = tool.create(&image, DiskFormat::Qcow2, Bytes::mib(1), None).await;
         assert!(matches!(answer, Err(StorageError::TimedOut { .. })), "{answer:?}");
@@ -306,7 +376,10 @@ mod test {
     #[tokio::test]
     async fn what_the_tool_says_on_stderr_is_in_the_error() {
         let dir = tempfile::tempdir().unwrap();
-        let gone = DiskSource::File { path: dir.path().join("gone.qcow2"), format: DiskFormat::Qcow2 };
+        let gone = DiskSource::File {
+            path: dir.path().join("gone.qcow2"),
+            format: DiskFormat::Qcow2,
+        };
         let error = ImageTool::default().info(&gone).await.unwrap_err();
         assert!(error.chain().contains("No such file"), "{error}");
     }

@@ -13,13 +13,16 @@ use proto_types::Bytes;
 use uuid::Uuid;
 
 use crate::driver::{
-    Access, ConfigKey, CreateSr, DeviceConfig, DriverDescription, NewVolume, PluggedSr, ProbedSr, SrDriver, SrScan,
-    SrSpace, Volume,
+    Access, ConfigKey, CreateSr, DeviceConfig, DriverDescription, NewVolume, PluggedSr, ProbedSr, SrDriver,
+    SrScan, SrSpace, Volume,
 };
 use crate::error::{Result, StorageError};
 use crate::file::folder_location;
 use crate::gate::Gate;
 use crate::job::Job;
+
+#[cfg(test)]
+mod test;
 
 /// The driver of type `iso`.
 #[derive(Clone)]
@@ -35,7 +38,13 @@ static DESCRIPTION: DriverDescription = DriverDescription {
     copyright: "The Tarn authors",
     version: "1.0",
     required_api_version: "1.0",
-    features: &[("SR_SCAN", 1), ("SR_ATTACH", 1), ("SR_DETACH", 1), ("VDI_ATTACH", 1), ("VDI_DETACH", 1)],
+    features: &[
+        ("SR_SCAN", 1),
+        ("SR_ATTACH", 1),
+        ("SR_DETACH", 1),
+        ("VDI_ATTACH", 1),
+        ("VDI_DETACH", 1),
+    ],
     configuration: &[ConfigKey {
         name: "location",
         description: "absolute path of the folder, the same folder on every host that plugs it",
@@ -53,7 +62,9 @@ const THREADS: usize = 8;
 impl IsoDriver {
     /// A driver with usual limits.
     pub fn new() -> IsoDriver {
-        IsoDriver { deadline: Duration::from_secs(30) }
+        IsoDriver {
+            deadline: Duration::from_secs(30),
+        }
     }
 
     fn gate(&self) -> Gate {
@@ -70,8 +81,14 @@ impl Default for IsoDriver {
 fn verify(folder: &Path, sr: Uuid) -> Result<()> {
     match fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(StorageError::SrUnavailable { sr, reason: format!("{folder:?} is not a folder") }),
-        Err(error) => Err(StorageError::SrUnavailable { sr, reason: format!("{folder:?}: {error}") }),
+        Ok(_) => Err(StorageError::SrUnavailable {
+            sr,
+            reason: format!("{folder:?} is not a folder"),
+        }),
+        Err(error) => Err(StorageError::SrUnavailable {
+            sr,
+            reason: format!("{folder:?}: {error}"),
+        }),
     }
 }
 
@@ -98,7 +115,11 @@ impl SrDriver for IsoDriver {
         self.gate()
             .run("probe", move || {
                 verify(&path, Uuid::nil())?;
-                Ok(vec![ProbedSr { sr: None, config, space: crate::file::folder_space(&path)? }])
+                Ok(vec![ProbedSr {
+                    sr: None,
+                    config,
+                    space: crate::file::folder_space(&path)?,
+                }])
             })
             .await
     }
@@ -108,7 +129,12 @@ impl SrDriver for IsoDriver {
         let gate = self.gate();
         let at = path.clone();
         gate.run("plug", move || verify(&at, sr)).await?;
-        Ok(Arc::new(IsoSr { sr, path, gate, closed: AtomicBool::new(false) }))
+        Ok(Arc::new(IsoSr {
+            sr,
+            path,
+            gate,
+            closed: AtomicBool::new(false),
+        }))
     }
 }
 
@@ -125,11 +151,15 @@ fn is_image(name: &str) -> bool {
     !name.starts_with('.')
         && !name.contains('/')
         && name.len() <= 255
-        && Path::new(name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("iso"))
+        && Path::new(name)
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("iso"))
 }
 
 fn look(folder: &Path, name: &str) -> Result<Volume> {
-    let gone = || StorageError::NoSuchVolume { location: name.to_owned() };
+    let gone = || StorageError::NoSuchVolume {
+        location: name.to_owned(),
+    };
     if !is_image(name) {
         return Err(gone());
     }
@@ -141,7 +171,10 @@ fn look(folder: &Path, name: &str) -> Result<Volume> {
     };
     if !metadata.is_file() {
         let reason = "it is not a plain file".to_owned();
-        return Err(StorageError::Damaged { location: name.to_owned(), reason });
+        return Err(StorageError::Damaged {
+            location: name.to_owned(),
+            reason,
+        });
     }
     Ok(Volume {
         location: name.to_owned(),
@@ -158,7 +191,10 @@ fn look(folder: &Path, name: &str) -> Result<Volume> {
 
 fn scan(folder: &Path) -> Result<SrScan> {
     let failed = |e| StorageError::io("list", folder, e);
-    let mut scan = SrScan { space: crate::file::folder_space(folder)?, ..SrScan::default() };
+    let mut scan = SrScan {
+        space: crate::file::folder_space(folder)?,
+        ..SrScan::default()
+    };
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         let Some(name) = name.to_str().filter(|name| is_image(name)) else {
@@ -197,7 +233,10 @@ impl IsoSr {
 
 /// What a library never does.
 fn unsupported<T>(operation: &'static str) -> Result<T> {
-    Err(StorageError::Unsupported { kind: "iso", operation })
+    Err(StorageError::Unsupported {
+        kind: "iso",
+        operation,
+    })
 }
 
 #[async_trait]
@@ -216,17 +255,19 @@ impl PluggedSr for IsoSr {
     }
 
     async fn scan(&self) -> Result<SrScan> {
-        self.run("scan", scan)
-            .await
-            .map_err(|source| match source {
-                StorageError::Io { .. } => StorageError::ScanFailed { sr: self.sr, source: Box::new(source) },
-                other => other,
-            })
+        self.run("scan", scan).await.map_err(|source| match source {
+            StorageError::Io { .. } => StorageError::ScanFailed {
+                sr: self.sr,
+                source: Box::new(source),
+            },
+            other => other,
+        })
     }
 
     async fn stat(&self, location: &str) -> Result<Volume> {
         let location = location.to_owned();
-        self.run("look at volume", move |folder| look(folder, &location)).await
+        self.run("look at volume", move |folder| look(folder, &location))
+            .await
     }
 
     async fn create_volume(&self, _new: &NewVolume, _job: &Job) -> Result<Volume> {
@@ -252,7 +293,10 @@ impl PluggedSr for IsoSr {
         }
         self.run("resolve volume", move |folder| {
             let volume = look(folder, &location)?;
-            Ok(DiskSource::File { path: folder.join(volume.location), format: DiskFormat::Raw })
+            Ok(DiskSource::File {
+                path: folder.join(volume.location),
+                format: DiskFormat::Raw,
+            })
         })
         .await
     }

@@ -20,7 +20,10 @@ impl Job {
 
     /// A job that a given token calls off.
     pub fn with_cancel(cancel: CancellationToken) -> Job {
-        Job { permille: Arc::new(watch::Sender::new(0)), cancel }
+        Job {
+            permille: Arc::new(watch::Sender::new(0)),
+            cancel,
+        }
     }
 
     /// How much is done, in thousandths.

@@ -23,8 +23,8 @@ pub mod registry;
 pub mod table;
 
 pub use driver::{
-    Access, ConfigKey, Content, CreateSr, DeviceConfig, DriverDescription, NewVolume, PluggedSr, ProbedSr, SrDriver,
-    SrScan, SrSpace, Volume,
+    Access, ConfigKey, Content, CreateSr, DeviceConfig, DriverDescription, NewVolume, PluggedSr, ProbedSr,
+    SrDriver, SrScan, SrSpace, Volume,
 };
 pub use error::{Result, StorageError};
 pub use job::Job;

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// What a header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,9 @@ fn bad(reason: &str) -> io::Error {
 fn be32(bytes: &[u8], at: usize) -> io::Result<u32> {
     let end = at.checked_add(4).ok_or_else(|| bad("offset"))?;
     let part = bytes.get(at..end).ok_or_else(|| bad("the header is cut off"))?;
-    Ok(u32::from_be_bytes(part.try_into().map_err(|_| bad("four bytes"))?))
+    Ok(u32::from_be_bytes(
+        part.try_into().map_err(|_| bad("four bytes"))?,
+    ))
 }
 
 fn be64(bytes: &[u8], at: usize) -> io::Result<u64> {
@@ -85,7 +88,11 @@ impl Header {
             if backing_size > LONGEST_NAME || backing_offset > LONGEST_HEADER {
                 return Err(bad("the backing file's name lies outside of the header"));
             }
-            let name = read_some(file, backing_offset, usize::try_from(backing_size).map_err(|_| bad("size"))?)?;
+            let name = read_some(
+                file,
+                backing_offset,
+                usize::try_from(backing_size).map_err(|_| bad("size"))?,
+            )?;
             if name.len() as u64 != u64::from(backing_size) {
                 return Err(bad("the header is cut off"));
             }
@@ -97,7 +104,10 @@ impl Header {
         }
         Ok(Header {
             virtual_size: be64(&head, 24)?,
-            backing_format: backing_format(&head, usize::try_from(header_length).map_err(|_| bad("length"))?)?,
+            backing_format: backing_format(
+                &head,
+                usize::try_from(header_length).map_err(|_| bad("length"))?,
+            )?,
             backing,
             external_data: incompatible & 4 != 0,
             corrupt: incompatible & 2 != 0,
@@ -114,10 +124,41 @@ impl Header {
         if self.backing.is_none() || entries > MOST {
             return Ok(false);
         }
-        let length = usize::try_from(entries).map_err(|_| bad("size"))?.saturating_mul(8);
+        let length = usize::try_from(entries)
+            .map_err(|_| bad("size"))?
+            .saturating_mul(8);
         let table = read_some(file, offset, length)?;
         Ok(table.len() == length && table.iter().all(|byte| *byte == 0))
     }
+}
+
+/// Sees to it that opening an image opens no file but those beside it: one from elsewhere could name any file of
+/// the host as its parent, whose bytes would then be copied into a guest's disk.
+///
+/// # Errors
+/// `InvalidData` with the reason.
+pub fn check_chain(path: &Path) -> io::Result<()> {
+    const DEEPEST: usize = 512;
+    let mut path = path.to_owned();
+    for _ in 0..DEEPEST {
+        let header = Header::read(&File::open(&path)?)?;
+        if header.external_data {
+            return Err(bad("its data lies in another file"));
+        }
+        let Some(backing) = header.backing else {
+            return Ok(());
+        };
+        if backing.contains(['/', ':']) || backing == ".." {
+            return Err(bad("its backing file lies elsewhere"));
+        }
+        path.set_file_name(backing);
+        match header.backing_format.as_deref() {
+            Some("qcow2") => {}
+            Some("raw") => return Ok(()),
+            _ => return Err(bad("it does not tell the format of its backing file")),
+        }
+    }
+    Err(bad("its chain of backing files has no end"))
 }
 
 fn backing_format(head: &[u8], mut at: usize) -> io::Result<Option<String>> {

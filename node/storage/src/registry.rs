@@ -16,7 +16,12 @@ pub struct Drivers(BTreeMap<&'static str, Arc<dyn SrDriver>>);
 impl Drivers {
     /// A set of drivers; of two with one type the later one counts.
     pub fn new(drivers: impl IntoIterator<Item = Arc<dyn SrDriver>>) -> Drivers {
-        Drivers(drivers.into_iter().map(|driver| (driver.description().kind, driver)).collect())
+        Drivers(
+            drivers
+                .into_iter()
+                .map(|driver| (driver.description().kind, driver))
+                .collect(),
+        )
     }
 
     /// The driver of a type, in any case of letters as the API allows.
@@ -26,7 +31,9 @@ impl Drivers {
     pub fn get(&self, kind: &str) -> Result<&Arc<dyn SrDriver>> {
         self.0
             .get(kind.to_lowercase().as_str())
-            .ok_or_else(|| StorageError::UnknownType { kind: kind.to_owned() })
+            .ok_or_else(|| StorageError::UnknownType {
+                kind: kind.to_owned(),
+            })
     }
 
     /// What the SM records say, by type.

@@ -2,12 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::driver::{CreateSr, DeviceConfig, DriverDescription, PluggedSr, ProbedSr};
 use crate::error::{Result, StorageError};
 use crate::registry::Drivers;
+
+#[cfg(test)]
+mod test;
+
+/// The longest that making, removing, probing, plugging or unplugging may take, waiting for another such call on the
+/// same repository included. Drivers have shorter limits of their own; this one holds even if a driver has none.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Runs a call within the deadline.
+async fn bounded<T>(operation: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(DEADLINE, work)
+        .await
+        .unwrap_or(Err(StorageError::TimedOut {
+            operation,
+            after: DEADLINE,
+        }))
+}
 
 /// What is to be plugged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +61,10 @@ struct Plugged {
 impl SrTable {
     /// A table with nothing plugged.
     pub fn new(drivers: Drivers) -> SrTable {
-        SrTable { drivers, entries: Mutex::new(BTreeMap::new()) }
+        SrTable {
+            drivers,
+            entries: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// What the SM records of this host say.
@@ -53,7 +74,7 @@ impl SrTable {
 
     /// Makes a repository; see [`crate::SrDriver::create`]. It is not plugged by that.
     pub async fn create(&self, kind: &str, request: &CreateSr) -> Result<()> {
-        self.drivers.get(kind)?.create(request).await
+        bounded("create repository", self.drivers.get(kind)?.create(request)).await
     }
 
     /// Removes a repository with all it wrote. It must not be plugged here.
@@ -61,6 +82,10 @@ impl SrTable {
     /// # Errors
     /// [`StorageError::PluggedOtherwise`] if it is plugged, else as [`crate::SrDriver::destroy`].
     pub async fn destroy(&self, request: &PlugRequest) -> Result<()> {
+        bounded("destroy repository", self.destroy_in_turn(request)).await
+    }
+
+    async fn destroy_in_turn(&self, request: &PlugRequest) -> Result<()> {
         let driver = self.drivers.get(&request.kind)?;
         let entry = self.entry(request.sr);
         let state = entry.state.lock().await;
@@ -72,7 +97,7 @@ impl SrTable {
 
     /// Looks for repositories at a place.
     pub async fn probe(&self, kind: &str, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
-        self.drivers.get(kind)?.probe(config).await
+        bounded("probe", self.drivers.get(kind)?.probe(config)).await
     }
 
     /// Plugs a repository. Plugging it twice with the same configuration succeeds and answers the same handle.
@@ -80,6 +105,10 @@ impl SrTable {
     /// # Errors
     /// [`StorageError::PluggedOtherwise`] if it is plugged with another configuration.
     pub async fn plug(&self, request: &PlugRequest) -> Result<Arc<dyn PluggedSr>> {
+        bounded("plug repository", self.plug_in_turn(request)).await
+    }
+
+    async fn plug_in_turn(&self, request: &PlugRequest) -> Result<Arc<dyn PluggedSr>> {
         let driver = self.drivers.get(&request.kind)?;
         let entry = self.entry(request.sr);
         let mut state = entry.state.lock().await;
@@ -92,13 +121,20 @@ impl SrTable {
         }
         let handle = driver.plug(request.sr, &request.config).await?;
         *entry.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());
-        *state = Some(Plugged { request: request.clone(), handle: handle.clone() });
+        *state = Some(Plugged {
+            request: request.clone(),
+            handle: handle.clone(),
+        });
         tracing::info!(sr = %request.sr, kind = %request.kind, "repository plugged");
         Ok(handle)
     }
 
     /// Unplugs a repository. Succeeds if it was not plugged.
     pub async fn unplug(&self, sr: Uuid) -> Result<()> {
+        bounded("unplug repository", self.unplug_in_turn(sr)).await
+    }
+
+    async fn unplug_in_turn(&self, sr: Uuid) -> Result<()> {
         let entry = self.entry(sr);
         let mut state = entry.state.lock().await;
         let Some(plugged) = state.as_ref() else {
@@ -119,7 +155,13 @@ impl SrTable {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries
             .get(&sr)
-            .and_then(|entry| entry.current.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .and_then(|entry| {
+                entry
+                    .current
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone()
+            })
             .ok_or(StorageError::NotPlugged { sr })
     }
 
@@ -128,7 +170,13 @@ impl SrTable {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries
             .iter()
-            .filter(|(_, entry)| entry.current.lock().unwrap_or_else(PoisonError::into_inner).is_some())
+            .filter(|(_, entry)| {
+                entry
+                    .current
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_some()
+            })
             .map(|(sr, _)| *sr)
             .collect()
     }

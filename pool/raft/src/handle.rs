@@ -11,9 +11,9 @@ use pool_store::{Command, Digest, Node, Response, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::leader::{Lease, Leadership};
-use crate::membership::MembershipError;
 use crate::cut::Cut;
+use crate::leader::{Leadership, Lease};
+use crate::membership::MembershipError;
 use crate::runtime::Threads;
 use crate::status::Status;
 use crate::type_config::Raft;
@@ -64,7 +64,10 @@ pub enum ProposeError {
 impl ProposeError {
     /// Says whether the same proposal may succeed later, here or at the leader.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, ProposeError::NotLeader { .. } | ProposeError::TimedOut { .. })
+        matches!(
+            self,
+            ProposeError::NotLeader { .. } | ProposeError::TimedOut { .. }
+        )
     }
 }
 
@@ -105,14 +108,15 @@ impl Pool {
     /// leader that is cut off answers so once its lease has run out.
     pub async fn read_barrier(&self) -> Result<Database, NotLeader> {
         let inner = &self.inner;
-        if !inner.handing_over.load(Ordering::Acquire) && inner.lease.is_fresh() && !inner.store.has_failed() {
+        if !inner.handing_over.load(Ordering::Acquire) && inner.lease.is_fresh() && !inner.store.has_failed()
+        {
             return Ok(self.snapshot());
         }
         match inner.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
             Ok(_) if !inner.store.has_failed() => Ok(self.snapshot()),
-            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
-                Err(NotLeader { leader: self.other(forward.leader_node) })
-            }
+            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => Err(NotLeader {
+                leader: self.other(forward.leader_node),
+            }),
             Ok(_) | Err(_) => Err(NotLeader { leader: None }),
         }
     }
@@ -152,7 +156,8 @@ impl Pool {
         // Once the log may hold the entry, a later refusal does not mean that nothing was written.
         let mut perhaps_written = false;
         loop {
-            let attempt = tokio::time::timeout_at(deadline, self.inner.raft.client_write(command.clone())).await;
+            let attempt =
+                tokio::time::timeout_at(deadline, self.inner.raft.client_write(command.clone())).await;
             let refused = match attempt {
                 Err(_) => return Err(ProposeError::TimedOut { after: within }),
                 Ok(Ok(written)) => return Ok(written.data),
@@ -242,7 +247,9 @@ impl Pool {
     /// A digest of the state at the applied index, to compare nodes by. Takes milliseconds per thousand rows.
     pub async fn digest(&self) -> Option<Digest> {
         let db = self.snapshot();
-        tokio::task::spawn_blocking(move || pool_store::digest(&db)).await.ok()
+        tokio::task::spawn_blocking(move || pool_store::digest(&db))
+            .await
+            .ok()
     }
 
     /// Takes a snapshot now and cuts off the log behind it, keeping what the settings say.
@@ -250,7 +257,12 @@ impl Pool {
     /// # Errors
     /// [`ProposeError::Stopped`] if the node has stopped.
     pub async fn compact(&self) -> Result<(), ProposeError> {
-        self.inner.raft.trigger().snapshot().await.map_err(|_| ProposeError::Stopped)
+        self.inner
+            .raft
+            .trigger()
+            .snapshot()
+            .await
+            .map_err(|_| ProposeError::Stopped)
     }
 
     /// The open store.
@@ -272,7 +284,12 @@ impl Pool {
     /// The gRPC service that other members call; add it to the server of the node-to-node port.
     pub fn service(&self) -> proto_wire::raft::raft_server::RaftServer<crate::server::RaftService> {
         let inner = &self.inner;
-        crate::server::service(inner.raft.clone(), inner.store.clone(), inner.cut.clone(), inner.votes_from)
+        crate::server::service(
+            inner.raft.clone(),
+            inner.store.clone(),
+            inner.cut.clone(),
+            inner.votes_from,
+        )
     }
 
     /// A switch that makes this node drop all Raft traffic, both ways: for tests of partitions.
@@ -294,7 +311,11 @@ impl Pool {
     ///
     /// # Errors
     /// [`InitialiseError::AlreadyInitialised`] if the store belongs to a pool.
-    pub async fn initialise(&self, first: Member, transactions: Vec<Transaction>) -> Result<(), InitialiseError> {
+    pub async fn initialise(
+        &self,
+        first: Member,
+        transactions: Vec<Transaction>,
+    ) -> Result<(), InitialiseError> {
         let members = std::collections::BTreeMap::from([(first.node_id, first)]);
         match self.inner.raft.initialize(members).await {
             Ok(()) => {}

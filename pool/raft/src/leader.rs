@@ -34,7 +34,10 @@ pub(crate) struct Lease {
 
 impl Lease {
     pub(crate) fn new() -> Lease {
-        Lease { start: Instant::now(), until: AtomicU64::new(0) }
+        Lease {
+            start: Instant::now(),
+            until: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn is_fresh(&self) -> bool {
@@ -75,7 +78,11 @@ impl Watcher {
         loop {
             let seen: Metrics = metrics.borrow_watched().clone();
             let stopped = seen.running_state.is_err() || self.store.has_failed();
-            let now = if stopped { self.stopped(&seen) } else { self.judge(&seen) };
+            let now = if stopped {
+                self.stopped(&seen)
+            } else {
+                self.judge(&seen)
+            };
             let settled = !now.is_me || now.ready;
             announce.send_if_modified(|before| {
                 let changed = *before != now;
@@ -107,16 +114,26 @@ impl Watcher {
 
     fn stopped(&self, seen: &Metrics) -> Leadership {
         self.lease.end();
-        Leadership { term: seen.current_term, ..Leadership::default() }
+        Leadership {
+            term: seen.current_term,
+            ..Leadership::default()
+        }
     }
 
     fn judge(&self, seen: &Metrics) -> Leadership {
         let membership = seen.membership_config.membership();
-        let leader = seen.current_leader.and_then(|id| membership.get_node(&id).cloned());
+        let leader = seen
+            .current_leader
+            .and_then(|id| membership.get_node(&id).cloned());
         let leads = seen.current_leader == Some(self.node_id) && seen.state == openraft::ServerState::Leader;
         if !leads {
             self.lease.end();
-            return Leadership { term: seen.current_term, leader, is_me: false, ready: false };
+            return Leadership {
+                term: seen.current_term,
+                leader,
+                is_me: false,
+                ready: false,
+            };
         }
         let mut voters = membership.voter_ids();
         let alone = voters.next() == Some(self.node_id) && voters.next().is_none();
@@ -126,10 +143,16 @@ impl Watcher {
             Some(now + self.lease_for)
         } else {
             // The library's instants are of a type of their own: go by their age.
-            seen.last_quorum_acked.and_then(|at| now.checked_sub(at.into_inner().elapsed())).map(|at| at + self.lease_for)
+            seen.last_quorum_acked
+                .and_then(|at| now.checked_sub(at.into_inner().elapsed()))
+                .map(|at| at + self.lease_for)
         };
         let fresh = until.is_some_and(|until| now < until);
-        let ready = fresh && seen.last_applied.as_ref().is_some_and(|log_id| log_id.committed_leader_id().term == seen.current_term);
+        let ready = fresh
+            && seen
+                .last_applied
+                .as_ref()
+                .is_some_and(|log_id| log_id.committed_leader_id().term == seen.current_term);
         match until {
             // A leader on its way out of the pool does not answer by lease.
             Some(until) if ready && votes => self.lease.extend_to(until),

@@ -21,12 +21,11 @@ mod type_config;
 mod wire;
 
 pub use cut::Cut;
-pub use handle::{InitialiseError, LARGEST_TRANSACTION, Member, NotLeader, PROPOSE_DEADLINE, Pool, ProposeError};
+pub use handle::{
+    InitialiseError, LARGEST_TRANSACTION, Member, NotLeader, PROPOSE_DEADLINE, Pool, ProposeError,
+};
 pub use leader::Leadership;
 pub use membership::MembershipError;
 pub use server::RaftService;
 pub use start::{RaftConfig, StartError, start};
 pub use status::{MemberStatus, Role, Standing, Status};
-
-#[cfg(test)]
-mod test;

@@ -77,7 +77,10 @@ async fn change(
     let timed_out = || MembershipError::TimedOut { step, after: within };
     loop {
         let attempt = pool.inner.raft.change_membership(members.clone(), false);
-        match tokio::time::timeout_at(deadline, attempt).await.map_err(|_| timed_out())? {
+        match tokio::time::timeout_at(deadline, attempt)
+            .await
+            .map_err(|_| timed_out())?
+        {
             Ok(_) => return Ok(()),
             Err(RaftError::Fatal(_)) => return Err(MembershipError::Stopped),
             Err(RaftError::APIError(error)) => match error {
@@ -91,10 +94,14 @@ async fn change(
                 | ClientWriteError::LogEntryDiscarded(_)
                 | ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_)) => {}
                 ClientWriteError::ChangeMembershipError(error) => {
-                    return Err(MembershipError::Refused { why: error.to_string() });
+                    return Err(MembershipError::Refused {
+                        why: error.to_string(),
+                    });
                 }
                 ClientWriteError::PreconditionFailed(error) => {
-                    return Err(MembershipError::Refused { why: error.to_string() });
+                    return Err(MembershipError::Refused {
+                        why: error.to_string(),
+                    });
                 }
             },
         }
@@ -105,19 +112,30 @@ async fn change(
     }
 }
 
-fn require_leader(pool: &Pool) -> Result<(), MembershipError> {
-    let leadership = pool.inner.leadership.borrow().clone();
-    if leadership.is_me { Ok(()) } else { Err(MembershipError::NotLeader { leader: leadership.leader }) }
+/// Waits until it is certain who leads: a leader may miss its quorum's answer for a moment.
+async fn require_leader(pool: &Pool, began: Instant, within: Duration) -> Result<(), MembershipError> {
+    let mut leadership = pool.leadership();
+    let certain = leadership.wait_for(|l| l.is_me || l.leader.is_some());
+    match tokio::time::timeout_at(began + within, certain).await {
+        Ok(Ok(now)) if now.is_me => Ok(()),
+        Ok(Ok(now)) => Err(MembershipError::NotLeader {
+            leader: now.leader.clone(),
+        }),
+        Ok(Err(_)) => Err(MembershipError::Stopped),
+        Err(_) => Err(MembershipError::NotLeader { leader: None }),
+    }
 }
 
 fn find(pool: &Pool, node_id: u64) -> Option<(Member, Standing)> {
-    pool.members().into_iter().find(|(member, _)| member.node_id == node_id)
+    pool.members()
+        .into_iter()
+        .find(|(member, _)| member.node_id == node_id)
 }
 
 pub(crate) async fn add(pool: &Pool, member: Member, within: Duration) -> Result<(), MembershipError> {
     let began = Instant::now();
     let id = member.node_id;
-    require_leader(pool)?;
+    require_leader(pool, began, within).await?;
     let known = find(pool, id);
     match &known {
         Some((node, _)) if *node == member => {}
@@ -135,13 +153,26 @@ pub(crate) async fn add(pool: &Pool, member: Member, within: Duration) -> Result
         return Ok(());
     }
     caught_up(pool, id, NEAR, began, within).await?;
-    change(pool, ChangeMembers::AddVoterIds(BTreeSet::from([id])), "voter", began, within).await
+    change(
+        pool,
+        ChangeMembers::AddVoterIds(BTreeSet::from([id])),
+        "voter",
+        began,
+        within,
+    )
+    .await
 }
 
 /// Waits until a member has all but the last `near` entries on disk.
-async fn caught_up(pool: &Pool, id: u64, near: u64, began: Instant, within: Duration) -> Result<(), MembershipError> {
+async fn caught_up(
+    pool: &Pool,
+    id: u64,
+    near: u64,
+    began: Instant,
+    within: Duration,
+) -> Result<(), MembershipError> {
     loop {
-        require_leader(pool)?;
+        require_leader(pool, began, within).await?;
         let status = pool.status();
         let member = status.members.iter().find(|m| m.member.node_id == id);
         let behind = member.and_then(|m| m.lag.filter(|_| m.matched.is_some_and(|at| at > 0)));
@@ -149,7 +180,10 @@ async fn caught_up(pool: &Pool, id: u64, near: u64, began: Instant, within: Dura
             return Ok(());
         }
         if began.elapsed() >= within {
-            return Err(MembershipError::TimedOut { step: "catching up", after: within });
+            return Err(MembershipError::TimedOut {
+                step: "catching up",
+                after: within,
+            });
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -157,14 +191,26 @@ async fn caught_up(pool: &Pool, id: u64, near: u64, began: Instant, within: Dura
 
 pub(crate) async fn remove(pool: &Pool, node_id: u64, within: Duration) -> Result<(), MembershipError> {
     let began = Instant::now();
-    require_leader(pool)?;
-    let Some((_, standing)) = find(pool, node_id) else { return Ok(()) };
+    require_leader(pool, began, within).await?;
+    let Some((_, standing)) = find(pool, node_id) else {
+        return Ok(());
+    };
     if standing == Standing::Learner {
-        return change(pool, ChangeMembers::RemoveNodes(BTreeSet::from([node_id])), "removal", began, within).await;
+        return change(
+            pool,
+            ChangeMembers::RemoveNodes(BTreeSet::from([node_id])),
+            "removal",
+            began,
+            within,
+        )
+        .await;
     }
     let status = pool.status();
-    let staying: Vec<_> =
-        status.members.iter().filter(|m| m.standing == Standing::Voter && m.member.node_id != node_id).collect();
+    let staying: Vec<_> = status
+        .members
+        .iter()
+        .filter(|m| m.standing == Standing::Voter && m.member.node_id != node_id)
+        .collect();
     if staying.is_empty() {
         return Err(MembershipError::LastVoter { node_id });
     }
@@ -177,12 +223,19 @@ pub(crate) async fn remove(pool: &Pool, node_id: u64, within: Duration) -> Resul
     if alive < needed {
         return Err(MembershipError::WouldLoseQuorum { alive, needed });
     }
-    change(pool, ChangeMembers::RemoveVoters(BTreeSet::from([node_id])), "removal", began, within).await
+    change(
+        pool,
+        ChangeMembers::RemoveVoters(BTreeSet::from([node_id])),
+        "removal",
+        began,
+        within,
+    )
+    .await
 }
 
 pub(crate) async fn transfer(pool: &Pool, to: u64, within: Duration) -> Result<(), MembershipError> {
     let began = Instant::now();
-    require_leader(pool)?;
+    require_leader(pool, began, within).await?;
     if to == pool.inner.node_id {
         return Ok(());
     }
@@ -200,7 +253,10 @@ pub(crate) async fn transfer(pool: &Pool, to: u64, within: Duration) -> Result<(
             match tokio::time::timeout_at(began + within, done).await {
                 Ok(Ok(_)) => return Ok(()),
                 Ok(Err(_)) => Err(MembershipError::Stopped),
-                Err(_) => Err(MembershipError::TimedOut { step: "new leader", after: within }),
+                Err(_) => Err(MembershipError::TimedOut {
+                    step: "new leader",
+                    after: within,
+                }),
             }
         }
         Err(_) => Err(MembershipError::Stopped),

@@ -53,7 +53,9 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     async fn new_client(&mut self, _target: u64, node: &Node) -> Connection {
         let client = |lane| {
             let channel = self.peers.channel(node.host, &node.address, node.port, lane);
-            Client::new(channel).max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE)
+            Client::new(channel)
+                .max_decoding_message_size(LARGEST_MESSAGE)
+                .max_encoding_message_size(LARGEST_MESSAGE)
         };
         Connection {
             client: client(Lane::Raft),
@@ -75,9 +77,11 @@ fn timed_out() -> RpcError {
 /// A peer that is down or stopped is left alone for a while (openraft backs off from `Unreachable`).
 fn failed(status: &Status) -> RpcError {
     match status.code() {
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::PermissionDenied => {
-            RPCError::Unreachable(Unreachable::from_string(status))
-        }
+        Code::Unavailable
+        | Code::DeadlineExceeded
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::PermissionDenied => RPCError::Unreachable(Unreachable::from_string(status)),
         _ => RPCError::Network(NetworkError::from_string(status)),
     }
 }
@@ -113,7 +117,9 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
         let request = wire::append_to_wire(&rpc);
-        let reply = self.call(option.hard_ttl(), async |client| client.append(request).await).await?;
+        let reply = self
+            .call(option.hard_ttl(), async |client| client.append(request).await)
+            .await?;
         wire::appended_from_wire(&reply).map_err(|error| malformed(&error))
     }
 
@@ -136,7 +142,9 @@ impl RaftNetworkV2<TypeConfig> for Connection {
                     wire::append_to_wire(&request)
                 })
                 .take_until(self.cut.when_cut());
-            let replies = self.call(within, async |client| client.stream_append(requests).await).await?;
+            let replies = self
+                .call(within, async |client| client.stream_append(requests).await)
+                .await?;
             let cut = self.cut.clone();
             let replies = stream::unfold(Some(replies), move |replies| {
                 let waiting = Arc::clone(&waiting);
@@ -155,9 +163,15 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         })
     }
 
-    async fn vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Result<VoteResponse<TypeConfig>, RpcError> {
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         let request = wire::vote_request_to_wire(&rpc);
-        let reply = self.call(option.hard_ttl(), async |client| client.vote(request).await).await?;
+        let reply = self
+            .call(option.hard_ttl(), async |client| client.vote(request).await)
+            .await?;
         wire::voted_from_wire(&reply).map_err(|error| malformed(&error))
     }
 
@@ -167,7 +181,9 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         let request = wire::vote_request_to_wire(&rpc);
-        let reply = self.call(option.hard_ttl(), async |client| client.pre_vote(request).await).await?;
+        let reply = self
+            .call(option.hard_ttl(), async |client| client.pre_vote(request).await)
+            .await?;
         wire::voted_from_wire(&reply).map_err(|error| malformed(&error))
     }
 
@@ -184,7 +200,9 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         let (sender, parts) = tokio::sync::mpsc::channel(4);
         // Encoding and hashing every row would hold up the heartbeats. Ends when the receiver is gone.
         tokio::task::spawn_blocking(move || {
-            pool_store::parts(&vote, &snapshot.meta, &snapshot.snapshot, |part| sender.blocking_send(part).is_ok());
+            pool_store::parts(&vote, &snapshot.meta, &snapshot.snapshot, |part| {
+                sender.blocking_send(part).is_ok()
+            });
         });
         let mut bulk = self.bulk.clone();
         let requests = ReceiverStream::new(parts).take_until(self.cut.when_cut());
@@ -206,7 +224,11 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
         let request = wire::transfer_to_wire(&req);
-        let reply = self.call(option.hard_ttl(), async |client| client.transfer_leader(request).await).await?;
+        let reply = self
+            .call(option.hard_ttl(), async |client| {
+                client.transfer_leader(request).await
+            })
+            .await?;
         wire::transferred_from_wire(&reply, &req).map_err(|error| malformed(&error))
     }
 }

@@ -27,7 +27,10 @@ impl Threads {
             .enable_all()
             .on_thread_start(go_before_others)
             .build()?;
-        Ok(Threads(Arc::new(Owned { handle: runtime.handle().clone(), runtime: Some(runtime) })))
+        Ok(Threads(Arc::new(Owned {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })))
     }
 
     pub(crate) fn handle(&self) -> Handle {

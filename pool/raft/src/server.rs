@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use openraft::errors::RaftError;
-use pool_store::{Assembler, Node, Progress, Store, Vote};
+use pool_store::{Assembler, Node, Progress, Store, Vote, Whole};
 use proto_wire::LARGEST_MESSAGE;
 use proto_wire::channel::peer_host;
 use proto_wire::raft as pb;
@@ -31,9 +31,14 @@ pub struct RaftService {
 
 /// Makes the service with the limits both sides agree on.
 pub(crate) fn service(raft: Raft, store: Store, cut: Cut, votes_from: Instant) -> RaftServer<RaftService> {
-    RaftServer::new(RaftService { raft, store, cut, votes_from })
-        .max_decoding_message_size(LARGEST_MESSAGE)
-        .max_encoding_message_size(LARGEST_MESSAGE)
+    RaftServer::new(RaftService {
+        raft,
+        store,
+        cut,
+        votes_from,
+    })
+    .max_decoding_message_size(LARGEST_MESSAGE)
+    .max_encoding_message_size(LARGEST_MESSAGE)
 }
 
 fn malformed(error: &Malformed) -> Status {
@@ -103,7 +108,11 @@ impl RaftRpc for RaftService {
             let append = item
                 .and_then(|wire| wire::append_from_wire(wire).map_err(|error| malformed(&error)))
                 .and_then(|append| speaks_for_itself(peer, &append.vote).map(|()| append));
-            std::future::ready(append.inspect_err(|status| tracing::debug!(%status, "append stream ends")).ok())
+            std::future::ready(
+                append
+                    .inspect_err(|status| tracing::debug!(%status, "append stream ends"))
+                    .ok(),
+            )
         });
         let replies = self
             .raft
@@ -154,10 +163,15 @@ impl RaftRpc for RaftService {
             .map_err(|error| malformed(&error))?;
             match progress {
                 Progress::More(more) => assembler = Some(more),
-                Progress::Whole { vote, meta, data } => {
+                Progress::Whole(whole) => {
+                    let Whole { vote, meta, data } = *whole;
                     speaks_for_itself(peer, &vote)?;
                     let snapshot = openraft::Snapshot { meta, snapshot: data };
-                    let response = self.raft.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
+                    let response = self
+                        .raft
+                        .install_full_snapshot(vote, snapshot)
+                        .await
+                        .map_err(stopped)?;
                     let vote = Some(pool_store::convert::vote_to_wire(&response.vote));
                     return Ok(Response::new(pb::SnapshotReply { vote }));
                 }
@@ -172,12 +186,19 @@ impl RaftRpc for RaftService {
         let peer = self.peer(&request)?;
         let transfer = wire::transfer_from_wire(request.get_ref()).map_err(|error| malformed(&error))?;
         speaks_for_itself(peer, transfer.from_leader())?;
-        let response = self.raft.handle_transfer_leader(transfer).await.map_err(stopped)?;
+        let response = self
+            .raft
+            .handle_transfer_leader(transfer)
+            .await
+            .map_err(stopped)?;
         Ok(Response::new(wire::transferred_to_wire(&response)))
     }
 }
 
-async fn next_part(parts: &mut Streaming<pb::SnapshotPart>, within: Duration) -> Result<pb::SnapshotPart, Status> {
+async fn next_part(
+    parts: &mut Streaming<pb::SnapshotPart>,
+    within: Duration,
+) -> Result<pb::SnapshotPart, Status> {
     match tokio::time::timeout(within, parts.message()).await {
         Ok(part) => part?.ok_or_else(|| Status::invalid_argument("the snapshot ends too early")),
         Err(_) => Err(Status::deadline_exceeded("the snapshot stands still")),

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::cut::Cut;
 use crate::handle::{Inner, Pool};
-use crate::leader::{Lease, Leadership, Watcher};
+use crate::leader::{Leadership, Lease, Watcher};
 use crate::network::Network;
 use crate::runtime::{Threads, go_before_others};
 use crate::type_config::Raft;
@@ -79,10 +79,15 @@ fn settings(config: &RaftConfig) -> Result<Config, StartError> {
         election_timeout_max: ms(config.election_max),
         enable_pre_vote: Some(true),
         max_payload_entries: 512,
+        // A lone writer waits for disks that work at the same time, not one after the other.
+        broadcast_submitted_on_append: Some(true),
         snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_every.max(1)),
         max_in_snapshot_log_to_keep: config.keep_log,
         // A member further behind than what is kept anyway gets a snapshot.
-        replication_lag_threshold: config.snapshot_every.saturating_mul(2).saturating_add(config.keep_log),
+        replication_lag_threshold: config
+            .snapshot_every
+            .saturating_mul(2)
+            .saturating_add(config.keep_log),
         purge_batch_size: config.snapshot_every.div_ceil(10).max(1),
         // Transfers are watched part by part; the whole may take long.
         install_snapshot_timeout: 3_600_000,
@@ -107,7 +112,12 @@ pub async fn start(config: RaftConfig, peers: Peers) -> Result<Pool, StartError>
     started.map_err(|error| StartError::Raft(error.to_string()))?
 }
 
-async fn run(config: RaftConfig, peers: Peers, settings: Arc<Config>, threads: Threads) -> Result<Pool, StartError> {
+async fn run(
+    config: RaftConfig,
+    peers: Peers,
+    settings: Arc<Config>,
+    threads: Threads,
+) -> Result<Pool, StartError> {
     let store_config = StoreConfig {
         path: config.state_dir.clone(),
         node_id: config.node_id,
@@ -119,8 +129,20 @@ async fn run(config: RaftConfig, peers: Peers, settings: Arc<Config>, threads: T
     let promised = opened.log.has_vote();
     let store = opened.store;
     let cut = Cut::new();
-    let network = Network { peers, cut: cut.clone(), append_timeout: config.election_max * 2 };
-    let raft = match Raft::new(config.node_id, settings, network, opened.log, opened.state_machine).await {
+    let network = Network {
+        peers,
+        cut: cut.clone(),
+        append_timeout: config.election_max * 2,
+    };
+    let raft = match Raft::new(
+        config.node_id,
+        settings,
+        network,
+        opened.log,
+        opened.state_machine,
+    )
+    .await
+    {
         Ok(raft) => raft,
         Err(error) => {
             store.close();
@@ -141,7 +163,11 @@ async fn run(config: RaftConfig, peers: Peers, settings: Arc<Config>, threads: T
         every: config.heartbeat,
     };
     tokio::spawn(watcher.run(announce));
-    let votes_from = if promised { Instant::now() + config.election_max } else { Instant::now() };
+    let votes_from = if promised {
+        Instant::now() + config.election_max
+    } else {
+        Instant::now()
+    };
     Ok(Pool {
         inner: Arc::new(Inner {
             raft,

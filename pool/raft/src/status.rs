@@ -1,7 +1,7 @@
 //! What an operator asks of the consensus node.
 
-use openraft::{Instant as _, ServerState};
 use openraft::async_runtime::WatchReceiver;
+use openraft::{Instant as _, ServerState};
 use pool_domain::Index;
 use std::time::Duration;
 
@@ -80,7 +80,16 @@ pub(crate) fn members(raft: &Raft) -> Vec<(Member, Standing)> {
     let voters: Vec<u64> = membership.voter_ids().collect();
     membership
         .nodes()
-        .map(|(id, node)| (node.clone(), if voters.contains(id) { Standing::Voter } else { Standing::Learner }))
+        .map(|(id, node)| {
+            (
+                node.clone(),
+                if voters.contains(id) {
+                    Standing::Voter
+                } else {
+                    Standing::Learner
+                },
+            )
+        })
         .collect()
 }
 
@@ -104,13 +113,23 @@ pub(crate) fn status(pool: &Pool) -> Status {
         .into_iter()
         .map(|(member, standing)| {
             let id = member.node_id;
-            let matched = metrics.replication.as_ref().and_then(|all| all.get(&id)).map(index);
+            let matched = metrics
+                .replication
+                .as_ref()
+                .and_then(|all| all.get(&id))
+                .map(index);
             let heard = metrics
                 .heartbeat
                 .as_ref()
                 .and_then(|all| all.get(&id).copied().flatten())
                 .map(|at| at.into_inner().elapsed());
-            MemberStatus { member, standing, matched, lag: matched.map(|at| last_log.saturating_sub(at)), heard }
+            MemberStatus {
+                member,
+                standing,
+                matched,
+                lag: matched.map(|at| last_log.saturating_sub(at)),
+                heard,
+            }
         })
         .collect();
     Status {

@@ -1,8 +1,8 @@
 //! Raft's requests and replies to and from protobuf.
 
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, TransferLeaderError, TransferLeaderRequest,
-    VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, TransferLeaderError,
+    TransferLeaderRequest, VoteRequest, VoteResponse,
 };
 use pool_store::convert::{
     entry_from_wire, entry_to_wire, log_id_from_wire, log_id_to_wire, vote_from_wire, vote_to_wire,
@@ -25,7 +25,9 @@ fn log_id(wire: Option<&stored::LogId>) -> Option<LogId> {
 }
 
 fn matched(at: Option<LogId>) -> raft::Matched {
-    raft::Matched { at: at.as_ref().map(log_id_to_wire) }
+    raft::Matched {
+        at: at.as_ref().map(log_id_to_wire),
+    }
 }
 
 pub(crate) fn append_to_wire(request: &AppendEntriesRequest<TypeConfig>) -> raft::AppendRequest {
@@ -37,11 +39,17 @@ pub(crate) fn append_to_wire(request: &AppendEntriesRequest<TypeConfig>) -> raft
     }
 }
 
-pub(crate) fn append_from_wire(wire: raft::AppendRequest) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {
+pub(crate) fn append_from_wire(
+    wire: raft::AppendRequest,
+) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {
     Ok(AppendEntriesRequest {
         vote: vote(wire.vote.as_ref())?,
         prev_log_id: log_id(wire.previous.as_ref()),
-        entries: wire.entries.into_iter().map(entry_from_wire).collect::<Result<_, _>>()?,
+        entries: wire
+            .entries
+            .into_iter()
+            .map(entry_from_wire)
+            .collect::<Result<_, _>>()?,
         leader_commit: log_id(wire.committed.as_ref()),
     })
 }
@@ -59,7 +67,9 @@ pub(crate) fn appended_to_wire(response: &AppendEntriesResponse<TypeConfig>) -> 
     })
 }
 
-pub(crate) fn appended_from_wire(wire: &raft::AppendReply) -> Result<AppendEntriesResponse<TypeConfig>, Malformed> {
+pub(crate) fn appended_from_wire(
+    wire: &raft::AppendReply,
+) -> Result<AppendEntriesResponse<TypeConfig>, Malformed> {
     Ok(match wire.result.as_ref().ok_or(Malformed::Missing("result"))? {
         AppendResult::Success(_) => AppendEntriesResponse::Success,
         AppendResult::Partial(at) => AppendEntriesResponse::PartialSuccess(log_id(at.at.as_ref())),
@@ -110,7 +120,11 @@ pub(crate) fn voted_to_wire(response: &VoteResponse<TypeConfig>) -> raft::VoteRe
 }
 
 pub(crate) fn voted_from_wire(wire: &raft::VoteReply) -> Result<VoteResponse<TypeConfig>, Malformed> {
-    Ok(VoteResponse::new(vote(wire.vote.as_ref())?, log_id(wire.last.as_ref()), wire.granted))
+    Ok(VoteResponse::new(
+        vote(wire.vote.as_ref())?,
+        log_id(wire.last.as_ref()),
+        wire.granted,
+    ))
 }
 
 pub(crate) fn transfer_to_wire(request: &TransferLeaderRequest<TypeConfig>) -> raft::TransferRequest {
@@ -121,18 +135,28 @@ pub(crate) fn transfer_to_wire(request: &TransferLeaderRequest<TypeConfig>) -> r
     }
 }
 
-pub(crate) fn transfer_from_wire(wire: &raft::TransferRequest) -> Result<TransferLeaderRequest<TypeConfig>, Malformed> {
-    Ok(TransferLeaderRequest::new(vote(wire.from.as_ref())?, wire.to, log_id(wire.last.as_ref())))
+pub(crate) fn transfer_from_wire(
+    wire: &raft::TransferRequest,
+) -> Result<TransferLeaderRequest<TypeConfig>, Malformed> {
+    Ok(TransferLeaderRequest::new(
+        vote(wire.from.as_ref())?,
+        wire.to,
+        log_id(wire.last.as_ref()),
+    ))
 }
 
-pub(crate) fn transferred_to_wire(response: &Result<(), TransferLeaderError<TypeConfig>>) -> raft::TransferReply {
+pub(crate) fn transferred_to_wire(
+    response: &Result<(), TransferLeaderError<TypeConfig>>,
+) -> raft::TransferReply {
     raft::TransferReply {
         result: Some(match response {
             Ok(()) => TransferResult::Accepted(stored::Nothing {}),
             Err(TransferLeaderError::VoteChanged { actual, .. }) => {
                 TransferResult::VoteChanged(vote_to_wire(actual))
             }
-            Err(TransferLeaderError::LogNotFlushed { actual, .. }) => TransferResult::LogBehind(matched(*actual)),
+            Err(TransferLeaderError::LogNotFlushed { actual, .. }) => {
+                TransferResult::LogBehind(matched(*actual))
+            }
         }),
     }
 }

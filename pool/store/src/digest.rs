@@ -36,12 +36,26 @@ pub fn digest(db: &Database) -> Digest {
         feed(&mut hash, &mut buffer, 1, &format::row_to_wire(row));
     }
     for (index, reference, tombstone) in db.tombstones() {
-        feed(&mut hash, &mut buffer, 2, &format::tombstone_to_wire(index, reference, tombstone));
+        feed(
+            &mut hash,
+            &mut buffer,
+            2,
+            &format::tombstone_to_wire(index, reference, tombstone),
+        );
     }
     for (id, index, outcome) in db.requests() {
-        feed(&mut hash, &mut buffer, 3, &format::request_to_wire(id, index, &outcome));
+        feed(
+            &mut hash,
+            &mut buffer,
+            3,
+            &format::request_to_wire(id, index, &outcome),
+        );
     }
-    Digest { applied: db.applied(), rows, sha256: hash.finalize().into() }
+    Digest {
+        applied: db.applied(),
+        rows,
+        sha256: hash.finalize().into(),
+    }
 }
 
 fn feed(hash: &mut Sha256, buffer: &mut Vec<u8>, kind: u8, message: &impl Message) {

@@ -84,7 +84,9 @@ impl From<Access> for StoreError {
     fn from(access: Access) -> Self {
         match access {
             Access::Rocks(source) => StoreError::Access(source),
-            Access::Family(name) => StoreError::Damaged { what: format!("column family {name} is missing") },
+            Access::Family(name) => StoreError::Damaged {
+                what: format!("column family {name} is missing"),
+            },
             Access::Malformed(source) => StoreError::Unreadable { what: "part", source },
             Access::Damaged(what) => StoreError::Damaged { what },
         }

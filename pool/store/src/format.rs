@@ -27,8 +27,10 @@ pub struct FormatChange {
 }
 
 /// Every format there has been, oldest first. A store of a newer one is refused, of an older one read.
-pub const FORMAT_CHANGES: &[FormatChange] =
-    &[FormatChange { format: 1, what: "log, state and meta as column families, tagged protobuf" }];
+pub const FORMAT_CHANGES: &[FormatChange] = &[FormatChange {
+    format: 1,
+    what: "log, state and meta as column families, tagged protobuf",
+}];
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
@@ -44,7 +46,13 @@ fn names() -> &'static Names {
     NAMES.get_or_init(|| {
         ClassId::all()
             .map(|class| {
-                let fields = class.def().fields.iter().zip(0u16..).map(|(field, index)| (field.name, index)).collect();
+                let fields = class
+                    .def()
+                    .fields
+                    .iter()
+                    .zip(0u16..)
+                    .map(|(field, index)| (field.name, index))
+                    .collect();
                 (class.name(), (class, fields))
             })
             .collect()
@@ -52,23 +60,38 @@ fn names() -> &'static Names {
 }
 
 fn class_by_name(name: &str) -> Result<(ClassId, &'static HashMap<&'static str, u16>), Malformed> {
-    names().get(name).map(|(class, fields)| (*class, fields)).ok_or_else(|| Malformed::UnknownClass(name.to_owned()))
+    names()
+        .get(name)
+        .map(|(class, fields)| (*class, fields))
+        .ok_or_else(|| Malformed::UnknownClass(name.to_owned()))
 }
 
 fn dropped(class: &str, field: &str) {
     if DROPPED.fetch_add(1, Ordering::Relaxed) == 0 {
-        tracing::warn!(class, field, "a stored field is unknown to this build and was dropped; further ones are only counted");
+        tracing::warn!(
+            class,
+            field,
+            "a stored field is unknown to this build and was dropped; further ones are only counted"
+        );
     }
 }
 
-fn fields_to_wire<'a>(fields: impl IntoIterator<Item = (&'static str, &'a Value)>) -> Vec<stored::FieldValue> {
+fn fields_to_wire<'a>(
+    fields: impl IntoIterator<Item = (&'static str, &'a Value)>,
+) -> Vec<stored::FieldValue> {
     fields
         .into_iter()
-        .map(|(name, value)| stored::FieldValue { name: name.to_owned(), value: Some(to_wire(value)) })
+        .map(|(name, value)| stored::FieldValue {
+            name: name.to_owned(),
+            value: Some(to_wire(value)),
+        })
         .collect()
 }
 
-fn fields_from_wire(class: &str, fields: Vec<stored::FieldValue>) -> Result<(ClassId, Vec<(Field, Value)>), Malformed> {
+fn fields_from_wire(
+    class: &str,
+    fields: Vec<stored::FieldValue>,
+) -> Result<(ClassId, Vec<(Field, Value)>), Malformed> {
     let (id, known) = class_by_name(class)?;
     let mut read = Vec::with_capacity(fields.len());
     for field in fields {
@@ -77,7 +100,13 @@ fn fields_from_wire(class: &str, fields: Vec<stored::FieldValue>) -> Result<(Cla
             continue;
         };
         let value = from_wire(field.value.ok_or(Malformed::Missing("value of a field"))?)?;
-        read.push((Field { class: id, index: *index }, value));
+        read.push((
+            Field {
+                class: id,
+                index: *index,
+            },
+            value,
+        ));
     }
     Ok((id, read))
 }
@@ -89,7 +118,10 @@ pub(crate) fn transaction_to_wire(transaction: &Transaction) -> stored::Transact
         reads: transaction
             .reads
             .iter()
-            .map(|(reference, version)| stored::Read { reference: reference_to_wire(*reference), version: *version })
+            .map(|(reference, version)| stored::Read {
+                reference: reference_to_wire(*reference),
+                version: *version,
+            })
             .collect(),
         changes: transaction.changes.iter().map(change_to_wire).collect(),
         decided_at: transaction.decided_at.0,
@@ -101,10 +133,19 @@ pub(crate) fn transaction_to_wire(transaction: &Transaction) -> stored::Transact
 
 fn change_to_wire(change: &Change) -> stored::Change {
     let named = |class: ClassId, fields: &[(Field, Value)]| {
-        fields_to_wire(fields.iter().filter(|(f, _)| f.class == class).map(|(f, v)| (f.def().name, v)))
+        fields_to_wire(
+            fields
+                .iter()
+                .filter(|(f, _)| f.class == class)
+                .map(|(f, v)| (f.def().name, v)),
+        )
     };
     let kind = match change {
-        Change::Insert { class, reference, fields } => change::Kind::Insert(stored::Insert {
+        Change::Insert {
+            class,
+            reference,
+            fields,
+        } => change::Kind::Insert(stored::Insert {
             class: class.name().to_owned(),
             reference: reference_to_wire(*reference),
             fields: named(*class, fields),
@@ -133,9 +174,17 @@ pub(crate) fn transaction_from_wire(wire: stored::Transaction) -> Result<Transac
             .into_iter()
             .map(|read| Ok((reference_from_wire(&read.reference)?, read.version)))
             .collect::<Result<_, Malformed>>()?,
-        changes: wire.changes.into_iter().map(change_from_wire).collect::<Result<_, _>>()?,
+        changes: wire
+            .changes
+            .into_iter()
+            .map(change_from_wire)
+            .collect::<Result<_, _>>()?,
         decided_at: DateTime(wire.decided_at),
-        origin: Origin { user: wire.user, method: wire.method, trace: wire.trace },
+        origin: Origin {
+            user: wire.user,
+            method: wire.method,
+            trace: wire.trace,
+        },
     })
 }
 
@@ -143,7 +192,11 @@ fn change_from_wire(wire: stored::Change) -> Result<Change, Malformed> {
     Ok(match wire.kind.ok_or(Malformed::Missing("kind of change"))? {
         change::Kind::Insert(insert) => {
             let (class, fields) = fields_from_wire(&insert.class, insert.fields)?;
-            Change::Insert { class, reference: reference_from_wire(&insert.reference)?, fields }
+            Change::Insert {
+                class,
+                reference: reference_from_wire(&insert.reference)?,
+                fields,
+            }
         }
         change::Kind::Update(update) => {
             let fields = if update.class.is_empty() && update.fields.is_empty() {
@@ -151,10 +204,17 @@ fn change_from_wire(wire: stored::Change) -> Result<Change, Malformed> {
             } else {
                 fields_from_wire(&update.class, update.fields)?.1
             };
-            Change::Update { reference: reference_from_wire(&update.reference)?, fields }
+            Change::Update {
+                reference: reference_from_wire(&update.reference)?,
+                fields,
+            }
         }
-        change::Kind::Touch(reference) => Change::Touch { reference: reference_from_wire(&reference)? },
-        change::Kind::Delete(reference) => Change::Delete { reference: reference_from_wire(&reference)? },
+        change::Kind::Touch(reference) => Change::Touch {
+            reference: reference_from_wire(&reference)?,
+        },
+        change::Kind::Delete(reference) => Change::Delete {
+            reference: reference_from_wire(&reference)?,
+        },
     })
 }
 
@@ -165,7 +225,14 @@ pub(crate) fn row_to_wire(row: &Row) -> stored::Row {
         reference: reference_to_wire(row.reference),
         created: row.created,
         version: row.version,
-        fields: fields_to_wire(row.class.def().fields.iter().map(|f| f.name).zip(row.values.iter())),
+        fields: fields_to_wire(
+            row.class
+                .def()
+                .fields
+                .iter()
+                .map(|f| f.name)
+                .zip(row.values.iter()),
+        ),
     }
 }
 
@@ -198,7 +265,14 @@ pub(crate) fn tombstone_to_wire(index: Index, reference: Ref, tombstone: Tombsto
 
 pub(crate) fn tombstone_from_wire(wire: stored::Tombstone) -> Result<(Index, Ref, Tombstone), Malformed> {
     let (class, _) = class_by_name(&wire.class)?;
-    Ok((wire.index, reference_from_wire(&wire.reference)?, Tombstone { class, created: wire.created }))
+    Ok((
+        wire.index,
+        reference_from_wire(&wire.reference)?,
+        Tombstone {
+            class,
+            created: wire.created,
+        },
+    ))
 }
 
 pub(crate) fn request_to_wire(id: RequestId, index: Index, outcome: &Outcome) -> stored::RequestOutcome {
@@ -206,10 +280,16 @@ pub(crate) fn request_to_wire(id: RequestId, index: Index, outcome: &Outcome) ->
         Outcome::Applied(at) => request_outcome::Outcome::Applied(*at),
         Outcome::Conflict(reference) => request_outcome::Outcome::Conflict(reference_to_wire(*reference)),
     };
-    stored::RequestOutcome { request: uuid_to_wire(id), index, outcome: Some(outcome) }
+    stored::RequestOutcome {
+        request: uuid_to_wire(id),
+        index,
+        outcome: Some(outcome),
+    }
 }
 
-pub(crate) fn request_from_wire(wire: stored::RequestOutcome) -> Result<(RequestId, Index, Outcome), Malformed> {
+pub(crate) fn request_from_wire(
+    wire: stored::RequestOutcome,
+) -> Result<(RequestId, Index, Outcome), Malformed> {
     let outcome = match wire.outcome.ok_or(Malformed::Missing("outcome"))? {
         request_outcome::Outcome::Applied(at) => Outcome::Applied(at),
         request_outcome::Outcome::Conflict(reference) => Outcome::Conflict(reference_from_wire(&reference)?),
@@ -219,7 +299,10 @@ pub(crate) fn request_from_wire(wire: stored::RequestOutcome) -> Result<(Request
 
 /// The wire form of a log position.
 pub fn log_id_to_wire(log_id: &LogId) -> stored::LogId {
-    stored::LogId { term: log_id.committed_leader_id().term, index: log_id.index }
+    stored::LogId {
+        term: log_id.committed_leader_id().term,
+        index: log_id.index,
+    }
 }
 
 /// Reads a log position.
@@ -230,12 +313,20 @@ pub fn log_id_from_wire(wire: &stored::LogId) -> LogId {
 /// The wire form of a vote.
 pub fn vote_to_wire(vote: &Vote) -> stored::Vote {
     let leader = vote.leader_id();
-    stored::Vote { term: leader.term, node_id: leader.voted_for, committed: vote.is_committed() }
+    stored::Vote {
+        term: leader.term,
+        node_id: leader.voted_for,
+        committed: vote.is_committed(),
+    }
 }
 
 /// Reads a vote.
 pub fn vote_from_wire(wire: &stored::Vote) -> Vote {
-    if wire.committed { Vote::new_committed(wire.term, wire.node_id) } else { Vote::new(wire.term, wire.node_id) }
+    if wire.committed {
+        Vote::new_committed(wire.term, wire.node_id)
+    } else {
+        Vote::new(wire.term, wire.node_id)
+    }
 }
 
 fn membership_to_wire(membership: &Membership) -> stored::Membership {
@@ -243,7 +334,9 @@ fn membership_to_wire(membership: &Membership) -> stored::Membership {
         configurations: membership
             .get_joint_config()
             .iter()
-            .map(|voters| stored::Voters { node_ids: voters.iter().copied().collect() })
+            .map(|voters| stored::Voters {
+                node_ids: voters.iter().copied().collect(),
+            })
             .collect(),
         members: membership
             .nodes()
@@ -258,8 +351,11 @@ fn membership_to_wire(membership: &Membership) -> stored::Membership {
 }
 
 fn membership_from_wire(wire: stored::Membership) -> Result<Membership, Malformed> {
-    let configurations: Vec<BTreeSet<u64>> =
-        wire.configurations.into_iter().map(|voters| voters.node_ids.into_iter().collect()).collect();
+    let configurations: Vec<BTreeSet<u64>> = wire
+        .configurations
+        .into_iter()
+        .map(|voters| voters.node_ids.into_iter().collect())
+        .collect();
     let mut nodes: BTreeMap<u64, Node> = BTreeMap::new();
     for member in wire.members {
         let node = Node {
@@ -281,9 +377,14 @@ pub fn entry_to_wire(entry: &Entry) -> stored::LogEntry {
     let payload = match &entry.payload {
         EntryPayload::Blank => log_entry::Payload::Blank(stored::Nothing {}),
         EntryPayload::Normal(command) => log_entry::Payload::Transaction(command.bytes().clone()),
-        EntryPayload::Membership(membership) => log_entry::Payload::Membership(membership_to_wire(membership)),
+        EntryPayload::Membership(membership) => {
+            log_entry::Payload::Membership(membership_to_wire(membership))
+        }
     };
-    stored::LogEntry { id: Some(log_id_to_wire(&entry.log_id)), payload: Some(payload) }
+    stored::LogEntry {
+        id: Some(log_id_to_wire(&entry.log_id)),
+        payload: Some(payload),
+    }
 }
 
 /// Reads a log entry.
@@ -295,7 +396,9 @@ pub fn entry_from_wire(wire: stored::LogEntry) -> Result<Entry, Malformed> {
     let payload = match wire.payload.ok_or(Malformed::Missing("payload"))? {
         log_entry::Payload::Blank(stored::Nothing {}) => EntryPayload::Blank,
         log_entry::Payload::Transaction(bytes) => EntryPayload::Normal(Command::from_bytes(bytes)),
-        log_entry::Payload::Membership(membership) => EntryPayload::Membership(membership_from_wire(membership)?),
+        log_entry::Payload::Membership(membership) => {
+            EntryPayload::Membership(membership_from_wire(membership)?)
+        }
     };
     Ok(Entry { log_id, payload })
 }

@@ -31,7 +31,9 @@ pub(crate) enum Kind {
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Kind> {
-        [Kind::Head, Kind::Row, Kind::Tombstone, Kind::Request].into_iter().find(|kind| *kind as u8 == byte)
+        [Kind::Head, Kind::Row, Kind::Tombstone, Kind::Request]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
     }
 }
 

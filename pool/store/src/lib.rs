@@ -28,9 +28,11 @@ pub use format::{FORMAT_CHANGES, FormatChange, dropped_fields};
 pub use log::{LogReader, LogStore};
 pub use open::{Opened, StoreConfig, open};
 pub use shared::Store;
-pub use snapshot::{Assembler, Progress, SnapshotData, parts};
+pub use snapshot::{Assembler, Progress, SnapshotData, Whole, parts};
 pub use state::{SnapshotBuilder, StateMachine};
-pub use types::{Command, Entry, LogId, Membership, Node, Response, SnapshotMeta, StoredMembership, TypeConfig, Vote};
+pub use types::{
+    Command, Entry, LogId, Membership, Node, Response, SnapshotMeta, StoredMembership, TypeConfig, Vote,
+};
 
 /// Conversions between openraft's types and the wire's.
 pub mod convert {

@@ -20,9 +20,9 @@ use crate::shared::{Shared, cf};
 use crate::types::{Entry, LogId, TypeConfig, Vote};
 
 /// Newest entries kept in memory: what replication and apply read.
-const TAIL_ENTRIES: usize = 8192;
+const TAIL_ENTRIES: usize = 4096;
 /// The same, in bytes of transactions.
-const TAIL_BYTES: usize = 8 * 1024 * 1024;
+const TAIL_BYTES: usize = 4 * 1024 * 1024;
 /// The most bytes handed to replication at once; one entry always goes.
 const READ_BYTES: usize = 4 * 1024 * 1024;
 /// Entries handed to apply at once.
@@ -35,6 +35,8 @@ struct Tail {
     bytes: usize,
     last: Option<LogId>,
     purged: Option<LogId>,
+    /// The first index stored, in memory or not; `None` while there is no entry.
+    first: Option<u64>,
 }
 
 impl Tail {
@@ -47,12 +49,13 @@ impl Tail {
     }
 
     fn first_stored(&self) -> u64 {
-        self.purged.as_ref().map_or(0, |purged| purged.index.saturating_add(1))
+        self.first.unwrap_or_else(|| self.next_index())
     }
 
     fn push(&mut self, entry: Entry) {
         self.bytes += size(&entry);
         self.last = Some(entry.log_id);
+        self.first.get_or_insert(entry.log_id.index);
         self.entries.push_back(entry);
         while self.entries.len() > TAIL_ENTRIES || (self.bytes > TAIL_BYTES && self.entries.len() > 1) {
             self.pop_front();
@@ -100,15 +103,21 @@ impl LogStore {
                 None => None,
             };
             let purged = match db.get_cf(meta, keys::PURGED)? {
-                Some(bytes) => Some(format::log_id_from_wire(&stored::LogId::decode(bytes.as_slice())?)),
+                Some(bytes) => Some(format::log_id_from_wire(&stored::LogId::decode(
+                    bytes.as_slice(),
+                )?)),
                 None => None,
             };
-            let mut tail = Tail { last: purged, purged, ..Tail::default() };
+            let mut tail = Tail {
+                last: purged,
+                purged,
+                ..Tail::default()
+            };
             for item in db.iterator_cf(cf(db, keys::LOG)?, IteratorMode::Start) {
                 let (key, value) = item?;
                 let entry = read_entry(&key, &value)?;
-                // Only the very first log begins at 0; any other continues what was purged.
-                if entry.log_id.index != tail.next_index() {
+                let follows = tail.last.is_none() || entry.log_id.index == tail.next_index();
+                if !follows {
                     return Err(Access::Damaged(format!(
                         "the log has no entry {}, but {}",
                         tail.next_index(),
@@ -119,13 +128,21 @@ impl LogStore {
             }
             Ok((vote, tail))
         })?;
-        let log = Log { shared: Arc::clone(shared), tail: Mutex::new(tail), vote: Mutex::new(vote) };
+        let log = Log {
+            shared: Arc::clone(shared),
+            tail: Mutex::new(tail),
+            vote: Mutex::new(vote),
+        };
         Ok(LogStore { log: Arc::new(log) })
     }
 
     /// Says whether a vote was ever saved: whether this node has promised anything to anyone.
     pub fn has_vote(&self) -> bool {
-        self.log.vote.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.log
+            .vote
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
     }
 }
 
@@ -182,7 +199,12 @@ impl Log {
             }
         }
         let skip = usize::try_from(start.max(in_memory).saturating_sub(in_memory)).unwrap_or(usize::MAX);
-        for entry in tail.entries.iter().skip(skip).take_while(|entry| entry.log_id.index < end) {
+        for entry in tail
+            .entries
+            .iter()
+            .skip(skip)
+            .take_while(|entry| entry.log_id.index < end)
+        {
             bytes += size(entry);
             found.push(entry.clone());
             if bytes > limit {
@@ -197,7 +219,10 @@ fn read_entry(key: &[u8], value: &[u8]) -> Result<Entry, Access> {
     let entry = format::entry_from_wire(stored::LogEntry::decode(value)?)?;
     match keys::log_index(key) {
         Some(index) if index == entry.log_id.index => Ok(entry),
-        other => Err(Access::Damaged(format!("entry {} lies under key {other:?}", entry.log_id.index))),
+        other => Err(Access::Damaged(format!(
+            "entry {} lies under key {other:?}",
+            entry.log_id.index
+        ))),
     }
 }
 
@@ -222,7 +247,10 @@ impl RaftLogReader<TypeConfig> for LogReader {
         self.log.read(start..end, READ_BYTES)
     }
 
-    async fn entries_stream<RB>(&mut self, range: RB) -> impl Stream<Item = Result<Entry, io::Error>> + OptionalSend
+    async fn entries_stream<RB>(
+        &mut self,
+        range: RB,
+    ) -> impl Stream<Item = Result<Entry, io::Error>> + OptionalSend
     where
         RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
@@ -261,11 +289,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
         let tail = self.log.tail();
-        Ok(LogState { last_purged_log_id: tail.purged, last_log_id: tail.last })
+        Ok(LogState {
+            last_purged_log_id: tail.purged,
+            last_log_id: tail.last,
+        })
     }
 
     async fn get_log_reader(&mut self) -> LogReader {
-        LogReader { log: Arc::clone(&self.log) }
+        LogReader {
+            log: Arc::clone(&self.log),
+        }
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
@@ -291,7 +324,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 let family = cf(db, keys::LOG)?;
                 let mut batch = WriteBatch::default();
                 for entry in &entries {
-                    batch.put_cf(family, keys::log(entry.log_id.index), format::entry_to_wire(entry).encode_to_vec());
+                    batch.put_cf(
+                        family,
+                        keys::log(entry.log_id.index),
+                        format::entry_to_wire(entry).encode_to_vec(),
+                    );
                 }
                 Ok(db.write(batch)?)
             })?;
@@ -303,7 +340,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
         let mut tail = self.log.tail();
-        let from = last_log_id.as_ref().map_or(0, |last| last.index.saturating_add(1));
+        let from = last_log_id
+            .as_ref()
+            .map_or(0, |last| last.index.saturating_add(1));
         self.log.shared.with_db("truncate the log", |db| {
             let mut batch = WriteBatch::default();
             batch.delete_range_cf(cf(db, keys::LOG)?, keys::log(from), keys::log(u64::MAX));
@@ -311,12 +350,19 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             options.set_sync(true);
             Ok(db.write_opt(batch, &options)?)
         })?;
-        while tail.entries.back().is_some_and(|entry| entry.log_id.index >= from) {
+        while tail
+            .entries
+            .back()
+            .is_some_and(|entry| entry.log_id.index >= from)
+        {
             if let Some(entry) = tail.entries.pop_back() {
                 tail.bytes = tail.bytes.saturating_sub(size(&entry));
             }
         }
-        tail.last = last_log_id.max(tail.purged);
+        if tail.next_index() > from {
+            tail.last = last_log_id.max(tail.purged);
+        }
+        tail.first = tail.first.filter(|first| *first < from);
         Ok(())
     }
 
@@ -325,13 +371,19 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         if self.log.shared.flushed() < log_id.index {
             let shared = Arc::clone(&self.log.shared);
             let applied = shared.applied_index();
-            tokio::task::spawn_blocking(move || shared.flush_state(applied)).await.map_err(io::Error::other)??;
+            tokio::task::spawn_blocking(move || shared.flush_state(applied))
+                .await
+                .map_err(io::Error::other)??;
         }
         let mut tail = self.log.tail();
         self.log.shared.with_db("purge the log", |db| {
             let mut batch = WriteBatch::default();
             put_meta(db, &mut batch, keys::PURGED, &format::log_id_to_wire(&log_id))?;
-            batch.delete_range_cf(cf(db, keys::LOG)?, keys::log(0), keys::log(log_id.index.saturating_add(1)));
+            batch.delete_range_cf(
+                cf(db, keys::LOG)?,
+                keys::log(0),
+                keys::log(log_id.index.saturating_add(1)),
+            );
             Ok(db.write(batch)?)
         })?;
         while tail.first_index() <= log_id.index {
@@ -339,6 +391,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         }
         tail.purged = Some(log_id);
         tail.last = tail.last.max(Some(log_id));
+        let next = log_id.index.saturating_add(1);
+        tail.first = tail
+            .first
+            .map(|first| first.max(next))
+            .filter(|first| *first < tail.next_index());
         Ok(())
     }
 }

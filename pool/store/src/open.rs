@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rocksdb::{ColumnFamilyDescriptor, DB, DBRecoveryMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBRecoveryMode, Options, WriteBatch, WriteOptions,
+};
 
 use crate::error::{Access, StoreError};
 use crate::format::FORMAT_CHANGES;
@@ -39,24 +41,40 @@ pub struct Opened {
 /// # Errors
 /// [`StoreError`] says what is wrong; the files are left as they are.
 pub fn open(config: &StoreConfig) -> Result<Opened, StoreError> {
-    std::fs::create_dir_all(&config.path)
-        .map_err(|source| StoreError::Directory { path: config.path.clone(), source })?;
-    let families = [(keys::META, 1), (keys::LOG, 16), (keys::STATE, 16)].map(|(name, mebibytes)| {
+    std::fs::create_dir_all(&config.path).map_err(|source| StoreError::Directory {
+        path: config.path.clone(),
+        source,
+    })?;
+    // What is read again is in this process's memory already; the cache serves starts and lagging members.
+    let cache = Cache::new_lru_cache(4 * 1024 * 1024);
+    let families = [(keys::META, 1), (keys::LOG, 8), (keys::STATE, 8)].map(|(name, mebibytes)| {
         let mut options = Options::default();
+        let mut tables = BlockBasedOptions::default();
+        tables.set_block_cache(&cache);
+        options.set_block_based_table_factory(&tables);
         options.set_write_buffer_size(mebibytes * 1024 * 1024);
         ColumnFamilyDescriptor::new(name, options)
     });
-    let db = DB::open_cf_descriptors(&options(), &config.path, families)
-        .map_err(|source| StoreError::Open { path: config.path.clone(), source })?;
+    let db =
+        DB::open_cf_descriptors(&options(), &config.path, families).map_err(|source| StoreError::Open {
+            path: config.path.clone(),
+            source,
+        })?;
     check_owner(&db, config.node_id)?;
     let loaded = state::load(&db)?;
     let shared = Arc::new(Shared::new(db, loaded.db.clone()));
     let log = LogStore::load(&shared)?;
     let state_machine = StateMachine::new(Arc::clone(&shared), loaded);
-    let syncer = Syncer::start(&shared, config.on_thread_start)
-        .map_err(|source| StoreError::Directory { path: config.path.clone(), source })?;
+    let syncer = Syncer::start(&shared, config.on_thread_start).map_err(|source| StoreError::Directory {
+        path: config.path.clone(),
+        source,
+    })?;
     shared.set_syncer(syncer);
-    Ok(Opened { store: Store { shared }, log, state_machine })
+    Ok(Opened {
+        store: Store { shared },
+        log,
+        state_machine,
+    })
 }
 
 fn options() -> Options {
@@ -90,13 +108,27 @@ fn check_owner(db: &DB, own: u64) -> Result<(), StoreError> {
         }
         (Some(format), Some(node)) => {
             let damaged = |what: &str| Access::Damaged(format!("the {what} is not a number"));
-            let found = format.as_slice().try_into().map(u32::from_be_bytes).map_err(|_| damaged("format"))?;
+            let found = format
+                .as_slice()
+                .try_into()
+                .map(u32::from_be_bytes)
+                .map_err(|_| damaged("format"))?;
             if found > known {
                 return Err(StoreError::Newer { found, known });
             }
-            let owner = node.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| damaged("node"))?;
-            if owner == own { Ok(()) } else { Err(StoreError::OtherNode { found: owner, own }) }
+            let owner = node
+                .as_slice()
+                .try_into()
+                .map(u64::from_be_bytes)
+                .map_err(|_| damaged("node"))?;
+            if owner == own {
+                Ok(())
+            } else {
+                Err(StoreError::OtherNode { found: owner, own })
+            }
         }
-        (_, _) => Err(StoreError::Damaged { what: "format or owner is missing".to_owned() }),
+        (_, _) => Err(StoreError::Damaged {
+            what: "format or owner is missing".to_owned(),
+        }),
     }
 }

@@ -47,7 +47,12 @@ impl Shared {
     }
 
     pub(crate) fn submit_sync(&self, callback: IOFlushed<TypeConfig>) {
-        match self.syncer.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        match self
+            .syncer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+        {
             Some(syncer) => syncer.submit(callback),
             None => callback.io_completed(Err(closed())),
         }
@@ -73,7 +78,11 @@ impl Shared {
     /// Uses the database while it is being opened; an error is the caller's.
     pub(crate) fn with_open<T>(&self, action: impl FnOnce(&DB) -> Result<T, Access>) -> Result<T, Access> {
         let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        action(guard.as_ref().ok_or_else(|| Access::Damaged("the store is closed".to_owned()))?)
+        action(
+            guard
+                .as_ref()
+                .ok_or_else(|| Access::Damaged("the store is closed".to_owned()))?,
+        )
     }
 
     pub(crate) fn applied_index(&self) -> Index {
@@ -173,11 +182,21 @@ impl Store {
 
     /// Closes the store: later access answers an error, and the files can be opened anew. Idempotent.
     pub fn close(&self) {
-        let syncer = self.shared.syncer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let syncer = self
+            .shared
+            .syncer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(syncer) = syncer {
             syncer.stop();
         }
-        let db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner).take();
+        let db = self
+            .shared
+            .db
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(db) = db {
             // A shorter start next time; the log has everything already.
             let flushed = db

@@ -31,19 +31,30 @@ pub(crate) struct Held {
 }
 
 /// Encodes a snapshot part by part; `send` returns whether to go on. Blocking: encodes and hashes every row.
-pub fn parts(vote: &Vote, meta: &SnapshotMeta, data: &SnapshotData, mut send: impl FnMut(SnapshotPart) -> bool) {
+pub fn parts(
+    vote: &Vote,
+    meta: &SnapshotMeta,
+    data: &SnapshotData,
+    mut send: impl FnMut(SnapshotPart) -> bool,
+) {
     let db = &data.0;
     let head = format::head_to_wire(meta, db.history_from());
-    let begin = SnapshotBegin { vote: Some(format::vote_to_wire(vote)), head: Some(head) };
-    if !send(SnapshotPart { part: Some(Part::Begin(begin)) }) {
+    let begin = SnapshotBegin {
+        vote: Some(format::vote_to_wire(vote)),
+        head: Some(head),
+    };
+    if !send(SnapshotPart {
+        part: Some(Part::Begin(begin)),
+    }) {
         return;
     }
     let rows = db.all().map(|row| Kind::Row(format::row_to_wire(row)));
-    let tombstones = db
-        .tombstones()
-        .map(|(index, reference, tombstone)| Kind::Tombstone(format::tombstone_to_wire(index, reference, tombstone)));
-    let requests =
-        db.requests().map(|(id, index, outcome)| Kind::Request(format::request_to_wire(id, index, &outcome)));
+    let tombstones = db.tombstones().map(|(index, reference, tombstone)| {
+        Kind::Tombstone(format::tombstone_to_wire(index, reference, tombstone))
+    });
+    let requests = db
+        .requests()
+        .map(|(id, index, outcome)| Kind::Request(format::request_to_wire(id, index, &outcome)));
     let mut items = Vec::new();
     let mut bytes = 0;
     let mut count: u64 = 0;
@@ -54,16 +65,29 @@ pub fn parts(vote: &Vote, meta: &SnapshotMeta, data: &SnapshotData, mut send: im
         items.push(item);
         if bytes >= PART_BYTES {
             bytes = 0;
-            if !send(SnapshotPart { part: Some(Part::Items(SnapshotItems { items: std::mem::take(&mut items) })) }) {
+            if !send(SnapshotPart {
+                part: Some(Part::Items(SnapshotItems {
+                    items: std::mem::take(&mut items),
+                })),
+            }) {
                 return;
             }
         }
     }
-    if !items.is_empty() && !send(SnapshotPart { part: Some(Part::Items(SnapshotItems { items })) }) {
+    if !items.is_empty()
+        && !send(SnapshotPart {
+            part: Some(Part::Items(SnapshotItems { items })),
+        })
+    {
         return;
     }
-    let end = stored::SnapshotEnd { items: count, digest: digest(db).sha256.to_vec().into() };
-    send(SnapshotPart { part: Some(Part::End(end)) });
+    let end = stored::SnapshotEnd {
+        items: count,
+        digest: digest(db).sha256.to_vec().into(),
+    };
+    send(SnapshotPart {
+        part: Some(Part::End(end)),
+    });
 }
 
 /// Puts a snapshot together from its parts; nothing is used before the end has been checked.
@@ -83,7 +107,9 @@ impl Assembler {
     /// # Errors
     /// [`Malformed`] when it is not a beginning.
     pub fn begin(part: SnapshotPart) -> Result<Assembler, Malformed> {
-        let Some(Part::Begin(begin)) = part.part else { return Err(Malformed::Missing("beginning of the snapshot")) };
+        let Some(Part::Begin(begin)) = part.part else {
+            return Err(Malformed::Missing("beginning of the snapshot"));
+        };
         let (meta, history_from) = format::head_from_wire(begin.head.ok_or(Malformed::Missing("head"))?)?;
         Ok(Assembler {
             vote: format::vote_from_wire(&begin.vote.ok_or(Malformed::Missing("vote"))?),
@@ -115,22 +141,38 @@ impl Assembler {
                     }
                 }
                 if self.count > MOST_ITEMS {
-                    return Err(Malformed::NotAMessage("a snapshot of this size is not believed".to_owned()));
+                    return Err(Malformed::NotAMessage(
+                        "a snapshot of this size is not believed".to_owned(),
+                    ));
                 }
                 Ok(Progress::More(Box::new(self)))
             }
             Part::End(end) => {
                 if end.items != self.count {
-                    return Err(Malformed::NotAMessage(format!("{} items of {}", self.count, end.items)));
+                    return Err(Malformed::NotAMessage(format!(
+                        "{} items of {}",
+                        self.count, end.items
+                    )));
                 }
                 let applied = self.meta.last_log_id.as_ref().map_or(0, |at| at.index);
-                let db =
-                    Database::restore(applied, self.history_from, self.rows, self.tombstones, self.requests);
+                let db = Database::restore(
+                    applied,
+                    self.history_from,
+                    self.rows,
+                    self.tombstones,
+                    self.requests,
+                );
                 // A sender of a newer release has fields that were dropped here: its digest then differs.
                 if format::dropped_fields() == 0 && digest(&db).sha256 != *end.digest {
-                    return Err(Malformed::NotAMessage("the digest of the snapshot does not fit".to_owned()));
+                    return Err(Malformed::NotAMessage(
+                        "the digest of the snapshot does not fit".to_owned(),
+                    ));
                 }
-                Ok(Progress::Whole { vote: self.vote, meta: self.meta, data: SnapshotData(db) })
+                Ok(Progress::Whole(Box::new(Whole {
+                    vote: self.vote,
+                    meta: self.meta,
+                    data: SnapshotData(db),
+                })))
             }
         }
     }
@@ -141,12 +183,15 @@ pub enum Progress {
     /// There is more to come.
     More(Box<Assembler>),
     /// All is there and checked.
-    Whole {
-        /// The leader that sent it.
-        vote: Vote,
-        /// What it stands for.
-        meta: SnapshotMeta,
-        /// The state.
-        data: SnapshotData,
-    },
+    Whole(Box<Whole>),
+}
+
+/// A snapshot that has arrived whole.
+pub struct Whole {
+    /// The leader that sent it.
+    pub vote: Vote,
+    /// What it stands for.
+    pub meta: SnapshotMeta,
+    /// The state.
+    pub data: SnapshotData,
 }

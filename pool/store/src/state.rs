@@ -55,7 +55,9 @@ pub(crate) fn load(db: &DB) -> Result<Loaded, StoreError> {
     let generation = match db.get_cf(cf(db, keys::META).map_err(access)?, keys::GENERATION)? {
         Some(bytes) => <[u8; 4]>::try_from(bytes.as_slice())
             .map(u32::from_be_bytes)
-            .map_err(|_| StoreError::Damaged { what: "the generation is not a number".to_owned() })?,
+            .map_err(|_| StoreError::Damaged {
+                what: "the generation is not a number".to_owned(),
+            })?,
         None => 0,
     };
     let state = cf(db, keys::STATE).map_err(access)?;
@@ -69,8 +71,9 @@ pub(crate) fn load(db: &DB) -> Result<Loaded, StoreError> {
         if !key.starts_with(&from) {
             break;
         }
-        let kind = keys::kind(generation, &key)
-            .ok_or_else(|| StoreError::Damaged { what: "the state has a key of no known kind".to_owned() })?;
+        let kind = keys::kind(generation, &key).ok_or_else(|| StoreError::Damaged {
+            what: "the state has a key of no known kind".to_owned(),
+        })?;
         match kind {
             Kind::Head => {
                 head_seen = true;
@@ -93,24 +96,43 @@ pub(crate) fn load(db: &DB) -> Result<Loaded, StoreError> {
             }
         }
     }
-    if !head_seen && !(rows.is_empty() && tombstones.is_empty() && requests.is_empty()) {
-        return Err(StoreError::Damaged { what: "the state has no head".to_owned() });
+    let empty = rows.is_empty() && tombstones.is_empty() && requests.is_empty();
+    if !(head_seen || empty) {
+        return Err(StoreError::Damaged {
+            what: "the state has no head".to_owned(),
+        });
     }
     let applied = meta.last_log_id.as_ref().map_or(0, |at| at.index);
     if let Some(row) = rows.iter().find(|row: &&Row| row.version > applied) {
-        return Err(StoreError::Damaged { what: format!("row {} is newer than the state", row.reference) });
+        return Err(StoreError::Damaged {
+            what: format!("row {} is newer than the state", row.reference),
+        });
     }
     let database = Database::restore(applied, history_from, rows, tombstones, requests);
-    Ok(Loaded { db: database, meta, generation })
+    Ok(Loaded {
+        db: database,
+        meta,
+        generation,
+    })
 }
 
 impl StateMachine {
     pub(crate) fn new(shared: Arc<Shared>, loaded: Loaded) -> StateMachine {
-        StateMachine { shared, db: loaded.db, meta: loaded.meta, generation: loaded.generation }
+        StateMachine {
+            shared,
+            db: loaded.db,
+            meta: loaded.meta,
+            generation: loaded.generation,
+        }
     }
 
     /// Applies one entry; its effects go into the batch.
-    fn apply_one(&mut self, db: &DB, batch: &mut WriteBatch, entry: crate::types::Entry) -> Result<Outcome, Access> {
+    fn apply_one(
+        &mut self,
+        db: &DB,
+        batch: &mut WriteBatch,
+        entry: crate::types::Entry,
+    ) -> Result<Outcome, Access> {
         let index = entry.log_id.index;
         self.meta.last_log_id = Some(entry.log_id);
         match entry.payload {
@@ -144,7 +166,11 @@ fn stage(
 ) -> Result<(), Access> {
     let state = cf(db, keys::STATE)?;
     for row in &effects.written {
-        batch.put_cf(state, keys::row(generation, row.reference), format::row_to_wire(row).encode_to_vec());
+        batch.put_cf(
+            state,
+            keys::row(generation, row.reference),
+            format::row_to_wire(row).encode_to_vec(),
+        );
     }
     for (reference, tombstone) in &effects.removed {
         batch.delete_cf(state, keys::row(generation, *reference));
@@ -213,16 +239,31 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        let held = Held { meta: self.meta.clone(), data: SnapshotData(self.db.clone()) };
-        SnapshotBuilder { shared: Arc::clone(&self.shared), held }
+        let held = Held {
+            meta: self.meta.clone(),
+            data: SnapshotData(self.db.clone()),
+        };
+        SnapshotBuilder {
+            shared: Arc::clone(&self.shared),
+            held,
+        }
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> Result<(), io::Error> {
-        let held = Held { meta: meta.clone(), data: snapshot.clone() };
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: SnapshotData,
+    ) -> Result<(), io::Error> {
+        let held = Held {
+            meta: meta.clone(),
+            data: snapshot.clone(),
+        };
         let (old, new) = (self.generation, self.generation.wrapping_add(1));
         let shared = Arc::clone(&self.shared);
         let writing = held.clone();
-        tokio::task::spawn_blocking(move || install(&shared, &writing, old, new)).await.map_err(io::Error::other)??;
+        tokio::task::spawn_blocking(move || install(&shared, &writing, old, new))
+            .await
+            .map_err(io::Error::other)??;
         self.generation = new;
         self.meta = held.meta.clone();
         self.db = snapshot.0;
@@ -232,8 +273,16 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf>, io::Error> {
-        let held = self.shared.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(held.map(|held| Snapshot { meta: held.meta, snapshot: held.data }))
+        let held = self
+            .shared
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        Ok(held.map(|held| Snapshot {
+            meta: held.meta,
+            snapshot: held.data,
+        }))
     }
 }
 
@@ -244,9 +293,17 @@ fn install(shared: &Shared, held: &Held, old: u32, new: u32) -> io::Result<()> {
         let state = cf(db, keys::STATE)?;
         let mut batch = WriteBatch::default();
         // What an install that was cut off may have left.
-        batch.delete_range_cf(state, keys::generation(new), keys::generation(new.wrapping_add(1)));
+        batch.delete_range_cf(
+            state,
+            keys::generation(new),
+            keys::generation(new.wrapping_add(1)),
+        );
         for row in db_new.all() {
-            batch.put_cf(state, keys::row(new, row.reference), format::row_to_wire(row).encode_to_vec());
+            batch.put_cf(
+                state,
+                keys::row(new, row.reference),
+                format::row_to_wire(row).encode_to_vec(),
+            );
             if batch.size_in_bytes() > INSTALL_BYTES {
                 db.write_opt(std::mem::take(&mut batch), &unlogged())?;
             }
@@ -267,7 +324,11 @@ fn install(shared: &Shared, held: &Held, old: u32, new: u32) -> io::Result<()> {
         synced.set_sync(true);
         db.put_cf_opt(cf(db, keys::META)?, keys::GENERATION, new.to_be_bytes(), &synced)?;
         let mut batch = WriteBatch::default();
-        batch.delete_range_cf(state, keys::generation(old), keys::generation(old.wrapping_add(1)));
+        batch.delete_range_cf(
+            state,
+            keys::generation(old),
+            keys::generation(old.wrapping_add(1)),
+        );
         Ok(db.write_opt(batch, &unlogged())?)
     })?;
     shared.note_flushed(held.data.0.applied());
@@ -281,13 +342,21 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         // The log will be cut off up to here: the state on disk must have come as far.
         let shared = Arc::clone(&self.shared);
         let applied = self.held.data.0.applied();
-        tokio::task::spawn_blocking(move || shared.flush_state(applied)).await.map_err(io::Error::other)??;
+        tokio::task::spawn_blocking(move || shared.flush_state(applied))
+            .await
+            .map_err(io::Error::other)??;
         let held = self.held.clone();
         let mut newest = self.shared.held.lock().unwrap_or_else(PoisonError::into_inner);
         // A snapshot that was installed meanwhile is newer.
-        if newest.as_ref().is_none_or(|newest| newest.meta.last_log_id <= held.meta.last_log_id) {
+        if newest
+            .as_ref()
+            .is_none_or(|newest| newest.meta.last_log_id <= held.meta.last_log_id)
+        {
             *newest = Some(held.clone());
         }
-        Ok(Snapshot { meta: held.meta, snapshot: held.data })
+        Ok(Snapshot {
+            meta: held.meta,
+            snapshot: held.data,
+        })
     }
 }

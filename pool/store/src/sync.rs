@@ -20,17 +20,21 @@ impl Syncer {
     pub(crate) fn start(shared: &Arc<Shared>, on_start: fn()) -> std::io::Result<Syncer> {
         let (queue, waiting) = channel();
         let shared = Arc::downgrade(shared);
-        let thread = std::thread::Builder::new().name("pool-log-sync".to_owned()).spawn(move || {
-            on_start();
-            run(&shared, &waiting);
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("pool-log-sync".to_owned())
+            .spawn(move || {
+                on_start();
+                run(&shared, &waiting);
+            })?;
         Ok(Syncer { queue, thread })
     }
 
     /// Queues the callback of an append whose bytes RocksDB has taken.
     pub(crate) fn submit(&self, callback: IOFlushed<TypeConfig>) {
         if let Err(refused) = self.queue.send(callback) {
-            refused.0.io_completed(Err(std::io::Error::other("store is closed")));
+            refused
+                .0
+                .io_completed(Err(std::io::Error::other("store is closed")));
         }
     }
 

@@ -43,7 +43,9 @@ pub struct Command {
 impl Command {
     /// Encodes a transaction.
     pub fn encode(transaction: &Transaction) -> Command {
-        Command { bytes: format::transaction_to_wire(transaction).encode_to_vec().into() }
+        Command {
+            bytes: format::transaction_to_wire(transaction).encode_to_vec().into(),
+        }
     }
 
     /// Reads the transaction.
@@ -111,7 +113,12 @@ pub struct Node {
 impl Node {
     /// Makes a member; its id follows from the host's uuid.
     pub fn new(host: Uuid, address: impl Into<String>, port: u16) -> Node {
-        Node { node_id: Node::id_of(host), host, address: address.into(), port }
+        Node {
+            node_id: Node::id_of(host),
+            host,
+            address: address.into(),
+            port,
+        }
     }
 
     /// The Raft id of a host: never 0, and the same wherever it is computed. A host that leaves a pool and

@@ -9,6 +9,7 @@ pub mod value;
 
 #[allow(
     missing_docs,
+    clippy::allow_attributes_without_reason,
     clippy::large_enum_variant,
     clippy::doc_markdown,
     clippy::or_fun_call,
@@ -19,6 +20,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/tarn_wire.rs"));
 }
 
+pub use generated::tarn::agent::v1 as agent;
 pub use generated::tarn::raft::v1 as raft;
 pub use generated::tarn::stored::v1 as stored;
 

@@ -62,7 +62,11 @@ impl Steps {
 
 impl fmt::Debug for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Steps(hooked)" } else { "Steps" })
+        f.write_str(if self.0.is_some() {
+            "Steps(hooked)"
+        } else {
+            "Steps"
+        })
     }
 }
 
@@ -98,7 +102,9 @@ impl Drop for HeldLock {
     fn drop(&mut self) {
         if let Some(file) = self.file.take() {
             // Unlocking on a dead server may hang; the caller's thread must not.
-            let _ = std::thread::Builder::new().name("sr-unlock".to_owned()).spawn(move || drop(file));
+            let _ = std::thread::Builder::new()
+                .name("sr-unlock".to_owned())
+                .spawn(move || drop(file));
         }
     }
 }
@@ -193,7 +199,13 @@ impl Folder {
                     .ok_or(StorageError::Locked { sr, after })
             })
             .await?;
-        Ok(FolderLock { folder: self.clone(), _held: Arc::new(HeldLock { file: Some(held), _order: order }) })
+        Ok(FolderLock {
+            folder: self.clone(),
+            _held: Arc::new(HeldLock {
+                file: Some(held),
+                _order: order,
+            }),
+        })
     }
 
     /// Looks at one file by its name; `None` if it is not there.
@@ -224,8 +236,13 @@ impl Folder {
 
     /// The image to which a location leads, with all its parents there and fit to be opened.
     pub(super) fn find_usable(&self, location: &str) -> Result<Image> {
-        let gone = || StorageError::NoSuchVolume { location: location.to_owned() };
-        let damaged = |reason: String| StorageError::Damaged { location: location.to_owned(), reason };
+        let gone = || StorageError::NoSuchVolume {
+            location: location.to_owned(),
+        };
+        let damaged = |reason: String| StorageError::Damaged {
+            location: location.to_owned(),
+            reason,
+        };
         let image = self.find(location)?.ok_or_else(gone)?;
         let (mut at, mut depth) = (image.clone(), 0_usize);
         loop {
@@ -239,7 +256,9 @@ impl Folder {
             if depth > header::DEEPEST {
                 return Err(damaged("its chain of parents has no end".to_owned()));
             }
-            at = self.inspect(&parent)?.ok_or_else(|| damaged(format!("its parent {} is missing", parent.file())))?;
+            at = self
+                .inspect(&parent)?
+                .ok_or_else(|| damaged(format!("its parent {} is missing", parent.file())))?;
         }
     }
 
@@ -269,6 +288,9 @@ impl FolderLock {
         work: impl FnOnce(&Folder) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let lock = self.clone();
-        self.folder.gate().run(operation, move || work(lock.folder())).await
+        self.folder
+            .gate()
+            .run(operation, move || work(lock.folder()))
+            .await
     }
 }

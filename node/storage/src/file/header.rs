@@ -42,7 +42,11 @@ impl Image {
             location: self.name.location(),
             uuid: self.name.uuid(),
             name: match &self.name {
-                Name::Foreign(file, _) => Some(file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem).to_owned()),
+                Name::Foreign(file, _) => Some(
+                    file.rsplit_once('.')
+                        .map_or(file.as_str(), |(stem, _)| stem)
+                        .to_owned(),
+                ),
                 Name::Volume(..) | Name::Base(..) => None,
             },
             virtual_size: self.virtual_size,
@@ -78,7 +82,10 @@ pub struct Read {
 
 /// Opens a file for reading; links and pipes are not followed or waited for.
 pub fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK).open(path)
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(path)
 }
 
 /// Looks at a file.
@@ -93,9 +100,18 @@ pub fn inspect(path: &Path, name: &Name, cache: &Mutex<Cache>) -> io::Result<Ima
     let read = if !metadata.is_file() {
         refuse("it is not a plain file")
     } else if name.format() == Format::Raw {
-        Read { virtual_size: metadata.len(), parent: None, problem: None, unknown: false }
+        Read {
+            virtual_size: metadata.len(),
+            parent: None,
+            problem: None,
+            unknown: false,
+        }
     } else {
-        let known = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&name.file()).cloned();
+        let known = cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&name.file())
+            .cloned();
         match known {
             Some((then, read)) if then == stamp => read,
             _ => {
@@ -119,28 +135,47 @@ pub fn inspect(path: &Path, name: &Name, cache: &Mutex<Cache>) -> io::Result<Ima
 
 /// Forgets one file, whose header has just been written.
 pub fn forget(cache: &Mutex<Cache>, name: &Name) {
-    cache.lock().unwrap_or_else(PoisonError::into_inner).remove(&name.file());
+    cache
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(&name.file());
 }
 
 /// Forgets files that are gone.
 pub fn forget_others(cache: &Mutex<Cache>, names: &[Name]) {
     let names: BTreeSet<String> = names.iter().map(Name::file).collect();
-    cache.lock().unwrap_or_else(PoisonError::into_inner).retain(|file, _| names.contains(file));
+    cache
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .retain(|file, _| names.contains(file));
 }
 
 fn refuse(problem: &str) -> Read {
-    Read { virtual_size: 0, parent: None, problem: Some(problem.to_owned()), unknown: false }
+    Read {
+        virtual_size: 0,
+        parent: None,
+        problem: Some(problem.to_owned()),
+        unknown: false,
+    }
 }
 
 fn read_header(file: &File) -> io::Result<Read> {
     let header = match Header::read(file) {
         Ok(header) => header,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Ok(Read { unknown: true, ..refuse(&error.to_string()) });
+            return Ok(Read {
+                unknown: true,
+                ..refuse(&error.to_string())
+            });
         }
         Err(error) => return Err(error),
     };
-    let mut read = Read { virtual_size: header.virtual_size, parent: None, problem: None, unknown: false };
+    let mut read = Read {
+        virtual_size: header.virtual_size,
+        parent: None,
+        problem: None,
+        unknown: false,
+    };
     if let Some(backing) = &header.backing {
         // An image that somebody put here could name any file of the host, or a server.
         match Name::parse(backing) {
@@ -150,7 +185,11 @@ fn read_header(file: &File) -> io::Result<Read> {
                 }
                 read.parent = Some(name);
             }
-            _ => read.problem = Some(format!("its backing file {backing:?} is no parent of this repository")),
+            _ => {
+                read.problem = Some(format!(
+                    "its backing file {backing:?} is no parent of this repository"
+                ))
+            }
         }
     }
     if header.external_data {

@@ -120,7 +120,10 @@ impl Name {
                 Name::Base(uuid, Format::Qcow2),
                 Name::Base(uuid, Format::Raw),
             ],
-            None => Name::parse(location).filter(|name| matches!(name, Name::Foreign(..))).into_iter().collect(),
+            None => Name::parse(location)
+                .filter(|name| matches!(name, Name::Foreign(..)))
+                .into_iter()
+                .collect(),
         }
     }
 }
@@ -151,10 +154,25 @@ mod test {
 
     #[test]
     fn a_location_never_leads_out_of_the_folder() {
-        for evil in ["../x.qcow2", "/etc/x.raw", ".tarn/lock", "", ".", "..", ".x.raw", "a/b.raw", ".qcow2", "x.vmdk"] {
+        for evil in [
+            "../x.qcow2",
+            "/etc/x.raw",
+            ".tarn/lock",
+            "",
+            ".",
+            "..",
+            ".x.raw",
+            "a/b.raw",
+            ".qcow2",
+            "x.vmdk",
+        ] {
             assert_eq!(Name::candidates(evil), [], "{evil:?}");
         }
         let base = Name::Base(Uuid::from_u128(7), Format::Raw);
-        assert_eq!(Name::candidates(&base.file()), [], "a base is named by its uuid only");
+        assert_eq!(
+            Name::candidates(&base.file()),
+            [],
+            "a base is named by its uuid only"
+        );
     }
 }

@@ -60,7 +60,11 @@ pub fn open_by(image: &File) -> io::Result<OpenBy> {
     if is_locked(image, 101, 1)? {
         return Ok(OpenBy::Writer);
     }
-    Ok(if is_locked(image, 100, 8)? { OpenBy::Reader } else { OpenBy::Nobody })
+    Ok(if is_locked(image, 100, 8)? {
+        OpenBy::Reader
+    } else {
+        OpenBy::Nobody
+    })
 }
 
 fn is_locked(file: &File, start: i64, length: i64) -> io::Result<bool> {

@@ -35,9 +35,12 @@ pub fn read(folder: &Path) -> Result<Option<Uuid>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StorageError::io("read marker", path, error)),
     };
-    let invalid = |reason: String| StorageError::ConfigInvalid { key: "location", reason };
-    let marker: Marker =
-        serde_json::from_slice(&bytes).map_err(|error| invalid(format!("{path:?} is not a marker: {error}")))?;
+    let invalid = |reason: String| StorageError::ConfigInvalid {
+        key: "location",
+        reason,
+    };
+    let marker: Marker = serde_json::from_slice(&bytes)
+        .map_err(|error| invalid(format!("{path:?} is not a marker: {error}")))?;
     if marker.format != FORMAT || marker.kind != "file" {
         return Err(invalid(format!(
             "the folder holds a repository of type {:?} in format {}",
@@ -53,7 +56,9 @@ pub fn verify(folder: &Path, sr: Uuid) -> Result<()> {
     match read(folder) {
         Ok(Some(found)) if found == sr => Ok(()),
         Ok(Some(found)) => Err(StorageError::WrongSr { wanted: sr, found }),
-        Ok(None) => Err(unavailable(format!("{folder:?} holds no repository; is its medium mounted?"))),
+        Ok(None) => Err(unavailable(format!(
+            "{folder:?} holds no repository; is its medium mounted?"
+        ))),
         Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
             Err(unavailable(format!("{folder:?} does not exist")))
         }
@@ -69,14 +74,21 @@ pub fn create(folder: &Path, sr: Uuid) -> Result<()> {
     let lock_path = private.join(LOCK);
     let held = lock::make(&lock_path).map_err(|e| StorageError::io("lock", &lock_path, e))?;
     if held.is_none() {
-        return Err(StorageError::Locked { sr, after: Duration::ZERO });
+        return Err(StorageError::Locked {
+            sr,
+            after: Duration::ZERO,
+        });
     }
     match read(folder)? {
         Some(found) if found == sr => return Ok(()),
         Some(found) => return Err(StorageError::SrExists { found }),
         None => {}
     }
-    let marker = Marker { format: FORMAT, kind: "file".to_owned(), sr };
+    let marker = Marker {
+        format: FORMAT,
+        kind: "file".to_owned(),
+        sr,
+    };
     let text = serde_json::to_vec_pretty(&marker)
         .map_err(|error| StorageError::io("write marker", &private, std::io::Error::other(error)))?;
     let (draft, path) = (private.join("sr.json.new"), private.join(MARKER));
@@ -101,17 +113,24 @@ pub fn destroy(folder: &Path, sr: Uuid, wait: Duration) -> Result<()> {
     }
     let private = folder.join(PRIVATE);
     let lock_path = private.join(LOCK);
-    let Some(_held) = lock::take(&lock_path, wait).map_err(|e| StorageError::io("lock", &lock_path, e))? else {
+    let Some(_held) = lock::take(&lock_path, wait).map_err(|e| StorageError::io("lock", &lock_path, e))?
+    else {
         return Err(StorageError::Locked { sr, after: wait });
     };
     let names = list(folder)?;
-    let volumes = names.iter().filter(|name| matches!(name, Name::Volume(..))).count();
+    let volumes = names
+        .iter()
+        .filter(|name| matches!(name, Name::Volume(..)))
+        .count();
     // A parent that is still there without any volume was about to be removed.
     if volumes > 0 {
         return Err(StorageError::SrNotEmpty { sr, volumes });
     }
     // Foreign images that still refer to a base would lose it; they are volumes like any other.
-    let foreign = names.iter().filter(|name| matches!(name, Name::Foreign(..))).count();
+    let foreign = names
+        .iter()
+        .filter(|name| matches!(name, Name::Foreign(..)))
+        .count();
     let bases: Vec<&Name> = names.iter().filter(|name| name.is_base()).collect();
     if foreign > 0 && !bases.is_empty() {
         return Err(StorageError::SrNotEmpty { sr, volumes: foreign });

@@ -21,7 +21,11 @@ pub struct Operation {
 impl Operation {
     /// Begins one. Under the lock, so that no scan sees the folder before it is locked.
     pub async fn begin(lock: &FolderLock) -> Result<Operation> {
-        let path = lock.folder().path().join(PRIVATE).join(format!("{OPERATION}{}", Uuid::new_v4()));
+        let path = lock
+            .folder()
+            .path()
+            .join(PRIVATE)
+            .join(format!("{OPERATION}{}", Uuid::new_v4()));
         lock.run("begin operation", move |_| {
             let failed = |e| StorageError::io("make folder", &path, e);
             fs::create_dir(&path).map_err(failed)?;
@@ -41,10 +45,12 @@ impl Drop for Operation {
     fn drop(&mut self) {
         let (path, held) = (self.path.clone(), self.held.take());
         // The medium may hang; the caller's thread must not. What cannot be removed now the next scan removes.
-        let _ = std::thread::Builder::new().name("sr-clean".to_owned()).spawn(move || {
-            let _ = fs::remove_dir_all(&path);
-            drop(held);
-        });
+        let _ = std::thread::Builder::new()
+            .name("sr-clean".to_owned())
+            .spawn(move || {
+                let _ = fs::remove_dir_all(&path);
+                drop(held);
+            });
     }
 }
 

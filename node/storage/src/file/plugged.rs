@@ -1,7 +1,7 @@
 //! Volumes of a plugged folder.
 
 use async_trait::async_trait;
-use node_hypervisor::DiskSource;
+use node_hypervisor::{DiskFormat, DiskSource};
 use proto_types::Bytes;
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use crate::driver::{Access, Content, NewVolume, PluggedSr, SrScan, SrSpace, Volu
 use crate::error::{Result, StorageError};
 use crate::image::ImageTool;
 use crate::job::Job;
+use crate::qcow2;
 
 /// A plugged folder.
 pub struct FileSr {
@@ -38,33 +39,58 @@ impl FileSr {
     /// The volume that an earlier call with that uuid made.
     async fn existing(lock: &FolderLock, new: &NewVolume) -> Result<Option<Volume>> {
         let (uuid, least) = (new.uuid, new.virtual_size);
-        lock.run("look for volume", move |folder| match folder.find(&uuid.to_string())? {
-            None => Ok(None),
-            Some(image) if image.name.is_base() || image.virtual_size < least => {
-                Err(StorageError::VolumeExists { uuid, size: image.virtual_size })
+        lock.run("look for volume", move |folder| {
+            match folder.find(&uuid.to_string())? {
+                None => Ok(None),
+                Some(image) if image.name.is_base() || image.virtual_size < least => {
+                    Err(StorageError::VolumeExists {
+                        uuid,
+                        size: image.virtual_size,
+                    })
+                }
+                Some(image) => Ok(Some(image.volume())),
             }
-            Some(image) => Ok(Some(image.volume())),
         })
         .await
     }
 
     /// Builds a volume aside without the lock, and lets it appear under it.
     async fn build(&self, new: &NewVolume, source: Option<&DiskSource>, job: &Job) -> Result<Volume> {
+        let format = match new.format {
+            None | Some(DiskFormat::Qcow2) => Format::Qcow2,
+            Some(DiskFormat::Raw) => Format::Raw,
+            Some(DiskFormat::Vhd) => {
+                return Err(StorageError::Unsupported {
+                    kind: "file",
+                    operation: "hold volumes in VHD format",
+                });
+            }
+        };
         let lock = self.folder.lock().await?;
         if let Some(volume) = FileSr::existing(&lock, new).await? {
             return Ok(volume);
         }
         let operation = Operation::begin(&lock).await?;
         drop(lock);
-        let file = operation.file("volume.qcow2");
+        let name = Name::Volume(new.uuid, format);
+        let format = format.into();
+        let file = operation.file(&name.file());
         self.folder.reached("create: begun");
         match source {
-            None => self.images().create(&file, Format::Qcow2.into(), new.virtual_size, None).await?,
+            None => {
+                self.images()
+                    .create(&file, format, new.virtual_size, None)
+                    .await?
+            }
             Some(source) => {
-                self.images().convert(source, &file, Format::Qcow2.into(), job).await?;
-                let own = DiskSource::File { path: file.clone(), format: Format::Qcow2.into() };
+                self.check_source(source).await?;
+                self.images().convert(source, &file, format, job).await?;
+                let own = DiskSource::File {
+                    path: file.clone(),
+                    format,
+                };
                 if self.images().info(&own).await?.virtual_size < new.virtual_size.get() {
-                    self.images().resize(&file, Format::Qcow2.into(), new.virtual_size).await?;
+                    self.images().resize(&file, format, new.virtual_size).await?;
                 }
             }
         }
@@ -81,17 +107,42 @@ impl FileSr {
         if let Some(volume) = FileSr::existing(&lock, new).await? {
             return Ok(volume);
         }
-        let name = Name::Volume(new.uuid, Format::Qcow2);
         let volume = lock
             .run("make volume", move |folder| {
                 tree::publish(folder, &file, &name)?;
                 folder.reached("create: visible");
-                folder.inspect(&name)?.map(|image| image.volume()).ok_or_else(|| tree::vanished(&name))
+                folder
+                    .inspect(&name)?
+                    .map(|image| image.volume())
+                    .ok_or_else(|| tree::vanished(&name))
             })
             .await?;
         drop(operation);
         job.advance(1000);
         Ok(volume)
+    }
+
+    /// Refuses an image that would have QEMU open other files than itself and its neighbours.
+    async fn check_source(&self, source: &DiskSource) -> Result<()> {
+        let DiskSource::File {
+            path,
+            format: DiskFormat::Qcow2,
+        } = source
+        else {
+            return Ok(());
+        };
+        let path = path.clone();
+        self.folder
+            .run("look at image", move |_| {
+                qcow2::check_chain(&path).map_err(|error| match error.kind() {
+                    std::io::ErrorKind::InvalidData => StorageError::Damaged {
+                        location: path.to_string_lossy().into_owned(),
+                        reason: error.to_string(),
+                    },
+                    _ => StorageError::io("read", path, error),
+                })
+            })
+            .await
     }
 
     /// The volume for an operation that changes it, after finishing what a crash may have left half done.
@@ -102,7 +153,11 @@ impl FileSr {
             let Some(image) = folder.find(&location)? else {
                 return Ok(None);
             };
-            let by = if image.problem.is_some() { OpenBy::Nobody } else { tree::open_by(folder, &image.name)? };
+            let by = if image.problem.is_some() {
+                OpenBy::Nobody
+            } else {
+                tree::open_by(folder, &image.name)?
+            };
             Ok(Some((image, by)))
         })
         .await
@@ -113,7 +168,11 @@ impl FileSr {
 fn checked_size(location: &str, size: Bytes) -> Result<Bytes> {
     if size.get() > LARGEST {
         let reason = format!("the most is {LARGEST}");
-        return Err(StorageError::BadSize { location: location.to_owned(), size, reason });
+        return Err(StorageError::BadSize {
+            location: location.to_owned(),
+            size,
+            reason,
+        });
     }
     Ok(Bytes(size.get().next_multiple_of(SECTOR)))
 }
@@ -130,33 +189,49 @@ impl PluggedSr for FileSr {
     }
 
     async fn space(&self) -> Result<SrSpace> {
-        self.folder.run("measure", |folder| scan::space(folder.path())).await
+        self.folder
+            .run("measure", |folder| scan::space(folder.path()))
+            .await
     }
 
     async fn scan(&self) -> Result<SrScan> {
         let sr = self.sr();
         let lock = self.folder.lock().await?;
         lock.run("scan", scan::scan).await.map_err(|source| match source {
-            StorageError::Io { .. } => StorageError::ScanFailed { sr, source: Box::new(source) },
+            StorageError::Io { .. } => StorageError::ScanFailed {
+                sr,
+                source: Box::new(source),
+            },
             other => other,
         })
     }
 
     async fn stat(&self, location: &str) -> Result<Volume> {
         let location = location.to_owned();
-        self.folder.run("look at volume", move |folder| Ok(folder.find_usable(&location)?.volume())).await
+        self.folder
+            .run("look at volume", move |folder| {
+                Ok(folder.find_usable(&location)?.volume())
+            })
+            .await
     }
 
     async fn create_volume(&self, new: &NewVolume, job: &Job) -> Result<Volume> {
         let location = new.uuid.to_string();
-        let new = NewVolume { virtual_size: checked_size(&location, new.virtual_size)?, ..new.clone() };
+        let new = NewVolume {
+            virtual_size: checked_size(&location, new.virtual_size)?,
+            ..new.clone()
+        };
         if job.is_cancelled() {
-            return Err(StorageError::Cancelled { operation: "create volume" });
+            return Err(StorageError::Cancelled {
+                operation: "create volume",
+            });
         }
         match &new.content {
-            Content::Empty if new.virtual_size == Bytes(0) => {
-                Err(StorageError::BadSize { location, size: new.virtual_size, reason: "it is empty".to_owned() })
-            }
+            Content::Empty if new.virtual_size == Bytes(0) => Err(StorageError::BadSize {
+                location,
+                size: new.virtual_size,
+                reason: "it is empty".to_owned(),
+            }),
             Content::Empty => self.build(&new, None, job).await,
             Content::CopyOf(source) => self.build(&new, Some(source), job).await,
             Content::CloneOf(from) | Content::SnapshotOf(from) => {
@@ -171,7 +246,10 @@ impl PluggedSr for FileSr {
                     }
                     tree::Cloned::NeedsCopy(path, format) => {
                         drop(lock);
-                        let source = DiskSource::File { path, format: format.into() };
+                        let source = DiskSource::File {
+                            path,
+                            format: format.into(),
+                        };
                         self.build(&new, Some(&source), job).await
                     }
                 }
@@ -187,14 +265,21 @@ impl PluggedSr for FileSr {
             return Err(StorageError::NoSuchVolume { location: owned });
         };
         if let Some(reason) = image.problem {
-            return Err(StorageError::Damaged { location: owned, reason });
+            return Err(StorageError::Damaged {
+                location: owned,
+                reason,
+            });
         }
         if image.name.is_base() {
             return Err(StorageError::ReadOnly { location: owned });
         }
         if size < image.virtual_size {
             let reason = format!("it has {} already, and volumes only grow", image.virtual_size);
-            return Err(StorageError::BadSize { location: owned, size, reason });
+            return Err(StorageError::BadSize {
+                location: owned,
+                size,
+                reason,
+            });
         }
         if size == image.virtual_size {
             return Ok(image.volume());
@@ -209,7 +294,10 @@ impl PluggedSr for FileSr {
         self.folder.reached("resize: done");
         lock.run("look at volume", move |folder| {
             tree::sync_file(&path)?;
-            folder.inspect_anew(&name)?.map(|image| image.volume()).ok_or_else(|| tree::vanished(&name))
+            folder
+                .inspect_anew(&name)?
+                .map(|image| image.volume())
+                .ok_or_else(|| tree::vanished(&name))
         })
         .await
     }
@@ -218,11 +306,17 @@ impl PluggedSr for FileSr {
         let size = checked_size(location, virtual_size)?;
         let volume = self.stat(location).await?;
         if volume.read_only {
-            return Err(StorageError::ReadOnly { location: location.to_owned() });
+            return Err(StorageError::ReadOnly {
+                location: location.to_owned(),
+            });
         }
         if size < volume.virtual_size {
             let reason = format!("it has {} already, and volumes only grow", volume.virtual_size);
-            return Err(StorageError::BadSize { location: location.to_owned(), size, reason });
+            return Err(StorageError::BadSize {
+                location: location.to_owned(),
+                size,
+                reason,
+            });
         }
         Ok(())
     }
@@ -234,7 +328,10 @@ impl PluggedSr for FileSr {
         lock.run("destroy volume", move |folder| {
             if let Some((image, by)) = found {
                 let parent_of_others = image.name.is_base()
-                    && folder.collect()?.iter().any(|child| child.unknown || child.parent.as_ref() == Some(&image.name));
+                    && folder
+                        .collect()?
+                        .iter()
+                        .any(|child| child.unknown || child.parent.as_ref() == Some(&image.name));
                 if by != OpenBy::Nobody || parent_of_others {
                     return Err(StorageError::VolumeInUse { location: owned });
                 }
@@ -259,7 +356,10 @@ impl PluggedSr for FileSr {
                     return Err(StorageError::ReadOnly { location });
                 }
                 let path = folder.path().join(image.name.file());
-                Ok(DiskSource::File { path, format: image.name.format().into() })
+                Ok(DiskSource::File {
+                    path,
+                    format: image.name.format().into(),
+                })
             })
             .await
     }

@@ -20,7 +20,10 @@ pub fn space(folder: &Path) -> Result<SrSpace> {
     let unit = stat.fragment_size();
     let size = stat.blocks().saturating_mul(unit);
     let free = stat.blocks_free().saturating_mul(unit);
-    Ok(SrSpace { physical_size: Bytes(size), physical_utilisation: Bytes(size.saturating_sub(free)) })
+    Ok(SrSpace {
+        physical_size: Bytes(size),
+        physical_utilisation: Bytes(size.saturating_sub(free)),
+    })
 }
 
 /// Removes leftovers and lists the rest. Under the lock.
@@ -28,9 +31,16 @@ pub fn scan(folder: &Folder) -> Result<SrScan> {
     let mut removed = operation::remove_leftovers(folder.path())?;
     removed.extend(finish_replacements(folder)?);
     removed.extend(collect_garbage(folder)?);
-    let images: BTreeMap<Name, Image> =
-        folder.collect()?.into_iter().map(|image| (image.name.clone(), image)).collect();
-    let mut scan = SrScan { space: space(folder.path())?, removed, ..SrScan::default() };
+    let images: BTreeMap<Name, Image> = folder
+        .collect()?
+        .into_iter()
+        .map(|image| (image.name.clone(), image))
+        .collect();
+    let mut scan = SrScan {
+        space: space(folder.path())?,
+        removed,
+        ..SrScan::default()
+    };
     for image in images.values() {
         match trouble(image, &images) {
             None => scan.volumes.push(image.volume()),
@@ -41,7 +51,10 @@ pub fn scan(folder: &Folder) -> Result<SrScan> {
     scan.volumes.dedup_by(|b, a| {
         let twins = a.location == b.location;
         if twins {
-            scan.refused.push((b.location.clone(), "two files have this uuid; the first is offered".to_owned()));
+            scan.refused.push((
+                b.location.clone(),
+                "two files have this uuid; the first is offered".to_owned(),
+            ));
         }
         twins
     });
@@ -72,11 +85,18 @@ pub fn finish_replacements(folder: &Folder) -> Result<Vec<String>> {
         let Name::Volume(uuid, Format::Raw) = name else {
             continue;
         };
-        let (Some(raw), Some(overlay)) = (folder.inspect(&name)?, folder.inspect(&Name::Volume(uuid, Format::Qcow2))?)
-        else {
+        let (Some(raw), Some(overlay)) = (
+            folder.inspect(&name)?,
+            folder.inspect(&Name::Volume(uuid, Format::Qcow2))?,
+        ) else {
             continue;
         };
-        let parent = overlay.parent.as_ref().map(|parent| folder.inspect(parent)).transpose()?.flatten();
+        let parent = overlay
+            .parent
+            .as_ref()
+            .map(|parent| folder.inspect(parent))
+            .transpose()?
+            .flatten();
         if parent.is_some_and(|parent| parent.inode == raw.inode) {
             remove(folder, &name)?;
             removed.push(name.file());
@@ -96,8 +116,9 @@ pub fn collect_garbage(folder: &Folder) -> Result<Vec<String>> {
     }
     loop {
         let parents: BTreeSet<Name> = images.iter().filter_map(|image| image.parent.clone()).collect();
-        let (garbage, rest): (Vec<Image>, Vec<Image>) =
-            images.into_iter().partition(|image| image.name.is_base() && !parents.contains(&image.name));
+        let (garbage, rest): (Vec<Image>, Vec<Image>) = images
+            .into_iter()
+            .partition(|image| image.name.is_base() && !parents.contains(&image.name));
         images = rest;
         if garbage.is_empty() {
             break;

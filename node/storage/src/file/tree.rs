@@ -52,7 +52,10 @@ pub fn open_by(folder: &Folder, name: &Name) -> Result<OpenBy> {
     match header::open(&path).and_then(|file| lock::open_by(&file)) {
         Ok(by) => Ok(by),
         // A file system without such locks; the pool's own records are all there is then.
-        Err(error) if error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(nix::libc::ENOLCK) => {
+        Err(error)
+            if error.kind() == io::ErrorKind::Unsupported
+                || error.raw_os_error() == Some(nix::libc::ENOLCK) =>
+        {
             tracing::debug!(?path, "this file system does not tell who has an image open");
             Ok(OpenBy::Nobody)
         }
@@ -78,7 +81,10 @@ pub async fn thin_clone(lock: &FolderLock, location: &str, clone: Uuid, least: B
     let size = Bytes(least.get().max(source.virtual_size.get()));
     let (parent, replace) = match parent {
         Parent::Impossible => {
-            return Ok(Cloned::NeedsCopy(lock.folder().path().join(source.name.file()), source.name.format()));
+            return Ok(Cloned::NeedsCopy(
+                lock.folder().path().join(source.name.file()),
+                source.name.format(),
+            ));
         }
         Parent::Present(name) => (name, false),
         Parent::New(name) => (name, true),
@@ -86,20 +92,19 @@ pub async fn thin_clone(lock: &FolderLock, location: &str, clone: Uuid, least: B
     let operation = Operation::begin(lock).await?;
     let (overlay, instead) = (operation.file("clone.qcow2"), operation.file("source.qcow2"));
     let backing = parent.file();
-    let backing = Backing { name: &backing, format: parent.format().into() };
+    let backing = Backing {
+        name: &backing,
+        format: parent.format().into(),
+    };
     let images = lock.folder().images();
-    images.create(&overlay, Format::Qcow2.into(), source.virtual_size, Some(backing)).await?;
-    if replace {
-        // The two overlays are alike, byte by byte.
-        let (from, to) = (overlay.clone(), instead.clone());
-        lock.run("copy overlay", move |_| {
-            fs::copy(&from, &to).map(drop).map_err(|e| StorageError::io("write", to, e))
-        })
+    // Where the parent is shorter the clone reads zeros.
+    images
+        .create(&overlay, Format::Qcow2.into(), size, Some(backing))
         .await?;
-    }
-    if size > source.virtual_size {
-        // Also where the parent shows no bytes the clone reads zeros.
-        images.resize(&overlay, Format::Qcow2.into(), size).await?;
+    if replace {
+        images
+            .create(&instead, Format::Qcow2.into(), source.virtual_size, Some(backing))
+            .await?;
     }
     lock.run("make clone", move |folder| {
         sync_file(&overlay)?;
@@ -107,12 +112,18 @@ pub async fn thin_clone(lock: &FolderLock, location: &str, clone: Uuid, least: B
             sync_file(&instead)?;
             folder.reached("clone: overlays built");
             if !replace_source(folder, &source.name, &instead, &parent)? {
-                return Ok(Cloned::NeedsCopy(folder.path().join(source.name.file()), source.name.format()));
+                return Ok(Cloned::NeedsCopy(
+                    folder.path().join(source.name.file()),
+                    source.name.format(),
+                ));
             }
         }
         publish(folder, &overlay, &target)?;
         folder.reached("clone: clone visible");
-        folder.inspect(&target)?.map(Cloned::Thin).ok_or_else(|| vanished(&target))
+        folder
+            .inspect(&target)?
+            .map(Cloned::Thin)
+            .ok_or_else(|| vanished(&target))
     })
     .await
     .inspect(|_| drop(operation))
@@ -146,7 +157,8 @@ fn replace_source(folder: &Folder, source: &Name, overlay: &Path, parent: &Name)
     match fs::hard_link(&old, &base) {
         Ok(()) => {}
         Err(error)
-            if error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(nix::libc::EPERM) =>
+            if error.kind() == io::ErrorKind::Unsupported
+                || error.raw_os_error() == Some(nix::libc::EPERM) =>
         {
             return Ok(false);
         }
@@ -177,7 +189,9 @@ pub fn publish(folder: &Folder, file: &Path, name: &Name) -> Result<()> {
 
 /// Brings a file's content to the medium.
 pub fn sync_file(path: &Path) -> Result<()> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(|e| StorageError::io("flush", path, e))
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|e| StorageError::io("flush", path, e))
 }
 
 /// Brings changes of names to the medium.
@@ -187,5 +201,7 @@ pub fn sync_names(folder: &Folder) -> Result<()> {
 
 /// A file that was there a moment ago is not.
 pub fn vanished(name: &Name) -> StorageError {
-    StorageError::NoSuchVolume { location: name.location() }
+    StorageError::NoSuchVolume {
+        location: name.location(),
+    }
 }

@@ -32,8 +32,10 @@ pub enum Lane {
     Raft,
     /// Snapshots of the database.
     Snapshot,
-    /// Everything else between nodes.
+    /// Commands to hosts and what they tell.
     Agent,
+    /// Bytes of migrations.
+    Tunnel,
 }
 
 /// Channels to the other hosts of the pool. Cheap to copy; copies share the channels.

@@ -1,0 +1,42 @@
+//! Carries out on one host what the leader asks, and tells what happens there.
+//!
+//! ```text
+//!             Call ──► server ──► Agent::execute ──► fence ──► operations ──► turns ──► domains, disks, networks,
+//!                                                                                      storage, migration
+//!             Watch ◄── server ◄── events ◄── hypervisor's events, heartbeats
+//! other node ─ Tunnel ─► server ──► tunnel ──► socket of the hypervisor
+//! ```
+//! [`Agent`] knows no transport; [`server`] and [`client`] put it on gRPC. Four rules hold it together: a term older than
+//! the highest seen is refused ([`fence`]), an operation id is carried out once ([`operations`]), commands on one VM take
+//! turns ([`turns`]), and what a domain holds of storage is written down ([`holdings`]).
+#![forbid(unsafe_code)]
+
+mod agent;
+pub mod client;
+mod convert;
+mod disks;
+mod domains;
+mod events;
+pub mod fence;
+pub mod holdings;
+mod images;
+mod migration;
+mod networks;
+pub mod operations;
+mod reconcile;
+pub mod server;
+pub mod settings;
+mod stats;
+mod storage;
+pub mod tunnel;
+pub mod turns;
+
+pub use agent::{Agent, AgentParts, StartError};
+pub use client::{AgentClient, AgentError};
+pub use events::HostEvents;
+pub use server::{AgentService, TraceHooks};
+pub use settings::AgentSettings;
+pub use tunnel::{GrpcDialer, TunnelDialer, TunnelTarget};
+
+#[cfg(test)]
+mod test;

@@ -1,0 +1,456 @@
+//! Moving domains: the source's attempt with its forwarded sockets, and the place a destination keeps.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use node_commands::{
+    CommandError, CommandErrorKind, DomainRequest, HostReply, MemoryPath, MigrationDestination,
+    MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
+};
+use node_hypervisor::{
+    DestinationChanges, DiskIndex, DiskSource, ErrorKind, HypervisorError, MigrateOptions, MigrateTarget,
+    NicIndex, ProgressSink,
+};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::agent::Agent;
+use crate::convert;
+use crate::operations::Outcome;
+use crate::tunnel::{Forward, TunnelStream, TunnelTarget, carry, connect_local};
+
+/// The migrations that this host takes part in.
+#[derive(Default)]
+pub(crate) struct Migrations {
+    outgoing: Mutex<HashMap<Uuid, Outgoing>>,
+    incoming: Mutex<HashMap<Uuid, Incoming>>,
+}
+
+/// An attempt to move a domain away, under way or ended.
+#[derive(Clone)]
+struct Outgoing {
+    status: watch::Receiver<MigrationStatus>,
+}
+
+/// A place kept for a domain.
+struct Incoming {
+    endpoint: PathBuf,
+    memory: MemoryPath,
+    stop: CancellationToken,
+    tunnels: usize,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Migrations {
+    /// Whether a place is kept for the VM.
+    pub(crate) fn expects(&self, vm: Uuid) -> bool {
+        locked(&self.incoming).contains_key(&vm)
+    }
+
+    /// Forgets a migration that has ended, and any place kept.
+    pub(crate) fn forget(&self, vm: Uuid) {
+        let mut outgoing = locked(&self.outgoing);
+        if outgoing
+            .get(&vm)
+            .is_some_and(|o| o.status.borrow().phase.is_over())
+        {
+            outgoing.remove(&vm);
+        }
+        drop(outgoing);
+        self.give_up_place(vm);
+    }
+
+    /// Lets go of the place kept for a VM and cuts its tunnels.
+    fn give_up_place(&self, vm: Uuid) {
+        let Some(place) = locked(&self.incoming).remove(&vm) else {
+            return;
+        };
+        place.stop.cancel();
+        if let MemoryPath::Tunnelled(path) = &place.memory {
+            remove_folder_of(path);
+        }
+    }
+
+    fn outgoing(&self, vm: Uuid) -> Option<watch::Receiver<MigrationStatus>> {
+        locked(&self.outgoing).get(&vm).map(|o| o.status.clone())
+    }
+}
+
+/// Makes a folder that the hypervisor's user may use and others cannot find.
+fn make_folder(below: &Path, name: &str) -> io::Result<PathBuf> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(below)?;
+    let folder = below.join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    // The umask does not apply to this.
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777))?;
+    Ok(folder)
+}
+
+fn remove_folder_of(socket: &Path) {
+    if let Some(folder) = socket.parent() {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+/// Removes its folder when dropped.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What carries one attempt; cut when dropped.
+struct Carriers {
+    _control: Forward,
+    _memory: Option<Forward>,
+    _folders: Vec<Folder>,
+}
+
+impl Agent {
+    // ── destination ──
+
+    pub(crate) async fn prepare_incoming(&self, request: &DomainRequest) -> Outcome {
+        let vm = request.vm;
+        // A place kept by an earlier attempt may have tunnels of that attempt.
+        self.inner.migrations.give_up_place(vm);
+        if let Some(domain) = self.inner.hypervisor.state(vm).await? {
+            return Err(HypervisorError::AlreadyExists {
+                vm,
+                by: domain.operation,
+            }
+            .into());
+        }
+        let prepared = async {
+            let spec = self.build(request).await?;
+            let endpoint = self.inner.hypervisor.migrate_prepare(&spec).await?;
+            let disks: BTreeMap<u16, DiskSource> = spec
+                .disks
+                .iter()
+                .map(|disk| (disk.index.0, disk.source.clone()))
+                .collect();
+            self.remember(vm, spec).await;
+            Ok::<_, CommandError>((endpoint.socket, disks))
+        }
+        .await;
+        let (endpoint, disks) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.release_if_absent(vm).await;
+                return Err(error);
+            }
+        };
+        let memory = if self.inner.settings.tunnel_memory {
+            let name = Uuid::new_v4().simple().to_string();
+            let folder = make_folder(&self.inner.settings.migration_dir, &name)
+                .map_err(|error| convert::files("make a folder for a migration", &error))?;
+            MemoryPath::Tunnelled(folder.join("m"))
+        } else {
+            MemoryPath::Direct
+        };
+        let place = Incoming {
+            endpoint: endpoint.clone(),
+            memory: memory.clone(),
+            stop: CancellationToken::new(),
+            tunnels: 0,
+        };
+        locked(&self.inner.migrations.incoming).insert(vm, place);
+        Ok(HostReply::Incoming {
+            endpoint,
+            memory,
+            disks,
+        })
+    }
+
+    pub(crate) async fn cancel_incoming(&self, vm: Uuid) -> Outcome {
+        self.inner.migrations.give_up_place(vm);
+        match self.inner.hypervisor.state(vm).await? {
+            Some(domain) if has_arrived(&domain) => {
+                return Err(HypervisorError::WrongState {
+                    vm,
+                    operation: "cancel_incoming",
+                    actual: domain.state,
+                }
+                .into());
+            }
+            Some(_) => self.inner.hypervisor.destroy(vm).await?,
+            None => {}
+        }
+        self.release_domain(vm).await;
+        Ok(HostReply::Done)
+    }
+
+    /// Connects a tunnel of another host to the socket where its domain is expected.
+    ///
+    /// # Errors
+    /// `NotFound` if no place is kept for that VM; else what connecting says.
+    pub async fn open_tunnel(
+        &self,
+        vm: Uuid,
+        target: TunnelTarget,
+    ) -> io::Result<(UnixStream, CancellationToken)> {
+        let (path, stop) = {
+            let mut incoming = locked(&self.inner.migrations.incoming);
+            let place = incoming.get_mut(&vm).ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("domain {vm} is not expected on this host"),
+                )
+            })?;
+            let path = match (target, &place.memory) {
+                (TunnelTarget::Control, _) => place.endpoint.clone(),
+                (TunnelTarget::Memory, MemoryPath::Tunnelled(path)) => path.clone(),
+                (TunnelTarget::Memory, MemoryPath::Direct) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::Unsupported,
+                        "memory comes straight to this host",
+                    ));
+                }
+            };
+            place.tunnels += 1;
+            (path, place.stop.clone())
+        };
+        match connect_local(&path).await {
+            Ok(stream) => Ok((stream, stop)),
+            Err(error) => {
+                self.tunnel_ended(vm).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Carries an accepted tunnel until it ends or its place is given up.
+    pub async fn carry_tunnel(&self, vm: Uuid, near: UnixStream, far: TunnelStream, stop: CancellationToken) {
+        stop.run_until_cancelled(carry(near, far)).await;
+        self.tunnel_ended(vm).await;
+    }
+
+    /// After the last tunnel of a domain that has arrived, its place needs keeping no longer.
+    async fn tunnel_ended(&self, vm: Uuid) {
+        let last = {
+            let mut incoming = locked(&self.inner.migrations.incoming);
+            let Some(place) = incoming.get_mut(&vm) else {
+                return;
+            };
+            place.tunnels = place.tunnels.saturating_sub(1);
+            place.tunnels == 0
+        };
+        if last && matches!(self.inner.hypervisor.state(vm).await, Ok(Some(domain)) if has_arrived(&domain)) {
+            self.inner.migrations.give_up_place(vm);
+        }
+    }
+
+    // ── source ──
+
+    pub(crate) async fn migrate_out(
+        &self,
+        vm: Uuid,
+        destination: MigrationDestination,
+        options: MigrationOptions,
+    ) -> Outcome {
+        if let Some(status) = self.inner.migrations.outgoing(vm)
+            && !status.borrow().phase.is_over()
+        {
+            return Ok(HostReply::Done);
+        }
+        let Some(domain) = self.inner.hypervisor.state(vm).await? else {
+            return Err(HypervisorError::NoSuchDomain { vm }.into());
+        };
+        if !has_arrived(&domain) {
+            return Err(HypervisorError::WrongState {
+                vm,
+                operation: "migrate_out",
+                actual: domain.state,
+            }
+            .into());
+        }
+        let carriers = self
+            .carriers(vm, &destination)
+            .map_err(|error| convert::files("forward a socket for a migration", &error))?;
+        let (carriers, target) = carriers;
+        let options = self.migrate_options(vm, options).await;
+        let (sender, receiver) = watch::channel(MigrationStatus {
+            phase: MigrationPhase::Copying,
+            progress: None,
+        });
+        locked(&self.inner.migrations.outgoing).insert(vm, Outgoing { status: receiver });
+        let agent = self.clone();
+        let attempt = async move {
+            let sender = Arc::new(sender);
+            let teller = Arc::clone(&sender);
+            let progress: ProgressSink = Arc::new(move |figures| {
+                teller.send_modify(|status| status.progress = Some(figures));
+            });
+            // In a task of its own, so that even a panic in a driver ends the attempt.
+            let hypervisor = Arc::clone(&agent.inner.hypervisor);
+            let moving =
+                tokio::spawn(async move { hypervisor.migrate_to(vm, &target, &options, progress).await })
+                    .await;
+            drop(carriers);
+            let phase = match moving {
+                Ok(Ok(())) => {
+                    // Held by the destination's domain from now on.
+                    agent.release_if_absent(vm).await;
+                    MigrationPhase::Arrived
+                }
+                Ok(Err(error)) => MigrationPhase::Failed(error.into()),
+                Err(failure) => MigrationPhase::Failed(CommandError::new(
+                    CommandErrorKind::Hypervisor(ErrorKind::Failed),
+                    format!("the migration broke off: {failure}"),
+                )),
+            };
+            match &phase {
+                MigrationPhase::Failed(error) => tracing::warn!(%vm, %error, "migration failed"),
+                _ => tracing::info!(%vm, to = %destination.host, "migrated"),
+            }
+            sender.send_modify(|status| status.phase = phase);
+        };
+        tokio::spawn(tracing::Instrument::in_current_span(attempt));
+        Ok(HostReply::Done)
+    }
+
+    /// Listens for what the hypervisor will send, and says where.
+    fn carriers(
+        &self,
+        vm: Uuid,
+        destination: &MigrationDestination,
+    ) -> io::Result<(Carriers, MigrateTarget)> {
+        let name = Uuid::new_v4().simple().to_string();
+        let folder = make_folder(&self.inner.settings.migration_dir, &name)?;
+        let control = folder.join("c");
+        let mut folders = vec![Folder(folder)];
+        let listen = |path: &Path, target| {
+            Forward::listen(
+                path,
+                Arc::clone(&self.inner.dialer),
+                destination.clone(),
+                vm,
+                target,
+            )
+        };
+        let forward = listen(&control, TunnelTarget::Control)?;
+        let (memory, data_uri) = match &destination.memory {
+            MemoryPath::Tunnelled(path) => {
+                // The same path on both hosts: libvirt hands one name to both sides.
+                let name = path
+                    .parent()
+                    .and_then(Path::file_name)
+                    .and_then(|n| n.to_str())
+                    .unwrap_or_default();
+                let same = self.inner.settings.migration_dir.join(name).join("m");
+                if name.is_empty() || same != *path {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidInput,
+                        format!("{} is not in this host's folder for migrations", path.display()),
+                    ));
+                }
+                let target = TunnelTarget::Memory;
+                let forward = if path.exists() || path.parent().is_some_and(Path::exists) {
+                    // Both hosts share a file system, as simulated ones do: nothing to forward.
+                    None
+                } else {
+                    folders.push(Folder(make_folder(&self.inner.settings.migration_dir, name)?));
+                    Some(listen(path, target)?)
+                };
+                (forward, format!("unix://{}", path.display()))
+            }
+            MemoryPath::Direct => (None, format!("tcp://{}", bracketed(&destination.address))),
+        };
+        let target = MigrateTarget {
+            control_socket: control,
+            data_uri: Some(data_uri),
+            listen_address: None,
+        };
+        Ok((
+            Carriers {
+                _control: forward,
+                _memory: memory,
+                _folders: folders,
+            },
+            target,
+        ))
+    }
+
+    async fn migrate_options(&self, vm: Uuid, options: MigrationOptions) -> MigrateOptions {
+        let here = self.inner.holdings.of(vm).await.and_then(|holding| holding.spec);
+        let is_here = |index: DiskIndex, source: &DiskSource| {
+            here.as_ref()
+                .is_some_and(|spec| spec.disks.iter().any(|d| d.index == index && d.source == *source))
+        };
+        MigrateOptions {
+            operation: options.start_id.map(|id| id.to_string()),
+            disks_are_shared: options.disks_are_shared,
+            compress: options.compress,
+            auto_converge: options.auto_converge,
+            parallel: 0,
+            bandwidth: options.bandwidth,
+            max_downtime: options.max_downtime,
+            deadline: Some(options.deadline.unwrap_or(self.inner.settings.migration_deadline)),
+            destination: DestinationChanges {
+                disks: options
+                    .disks
+                    .into_iter()
+                    .map(|(userdevice, source)| (DiskIndex(userdevice), source))
+                    .filter(|(index, source)| !is_here(*index, source))
+                    .collect(),
+                bridges: options
+                    .bridges
+                    .into_iter()
+                    .map(|(device, name)| (NicIndex(device), name))
+                    .collect(),
+            },
+        }
+    }
+
+    pub(crate) fn migration_progress(&self, vm: Uuid) -> Outcome {
+        match self.inner.migrations.outgoing(vm) {
+            Some(status) => Ok(HostReply::Migration(status.borrow().clone())),
+            None => Err(no_migration(vm)),
+        }
+    }
+
+    pub(crate) async fn migrate_abort(&self, vm: Uuid) -> Outcome {
+        let Some(mut status) = self.inner.migrations.outgoing(vm) else {
+            return Err(no_migration(vm));
+        };
+        loop {
+            if status.borrow().phase.is_over() {
+                return Ok(HostReply::Migration(status.borrow().clone()));
+            }
+            self.inner.hypervisor.migrate_abort(vm).await?;
+            // Asked again if it has not ended by then: it may not have begun when it was asked first.
+            let over = status.wait_for(|status| status.phase.is_over());
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(500), over).await;
+        }
+    }
+}
+
+fn no_migration(vm: Uuid) -> CommandError {
+    CommandError::new(
+        CommandErrorKind::NoSuchMigration,
+        format!("this host knows of no migration of {vm}"),
+    )
+}
+
+/// An address as it stands in a URI.
+fn bracketed(address: &str) -> String {
+    if address.contains(':') && !address.starts_with('[') {
+        format!("[{address}]")
+    } else {
+        address.to_owned()
+    }
+}

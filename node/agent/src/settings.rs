@@ -1,0 +1,68 @@
+//! What an operator can set of a host's agent.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Folders, limits and choices. Every one can be set, so that many nodes fit on one machine.
+#[derive(Clone, Debug)]
+pub struct AgentSettings {
+    /// Where the agent keeps what must outlive its restart. Made when missing.
+    pub state_dir: PathBuf,
+    /// Where consoles' sockets and logs are. The same on all hosts of a pool, since a domain takes the paths along.
+    pub console_dir: PathBuf,
+    /// Where UEFI variables of VMs are. The same on all hosts of a pool.
+    pub nvram_dir: PathBuf,
+    /// Where sockets for migrations are made; kept short, since a socket's path is limited to 107 bytes. The same on all
+    /// hosts of a pool.
+    pub migration_dir: PathBuf,
+    /// Folders from which kernels and RAM disks may be booted.
+    pub boot_dirs: Vec<PathBuf>,
+    /// Folders from which volumes may be filled.
+    pub image_dirs: Vec<PathBuf>,
+    /// Whether the memory of domains that come here travels within the nodes' encrypted channel. Otherwise QEMU carries
+    /// it over TCP in the clear, which is faster and for trusted networks only.
+    pub tunnel_memory: bool,
+    /// How often the host says that it lives.
+    pub heartbeat: Duration,
+    /// Longest time for a migration, unless the command sets one.
+    pub migration_deadline: Duration,
+    /// The program that copies save images into volumes and out of them.
+    pub qemu_img: PathBuf,
+}
+
+impl AgentSettings {
+    /// Usual settings with everything below one folder.
+    pub fn below(state_dir: &Path) -> AgentSettings {
+        AgentSettings {
+            state_dir: state_dir.to_owned(),
+            console_dir: state_dir.join("console"),
+            nvram_dir: state_dir.join("nvram"),
+            migration_dir: state_dir.join("mig"),
+            boot_dirs: vec![
+                state_dir.join("guest"),
+                PathBuf::from("/boot/guest"),
+                PathBuf::from("/var/lib/xcp/guest"),
+            ],
+            image_dirs: vec![state_dir.join("images")],
+            tunnel_memory: true,
+            heartbeat: Duration::from_secs(1),
+            migration_deadline: Duration::from_secs(3600),
+            qemu_img: PathBuf::from("qemu-img"),
+        }
+    }
+
+    /// Where save images are while they are written or read.
+    pub(crate) fn spool_dir(&self) -> PathBuf {
+        self.state_dir.join("spool")
+    }
+}
+
+impl Default for AgentSettings {
+    fn default() -> Self {
+        AgentSettings {
+            console_dir: PathBuf::from("/run/tarn/console"),
+            migration_dir: PathBuf::from("/run/tarn/mig"),
+            ..AgentSettings::below(Path::new("/var/lib/tarn"))
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Agents over simulated hosts, in process and over the nodes' own channel.
+
+mod lifecycle;
+mod moving;
+mod remote;
+mod watching;
+mod world;

@@ -1,0 +1,108 @@
+//! What listeners hear.
+
+use node_commands::{HostCommand, HostEvent};
+use node_hypervisor::{DomainEventKind, DomainState, StopReason};
+use uuid::Uuid;
+
+use super::world::*;
+use crate::HostEvents;
+
+async fn next(events: &mut HostEvents) -> Option<HostEvent> {
+    tokio::time::timeout(LIMIT, events.next())
+        .await
+        .expect("nothing was told")
+}
+
+/// The next event that is not a heartbeat.
+async fn news(events: &mut HostEvents) -> HostEvent {
+    loop {
+        match next(events).await.expect("the stream ended") {
+            HostEvent::Heartbeat { .. } => {}
+            event => return event,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_listener_gets_the_present_state_first_and_then_what_happens() {
+    let world = World::new();
+    let a = world.host("a").await;
+    let request = world.vm(&a).await;
+    let vm = request.vm;
+    a.start(&request).await.unwrap();
+    let mut events = a.agent.watch(1).await.unwrap();
+    let HostEvent::Snapshot { domains, plugged, .. } = news(&mut events).await else {
+        panic!("no snapshot")
+    };
+    assert_eq!(
+        domains.iter().map(|d| (d.uuid, d.state)).collect::<Vec<_>>(),
+        [(vm, DomainState::Running)]
+    );
+    assert_eq!(plugged, [world.sr.uuid]);
+    a.sim.guest_powers_off(vm);
+    let expected = HostEvent::Domain {
+        vm,
+        kind: DomainEventKind::Stopped(StopReason::Shutdown),
+        now: None,
+    };
+    assert_eq!(news(&mut events).await, expected);
+}
+
+#[tokio::test]
+async fn heartbeats_count_and_bring_figures() {
+    let world = World::new();
+    let a = world.bare_host("a").await;
+    let mut events = a.agent.watch(1).await.unwrap();
+    let mut last = None;
+    for _ in 0..4 {
+        if let Some(HostEvent::Heartbeat {
+            number,
+            memory_total,
+            memory_free,
+            ..
+        }) = next(&mut events).await
+        {
+            assert!(memory_free.get() > 0 && memory_free <= memory_total);
+            assert!(last.is_none_or(|last| number == last + 1));
+            last = Some(number);
+        }
+    }
+    assert!(last.is_some());
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_a_newer_term_is_seen() {
+    let world = World::new();
+    let a = world.bare_host("a").await;
+    let mut old = a.agent.watch(1).await.unwrap();
+    next(&mut old).await.unwrap();
+    let mut new = a.agent.watch(2).await.unwrap();
+    wait_for("the old stream ends", async || old.next().await.is_none()).await;
+    assert!(matches!(news(&mut new).await, HostEvent::Snapshot { .. }));
+    assert!(a.agent.watch(1).await.is_err());
+}
+
+#[tokio::test]
+async fn a_listener_that_sleeps_gets_everything_again() {
+    let world = World::new();
+    let a = world.host("a").await;
+    let request = world.vm(&a).await;
+    let vm = request.vm;
+    a.start(&request).await.unwrap();
+    let mut events = a.agent.watch(1).await.unwrap();
+    assert!(matches!(news(&mut events).await, HostEvent::Snapshot { .. }));
+    for _ in 0..1500 {
+        a.agent
+            .execute(1, Uuid::new_v4(), HostCommand::PauseDomain { vm })
+            .await
+            .unwrap();
+        a.agent
+            .execute(1, Uuid::new_v4(), HostCommand::UnpauseDomain { vm })
+            .await
+            .unwrap();
+    }
+    wait_for("everything is told again", async || {
+        matches!(news(&mut events).await, HostEvent::Snapshot { .. })
+    })
+    .await;
+}
