@@ -175,6 +175,13 @@ fn onto(route: &RouteMessage, index: u32) -> Option<RouteMessage> {
     Some(new)
 }
 
+/// Rests before each announcement of moved addresses.
+const ANNOUNCEMENTS: [std::time::Duration; 3] = [
+    std::time::Duration::ZERO,
+    std::time::Duration::from_millis(200),
+    std::time::Duration::from_millis(1000),
+];
+
 /// Lets the kernel tell the neighbours at once where the addresses are, by gratuitous ARP.
 ///
 /// The MAC address stays the same, so this only helps those who know a stale one; failing is no harm.
@@ -188,10 +195,15 @@ pub async fn announce(session: &Session, link: &Link, mac: &[u8]) {
         tracing::debug!(link = %link.name, %error, "the kernel is not told to announce addresses");
         return;
     }
-    let message = LinkUnspec::new_with_index(link.index)
-        .address(mac.to_vec())
-        .build();
-    if let Err(error) = session.set("announce", &link.name, message).await {
-        tracing::debug!(link = %link.name, error = %error.chain(), "addresses were not announced");
+    // A link that has just come up may drop what is sent before its carrier is noticed, which takes the kernel up to a
+    // second; an announcement is cheap and a neighbour with a stale entry is cut off until it expires.
+    for wait in ANNOUNCEMENTS {
+        tokio::time::sleep(wait).await;
+        let message = LinkUnspec::new_with_index(link.index)
+            .address(mac.to_vec())
+            .build();
+        if let Err(error) = session.set("announce", &link.name, message).await {
+            tracing::debug!(link = %link.name, error = %error.chain(), "addresses were not announced");
+        }
     }
 }
