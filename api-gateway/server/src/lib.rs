@@ -9,6 +9,8 @@
 //!
 //! The transport knows nothing of what a message does: it hands bytes to an [`ApiService`] and sends back what that answers.
 
+pub mod api;
+pub mod handlers;
 pub mod http;
 pub mod limits;
 pub mod listener;
@@ -18,6 +20,7 @@ pub mod service;
 pub mod tls;
 pub mod unix;
 
+pub use api::Api;
 pub use limits::TransportLimits;
 pub use listener::{GatewayConfig, GatewayError, ServerHandle, serve};
 pub use service::{ApiService, CallHeaders, CallReply, Format, Origin};

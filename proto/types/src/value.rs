@@ -31,9 +31,26 @@ pub enum Value {
     /// A set; order is kept as given.
     Set(Vec<Value>),
     /// A map.
-    Map(BTreeMap<Value, Value>),
+    Map(#[serde(with = "pairs")] BTreeMap<Value, Value>),
     /// A record: field name to value, in field order. Absent optionals are left out.
     Record(Vec<(Arc<str>, Value)>),
+}
+
+/// A map as a list of pairs: forms such as JSON take nothing but text as keys.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Value;
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Value, Value>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Value, Value>, D::Error> {
+        Ok(Vec::<(Value, Value)>::deserialize(from)?.into_iter().collect())
+    }
 }
 
 impl Value {

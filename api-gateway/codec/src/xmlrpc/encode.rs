@@ -37,6 +37,11 @@ impl XmlWriter {
         self.out
     }
 
+    /// Appends a whole value that was encoded before.
+    pub fn encoded(&mut self, value: &[u8]) {
+        self.out.extend_from_slice(value);
+    }
+
     /// Inlined, so that the copy of a constant is a few moves instead of a call.
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {

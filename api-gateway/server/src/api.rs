@@ -1,0 +1,119 @@
+//! The API behind the transport: who calls, may they, which message, what comes back.
+//!
+//! ```text
+//! bytes ─► codec ─► gate (leader? session?) ─► dispatch (name, count, types, role) ─► handler ─► codec ─► bytes
+//! ```
+
+pub mod answer;
+pub mod caller;
+pub mod dispatch;
+pub mod execute;
+pub mod gate;
+pub mod login;
+pub mod ports;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gateway_codec::{Call, Limits, jsonrpc, xmlrpc};
+use hyper::StatusCode;
+use pool_domain::decide::session::SessionLimits;
+use pool_ops::Ops;
+use proto_types::Ref;
+use tokio::sync::Semaphore;
+
+use crate::service::{ApiService, CallHeaders, CallReply, Format, Origin};
+use answer::{Answer, Shape};
+use ports::{Cluster, Forwarder};
+
+/// What a node's API is put together from.
+pub struct ApiParts {
+    /// Operations of the pool.
+    pub ops: Ops,
+    /// Leadership and linearizable reads.
+    pub cluster: Arc<dyn Cluster>,
+    /// The way to the leader for calls of the local socket.
+    pub forwarder: Arc<dyn Forwarder>,
+    /// This host.
+    pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
+    /// How many sessions there may be.
+    pub sessions: SessionLimits,
+}
+
+/// The API of one node.
+pub struct Api {
+    pub(crate) ops: Ops,
+    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) forwarder: Arc<dyn Forwarder>,
+    pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
+    pub(crate) sessions: SessionLimits,
+    /// Sessions of this node alone, for emergencies.
+    pub(crate) local: Mutex<HashMap<Ref, ()>>,
+    /// Password hashes are slow by intention: few at once, or they would starve everything else.
+    pub(crate) hashing: Arc<Semaphore>,
+}
+
+impl Api {
+    /// Puts an API together.
+    pub fn new(parts: ApiParts) -> Arc<Api> {
+        Arc::new(Api {
+            ops: parts.ops,
+            cluster: parts.cluster,
+            forwarder: parts.forwarder,
+            host: parts.host,
+            sessions: parts.sessions,
+            local: Mutex::default(),
+            hashing: Arc::new(Semaphore::new(2)),
+        })
+    }
+
+    /// Answers a call that another node passed on from its local socket.
+    pub async fn forwarded(self: &Arc<Self>, format: Format, body: Bytes) -> CallReply {
+        self.answer(Origin::LocalRoot { pid: None }, format, body, gate::Hop::Second).await
+    }
+
+    async fn answer(self: &Arc<Self>, origin: Origin, format: Format, body: Bytes, hop: gate::Hop) -> CallReply {
+        let (call, shape) = match decode(format, &body) {
+            Ok(decoded) => decoded,
+            Err(reply) => return reply,
+        };
+        match gate::pass(self, origin, &call, hop).await {
+            gate::Passed::Here(entry) => dispatch::run(self, entry, call).await.encode(&shape),
+            gate::Passed::Refused(error) => Answer::Failure(error).encode(&shape),
+            gate::Passed::ToLeader(leader) => match self.forwarder.forward(leader, format, body).await {
+                Ok(body) if format == Format::XmlRpc => CallReply::xml(body),
+                Ok(body) => CallReply::json(body),
+                Err(error) => Answer::Failure(error).encode(&shape),
+            },
+        }
+    }
+}
+
+/// Reads a call; what cannot be read is answered outside the protocol.
+fn decode(format: Format, body: &[u8]) -> Result<(Call, Shape), CallReply> {
+    match format {
+        Format::XmlRpc => match xmlrpc::decode_call(body, &Limits::CALL) {
+            Ok(call) => Ok((call, Shape::Xml)),
+            Err(error) => Err(match error.api_error() {
+                Some(error) => Answer::Failure(error).encode(&Shape::Xml),
+                None => CallReply::page(StatusCode::INTERNAL_SERVER_ERROR),
+            }),
+        },
+        Format::Json => match jsonrpc::decode_call(body, &Limits::CALL) {
+            Ok((call, envelope)) => Ok((call, Shape::Json(envelope))),
+            Err(_) => Err(CallReply::page(StatusCode::INTERNAL_SERVER_ERROR)),
+        },
+    }
+}
+
+/// The API as the transport sees it.
+pub struct Service(pub Arc<Api>);
+
+#[async_trait]
+impl ApiService for Service {
+    async fn call(&self, origin: Origin, _headers: CallHeaders, format: Format, body: Bytes) -> CallReply {
+        self.0.answer(origin, format, body, gate::Hop::First).await
+    }
+}

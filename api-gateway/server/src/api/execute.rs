@@ -1,0 +1,220 @@
+//! Carries a checked message out: the generic ones here, the others by their handlers.
+
+use std::sync::Arc;
+
+use pool_domain::decide::generic;
+use pool_domain::decide::task::{self, NewTask, TaskEnd};
+use pool_domain::{Draft, filter, query};
+use pool_ops::Call as OperationCall;
+use proto_types::schema::{MessageDef, MessageKind};
+use proto_types::{ApiError, Args, Ref, Value};
+use uuid::Uuid;
+
+use super::Api;
+use super::answer::{Answer, refs};
+use super::dispatch::Mode;
+use super::gate::Entry;
+use crate::handlers::{self, Handler, Scope};
+
+/// Carries a message out.
+pub async fn message(
+    api: &Arc<Api>,
+    entry: &Entry,
+    mode: Mode,
+    message: &'static MessageDef,
+    args: Args,
+    sent_as: &str,
+) -> Answer {
+    if mode == Mode::Sync
+        && let Some(answer) = read(entry, message, &args)
+    {
+        return answer.unwrap_or_else(Answer::Failure);
+    }
+    let Some(handler) = handlers::find(message) else {
+        return Answer::Failure(ApiError::new("NOT_IMPLEMENTED", [message.full_name]));
+    };
+    match (mode, handler) {
+        (_, Handler::Run(job)) => operation(api, entry, mode, job, args, sent_as).await,
+        (Mode::Sync, other) => run_plain(api, entry, message, other, args).await.into(),
+        (Mode::Async, other) => in_background(api, entry, message, other, args, sent_as).await.into(),
+    }
+}
+
+/// The messages that only read and exist for every class.
+fn read(entry: &Entry, message: &MessageDef, args: &Args) -> Option<Result<Answer, ApiError>> {
+    let class = message.class;
+    let db = &entry.db;
+    let answer = match message.kind {
+        MessageKind::GetRecord => args.reference(0).and_then(|r| {
+            let row = find(entry, message, r)?;
+            Ok(Answer::Record(Box::new(db.clone()), Arc::clone(row)))
+        }),
+        MessageKind::GetAll => Ok(refs(db.rows(class).map(|r| r.reference))),
+        MessageKind::GetAllRecords => Ok(Answer::Records(Box::new(db.clone()), db.rows(class).cloned().collect())),
+        MessageKind::GetAllRecordsWhere | MessageKind::GetAllWhere => args.text(0).and_then(|text| {
+            let wanted = filter::parse(class, text)?;
+            let rows = db.rows(class).filter(|r| filter::holds(&wanted, r));
+            Ok(if message.kind == MessageKind::GetAllWhere {
+                refs(rows.map(|r| r.reference))
+            } else {
+                Answer::Records(Box::new(db.clone()), rows.cloned().collect())
+            })
+        }),
+        MessageKind::GetByUuid => {
+            args.text(0).and_then(|uuid| Ok(Answer::Value(query::by_uuid(db, class, uuid)?.into())))
+        }
+        MessageKind::GetByNameLabel => args.text(0).map(|label| refs(query::by_name_label(db, class, label))),
+        MessageKind::Get(index) => args.reference(0).and_then(|r| {
+            let row = find(entry, message, r)?;
+            Ok(Answer::Value(query::field(db, row, index)))
+        }),
+        _ => return None,
+    };
+    Some(answer)
+}
+
+fn find<'a>(
+    entry: &'a Entry,
+    message: &MessageDef,
+    reference: Ref,
+) -> Result<&'a Arc<pool_domain::Row>, ApiError> {
+    query::find(&entry.db, message.class, reference)
+}
+
+/// The messages that write one field and exist for every class, and plain `create` and `destroy`.
+pub fn write_generic(draft: &mut Draft<'_>, message: &MessageDef, args: &Args) -> Result<Value, ApiError> {
+    let class = message.class;
+    let (this, value) = (args.reference(0)?, args.at(1).cloned().unwrap_or(Value::Void));
+    match message.kind {
+        MessageKind::Set(index) => generic::set(draft, class, index, this, value)?,
+        MessageKind::AddTo(index) => {
+            generic::add_to(draft, class, index, this, (value, args.at(2)?.clone()))?;
+        }
+        MessageKind::RemoveFrom(index) => generic::remove_from(draft, class, index, this, value)?,
+        MessageKind::AddMember(index) => generic::add_member(draft, class, index, this, value)?,
+        MessageKind::RemoveMember(index) => generic::remove_member(draft, class, index, this, &value)?,
+        MessageKind::Create => return Ok(generic::create(draft, class, args.at(0)?)?.into()),
+        MessageKind::Destroy => generic::destroy(draft, class, this)?,
+        _ => return Err(ApiError::new("NOT_IMPLEMENTED", [message.full_name])),
+    }
+    Ok(Value::Void)
+}
+
+async fn run_plain(
+    api: &Arc<Api>,
+    entry: &Entry,
+    message: &'static MessageDef,
+    handler: Handler,
+    args: Args,
+) -> Result<Value, ApiError> {
+    let scope = Scope { db: &entry.db, caller: &entry.caller, api, message };
+    match handler {
+        Handler::Read(read) => read(&scope, &args),
+        Handler::Generic => {
+            decide(api, entry, message, move |d| write_generic(d, message, &args)).await
+        }
+        Handler::Write(write) => {
+            let caller = entry.caller.clone();
+            decide(api, entry, message, move |d| write(d, &caller, &args)).await
+        }
+        Handler::Special(special) => special(Arc::clone(api), entry, args).await,
+        Handler::Run(_) => Err(ApiError::internal("an operation is not run so")),
+    }
+}
+
+/// Writes in a task of its own: a client that goes away does not break it off.
+async fn decide(
+    api: &Arc<Api>,
+    entry: &Entry,
+    message: &'static MessageDef,
+    decision: impl Fn(&mut Draft<'_>) -> Result<Value, ApiError> + Send + Sync + 'static,
+) -> Result<Value, ApiError> {
+    let ops = api.ops.clone();
+    let origin = entry.caller.history(message.full_name);
+    let work = tokio::spawn(async move { ops.decide(&origin, |d| decision(d)).await.map(|(value, _)| value) });
+    work.await.unwrap_or_else(|_| Err(ApiError::internal("the call was broken off")))
+}
+
+async fn operation(
+    api: &Arc<Api>,
+    entry: &Entry,
+    mode: Mode,
+    job: handlers::MakeJob,
+    args: Args,
+    sent_as: &str,
+) -> Answer {
+    let made = {
+        let found = job(&entry.db, &args);
+        match found {
+            Ok(handlers::Work::Nothing(value)) if mode == Mode::Sync => return Answer::Value(value),
+            Ok(handlers::Work::Nothing(value)) => return done_already(api, entry, value, sent_as).await.into(),
+            Ok(handlers::Work::Job(job)) => job,
+            Err(error) => return Answer::Failure(error),
+        }
+    };
+    let call = OperationCall {
+        label: sent_as.to_owned(),
+        session: entry.caller.session,
+        host: (api.host)(),
+        origin: entry.caller.history(sent_as),
+        parent: Ref::NULL,
+    };
+    match mode {
+        Mode::Sync => made.run(api.ops.clone(), call).await.into(),
+        Mode::Async => made.run_async(api.ops.clone(), call).await.map(Value::from).into(),
+    }
+}
+
+/// A task for a call that had nothing to do.
+async fn done_already(api: &Arc<Api>, entry: &Entry, value: Value, sent_as: &str) -> Result<Value, ApiError> {
+    let task = new_task(api, entry, sent_as).await?;
+    end_task(api, entry, task, Ok(value), sent_as).await?;
+    Ok(task.into())
+}
+
+async fn in_background(
+    api: &Arc<Api>,
+    entry: &Entry,
+    message: &'static MessageDef,
+    handler: Handler,
+    args: Args,
+    sent_as: &str,
+) -> Result<Value, ApiError> {
+    let task = new_task(api, entry, sent_as).await?;
+    let result = run_plain(api, entry, message, handler, args).await;
+    end_task(api, entry, task, result, sent_as).await?;
+    Ok(task.into())
+}
+
+async fn new_task(api: &Arc<Api>, entry: &Entry, sent_as: &str) -> Result<Ref, ApiError> {
+    let task = Ref::from_uuid(Uuid::new_v4());
+    let new =
+        NewTask { label: sent_as.to_owned(), session: entry.caller.session, host: (api.host)(), ..NewTask::default() };
+    api.ops
+        .decide(&entry.caller.history(sent_as), |d| {
+            task::create(d, task, new.clone());
+            Ok(())
+        })
+        .await?;
+    Ok(task)
+}
+
+async fn end_task(
+    api: &Arc<Api>,
+    entry: &Entry,
+    task: Ref,
+    result: Result<Value, ApiError>,
+    sent_as: &str,
+) -> Result<(), ApiError> {
+    let end = match result {
+        Ok(value) => TaskEnd::Success(gateway_codec::xmlrpc::task_result(&value)),
+        Err(error) => TaskEnd::Failure(error),
+    };
+    api.ops
+        .decide(&entry.caller.history(sent_as), |d| {
+            task::finish(d, task, end.clone());
+            Ok(())
+        })
+        .await
+        .map(|_| ())
+}

@@ -1,0 +1,115 @@
+//! The first checks: does this node lead, is there a session.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+
+use gateway_codec::Call;
+use pool_domain::Database;
+use proto_types::generated::session;
+use proto_types::{ApiError, Ref};
+
+use super::Api;
+use super::caller::Caller;
+use super::ports::{Leader, Role};
+use crate::service::Origin;
+
+/// Whether a call came from a client or from another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hop {
+    /// From a client.
+    First,
+    /// Passed on; it is not passed on again.
+    Second,
+}
+
+/// A call that is answered here.
+pub struct Entry {
+    /// The state it reads.
+    pub db: Database,
+    /// Who calls.
+    pub caller: Caller,
+    /// Over the local socket: no password is asked.
+    pub is_local_root: bool,
+}
+
+/// What becomes of a call.
+pub enum Passed {
+    /// It is answered here.
+    Here(Box<Entry>),
+    /// It is answered with an error.
+    Refused(ApiError),
+    /// The leader answers it.
+    ToLeader(Leader),
+}
+
+/// Messages that a node without a leader answers, with a session of its own or none.
+const EMERGENCY: &[&str] = &[
+    "pool.is_slave",
+    "session.slave_local_login_with_password",
+    "session.slave_local_login",
+    "session.local_logout",
+    "host.is_in_emergency_mode",
+];
+
+/// Lets a call pass, or says why not.
+pub async fn pass(api: &Arc<Api>, origin: Origin, call: &Call, hop: Hop) -> Passed {
+    let is_local_root = matches!(origin, Origin::LocalRoot { .. });
+    let name = call.method.as_str();
+    let session = call.params.first().and_then(|p| p.as_str()).unwrap_or_default();
+    if name.starts_with("system.") || EMERGENCY.contains(&name) {
+        return emergency(api, call, is_local_root, session);
+    }
+    let db = match api.cluster.read().await {
+        Ok(db) => db,
+        Err(Role::Follower(leader)) => {
+            if is_local_root {
+                return if hop == Hop::First {
+                    Passed::ToLeader(leader)
+                } else {
+                    Passed::Refused(ApiError::new("HOST_IS_SLAVE", [leader.address]))
+                };
+            }
+            return Passed::Refused(slave_answer(&api.cluster.snapshot(), name, session, &leader));
+        }
+        Err(Role::Leader | Role::Unknown) => return Passed::Refused(ApiError::bare("HOST_STILL_BOOTING")),
+    };
+    if needs_no_session(name) || call.params.is_empty() {
+        let caller = Caller { is_superuser: is_local_root, ..Caller::default() };
+        return Passed::Here(Box::new(Entry { db, caller, is_local_root }));
+    }
+    let found = session.parse::<Ref>().ok().and_then(|r| db.of_class(session::CLASS, r)).map(|row| Caller::of(row));
+    match found {
+        Some(caller) => Passed::Here(Box::new(Entry { db, caller, is_local_root })),
+        None => Passed::Refused(ApiError::new("SESSION_INVALID", [session])),
+    }
+}
+
+/// On a follower: a log-in and a known session are sent to the master, an unknown session is unknown.
+fn slave_answer(db: &Database, name: &str, session: &str, leader: &Leader) -> ApiError {
+    let known = session.parse::<Ref>().ok().and_then(|r| db.of_class(session::CLASS, r)).is_some();
+    if needs_no_session(name) || known || session.is_empty() {
+        ApiError::new("HOST_IS_SLAVE", [leader.address.clone()])
+    } else {
+        ApiError::new("SESSION_INVALID", [session])
+    }
+}
+
+fn needs_no_session(name: &str) -> bool {
+    name.starts_with("session.login_with_password") || name == "session.slave_login" || name.starts_with("session_login_with_password")
+}
+
+fn emergency(api: &Api, call: &Call, is_local_root: bool, session: &str) -> Passed {
+    let db = api.cluster.snapshot();
+    let open = call.method.starts_with("system.") || call.method.starts_with("session.slave_local_login");
+    let reference = session.parse::<Ref>().ok();
+    let own = reference.is_some_and(|r| api.local.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&r));
+    let pool_wide = reference.and_then(|r| db.of_class(session::CLASS, r).map(|row| Caller::of(row)));
+    if open || own || is_local_root {
+        let caller = Caller { session: reference.unwrap_or_default(), is_superuser: true, ..Caller::default() };
+        return Passed::Here(Box::new(Entry { db, caller, is_local_root }));
+    }
+    match pool_wide {
+        Some(caller) => Passed::Here(Box::new(Entry { db, caller, is_local_root })),
+        None => Passed::Refused(ApiError::new("SESSION_INVALID", [session])),
+    }
+}

@@ -1,0 +1,160 @@
+//! What each message does: one file per class, a table of names in each.
+
+pub mod event;
+pub mod host;
+pub mod network;
+pub mod pool;
+pub mod session;
+pub mod storage;
+pub mod task;
+pub mod vbd;
+pub mod vif;
+pub mod vm;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use pool_domain::{Database, Draft};
+use pool_ops::{Call, Operation, Ops};
+use proto_types::schema::{MessageDef, MessageKind};
+use proto_types::{ApiError, Args, Ref, Value};
+
+use crate::api::Api;
+use crate::api::caller::Caller;
+use crate::api::gate::Entry;
+
+/// What a reading handler has at hand.
+pub struct Scope<'a> {
+    /// The state.
+    pub db: &'a Database,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// The node's API.
+    pub api: &'a Arc<Api>,
+    /// The message.
+    pub message: &'static MessageDef,
+}
+
+/// Makes an operation from the arguments.
+pub type MakeJob = fn(&Database, &Args) -> Result<Work, ApiError>;
+
+/// A handler that needs the whole API.
+pub type Special = for<'a> fn(Arc<Api>, &'a Entry, Args) -> BoxFuture<'a, Result<Value, ApiError>>;
+
+/// How a message is carried out.
+#[derive(Clone, Copy)]
+pub enum Handler {
+    /// It reads.
+    Read(fn(&Scope<'_>, &Args) -> Result<Value, ApiError>),
+    /// It is one decision.
+    Write(fn(&mut Draft<'_>, &Caller, &Args) -> Result<Value, ApiError>),
+    /// It is one of the writes that exist for every class.
+    Generic,
+    /// It is an operation on hosts.
+    Run(MakeJob),
+    /// It is something else.
+    Special(Special),
+}
+
+/// What a call for an operation comes to.
+pub enum Work {
+    /// There is nothing to do; this is the result.
+    Nothing(Value),
+    /// This is to be run.
+    Job(Box<dyn Job>),
+}
+
+/// An operation ready to run, whatever its kind.
+#[async_trait]
+pub trait Job: Send {
+    /// Runs it to its end.
+    async fn run(self: Box<Self>, ops: Ops, call: Call) -> Result<Value, ApiError>;
+    /// Runs it behind a task.
+    async fn run_async(self: Box<Self>, ops: Ops, call: Call) -> Result<Ref, ApiError>;
+}
+
+struct Ready<O>(O);
+
+#[async_trait]
+impl<O: Operation> Job for Ready<O> {
+    async fn run(self: Box<Self>, ops: Ops, call: Call) -> Result<Value, ApiError> {
+        pool_ops::run(&ops, self.0, call).await
+    }
+    async fn run_async(self: Box<Self>, ops: Ops, call: Call) -> Result<Ref, ApiError> {
+        pool_ops::run_async(&ops, self.0, call).await
+    }
+}
+
+/// Wraps an operation.
+pub fn job(operation: impl Operation) -> Result<Work, ApiError> {
+    Ok(Work::Job(Box::new(Ready(operation))))
+}
+
+/// A table of one class.
+pub type Table = &'static [(&'static str, Handler)];
+
+/// All tables.
+const TABLES: &[Table] = &[
+    event::TABLE,
+    host::TABLE,
+    network::TABLE,
+    pool::TABLE,
+    session::TABLE,
+    storage::TABLE,
+    task::TABLE,
+    vbd::TABLE,
+    vif::TABLE,
+    vm::TABLE,
+];
+
+/// Classes whose plain `create` and `destroy` need no more than their row.
+const PLAIN: &[&str] = &["secret", "VM_group", "console", "user", "subject"];
+
+/// The handler of a message, if it is built.
+pub fn find(message: &MessageDef) -> Option<Handler> {
+    static ALL: OnceLock<HashMap<&'static str, Handler>> = OnceLock::new();
+    let all = ALL.get_or_init(|| TABLES.iter().flat_map(|t| t.iter().copied()).collect());
+    if let Some(handler) = all.get(message.full_name) {
+        return Some(*handler);
+    }
+    match message.kind {
+        MessageKind::Set(_)
+        | MessageKind::AddTo(_)
+        | MessageKind::RemoveFrom(_)
+        | MessageKind::AddMember(_)
+        | MessageKind::RemoveMember(_) => Some(Handler::Generic),
+        MessageKind::Create | MessageKind::Destroy => {
+            PLAIN.contains(&message.class.name()).then_some(Handler::Generic)
+        }
+        MessageKind::Custom
+        | MessageKind::GetRecord
+        | MessageKind::GetAll
+        | MessageKind::GetAllRecords
+        | MessageKind::GetAllRecordsWhere
+        | MessageKind::GetAllWhere
+        | MessageKind::GetByUuid
+        | MessageKind::GetByNameLabel
+        | MessageKind::Get(_) => None,
+    }
+}
+
+/// Says whether a message is answered by more than `NOT_IMPLEMENTED`.
+pub fn is_built(message: &MessageDef) -> bool {
+    let reads = matches!(
+        message.kind,
+        MessageKind::GetRecord
+            | MessageKind::GetAll
+            | MessageKind::GetAllRecords
+            | MessageKind::GetAllRecordsWhere
+            | MessageKind::GetAllWhere
+            | MessageKind::GetByUuid
+            | MessageKind::GetByNameLabel
+            | MessageKind::Get(_)
+    );
+    reads || find(message).is_some()
+}
+
+#[cfg(test)]
+mod test;

@@ -1,0 +1,29 @@
+//! Sessions.
+
+use pool_domain::decide::session;
+use proto_types::Value;
+
+use super::{Handler, Table};
+use crate::api::login;
+
+/// The messages.
+pub const TABLE: Table = &[
+    (
+        "session.login_with_password",
+        Handler::Special(|api, entry, args| Box::pin(async move { login::with_password(&api, entry, &args).await })),
+    ),
+    (
+        "session.slave_local_login_with_password",
+        Handler::Special(|api, entry, args| Box::pin(async move { login::local(&api, entry, &args).await })),
+    ),
+    (
+        "session.local_logout",
+        Handler::Special(|api, entry, _| {
+            Box::pin(async move { Ok(login::local_logout(&api, entry.caller.session)) })
+        }),
+    ),
+    (
+        "session.logout",
+        Handler::Write(|d, caller, _| session::logout(d, caller.session).map(|()| Value::Void)),
+    ),
+];

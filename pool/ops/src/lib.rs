@@ -1,0 +1,24 @@
+//! Long operations: each is a decision that begins it, steps on hosts, and a decision that ends it.
+//!
+//! ```text
+//! call ──► begin (one entry: marks, saga row, task) ──► steps (HostCommand, logged) ──► commit (one entry)
+//!                                                          │ failure
+//!                                                          └─► undo, backward ──► abort (one entry)
+//! ```
+//! A new leader finds the saga rows and goes on. Ports say what is needed of the pool and of hosts; who provides it is
+//! the node's business.
+#![forbid(unsafe_code)]
+
+pub mod agent_step;
+pub mod core;
+pub mod domain_request;
+pub mod operation;
+pub mod ports;
+pub mod reconcile;
+pub mod registry;
+pub mod storage;
+pub mod vm;
+
+pub use core::Ops;
+pub use operation::{Call, Operation, run, run_async};
+pub use ports::{AgentFailure, HostAgents, PoolError, PoolPort};

@@ -1,0 +1,87 @@
+//! What operations need of the rest of the node.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use node_commands::{CommandErrorKind, HostCommand, HostReply};
+use pool_domain::{Database, Outcome, Transaction};
+use proto_types::ApiError;
+use uuid::Uuid;
+
+/// The pool did not write a transaction, or may have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// Another node leads; its address if it is known. Nothing was written.
+    #[error("this node is not the leader")]
+    NotLeader {
+        /// The leader's address, without port.
+        leader: Option<String>,
+    },
+    /// It may be written yet: ask again with the same request id.
+    #[error("the outcome is not known")]
+    Unknown,
+    /// This node has stopped serving.
+    #[error("this node has stopped")]
+    Stopped,
+}
+
+impl From<PoolError> for ApiError {
+    fn from(error: PoolError) -> ApiError {
+        match error {
+            PoolError::NotLeader { leader: Some(address) } => ApiError::new("HOST_IS_SLAVE", [address]),
+            PoolError::NotLeader { leader: None } => ApiError::bare("HOST_STILL_BOOTING"),
+            PoolError::Unknown => ApiError::internal("the pool did not confirm the change in time; it may have been made"),
+            PoolError::Stopped => ApiError::internal("this node has stopped serving"),
+        }
+    }
+}
+
+/// The replicated pool as operations see it.
+#[async_trait]
+pub trait PoolPort: Send + Sync {
+    /// The latest applied state.
+    fn snapshot(&self) -> Database;
+
+    /// Writes a transaction and answers with a state at or after it.
+    ///
+    /// # Errors
+    /// See [`PoolError`].
+    async fn propose(&self, transaction: Transaction) -> Result<(Outcome, Database), PoolError>;
+
+    /// Says whether this node leads now and has applied all that came before.
+    fn is_leader(&self) -> bool;
+}
+
+/// A host did not do what it was asked, or may have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("host {host}: {text}")]
+pub struct AgentFailure {
+    /// The host's uuid.
+    pub host: Uuid,
+    /// For people.
+    pub text: String,
+    /// What a client is told.
+    pub api: ApiError,
+    /// The host may have done it: no answer came.
+    pub is_unknown: bool,
+    /// The host has heard of a later leader: this node must stop.
+    pub is_fenced: bool,
+    /// The host's own reason, if it answered.
+    pub kind: Option<CommandErrorKind>,
+}
+
+/// The agents of all hosts.
+#[async_trait]
+pub trait HostAgents: Send + Sync {
+    /// Has a host carry out a command under this node's term. The same operation id again is the same call.
+    ///
+    /// # Errors
+    /// See [`AgentFailure`].
+    async fn call(
+        &self,
+        host: Uuid,
+        operation: Uuid,
+        command: HostCommand,
+        wait: Duration,
+    ) -> Result<HostReply, AgentFailure>;
+}

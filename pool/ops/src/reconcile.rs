@@ -1,0 +1,177 @@
+//! Keeps the records true to what hosts tell, while this node leads.
+
+use std::time::Duration;
+
+use node_commands::{HostCommand, HostEvent};
+use node_hypervisor::{Domain, DomainEventKind, DomainState, StopReason};
+use pool_domain::decide::vm_power::{self, GuestEnd};
+use pool_domain::decide::{host as hosts, storage as repositories};
+use pool_domain::{Database, placement};
+use proto_types::generated::{host, pbd, vm};
+use proto_types::{ApiError, Ref};
+use uuid::Uuid;
+
+use crate::core::{Ops, own};
+use crate::operation::Call;
+use crate::storage::pbd::spec_of;
+use crate::vm::start::StartVm;
+
+/// Takes in one message of a host's stream.
+///
+/// # Errors
+/// If this node no longer leads.
+pub async fn take(ops: &Ops, on: Ref, event: HostEvent) -> Result<(), ApiError> {
+    match event {
+        HostEvent::Snapshot { domains, plugged, .. } => {
+            set_live(ops, on, Liveness::Live).await?;
+            domains_are(ops, on, &domains).await?;
+            plug_missing(ops, on, &plugged).await
+        }
+        HostEvent::Domain { vm, kind, now } => domain_changed(ops, on, vm, kind, now).await,
+        HostEvent::Heartbeat { .. } => set_live(ops, on, Liveness::Live).await,
+    }
+}
+
+/// Whether a host answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// It does.
+    Live,
+    /// It has been silent for too long.
+    Silent,
+}
+
+/// Notes a change of liveness.
+///
+/// # Errors
+/// If this node no longer leads.
+pub async fn set_live(ops: &Ops, on: Ref, liveness: Liveness) -> Result<(), ApiError> {
+    let live = liveness == Liveness::Live;
+    let db = ops.pool.snapshot();
+    let Some(row) = db.of_class(host::CLASS, on) else { return Ok(()) };
+    if placement::is_live(&db, row) == live {
+        return Ok(());
+    }
+    tracing::info!(host = row.get(host::NAME_LABEL).as_str(), live, "host");
+    ops.decide(&own("host liveness"), |d| {
+        hosts::set_live(d, on, live);
+        Ok(())
+    })
+    .await
+    .map(|_| ())
+}
+
+/// The records follow the host's list: what it does not have does not run there.
+async fn domains_are(ops: &Ops, on: Ref, domains: &[Domain]) -> Result<(), ApiError> {
+    let reported: Vec<(String, bool)> = domains
+        .iter()
+        .filter(|d| d.state.is_live())
+        .map(|d| (d.uuid.to_string(), matches!(d.state, DomainState::Paused(_))))
+        .collect();
+    let (ended, db) = ops.decide(&own("host report"), |d| Ok(hosts::reconcile_domains(d, on, &reported))).await?;
+    for reference in ended {
+        tracing::info!(vm = %reference, "no longer runs on its host");
+        // A guest whose host went down with it is not started again by itself; that is for high availability.
+        let _ = db.of_class(vm::CLASS, reference);
+    }
+    Ok(())
+}
+
+async fn domain_changed(
+    ops: &Ops,
+    on: Ref,
+    uuid: Uuid,
+    kind: DomainEventKind,
+    now: Option<Domain>,
+) -> Result<(), ApiError> {
+    let db = ops.pool.snapshot();
+    let Some(row) = db.by_uuid(vm::CLASS, &uuid.to_string()) else { return Ok(()) };
+    let reference = row.reference;
+    if row.get(vm::RESIDENT_ON).as_ref() != on || is_busy(&db, reference) {
+        // Someone is at work on it and knows better, or it is another host's by now.
+        return Ok(());
+    }
+    match kind {
+        DomainEventKind::Stopped(StopReason::Migrated | StopReason::Saved) => Ok(()),
+        DomainEventKind::Stopped(reason) if now.is_none() => {
+            let crashed = matches!(reason, StopReason::Crashed | StopReason::Failed);
+            let follows = vm_power::after(row, crashed);
+            let (still_ours, _) = ops
+                .decide(&own("guest ended"), |d| {
+                    let row = d.read(vm::CLASS, reference)?;
+                    let ours = row.get(vm::RESIDENT_ON).as_ref() == on && !is_busy(d.db(), reference);
+                    if ours {
+                        vm_power::halted(d, reference);
+                    }
+                    Ok(ours)
+                })
+                .await?;
+            if still_ours && follows == GuestEnd::Restart && reason != StopReason::Destroyed {
+                restart(ops, reference, on);
+            }
+            Ok(())
+        }
+        DomainEventKind::Paused | DomainEventKind::Resumed => {
+            let paused = matches!(now.map(|d| d.state), Some(DomainState::Paused(_)));
+            ops.decide(&own("guest changed"), |d| {
+                let row = d.read(vm::CLASS, reference)?;
+                if row.get(vm::RESIDENT_ON).as_ref() == on && !is_busy(d.db(), reference) {
+                    let state = if paused { pool_domain::vm_rules::PAUSED } else { pool_domain::vm_rules::RUNNING };
+                    d.set(reference, vm::POWER_STATE, state);
+                }
+                Ok(())
+            })
+            .await
+            .map(|_| ())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_busy(db: &Database, reference: Ref) -> bool {
+    db.of_class(vm::CLASS, reference)
+        .and_then(|v| v.get(vm::CURRENT_OPERATIONS).as_map().map(|m| !m.is_empty()))
+        .unwrap_or(false)
+}
+
+/// Starts a guest anew on the host where it ended, because its settings say so.
+fn restart(ops: &Ops, reference: Ref, on: Ref) {
+    let ops = ops.clone();
+    tokio::spawn(async move {
+        let call = Call { label: "VM.start".to_owned(), host: on, origin: own("restart"), ..Call::default() };
+        let started = crate::operation::run(&ops, StartVm::new(reference, "start", Some(on), false), call).await;
+        if let Err(error) = started {
+            tracing::warn!(vm = %reference, %error, "could not be started again");
+        }
+    });
+}
+
+/// Plugs what the records say should be plugged on a host that has come back or has just joined.
+async fn plug_missing(ops: &Ops, on: Ref, plugged: &[Uuid]) -> Result<(), ApiError> {
+    let db = ops.pool.snapshot();
+    let Some(row) = db.of_class(host::CLASS, on) else { return Ok(()) };
+    let Ok(host_uuid) = Uuid::try_parse(row.uuid()) else { return Ok(()) };
+    for plug in row.get(host::PBDS).as_refs() {
+        let Some(record) = db.of_class(pbd::CLASS, plug) else { continue };
+        let wanted = record.get(pbd::CURRENTLY_ATTACHED).as_bool();
+        let Ok(spec) = spec_of(&db, plug) else { continue };
+        let there = plugged.contains(&spec.uuid);
+        // A plug that was never made (the host joined after the SR) is to be made as well.
+        let shared_elsewhere = !repositories::plugged_hosts(&db, record.get(pbd::SR).as_ref()).is_empty();
+        if there && wanted || (!wanted && !shared_elsewhere) {
+            continue;
+        }
+        let command = HostCommand::SrPlug { sr: spec };
+        let answer = ops.agents.call(host_uuid, Uuid::new_v4(), command, Duration::from_secs(90)).await;
+        let attached = answer.is_ok();
+        if let Err(failure) = answer {
+            tracing::warn!(host = %host_uuid, error = %failure.text, "an SR could not be plugged");
+        }
+        ops.decide(&own("plug at start"), |d| {
+            d.set(plug, pbd::CURRENTLY_ATTACHED, attached);
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}

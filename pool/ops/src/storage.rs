@@ -1,0 +1,6 @@
+//! Operations on storage, one file each.
+
+pub mod pbd;
+pub mod sr;
+pub mod vdi;
+pub mod volumes;

@@ -1,0 +1,10 @@
+//! Operations on VMs, one file each.
+
+pub mod clone;
+pub mod migrate;
+pub mod plug;
+pub mod power;
+pub mod provision;
+pub mod start;
+pub mod stop;
+pub mod suspend;

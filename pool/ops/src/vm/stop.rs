@@ -1,0 +1,196 @@
+//! `VM.hard_shutdown` and `VM.clean_shutdown`.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use node_commands::{HostCommand, HostReply, VolumeRef};
+use pool_domain::Draft;
+use pool_domain::decide::vm_power::{self, VmOperation};
+use pool_saga::{Step, StepError};
+use proto_types::generated::vm;
+use proto_types::{ApiError, Ref, Value};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::agent_step::{AgentStep, nothing, step_error};
+use crate::core::uuid_of_host;
+use crate::domain_request::volume_of;
+use crate::operation::{Cx, Operation, Outputs};
+
+/// Which VM, and where it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Resident {
+    vm: Ref,
+    vm_uuid: Uuid,
+    host: Option<Uuid>,
+}
+
+impl Resident {
+    fn find(draft: &mut Draft<'_>, reference: Ref) -> Result<Resident, ApiError> {
+        let row = draft.read(vm::CLASS, reference)?;
+        let on = row.get(vm::RESIDENT_ON).as_ref().some();
+        let host = on.map(|h| uuid_of_host(draft.db(), h)).transpose()?;
+        let vm_uuid = Uuid::try_parse(row.uuid()).map_err(|_| ApiError::handle_invalid("VM", reference))?;
+        Ok(Resident { vm: reference, vm_uuid, host })
+    }
+}
+
+/// Ends a VM at once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HardShutdown {
+    at: Resident,
+    image: Option<(Uuid, VolumeRef)>,
+}
+
+impl HardShutdown {
+    /// Of this VM.
+    pub fn new(vm: Ref) -> HardShutdown {
+        HardShutdown { at: Resident { vm, ..Resident::default() }, image: None }
+    }
+
+    fn operation(&self, task: Ref) -> VmOperation<'static> {
+        VmOperation { vm: self.at.vm, task, name: "hard_shutdown" }
+    }
+}
+
+impl Operation for HardShutdown {
+    const NAME: &'static str = "vm_hard_shutdown";
+
+    fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
+        vm_power::begin(draft, &self.operation(task))?;
+        self.at = Resident::find(draft, self.at.vm)?;
+        let image = draft.read(vm::CLASS, self.at.vm)?.get(vm::SUSPEND_VDI).as_ref();
+        if let Some(row) = draft.db().of_class(proto_types::generated::vdi::CLASS, image).cloned() {
+            let storage = row.get(proto_types::generated::vdi::SR).as_ref();
+            let host = pool_domain::decide::storage::host_for(draft.db(), storage)?;
+            self.image = Some((uuid_of_host(draft.db(), host)?, volume_of(draft.db(), image)?));
+        }
+        Ok(())
+    }
+
+    fn steps() -> Vec<Box<dyn Step<Cx<Self>>>> {
+        vec![
+            Box::new(AgentStep::<HardShutdown> {
+                name: "destroy_domain",
+                ask: |cx| {
+                    let at = &cx.operation.at;
+                    Some((at.host?, HostCommand::DestroyDomain { vm: at.vm_uuid }))
+                },
+                undo: nothing,
+                wait: Duration::from_secs(60),
+            }),
+            Box::new(AgentStep::<HardShutdown> {
+                name: "remove_image",
+                ask: |cx| {
+                    let (host, volume) = cx.operation.image.clone()?;
+                    Some((host, HostCommand::VolumeDestroy { volume }))
+                },
+                undo: nothing,
+                wait: Duration::from_secs(60),
+            }),
+        ]
+    }
+
+    fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
+        vm_power::abort(draft, &self.operation(task), None);
+        vm_power::halted(draft, self.at.vm);
+        Ok(Value::Void)
+    }
+
+    fn abort(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) {
+        vm_power::abort(draft, &self.operation(task), None);
+    }
+}
+
+/// Asks the guest to power off and waits until it has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CleanShutdown {
+    at: Resident,
+    seconds: u64,
+}
+
+/// How long XenServer waits for a guest.
+pub const SHUTDOWN_SECONDS: u64 = 20 * 60;
+
+impl CleanShutdown {
+    /// Of this VM, waiting for at most so many seconds.
+    pub fn new(vm: Ref, seconds: u64) -> CleanShutdown {
+        CleanShutdown { at: Resident { vm, ..Resident::default() }, seconds }
+    }
+
+    fn operation(&self, task: Ref) -> VmOperation<'static> {
+        VmOperation { vm: self.at.vm, task, name: "clean_shutdown" }
+    }
+}
+
+impl Operation for CleanShutdown {
+    const NAME: &'static str = "vm_clean_shutdown";
+
+    fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
+        vm_power::begin(draft, &self.operation(task))?;
+        self.at = Resident::find(draft, self.at.vm)?;
+        Ok(())
+    }
+
+    fn steps() -> Vec<Box<dyn Step<Cx<Self>>>> {
+        vec![Box::new(AskAndWait)]
+    }
+
+    fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
+        vm_power::abort(draft, &self.operation(task), None);
+        vm_power::halted(draft, self.at.vm);
+        Ok(Value::Void)
+    }
+
+    fn abort(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) {
+        vm_power::abort(draft, &self.operation(task), None);
+    }
+
+    fn is_cancellable() -> bool {
+        true
+    }
+}
+
+struct AskAndWait;
+
+#[async_trait]
+impl Step<Cx<CleanShutdown>> for AskAndWait {
+    fn name(&self) -> &'static str {
+        "ask_guest"
+    }
+
+    async fn run(&self, cx: &Cx<CleanShutdown>) -> Result<(), StepError> {
+        let at = &cx.operation.at;
+        let Some(host) = at.host else { return Ok(()) };
+        let agents = &cx.ops.agents;
+        let command = HostCommand::ShutdownDomain { vm: at.vm_uuid };
+        let wait = Duration::from_secs(30);
+        if let Err(failure) = agents.call(host, cx.command_id("ask_guest"), command, wait).await {
+            let gone = failure.kind
+                == Some(node_commands::CommandErrorKind::Hypervisor(node_hypervisor::ErrorKind::NoSuchDomain));
+            return if gone { Ok(()) } else { Err(step_error(failure)) };
+        }
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(cx.operation.seconds);
+        loop {
+            let command = HostCommand::DomainState { vm: at.vm_uuid };
+            match agents.call(host, Uuid::new_v4(), command, wait).await {
+                Ok(HostReply::Domain(None)) => return Ok(()),
+                Ok(_) => {}
+                Err(failure) if failure.is_fenced => return Err(StepError::LeadershipLost),
+                Err(failure) => tracing::debug!(error = %failure.text, "cannot see whether the guest is down"),
+            }
+            if cx.is_cancelled() {
+                return Err(ApiError::new("TASK_CANCELLED", [cx.task.to_string()]).into());
+            }
+            if tokio::time::Instant::now() > deadline {
+                let vm = at.vm.to_string();
+                return Err(ApiError::new("VM_SHUTDOWN_TIMEOUT", [vm, cx.operation.seconds.to_string()]).into());
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    async fn undo(&self, _: &Cx<CleanShutdown>) -> Result<(), StepError> {
+        Ok(())
+    }
+}
