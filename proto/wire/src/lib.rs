@@ -21,6 +21,7 @@ mod generated {
 }
 
 pub use generated::tarn::agent::v1 as agent;
+pub use generated::tarn::pool::v1 as pool;
 pub use generated::tarn::raft::v1 as raft;
 pub use generated::tarn::stored::v1 as stored;
 

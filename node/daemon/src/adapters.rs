@@ -1,0 +1,5 @@
+//! What the ports of operations and gateway stand for in a real node.
+
+pub mod agents;
+pub mod cluster;
+pub mod forward;

@@ -1,0 +1,73 @@
+//! The replicated pool behind the ports of operations and gateway.
+
+use async_trait::async_trait;
+use gateway_server::api::ports::{Cluster, Leader, Role};
+use pool_domain::{Database, Outcome, Transaction};
+use pool_ops::{PoolError, PoolPort};
+use pool_raft::{Member, Pool, ProposeError};
+
+/// The pool of this node.
+#[derive(Clone)]
+pub struct ClusterAdapter {
+    pool: Pool,
+}
+
+impl ClusterAdapter {
+    /// Wraps the running node.
+    pub fn new(pool: Pool) -> ClusterAdapter {
+        ClusterAdapter { pool }
+    }
+}
+
+fn leader_of(member: Member) -> Leader {
+    Leader { host: member.host, address: member.address }
+}
+
+#[async_trait]
+impl PoolPort for ClusterAdapter {
+    fn snapshot(&self) -> Database {
+        self.pool.snapshot()
+    }
+
+    async fn propose(&self, transaction: Transaction) -> Result<(Outcome, Database), PoolError> {
+        self.pool.propose(transaction).await.map_err(|error| match error {
+            ProposeError::NotLeader { leader } => PoolError::NotLeader { leader: leader.map(|l| l.address) },
+            ProposeError::TimedOut { .. } => PoolError::Unknown,
+            ProposeError::TooLarge { .. } | ProposeError::Stopped => PoolError::Stopped,
+        })
+    }
+
+    fn is_leader(&self) -> bool {
+        let leadership = self.pool.leadership();
+        let now = leadership.borrow();
+        now.is_me && now.ready
+    }
+}
+
+#[async_trait]
+impl Cluster for ClusterAdapter {
+    fn role(&self) -> Role {
+        let leadership = self.pool.leadership();
+        let now = leadership.borrow();
+        match (&now.leader, now.is_me) {
+            (_, true) => Role::Leader,
+            (Some(leader), false) => Role::Follower(leader_of(leader.clone())),
+            (None, false) => Role::Unknown,
+        }
+    }
+
+    async fn read(&self) -> Result<Database, Role> {
+        self.pool.read_barrier().await.map_err(|not| match not.leader {
+            Some(leader) => Role::Follower(leader_of(leader)),
+            // The metrics may know more than the refused read.
+            None => match self.role() {
+                Role::Leader => Role::Unknown,
+                other => other,
+            },
+        })
+    }
+
+    fn snapshot(&self) -> Database {
+        self.pool.snapshot()
+    }
+}

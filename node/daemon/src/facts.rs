@@ -1,0 +1,71 @@
+//! What a host's agent says of itself, as the pool's decisions take it.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use node_commands::Facts;
+use node_hypervisor::Accelerator;
+use pool_domain::decide::host::{HostFacts, NicFacts};
+use proto_types::DateTime;
+use uuid::Uuid;
+
+/// Translates an agent's facts.
+pub fn host_facts(host: Uuid, name: &str, address: &str, facts: &Facts) -> HostFacts {
+    let h = &facts.host;
+    let versions = BTreeMap::from([
+        ("tarn".to_owned(), facts.node_version.clone()),
+        ("libvirt".to_owned(), h.driver_version.clone()),
+        ("qemu".to_owned(), h.hypervisor_version.clone()),
+        ("linux".to_owned(), h.kernel.clone()),
+    ]);
+    HostFacts {
+        uuid: host.to_string(),
+        hostname: name.to_owned(),
+        address: address.to_owned(),
+        cpus: h.cpus,
+        sockets: h.sockets,
+        cpu_vendor: h.cpu_vendor.clone(),
+        cpu_model: h.cpu_model_name.clone(),
+        cpu_mhz: h.cpu_mhz,
+        cpu_flags: h.cpu_flags.join(" "),
+        memory_total: h.memory_total,
+        memory_free: h.memory_free,
+        versions,
+        accelerator: match h.accelerator {
+            Accelerator::Kvm => "kvm",
+            Accelerator::Tcg => "tcg",
+            Accelerator::Simulated => "simulated",
+        }
+        .to_owned(),
+        nics: facts.nics.iter().map(nic_facts).collect(),
+        booted: booted(),
+    }
+}
+
+fn nic_facts(nic: &node_commands::NicFacts) -> NicFacts {
+    let own = nic.addresses.iter().find_map(|a| {
+        let (ip, prefix) = a.split_once('/')?;
+        let ip: std::net::Ipv4Addr = ip.parse().ok()?;
+        let prefix: u32 = prefix.parse().ok()?;
+        let mask = u32::MAX.checked_shl(32u32.saturating_sub(prefix)).unwrap_or(0);
+        Some((ip.to_string(), std::net::Ipv4Addr::from(mask).to_string()))
+    });
+    let (ip, netmask) = own.unwrap_or_default();
+    NicFacts {
+        device: nic.device.clone(),
+        mac: nic.mac.clone(),
+        mtu: i64::from(nic.mtu),
+        carrier: nic.carrier,
+        speed: i64::from(nic.speed),
+        ip,
+        netmask,
+        gateway: nic.gateway.clone().unwrap_or_default(),
+    }
+}
+
+/// When this system booted, by the kernel's own word.
+fn booted() -> DateTime {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let seconds = stat.lines().find_map(|l| l.strip_prefix("btime ")).and_then(|t| t.trim().parse().ok());
+    DateTime(seconds.unwrap_or(0))
+}

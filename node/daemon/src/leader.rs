@@ -1,0 +1,208 @@
+//! What the leader's node does besides answering: goes on with sagas, follows every host, ages sessions and tasks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use node_commands::{HostCommand, HostEvent, HostReply};
+use pool_domain::decide::session::SessionLimits;
+use pool_domain::decide::{host as hosts, session, task};
+use pool_ops::reconcile::{self, Liveness};
+use pool_ops::{HostAgents, Ops, registry};
+use pool_raft::Pool;
+use proto_types::Ref;
+use proto_types::generated::{host, tarn_member};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::adapters::agents::Agents;
+use crate::facts::host_facts;
+
+/// A host that says nothing for so long counts as away; it says that it lives every second.
+const SILENCE: Duration = Duration::from_secs(6);
+/// Between two looks for sessions and tasks past their time.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Follows leadership until the node stops.
+pub async fn follow(pool: Pool, ops: Ops, agents: Arc<Agents>, limits: SessionLimits, stop: CancellationToken) {
+    let mut leadership = pool.leadership();
+    let mut reign: Option<(u64, CancellationToken)> = None;
+    loop {
+        let now = leadership.borrow_and_update().clone();
+        let leads = now.is_me && now.ready;
+        if let Some((term, token)) = &reign
+            && (!leads || *term != now.term)
+        {
+            token.cancel();
+            reign = None;
+        }
+        if leads && reign.is_none() {
+            let token = stop.child_token();
+            tokio::spawn(lead(pool.clone(), ops.clone(), Arc::clone(&agents), limits, token.clone()));
+            reign = Some((now.term, token));
+        }
+        tokio::select! {
+            changed = leadership.changed() => if changed.is_err() { break },
+            () = stop.cancelled() => break,
+        }
+    }
+    if let Some((_, token)) = reign {
+        token.cancel();
+    }
+}
+
+async fn lead(pool: Pool, ops: Ops, agents: Arc<Agents>, limits: SessionLimits, stop: CancellationToken) {
+    let me = agents.own().host().to_string();
+    let become_master = ops
+        .decide(&pool_ops::core::own("leadership"), |d| {
+            if let Some(row) = d.db().by_uuid(host::CLASS, &me).map(|h| h.reference) {
+                hosts::new_master(d, row);
+            }
+            Ok(())
+        })
+        .await;
+    if let Err(error) = become_master {
+        tracing::info!(%error, "leadership was lost before it began");
+        return;
+    }
+    let sagas = registry::recover(&ops);
+    tracing::info!(sagas, "leads the pool");
+    let mut followed: BTreeMap<Uuid, CancellationToken> = BTreeMap::new();
+    let mut sweep = tokio::time::interval(SWEEP);
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = look.tick() => follow_hosts(&pool, &ops, &agents, &mut followed, &stop),
+            _ = sweep.tick() => clean(&ops, limits).await,
+        }
+    }
+}
+
+/// Begins to follow hosts that are new, and stops following those that have left.
+fn follow_hosts(
+    pool: &Pool,
+    ops: &Ops,
+    agents: &Arc<Agents>,
+    followed: &mut BTreeMap<Uuid, CancellationToken>,
+    stop: &CancellationToken,
+) {
+    let db = pool.snapshot();
+    let present: BTreeMap<Uuid, Ref> =
+        db.rows(host::CLASS).filter_map(|h| Some((Uuid::try_parse(h.uuid()).ok()?, h.reference))).collect();
+    followed.retain(|uuid, token| {
+        let stays = present.contains_key(uuid);
+        if !stays {
+            token.cancel();
+        }
+        stays
+    });
+    for (uuid, reference) in present {
+        followed.entry(uuid).or_insert_with(|| {
+            let token = stop.child_token();
+            tokio::spawn(follow_host(ops.clone(), Arc::clone(agents), uuid, reference, token.clone()));
+            token
+        });
+    }
+}
+
+async fn follow_host(ops: Ops, agents: Arc<Agents>, uuid: Uuid, reference: Ref, stop: CancellationToken) {
+    let mut silent_since = tokio::time::Instant::now();
+    while !stop.is_cancelled() {
+        let ended = tokio::select! {
+            ended = watch(&ops, &agents, uuid, reference, &mut silent_since) => ended,
+            () = stop.cancelled() => return,
+        };
+        if let Err(reason) = ended {
+            tracing::debug!(host = %uuid, reason, "the stream of a host ended");
+        }
+        if silent_since.elapsed() > SILENCE
+            && let Err(error) = reconcile::set_live(&ops, reference, Liveness::Silent).await
+        {
+            tracing::debug!(%error, "liveness was not noted");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn watch(
+    ops: &Ops,
+    agents: &Agents,
+    uuid: Uuid,
+    reference: Ref,
+    silent_since: &mut tokio::time::Instant,
+) -> Result<(), String> {
+    let term = agents.term().ok_or("this node does not lead")?;
+    if uuid == agents.own().host() {
+        let mut events = agents.own().watch(term).await.map_err(|e| e.text)?;
+        while let Some(event) = events.next().await {
+            *silent_since = tokio::time::Instant::now();
+            take(ops, agents, uuid, reference, event).await?;
+        }
+        return Ok(());
+    }
+    let client = agents.client(uuid).ok_or("no member")?;
+    let stream = client.watch(term, Duration::from_secs(3)).await.map_err(|e| e.to_string())?;
+    let mut stream = std::pin::pin!(stream);
+    loop {
+        match tokio::time::timeout(SILENCE, stream.next()).await {
+            Err(_) => return Err("silence".to_owned()),
+            Ok(None) => return Ok(()),
+            Ok(Some(Err(error))) => return Err(error.to_string()),
+            Ok(Some(Ok(event))) => {
+                *silent_since = tokio::time::Instant::now();
+                take(ops, agents, uuid, reference, event).await?;
+            }
+        }
+    }
+}
+
+async fn take(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref, event: HostEvent) -> Result<(), String> {
+    if matches!(event, HostEvent::Snapshot { .. }) {
+        describe(ops, agents, uuid, reference).await;
+    }
+    reconcile::take(ops, reference, event).await.map_err(|e| e.to_string())
+}
+
+/// Brings the record of a host up to date with what it is now.
+async fn describe(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref) {
+    let answer = agents.call(uuid, Uuid::new_v4(), HostCommand::Facts, Duration::from_secs(10)).await;
+    let Ok(HostReply::Facts(facts)) = answer else { return };
+    let db = ops.pool.snapshot();
+    let Some(row) = db.of_class(host::CLASS, reference) else { return };
+    let address = db
+        .rows(tarn_member::CLASS)
+        .find(|m| m.get(tarn_member::HOST).as_ref() == reference)
+        .map_or_else(|| row.get(host::ADDRESS).as_str().to_owned(), |m| m.get(tarn_member::ADDRESS).as_str().to_owned());
+    let described = host_facts(uuid, row.get(host::HOSTNAME).as_str(), &address, &facts);
+    let noted = ops
+        .decide(&pool_ops::core::own("host facts"), |d| {
+            hosts::refresh(d, reference, &described);
+            Ok(())
+        })
+        .await;
+    if let Err(error) = noted {
+        tracing::debug!(%error, "a host's facts were not noted");
+    }
+}
+
+/// Removes sessions and tasks past their time.
+async fn clean(ops: &Ops, limits: SessionLimits) {
+    let cleaned = ops
+        .decide(&pool_ops::core::own("ageing"), |d| {
+            let now = d.facts().now;
+            for old in session::expired(d.db(), now, limits) {
+                d.delete(old);
+            }
+            task::collect_garbage(d);
+            Ok(())
+        })
+        .await;
+    if let Err(error) = cleaned {
+        tracing::debug!(%error, "nothing was aged out");
+    }
+}

@@ -1,0 +1,66 @@
+//! The parts of one host, by its settings: hypervisor, storage, network, agent.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use node_agent::{Agent, AgentParts, AgentSettings, GrpcDialer, TunnelDialer};
+use node_hypervisor::Hypervisor;
+use node_libvirt::{LibvirtConfig, LibvirtHypervisor};
+use node_network::{Address, LinuxNetwork, NetworkDriver, SimNetwork};
+use node_sim::{SimHypervisor, SimSettings};
+use node_storage::SrTable;
+use proto_wire::channel::Peers;
+use uuid::Uuid;
+
+use crate::config::{self, Config};
+
+/// Starts the agent of this host.
+///
+/// # Errors
+/// When its state cannot be read.
+pub async fn agent(config: &Config, host: Uuid, dialer: Arc<dyn TunnelDialer>) -> Result<Agent> {
+    let mut settings = AgentSettings::below(&config.node.state_dir.join("agent"));
+    settings.boot_dirs.extend(config.node.boot_dirs.iter().cloned());
+    let (hypervisor, network) = match config.node.hypervisor {
+        config::Hypervisor::Qemu => (libvirt(config).await, Arc::new(LinuxNetwork::new()) as Arc<dyn NetworkDriver>),
+        config::Hypervisor::Sim => (simulated(config)?, simulated_network(config, host)),
+    };
+    if config.node.hypervisor == config::Hypervisor::Qemu {
+        // Domains take these paths along from host to host, so they must not depend on a host's own folders.
+        settings.console_dir = AgentSettings::default().console_dir;
+        settings.migration_dir = AgentSettings::default().migration_dir;
+    }
+    let storage = Arc::new(SrTable::new(node_storage::drivers()));
+    Agent::start(AgentParts { host, hypervisor, storage, network, dialer, settings }).await.context("start the agent")
+}
+
+/// The way to other hosts.
+pub fn dialer(peers: &Peers) -> Arc<dyn TunnelDialer> {
+    Arc::new(GrpcDialer::new(peers.clone()))
+}
+
+async fn libvirt(config: &Config) -> Arc<dyn Hypervisor> {
+    let settings = LibvirtConfig {
+        uri: config.node.libvirt_uri.clone(),
+        accelerator: match config.node.accelerator {
+            config::Accelerator::Auto => None,
+            config::Accelerator::Kvm => Some(node_hypervisor::Accelerator::Kvm),
+            config::Accelerator::Tcg => Some(node_hypervisor::Accelerator::Tcg),
+        },
+        ..LibvirtConfig::default()
+    };
+    Arc::new(LibvirtHypervisor::new(settings).await)
+}
+
+fn simulated(config: &Config) -> Result<Arc<dyn Hypervisor>> {
+    let folder = config.node.state_dir.join("sim");
+    std::fs::create_dir_all(&folder).context("create the folder of the simulated hypervisor")?;
+    let settings = SimSettings::named(&config.node.name, folder.join("in.sock"));
+    Ok(Arc::new(SimHypervisor::new(settings).context("start the simulated hypervisor")?))
+}
+
+fn simulated_network(config: &Config, host: Uuid) -> Arc<dyn NetworkDriver> {
+    let number = host.as_bytes().last().copied().unwrap_or(1);
+    let address = config.node.address.parse().ok().map(|ip| Address { ip, prefix: 24 });
+    Arc::new(SimNetwork::one_nic(number, address))
+}

@@ -1,0 +1,193 @@
+//! The service by which hosts join and local calls reach the leader.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gateway_server::{Api, Format};
+use pool_domain::decide::host as hosts;
+use pool_domain::decide::host::MemberFacts;
+use pool_domain::transaction::Origin;
+use pool_ops::Ops;
+use pool_raft::{Member, Pool};
+use proto_types::generated::{tarn_authority, tarn_join_token};
+use proto_types::{DateTime, Value};
+use proto_wire::ca::{self, Authority};
+use proto_wire::channel::peer_host;
+use proto_wire::pool::pool_server::Pool as Rpc;
+use proto_wire::pool::{
+    CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest, StatusReply, StatusRequest,
+};
+use sha2::{Digest, Sha256};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::facts::host_facts;
+use crate::redirect::refusal;
+
+/// The service of one node.
+pub struct PoolService {
+    /// Operations, for what is decided here.
+    pub ops: Ops,
+    /// The group.
+    pub pool: Pool,
+    /// The API, for calls passed on.
+    pub api: Arc<Api>,
+}
+
+/// Longest time a token may hold.
+const LONGEST_TOKEN: u64 = 30 * 24 * 3600;
+/// How long a new member may take to appear and catch up.
+const CATCH_UP: Duration = Duration::from_secs(300);
+
+impl PoolService {
+    #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
+    async fn leading(&self) -> Result<pool_domain::Database, Status> {
+        self.pool.read_barrier().await.map_err(|not| {
+            let known = not.leader.or_else(|| self.pool.leadership().borrow().leader.clone());
+            refusal(known.as_ref().filter(|l| l.node_id != self.pool.node_id()))
+        })
+    }
+}
+
+/// A secret as it is kept: never itself.
+fn digest(secret: &str) -> String {
+    Sha256::digest(secret.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn history(method: &str) -> Origin {
+    Origin { user: String::new(), method: method.to_owned(), trace: String::new() }
+}
+
+#[tonic::async_trait]
+impl Rpc for PoolService {
+    async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
+        let request = request.into_inner();
+        let db = self.leading().await?;
+        let now = pool_ops::core::now();
+        let wanted = digest(&request.secret);
+        let token = db
+            .rows(tarn_join_token::CLASS)
+            .find(|t| t.get(tarn_join_token::HASH).as_str() == wanted && t.get(tarn_join_token::EXPIRES).as_time() > now)
+            .map(|t| t.reference)
+            .ok_or_else(|| Status::permission_denied("the token is not valid (any more)"))?;
+        let host = Uuid::from_slice(&request.host).map_err(|_| Status::invalid_argument("host"))?;
+        let address: IpAddr =
+            request.address.parse().map_err(|_| Status::invalid_argument("the address is no IP address"))?;
+        let facts = serde_json::from_slice(&request.facts).map_err(|_| Status::invalid_argument("facts"))?;
+        let row = db
+            .rows(tarn_authority::CLASS)
+            .find(|a| a.get(tarn_authority::ACTIVE).as_bool())
+            .ok_or_else(|| Status::internal("the pool has no certificate authority"))?;
+        let certificate = row.get(tarn_authority::CERTIFICATE).as_str();
+        let authority = Authority::from_pem(certificate, row.get(tarn_authority::KEY).as_str())
+            .map_err(|_| Status::internal("the pool's certificate authority cannot be read"))?;
+        let certificate_pem = authority
+            .issue_for_request(&request.request_pem, host, &[address])
+            .map_err(|error| Status::invalid_argument(format!("certificate request: {error}")))?;
+        let port = u16::try_from(request.grpc_port).map_err(|_| Status::invalid_argument("port"))?;
+        let api_port = u16::try_from(request.api_port).map_err(|_| Status::invalid_argument("port"))?;
+        let member = Member::new(host, request.address.clone(), port);
+        let name = hostname(&facts);
+        let described = host_facts(host, &name, &request.address, &facts);
+        let place = MemberFacts { node_id: member.node_id, grpc_port: port, api_port };
+        self.ops
+            .decide(&history("join"), |d| {
+                // A host that asks again after a lost answer is in the pool already.
+                if d.db().by_uuid(proto_types::generated::host::CLASS, &described.uuid).is_none() {
+                    hosts::join(d, &described, &place)?;
+                }
+                d.note(token);
+                d.delete(token);
+                Ok(())
+            })
+            .await
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        let pool = self.pool.clone();
+        // Its node starts after this answer; it is waited for in the background.
+        tokio::spawn(async move {
+            if let Err(error) = pool.add_member(member, CATCH_UP).await {
+                tracing::warn!(%host, error = %error, "a new host has not become a voter yet");
+            }
+        });
+        Ok(Response::new(JoinReply { certificate_pem, trust_pem: certificate.to_owned() }))
+    }
+
+    async fn create_token(&self, request: Request<CreateTokenRequest>) -> Result<Response<CreateTokenReply>, Status> {
+        peer_host(&request)?;
+        let seconds = request.into_inner().seconds.clamp(1, LONGEST_TOKEN);
+        let db = self.leading().await?;
+        let authority = db
+            .rows(tarn_authority::CLASS)
+            .find(|a| a.get(tarn_authority::ACTIVE).as_bool())
+            .ok_or_else(|| Status::internal("the pool has no certificate authority"))?;
+        let fingerprint = ca::fingerprint(authority.get(tarn_authority::CERTIFICATE).as_str())
+            .map_err(|_| Status::internal("the pool's certificate cannot be read"))?;
+        let me = self
+            .pool
+            .members()
+            .into_iter()
+            .map(|(m, _)| m)
+            .find(|m| m.node_id == self.pool.node_id())
+            .ok_or_else(|| Status::internal("this node is no member"))?;
+        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let (hash, now) = (digest(&secret), pool_ops::core::now());
+        let expires = DateTime(now.0.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)));
+        self.ops
+            .decide(&history("create token"), |d| {
+                d.insert(
+                    tarn_join_token::CLASS,
+                    vec![
+                        (tarn_join_token::HASH, hash.as_str().into()),
+                        (tarn_join_token::EXPIRES, Value::Time(expires)),
+                    ],
+                );
+                Ok(())
+            })
+            .await
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        let token = format!("tarn1:{}:{}:{fingerprint}:{secret}", me.address, me.port);
+        Ok(Response::new(CreateTokenReply { token }))
+    }
+
+    async fn forward(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {
+        peer_host(&request)?;
+        let request = request.into_inner();
+        let format = if request.json { Format::Json } else { Format::XmlRpc };
+        let reply = self.api.forwarded(format, request.body).await;
+        Ok(Response::new(ForwardReply { body: reply.body }))
+    }
+
+    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+        peer_host(&request)?;
+        let leadership = self.pool.leadership().borrow().clone();
+        let digest = self.pool.digest().await;
+        let members: Vec<_> = self
+            .pool
+            .members()
+            .into_iter()
+            .map(|(m, standing)| {
+                serde_json::json!({"host": m.host, "address": m.address, "port": m.port, "standing": format!("{standing:?}")})
+            })
+            .collect();
+        let text = serde_json::json!({
+            "node_id": self.pool.node_id(),
+            "term": leadership.term,
+            "leader": leadership.leader.map(|l| l.host),
+            "is_leader": leadership.is_me,
+            "applied": self.pool.snapshot().applied(),
+            "digest": digest.map(|d| serde_json::json!({
+                "applied": d.applied,
+                "rows": d.rows,
+                "sha256": d.sha256.iter().map(|b| format!("{b:02x}")).collect::<String>(),
+            })),
+            "members": members,
+        });
+        Ok(Response::new(StatusReply { json: Bytes::from(text.to_string()) }))
+    }
+}
+
+fn hostname(facts: &node_commands::Facts) -> String {
+    facts.host.hostname.clone()
+}
