@@ -112,6 +112,50 @@ const TABLES: &[Table] = &[
 /// Classes whose plain `create` and `destroy` need no more than their row.
 const PLAIN: &[&str] = &["secret", "VM_group", "console", "user", "subject"];
 
+/// Messages that stand in the data model with a meaning of their own and need no more than the write that their
+/// name says: `set_X`, `add_to_X`, `remove_from_X` of the field X.
+const PLAIN_WRITES: &[&str] = &[
+    "VM.add_to_blocked_operations",
+    "VM.add_to_other_config",
+    "VM.add_to_platform",
+    "VM.remove_from_blocked_operations",
+    "VM.remove_from_other_config",
+    "VM.remove_from_platform",
+    "VM.set_HVM_boot_policy",
+    "VM.set_HVM_shadow_multiplier",
+    "VM.set_actions_after_crash",
+    "VM.set_appliance",
+    "VM.set_blocked_operations",
+    "VM.set_domain_type",
+    "VM.set_order",
+    "VM.set_other_config",
+    "VM.set_platform",
+    "VM.set_shutdown_delay",
+    "VM.set_start_delay",
+    "VDI.set_read_only",
+    "VDI.set_sharable",
+    "network.set_default_locking_mode",
+    "task.add_to_other_config",
+    "task.remove_from_other_config",
+    "task.set_error_info",
+    "task.set_other_config",
+    "task.set_result",
+];
+
+/// The write that a message's name says.
+pub fn plain_write(message: &MessageDef) -> Option<MessageKind> {
+    type Make = fn(u16) -> MessageKind;
+    let kinds: [(&str, Make); 3] =
+        [("set_", MessageKind::Set), ("add_to_", MessageKind::AddTo), ("remove_from_", MessageKind::RemoveFrom)];
+    if !PLAIN_WRITES.contains(&message.full_name) {
+        return None;
+    }
+    kinds.iter().find_map(|(prefix, kind)| {
+        let field = message.name.strip_prefix(prefix)?;
+        message.class.def().field(field).map(kind)
+    })
+}
+
 /// The handler of a message, if it is built.
 pub fn find(message: &MessageDef) -> Option<Handler> {
     static ALL: OnceLock<HashMap<&'static str, Handler>> = OnceLock::new();
@@ -128,8 +172,8 @@ pub fn find(message: &MessageDef) -> Option<Handler> {
         MessageKind::Create | MessageKind::Destroy => {
             PLAIN.contains(&message.class.name()).then_some(Handler::Generic)
         }
-        MessageKind::Custom
-        | MessageKind::GetRecord
+        MessageKind::Custom => plain_write(message).map(|_| Handler::Generic),
+        MessageKind::GetRecord
         | MessageKind::GetAll
         | MessageKind::GetAllRecords
         | MessageKind::GetAllRecordsWhere

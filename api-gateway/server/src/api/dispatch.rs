@@ -46,6 +46,9 @@ pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
             [rbac::permission_name(message, None), "No permission in user session".to_owned()],
         ));
     }
+    if message.pool_only {
+        return Answer::Failure(ApiError::internal("this call is for hosts of the pool only"));
+    }
     if !message.secret {
         tracing::debug!(method = call.method, user = entry.caller.user, "call");
     }

@@ -85,7 +85,7 @@ fn find<'a>(
 pub fn write_generic(draft: &mut Draft<'_>, message: &MessageDef, args: &Args) -> Result<Value, ApiError> {
     let class = message.class;
     let (this, value) = (args.reference(0)?, args.at(1).cloned().unwrap_or(Value::Void));
-    match message.kind {
+    match handlers::plain_write(message).unwrap_or(message.kind) {
         MessageKind::Set(index) => generic::set(draft, class, index, this, value)?,
         MessageKind::AddTo(index) => {
             generic::add_to(draft, class, index, this, (value, args.at(2)?.clone()))?;

@@ -98,6 +98,27 @@ pub const TABLE: Table = &[
         }),
     ),
     (
+        "VM.set_memory_dynamic_range",
+        Handler::Write(|d, _, a| {
+            let (dynamic_min, dynamic_max) = (a.int(1)?, a.int(2)?);
+            with_limits(d, a, |l| MemoryLimits { dynamic_min, dynamic_max, ..l })
+        }),
+    ),
+    (
+        "VM.set_memory_dynamic_max",
+        Handler::Write(|d, _, a| {
+            let dynamic_max = a.int(1)?;
+            with_limits(d, a, |l| MemoryLimits { dynamic_max, ..l })
+        }),
+    ),
+    (
+        "VM.set_memory_dynamic_min",
+        Handler::Write(|d, _, a| {
+            let dynamic_min = a.int(1)?;
+            with_limits(d, a, |l| MemoryLimits { dynamic_min, ..l })
+        }),
+    ),
+    (
         "VM.set_VCPUs_max",
         Handler::Write(|d, _, a| vm::set_vcpus(d, a.reference(0)?, class::VCPUS_MAX, a.int(1)?).map(|()| Value::Void)),
     ),
