@@ -5,6 +5,7 @@
 //! what the tests want to see. Its death is the host's power failure.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 
 use super::host_files::{PRIVATE, SHARED};
@@ -81,10 +83,38 @@ fn mounts(args: &HostInit, dir: &Path) -> Result<()> {
         bind(&dir.join(folder), Path::new(target))?;
     }
     if !args.kvm && Path::new("/dev/kvm").exists() {
-        // A /dev/kvm can be there and hang QEMU; without it libvirt does not even try.
-        bind(Path::new("/dev/null"), Path::new("/dev/kvm"))?;
+        devices_without_kvm(&dir.join("dev"))?;
     }
     Ok(())
+}
+
+/// Devices that libvirt and QEMU use, as far as the machine has them.
+const DEVICES: &[&str] =
+    &["ptmx", "null", "zero", "full", "random", "urandom", "tty", "net/tun", "fuse", "loop-control", "vhost-net"];
+
+/// Gives the host a /dev of its own that has no kvm.
+///
+/// A /dev/kvm can be there and hang QEMU. Something else mounted over it will not do: libvirt then finds a usable
+/// /dev/kvm and a QEMU that knows of none, and asks QEMU anew at every turn, which costs 15 s a start.
+fn devices_without_kvm(staging: &Path) -> Result<()> {
+    fs::create_dir_all(staging).context("create a folder for devices")?;
+    let tmpfs = Some("tmpfs");
+    mount(tmpfs, staging, tmpfs, MsFlags::MS_NOSUID, Some("mode=755,size=64k")).context("mount a /dev")?;
+    for name in ["pts", "shm", "net"] {
+        fs::create_dir_all(staging.join(name)).context("create a folder for devices")?;
+    }
+    for name in DEVICES {
+        let Ok(real) = fs::metadata(Path::new("/dev").join(name)) else { continue };
+        mknod(&staging.join(name), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), real.rdev())
+            .with_context(|| format!("make device {name}"))?;
+    }
+    bind(Path::new("/dev/pts"), &staging.join("pts"))?;
+    mount(tmpfs, &staging.join("shm"), tmpfs, MsFlags::MS_NOSUID, None::<&str>).context("mount /dev/shm")?;
+    let links = [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")];
+    for (name, target) in links {
+        std::os::unix::fs::symlink(target, staging.join(name)).context("link a device")?;
+    }
+    mount(Some(staging), Path::new("/dev"), None::<&str>, MsFlags::MS_MOVE, None::<&str>).context("move /dev in place")
 }
 
 fn bind(from: &Path, to: &Path) -> Result<()> {
