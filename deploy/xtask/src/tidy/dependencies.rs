@@ -23,7 +23,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "pool-ops",
-        &["pool-domain", "pool-saga", "migration", "proto-types"],
+        // Not the drivers: only the words of what a host may be asked (pool/decisions/0002).
+        &["pool-domain", "pool-saga", "migration", "node-commands", "node-hypervisor", "proto-types"],
     ),
     ("migration", &["proto-types", "node-hypervisor"]),
     ("node-hypervisor", &["proto-types"]),

@@ -1,0 +1,100 @@
+//! One pool for one test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What runs guests.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// QEMU through each host's own libvirtd.
+    Qemu,
+    /// Simulated guests: for tests of the pool itself.
+    Sim,
+}
+
+/// A pool of three hosts; its owner is this process, so it goes when we do.
+pub struct Bed {
+    dir: tempfile::TempDir,
+    python: PathBuf,
+    xtask: PathBuf,
+}
+
+impl Bed {
+    /// Brings a pool up.
+    pub fn up(kind: Kind) -> Option<Bed> {
+        let given = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let (Some(python), Some(xtask), Some(binary)) =
+            (given("TARN_PYTHON"), given("TARN_XTASK"), given("TARN_BINARY"))
+        else {
+            println!("skipped: run by `cargo xtask test`, which says where the programs are");
+            return None;
+        };
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: needs root");
+            return None;
+        }
+        let bed = Bed { dir: tempfile::tempdir().unwrap(), python, xtask };
+        let (me, binary) = (std::process::id().to_string(), binary.display().to_string());
+        let kind = match kind {
+            Kind::Qemu => "qemu",
+            Kind::Sim => "sim",
+        };
+        bed.pool(&["up", "--hypervisor", kind, "--owner-pid", &me, "--binary", &binary]);
+        Some(bed)
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.dir.path().join("pool")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.xtask);
+        command.args(["pool", "--dir"]).arg(self.dir()).args(args);
+        command
+    }
+
+    fn pool(&self, args: &[&str]) {
+        let output = self.command(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "pool {args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    }
+
+    /// Runs a scenario to its end and shows what it said if it fails.
+    pub fn scenario(&self, name: &str, args: &[&str]) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name);
+        let json = self.dir().join("pool.json");
+        let description: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
+        let output = Command::new(&self.python)
+            .arg(&file)
+            .arg(&json)
+            .args(args)
+            .env("SSL_CERT_FILE", description["ca"].as_str().unwrap())
+            .env("TARN_XTASK", &self.xtask)
+            .env("TARN_DIR", self.dir())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{name}:\n{said}");
+        if !output.status.success() {
+            self.logs();
+            panic!("{name} failed:\n{said}{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
+    /// The last lines of every node's log.
+    fn logs(&self) {
+        for host in ["h1", "h2", "h3"] {
+            let file = self.dir().join("hosts").join(host).join("log/node.log");
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            println!("--- {host}\n{}", lines[lines.len().saturating_sub(25)..].join("\n"));
+        }
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let _ = self.command(&["down"]).output();
+    }
+}
