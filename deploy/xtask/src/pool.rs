@@ -124,6 +124,7 @@ pub fn run(pool: &Pool) -> Result<ExitCode> {
         Command::Cut { host } => cable(&dir, host, Cable::Pulled)?,
         Command::Heal { host } => cable(&dir, host, Cable::Plugged)?,
         Command::Start { host, no_wait: true } => {
+            let _lock = Testbed::lock(&dir)?;
             let mut testbed = Testbed::load(&dir)?;
             power::on(&mut testbed, host)?;
             report::refresh(&testbed)?;
@@ -141,6 +142,7 @@ pub fn run(pool: &Pool) -> Result<ExitCode> {
 
 /// Cuts a host's power.
 pub fn switch_off(dir: &Path, name: &str) -> Result<()> {
+    let _lock = Testbed::lock(dir)?;
     let mut testbed = Testbed::load(dir)?;
     power::off(&mut testbed, name)?;
     report::refresh(&testbed)
@@ -148,9 +150,12 @@ pub fn switch_off(dir: &Path, name: &str) -> Result<()> {
 
 /// Switches a host on and waits for its API.
 pub fn switch_on(dir: &Path, name: &str) -> Result<()> {
+    let lock = Testbed::lock(dir)?;
     let mut testbed = Testbed::load(dir)?;
     power::on(&mut testbed, name)?;
     report::refresh(&testbed)?;
+    // Others may be switched on while this one's API is waited for: alone it has no quorum.
+    drop(lock);
     up::await_api(&testbed, testbed.host(name)?, Duration::from_secs(60))
 }
 
@@ -160,6 +165,7 @@ pub fn take_down(dir: &Path) -> Result<()> {
 }
 
 fn cable(dir: &Path, name: &str, state: Cable) -> Result<()> {
+    let _lock = Testbed::lock(dir)?;
     let mut testbed = Testbed::load(dir)?;
     let index = testbed.index(name)?;
     network::plug(&testbed, testbed.host(name)?, state)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::process::Process;
@@ -85,6 +86,12 @@ impl Testbed {
             Some(bed) => Ok(bed),
             None => bail!("no pool in {} (cargo xtask pool up makes one)", dir.display()),
         }
+    }
+
+    /// Waits until no other command changes the testbed in `dir`, and keeps others out until dropped.
+    pub fn lock(dir: &Path) -> Result<Flock<fs::File>> {
+        let file = fs::File::create(dir.join("lock")).context("create the lock")?;
+        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno).context("take the lock")
     }
 
     /// Reads the testbed kept in `dir`, if there is one.

@@ -130,6 +130,9 @@ fn endpoint() -> Endpoint {
         .tcp_nodelay(true)
 }
 
+/// Rest after a connection that failed.
+const REST: Duration = Duration::from_millis(100);
+
 async fn dial(
     target: (String, u16),
     name: String,
@@ -141,10 +144,15 @@ async fn dial(
         let name = ServerName::try_from(name).map_err(io::Error::other)?;
         TlsConnector::from(config).connect(name, stream).await
     };
-    match tokio::time::timeout(CONNECT, connect).await {
-        Ok(stream) => stream.map(TokioIo::new),
-        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
-    }
+    let failure = match tokio::time::timeout(CONNECT, connect).await {
+        Ok(Ok(stream)) => return Ok(TokioIo::new(stream)),
+        Ok(Err(error)) => error,
+        Err(_) => io::Error::from(io::ErrorKind::TimedOut),
+    };
+    // A network that is down refuses at once, and those who call try again at once: without a rest a host that has lost
+    // its network would spend its processors on it.
+    tokio::time::sleep(REST).await;
+    Err(failure)
 }
 
 #[derive(Debug)]
