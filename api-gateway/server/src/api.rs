@@ -71,10 +71,17 @@ impl Api {
 
     /// Answers a call that another node passed on from its local socket.
     pub async fn forwarded(self: &Arc<Self>, format: Format, body: Bytes) -> CallReply {
-        self.answer(Origin::LocalRoot { pid: None }, format, body, gate::Hop::Second).await
+        self.answer(Origin::LocalRoot { pid: None }, format, body, gate::Hop::Second)
+            .await
     }
 
-    async fn answer(self: &Arc<Self>, origin: Origin, format: Format, body: Bytes, hop: gate::Hop) -> CallReply {
+    async fn answer(
+        self: &Arc<Self>,
+        origin: Origin,
+        format: Format,
+        body: Bytes,
+        hop: gate::Hop,
+    ) -> CallReply {
         let (call, shape) = match decode(format, &body) {
             Ok(decoded) => decoded,
             Err(reply) => return reply,

@@ -145,8 +145,11 @@ const PLAIN_WRITES: &[&str] = &[
 /// The write that a message's name says.
 pub fn plain_write(message: &MessageDef) -> Option<MessageKind> {
     type Make = fn(u16) -> MessageKind;
-    let kinds: [(&str, Make); 3] =
-        [("set_", MessageKind::Set), ("add_to_", MessageKind::AddTo), ("remove_from_", MessageKind::RemoveFrom)];
+    let kinds: [(&str, Make); 3] = [
+        ("set_", MessageKind::Set),
+        ("add_to_", MessageKind::AddTo),
+        ("remove_from_", MessageKind::RemoveFrom),
+    ];
     if !PLAIN_WRITES.contains(&message.full_name) {
         return None;
     }

@@ -78,13 +78,23 @@ pub enum PoolCommand {
 /// As the command says.
 pub async fn run(command: PoolCommand) -> Result<()> {
     match command {
-        PoolCommand::Create { config, name, address, username, password_file } => {
+        PoolCommand::Create {
+            config,
+            name,
+            address,
+            username,
+            password_file,
+        } => {
             let config = settings(&config, address)?;
             let password = std::fs::read_to_string(&password_file).context("read the password file")?;
             create(&config, &name, &username, password.trim_end_matches('\n')).await
         }
         PoolCommand::Token { config, seconds } => token(&config::load(&config)?, seconds).await,
-        PoolCommand::Join { config, token, address } => join(&settings(&config, address)?, &token).await,
+        PoolCommand::Join {
+            config,
+            token,
+            address,
+        } => join(&settings(&config, address)?, &token).await,
     }
 }
 
@@ -129,13 +139,23 @@ async fn create(config: &Config, name: &str, user: &str, password: &str) -> Resu
         bail!("the password is empty");
     }
     let host = identity::host_uuid(dir)?;
-    let address: IpAddr = config.node.address.parse().context("node.address is no IP address")?;
+    let address: IpAddr = config
+        .node
+        .address
+        .parse()
+        .context("node.address is no IP address")?;
     let facts = own_facts(config, host).await?;
     let authority = Authority::create(Uuid::new_v4()).context("make the certificate authority")?;
     let key_pem = ca::make_key().context("make a key")?;
-    let certificate_pem = authority.issue_for_key(&key_pem, host, &[address]).context("issue a certificate")?;
-    let who =
-        Identity { host, certificate_pem, key_pem, trust_pem: authority.certificate_pem().to_owned() };
+    let certificate_pem = authority
+        .issue_for_key(&key_pem, host, &[address])
+        .context("issue a certificate")?;
+    let who = Identity {
+        host,
+        certificate_pem,
+        key_pem,
+        trust_pem: authority.certificate_pem().to_owned(),
+    };
     let member = Member::new(host, config.node.address.clone(), config.listen.grpc.port());
     let new = NewPool {
         name: name.to_owned(),
@@ -155,10 +175,20 @@ async fn create(config: &Config, name: &str, user: &str, password: &str) -> Resu
         let facts = DecisionFacts::new(pool_ops::core::now(), Uuid::new_v4);
         let mut draft = Draft::new(&Database::default(), &facts);
         pool_domain::decide::pool::create(&mut draft, &new)?;
-        draft.finish(Uuid::new_v4(), Origin { method: "pool create".to_owned(), ..Origin::default() })
+        draft.finish(
+            Uuid::new_v4(),
+            Origin {
+                method: "pool create".to_owned(),
+                ..Origin::default()
+            },
+        )
     };
     let credentials = Credentials::new(&who).context("use the certificates")?;
-    let pool = start(RaftConfig::new(member.node_id, dir.join("raft")), Peers::new(credentials)).await?;
+    let pool = start(
+        RaftConfig::new(member.node_id, dir.join("raft")),
+        Peers::new(credentials),
+    )
+    .await?;
     let made = pool.initialise(member, vec![transaction]).await;
     pool.shutdown().await;
     made.context("write the first rows")?;
@@ -174,7 +204,11 @@ fn drivers() -> Vec<DriverFacts> {
             label: d.label.to_owned(),
             description: d.description.to_owned(),
             capabilities: d.features.iter().map(|(name, _)| (*name).to_owned()).collect(),
-            configuration: d.configuration.iter().map(|k| (k.name.to_owned(), k.description.to_owned())).collect(),
+            configuration: d
+                .configuration
+                .iter()
+                .map(|k| (k.name.to_owned(), k.description.to_owned()))
+                .collect(),
         })
         .collect()
 }
@@ -182,12 +216,20 @@ fn drivers() -> Vec<DriverFacts> {
 async fn token(config: &Config, seconds: u64) -> Result<()> {
     let who = identity::load(&config.node.state_dir)?;
     let peers = Peers::new(Credentials::new(&who).context("load certificates")?);
-    let first = Elsewhere { host: who.host, address: config.node.address.clone(), port: config.listen.grpc.port() };
+    let first = Elsewhere {
+        host: who.host,
+        address: config.node.address.clone(),
+        port: config.listen.grpc.port(),
+    };
     let token = follow(first, |at| {
         let channel = peers.channel(at.host, &at.address, at.port, Lane::Agent);
         async move {
             let mut client = PoolClient::new(channel);
-            Ok(client.create_token(CreateTokenRequest { seconds }).await?.into_inner().token)
+            Ok(client
+                .create_token(CreateTokenRequest { seconds })
+                .await?
+                .into_inner()
+                .token)
         }
     })
     .await?;
@@ -201,12 +243,15 @@ async fn join(config: &Config, token: &str) -> Result<()> {
     }
     // tarn1:ADDRESS:PORT:FINGERPRINT:SECRET; an IPv6 address has colons of its own.
     let parts: Vec<&str> = token.trim().rsplitn(4, ':').collect();
-    let [secret, fingerprint, port, front] = parts.as_slice() else { bail!("this is no join token") };
+    let [secret, fingerprint, port, front] = parts.as_slice() else {
+        bail!("this is no join token")
+    };
     let address = front.strip_prefix("tarn1:").context("this is no join token")?;
     let port: u16 = port.parse().context("this is no join token")?;
     let host = identity::host_uuid(dir)?;
     let facts = own_facts(config, host).await?;
-    let facts = Bytes::from(serde_json::to_vec(&with_name(facts, &config.node.name)).context("encode facts")?);
+    let facts =
+        Bytes::from(serde_json::to_vec(&with_name(facts, &config.node.name)).context("encode facts")?);
     let key_pem = ca::make_key().context("make a key")?;
     let request_pem = ca::make_request(&key_pem, host).context("make a certificate request")?;
     let request = JoinRequest {
@@ -218,7 +263,11 @@ async fn join(config: &Config, token: &str) -> Result<()> {
         grpc_port: u32::from(config.listen.grpc.port()),
         api_port: u32::from(config.listen.https.port()),
     };
-    let first = Elsewhere { host: Uuid::nil(), address: address.to_owned(), port };
+    let first = Elsewhere {
+        host: Uuid::nil(),
+        address: address.to_owned(),
+        port,
+    };
     let reply = follow(first, |at| {
         let request = request.clone();
         let channel = Pinned::channel(&at.address, at.port, fingerprint);
@@ -235,7 +284,12 @@ async fn join(config: &Config, token: &str) -> Result<()> {
     })
     .await
     .context("join")?;
-    let who = Identity { host, certificate_pem: reply.certificate_pem, key_pem, trust_pem: reply.trust_pem };
+    let who = Identity {
+        host,
+        certificate_pem: reply.certificate_pem,
+        key_pem,
+        trust_pem: reply.trust_pem,
+    };
     identity::save(dir, &who)
 }
 
@@ -253,7 +307,12 @@ pub async fn status(path: &Path) -> Result<()> {
     let config = config::load(path)?;
     let who = identity::load(&config.node.state_dir)?;
     let peers = Peers::new(Credentials::new(&who).context("load certificates")?);
-    let channel = peers.channel(who.host, &config.node.address, config.listen.grpc.port(), Lane::Agent);
+    let channel = peers.channel(
+        who.host,
+        &config.node.address,
+        config.listen.grpc.port(),
+        Lane::Agent,
+    );
     let call = PoolClient::new(channel).status(StatusRequest {}).await;
     let reply = call.map_err(|status| anyhow::anyhow!("{}: {}", status.code(), status.message()))?;
     print(&String::from_utf8_lossy(&reply.into_inner().json))

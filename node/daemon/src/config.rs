@@ -112,7 +112,10 @@ pub struct Session {
 impl Default for Session {
     fn default() -> Self {
         let limits = pool_domain::decide::session::SessionLimits::default();
-        Session { most: limits.most, idle_seconds: limits.idle_seconds }
+        Session {
+            most: limits.most,
+            idle_seconds: limits.idle_seconds,
+        }
     }
 }
 
@@ -125,7 +128,9 @@ fn libvirt_uri() -> String {
 }
 
 fn sockets() -> Vec<PathBuf> {
-    ["/var/xapi/xapi", "/var/lib/xcp/xapi"].map(PathBuf::from).to_vec()
+    ["/var/xapi/xapi", "/var/lib/xcp/xapi"]
+        .map(PathBuf::from)
+        .to_vec()
 }
 
 /// Reads the settings.

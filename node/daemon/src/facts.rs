@@ -66,6 +66,9 @@ fn nic_facts(nic: &node_commands::NicFacts) -> NicFacts {
 /// When this system booted, by the kernel's own word.
 fn booted() -> DateTime {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let seconds = stat.lines().find_map(|l| l.strip_prefix("btime ")).and_then(|t| t.trim().parse().ok());
+    let seconds = stat
+        .lines()
+        .find_map(|l| l.strip_prefix("btime "))
+        .and_then(|t| t.trim().parse().ok());
     DateTime(seconds.unwrap_or(0))
 }

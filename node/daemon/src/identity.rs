@@ -69,7 +69,8 @@ fn write(dir: &Path, name: &str, text: &str, mode: u32) -> Result<()> {
         .mode(mode)
         .open(&temporary)
         .with_context(|| format!("write {name}"))?;
-    file.write_all(text.as_bytes()).with_context(|| format!("write {name}"))?;
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("write {name}"))?;
     file.sync_all().with_context(|| format!("write {name}"))?;
     fs::rename(&temporary, dir.join(name)).with_context(|| format!("write {name}"))
 }

@@ -25,7 +25,13 @@ const SILENCE: Duration = Duration::from_secs(6);
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// Follows leadership until the node stops.
-pub async fn follow(pool: Pool, ops: Ops, agents: Arc<Agents>, limits: SessionLimits, stop: CancellationToken) {
+pub async fn follow(
+    pool: Pool,
+    ops: Ops,
+    agents: Arc<Agents>,
+    limits: SessionLimits,
+    stop: CancellationToken,
+) {
     let mut leadership = pool.leadership();
     let mut reign: Option<(u64, CancellationToken)> = None;
     loop {
@@ -39,7 +45,13 @@ pub async fn follow(pool: Pool, ops: Ops, agents: Arc<Agents>, limits: SessionLi
         }
         if leads && reign.is_none() {
             let token = stop.child_token();
-            tokio::spawn(lead(pool.clone(), ops.clone(), Arc::clone(&agents), limits, token.clone()));
+            tokio::spawn(lead(
+                pool.clone(),
+                ops.clone(),
+                Arc::clone(&agents),
+                limits,
+                token.clone(),
+            ));
             reign = Some((now.term, token));
         }
         tokio::select! {
@@ -89,8 +101,10 @@ fn follow_hosts(
     stop: &CancellationToken,
 ) {
     let db = pool.snapshot();
-    let present: BTreeMap<Uuid, Ref> =
-        db.rows(host::CLASS).filter_map(|h| Some((Uuid::try_parse(h.uuid()).ok()?, h.reference))).collect();
+    let present: BTreeMap<Uuid, Ref> = db
+        .rows(host::CLASS)
+        .filter_map(|h| Some((Uuid::try_parse(h.uuid()).ok()?, h.reference)))
+        .collect();
     followed.retain(|uuid, token| {
         let stays = present.contains_key(uuid);
         if !stays {
@@ -101,7 +115,13 @@ fn follow_hosts(
     for (uuid, reference) in present {
         followed.entry(uuid).or_insert_with(|| {
             let token = stop.child_token();
-            tokio::spawn(follow_host(ops.clone(), Arc::clone(agents), uuid, reference, token.clone()));
+            tokio::spawn(follow_host(
+                ops.clone(),
+                Arc::clone(agents),
+                uuid,
+                reference,
+                token.clone(),
+            ));
             token
         });
     }
@@ -146,7 +166,10 @@ async fn watch(
         return Ok(());
     }
     let client = agents.client(uuid).ok_or("no member")?;
-    let stream = client.watch(term, Duration::from_secs(3)).await.map_err(|e| e.to_string())?;
+    let stream = client
+        .watch(term, Duration::from_secs(3))
+        .await
+        .map_err(|e| e.to_string())?;
     let mut stream = std::pin::pin!(stream);
     loop {
         match tokio::time::timeout(SILENCE, stream.next()).await {
@@ -161,23 +184,40 @@ async fn watch(
     }
 }
 
-async fn take(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref, event: HostEvent) -> Result<(), String> {
+async fn take(
+    ops: &Ops,
+    agents: &Agents,
+    uuid: Uuid,
+    reference: Ref,
+    event: HostEvent,
+) -> Result<(), String> {
     if matches!(event, HostEvent::Snapshot { .. }) {
         describe(ops, agents, uuid, reference).await;
     }
-    reconcile::take(ops, reference, event).await.map_err(|e| e.to_string())
+    reconcile::take(ops, reference, event)
+        .await
+        .map_err(|e| e.to_string())
 }
 
 /// Brings the record of a host up to date with what it is now.
 async fn describe(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref) {
-    let answer = agents.call(uuid, Uuid::new_v4(), HostCommand::Facts, Duration::from_secs(10)).await;
-    let Ok(HostReply::Facts(facts)) = answer else { return };
+    let answer = agents
+        .call(uuid, Uuid::new_v4(), HostCommand::Facts, Duration::from_secs(10))
+        .await;
+    let Ok(HostReply::Facts(facts)) = answer else {
+        return;
+    };
     let db = ops.pool.snapshot();
-    let Some(row) = db.of_class(host::CLASS, reference) else { return };
+    let Some(row) = db.of_class(host::CLASS, reference) else {
+        return;
+    };
     let address = db
         .rows(tarn_member::CLASS)
         .find(|m| m.get(tarn_member::HOST).as_ref() == reference)
-        .map_or_else(|| row.get(host::ADDRESS).as_str().to_owned(), |m| m.get(tarn_member::ADDRESS).as_str().to_owned());
+        .map_or_else(
+            || row.get(host::ADDRESS).as_str().to_owned(),
+            |m| m.get(tarn_member::ADDRESS).as_str().to_owned(),
+        );
     let described = host_facts(uuid, row.get(host::HOSTNAME).as_str(), &address, &facts);
     let noted = ops
         .decide(&pool_ops::core::own("host facts"), |d| {

@@ -50,7 +50,10 @@ fn main() -> Result<()> {
     // One provider of cryptography for everything that does TLS.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tarn").build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("tarn")
+        .build()?;
     runtime.block_on(async {
         match cli.command {
             Command::Node { config } => wiring::run(config::load(&config)?).await,

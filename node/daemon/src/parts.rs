@@ -22,7 +22,10 @@ pub async fn agent(config: &Config, host: Uuid, dialer: Arc<dyn TunnelDialer>) -
     let mut settings = AgentSettings::below(&config.node.state_dir.join("agent"));
     settings.boot_dirs.extend(config.node.boot_dirs.iter().cloned());
     let (hypervisor, network) = match config.node.hypervisor {
-        config::Hypervisor::Qemu => (libvirt(config).await, Arc::new(LinuxNetwork::new()) as Arc<dyn NetworkDriver>),
+        config::Hypervisor::Qemu => (
+            libvirt(config).await,
+            Arc::new(LinuxNetwork::new()) as Arc<dyn NetworkDriver>,
+        ),
         config::Hypervisor::Sim => (simulated(config)?, simulated_network(config, host)),
     };
     if config.node.hypervisor == config::Hypervisor::Qemu {
@@ -31,7 +34,16 @@ pub async fn agent(config: &Config, host: Uuid, dialer: Arc<dyn TunnelDialer>) -
         settings.migration_dir = AgentSettings::default().migration_dir;
     }
     let storage = Arc::new(SrTable::new(node_storage::drivers()));
-    Agent::start(AgentParts { host, hypervisor, storage, network, dialer, settings }).await.context("start the agent")
+    Agent::start(AgentParts {
+        host,
+        hypervisor,
+        storage,
+        network,
+        dialer,
+        settings,
+    })
+    .await
+    .context("start the agent")
 }
 
 /// The way to other hosts.
@@ -56,11 +68,18 @@ fn simulated(config: &Config) -> Result<Arc<dyn Hypervisor>> {
     let folder = config.node.state_dir.join("sim");
     std::fs::create_dir_all(&folder).context("create the folder of the simulated hypervisor")?;
     let settings = SimSettings::named(&config.node.name, folder.join("in.sock"));
-    Ok(Arc::new(SimHypervisor::new(settings).context("start the simulated hypervisor")?))
+    Ok(Arc::new(
+        SimHypervisor::new(settings).context("start the simulated hypervisor")?,
+    ))
 }
 
 fn simulated_network(config: &Config, host: Uuid) -> Arc<dyn NetworkDriver> {
     let number = host.as_bytes().last().copied().unwrap_or(1);
-    let address = config.node.address.parse().ok().map(|ip| Address { ip, prefix: 24 });
+    let address = config
+        .node
+        .address
+        .parse()
+        .ok()
+        .map(|ip| Address { ip, prefix: 24 });
     Arc::new(SimNetwork::one_nic(number, address))
 }

@@ -17,7 +17,8 @@ use proto_wire::ca::{self, Authority};
 use proto_wire::channel::peer_host;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
-    CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest, StatusReply, StatusRequest,
+    CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest, StatusReply,
+    StatusRequest,
 };
 use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status};
@@ -45,7 +46,9 @@ impl PoolService {
     #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
     async fn leading(&self) -> Result<pool_domain::Database, Status> {
         self.pool.read_barrier().await.map_err(|not| {
-            let known = not.leader.or_else(|| self.pool.leadership().borrow().leader.clone());
+            let known = not
+                .leader
+                .or_else(|| self.pool.leadership().borrow().leader.clone());
             refusal(known.as_ref().filter(|l| l.node_id != self.pool.node_id()))
         })
     }
@@ -53,11 +56,18 @@ impl PoolService {
 
 /// A secret as it is kept: never itself.
 fn digest(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(secret.as_bytes())
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 fn history(method: &str) -> Origin {
-    Origin { user: String::new(), method: method.to_owned(), trace: String::new() }
+    Origin {
+        user: String::new(),
+        method: method.to_owned(),
+        trace: String::new(),
+    }
 }
 
 #[tonic::async_trait]
@@ -69,12 +79,17 @@ impl Rpc for PoolService {
         let wanted = digest(&request.secret);
         let token = db
             .rows(tarn_join_token::CLASS)
-            .find(|t| t.get(tarn_join_token::HASH).as_str() == wanted && t.get(tarn_join_token::EXPIRES).as_time() > now)
+            .find(|t| {
+                t.get(tarn_join_token::HASH).as_str() == wanted
+                    && t.get(tarn_join_token::EXPIRES).as_time() > now
+            })
             .map(|t| t.reference)
             .ok_or_else(|| Status::permission_denied("the token is not valid (any more)"))?;
         let host = Uuid::from_slice(&request.host).map_err(|_| Status::invalid_argument("host"))?;
-        let address: IpAddr =
-            request.address.parse().map_err(|_| Status::invalid_argument("the address is no IP address"))?;
+        let address: IpAddr = request
+            .address
+            .parse()
+            .map_err(|_| Status::invalid_argument("the address is no IP address"))?;
         let facts = serde_json::from_slice(&request.facts).map_err(|_| Status::invalid_argument("facts"))?;
         let row = db
             .rows(tarn_authority::CLASS)
@@ -91,11 +106,18 @@ impl Rpc for PoolService {
         let member = Member::new(host, request.address.clone(), port);
         let name = hostname(&facts);
         let described = host_facts(host, &name, &request.address, &facts);
-        let place = MemberFacts { node_id: member.node_id, grpc_port: port, api_port };
+        let place = MemberFacts {
+            node_id: member.node_id,
+            grpc_port: port,
+            api_port,
+        };
         self.ops
             .decide(&history("join"), |d| {
                 // A host that asks again after a lost answer is in the pool already.
-                if d.db().by_uuid(proto_types::generated::host::CLASS, &described.uuid).is_none() {
+                if d.db()
+                    .by_uuid(proto_types::generated::host::CLASS, &described.uuid)
+                    .is_none()
+                {
                     hosts::join(d, &described, &place)?;
                 }
                 d.note(token);
@@ -111,10 +133,16 @@ impl Rpc for PoolService {
                 tracing::warn!(%host, error = %error, "a new host has not become a voter yet");
             }
         });
-        Ok(Response::new(JoinReply { certificate_pem, trust_pem: certificate.to_owned() }))
+        Ok(Response::new(JoinReply {
+            certificate_pem,
+            trust_pem: certificate.to_owned(),
+        }))
     }
 
-    async fn create_token(&self, request: Request<CreateTokenRequest>) -> Result<Response<CreateTokenReply>, Status> {
+    async fn create_token(
+        &self,
+        request: Request<CreateTokenRequest>,
+    ) -> Result<Response<CreateTokenReply>, Status> {
         peer_host(&request)?;
         let seconds = request.into_inner().seconds.clamp(1, LONGEST_TOKEN);
         let db = self.leading().await?;
@@ -154,7 +182,11 @@ impl Rpc for PoolService {
     async fn forward(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {
         peer_host(&request)?;
         let request = request.into_inner();
-        let format = if request.json { Format::Json } else { Format::XmlRpc };
+        let format = if request.json {
+            Format::Json
+        } else {
+            Format::XmlRpc
+        };
         let reply = self.api.forwarded(format, request.body).await;
         Ok(Response::new(ForwardReply { body: reply.body }))
     }
@@ -184,7 +216,9 @@ impl Rpc for PoolService {
             })),
             "members": members,
         });
-        Ok(Response::new(StatusReply { json: Bytes::from(text.to_string()) }))
+        Ok(Response::new(StatusReply {
+            json: Bytes::from(text.to_string()),
+        }))
     }
 }
 

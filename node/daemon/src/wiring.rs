@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use gateway_server::api::{ApiParts, Service};
 use gateway_server::{Api, GatewayConfig, ServerIdentity, TransportLimits, serve};
-use node_agent::{AgentService, TraceHooks};
+use node_agent::AgentService;
 use pool_domain::decide::session::SessionLimits;
 use pool_ops::Ops;
 use pool_raft::{RaftConfig, start};
@@ -33,43 +33,69 @@ pub fn encode(value: &proto_types::Value) -> String {
 /// # Errors
 /// When a part cannot start: an address is taken, the store is damaged, the host belongs to no pool.
 pub async fn run(config: Config) -> Result<()> {
-    telemetry::start(&config.telemetry);
+    let _telemetry = telemetry::start(&config.telemetry, &config.node.name)?;
     let dir = &config.node.state_dir;
     let who = identity::load(dir)?;
     let credentials = Credentials::new(&who).context("load certificates")?;
     let peers = Peers::new(credentials.clone());
     let raft = RaftConfig::new(pool_raft::Member::new(who.host, "", 0).node_id, dir.join("raft"));
-    let pool = start(raft, peers.clone()).await.context("open the pool database; this node stays out")?;
+    let pool = start(raft, peers.clone())
+        .await
+        .context("open the pool database; this node stays out")?;
     let agent = parts::agent(&config, who.host, parts::dialer(&peers)).await?;
     let stop = CancellationToken::new();
 
     let cluster = ClusterAdapter::new(pool.clone());
     let agents = Arc::new(Agents::new(agent.clone(), peers.clone(), pool.clone()));
-    let ops = Ops { pool: Arc::new(cluster.clone()), agents: agents.clone(), encode };
-    let limits = SessionLimits { most: config.session.most, idle_seconds: config.session.idle_seconds };
+    let ops = Ops {
+        pool: Arc::new(cluster.clone()),
+        agents: agents.clone(),
+        encode,
+    };
+    let limits = SessionLimits {
+        most: config.session.most,
+        idle_seconds: config.session.idle_seconds,
+    };
     let (own, state) = (who.host.to_string(), pool.clone());
     let api = Api::new(ApiParts {
         ops: ops.clone(),
         cluster: Arc::new(cluster),
-        forwarder: Arc::new(ForwardAdapter { peers: peers.clone(), pool: pool.clone() }),
-        host: Arc::new(move || state.snapshot().by_uuid(host::CLASS, &own).map(|h| h.reference).unwrap_or_default()),
+        forwarder: Arc::new(ForwardAdapter {
+            peers: peers.clone(),
+            pool: pool.clone(),
+        }),
+        host: Arc::new(move || {
+            state
+                .snapshot()
+                .by_uuid(host::CLASS, &own)
+                .map(|h| h.reference)
+                .unwrap_or_default()
+        }),
         sessions: limits,
     });
 
-    let listener = TcpListener::bind(config.listen.grpc).await.context("listen for other nodes")?;
+    let listener = TcpListener::bind(config.listen.grpc)
+        .await
+        .context("listen for other nodes")?;
     let services = tonic::transport::Server::builder()
         .initial_stream_window_size(4 * 1024 * 1024)
         .initial_connection_window_size(8 * 1024 * 1024)
         .add_service(pool.service())
-        .add_service(AgentService::server(agent, TraceHooks::default()))
+        .add_service(AgentService::server(agent, telemetry::hooks()))
         .add_service(
-            PoolServer::new(PoolService { ops: ops.clone(), pool: pool.clone(), api: Arc::clone(&api) })
-                .max_decoding_message_size(proto_wire::LARGEST_MESSAGE),
+            PoolServer::new(PoolService {
+                ops: ops.clone(),
+                pool: pool.clone(),
+                api: Arc::clone(&api),
+            })
+            .max_decoding_message_size(proto_wire::LARGEST_MESSAGE),
         );
     let ended = stop.clone();
     let nodes = pool.runtime().spawn(async move {
         let incoming = accept(listener, credentials);
-        services.serve_with_incoming_shutdown(incoming, ended.cancelled_owned()).await
+        services
+            .serve_with_incoming_shutdown(incoming, ended.cancelled_owned())
+            .await
     });
 
     let chain = format!("{}{}", who.certificate_pem, who.trust_pem);
@@ -77,10 +103,13 @@ pub async fn run(config: Config) -> Result<()> {
         https: config.listen.https,
         http: config.listen.http,
         unix: config.listen.socket.clone(),
-        identity: ServerIdentity::from_pem(chain.as_bytes(), who.key_pem.as_bytes()).context("load certificates")?,
+        identity: ServerIdentity::from_pem(chain.as_bytes(), who.key_pem.as_bytes())
+            .context("load certificates")?,
         limits: TransportLimits::default(),
     };
-    let handle = serve(gateway, Arc::new(Service(api)), stop.clone()).await.context("listen for clients")?;
+    let handle = serve(gateway, Arc::new(Service(api)), stop.clone())
+        .await
+        .context("listen for clients")?;
     let follower = tokio::spawn(leader::follow(pool.clone(), ops, agents, limits, stop.clone()));
     tracing::info!(host = %who.host, https = %handle.https_addr, "node runs");
 

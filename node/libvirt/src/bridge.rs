@@ -126,7 +126,7 @@ impl Bridge {
                     source: source.into(),
                 })?;
             let shared = Arc::clone(&self.shared);
-            let span = tracing::debug_span!("libvirt", operation, vm = vm.map(tracing::field::display));
+            let span = tracing::info_span!("libvirt", operation, vm = vm.map(tracing::field::display));
             let thread = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
                 let _entered = span.enter();

@@ -30,7 +30,10 @@ pub fn operations(db: &Database, row: &Row) -> Option<Value> {
         Some(Value::strings(["attaching"]))
     } else if class == pool::CLASS {
         let enabled = row.get(pool::HA_ENABLED).as_bool();
-        Some(Value::strings([if enabled { "ha_disable" } else { "ha_enable" }, "cluster_create"]))
+        Some(Value::strings([
+            if enabled { "ha_disable" } else { "ha_enable" },
+            "cluster_create",
+        ]))
     } else {
         None
     }
@@ -95,7 +98,9 @@ fn of_vbd(db: &Database, row: &Row) -> Value {
     if busy(row, vbd::CURRENT_OPERATIONS) {
         return Value::strings::<&str>([]);
     }
-    let state = db.of_class(vm::CLASS, row.get(vbd::VM).as_ref()).map_or("", |v| v.get(vm::POWER_STATE).as_str());
+    let state = db
+        .of_class(vm::CLASS, row.get(vbd::VM).as_ref())
+        .map_or("", |v| v.get(vm::POWER_STATE).as_str());
     let attached = row.get(vbd::CURRENTLY_ATTACHED).as_bool();
     let cd = row.get(vbd::TYPE).as_str() == "CD";
     let empty = row.get(vbd::EMPTY).as_bool();
@@ -116,7 +121,9 @@ fn of_vif(db: &Database, row: &Row) -> Value {
     if busy(row, vif::CURRENT_OPERATIONS) {
         return Value::strings::<&str>([]);
     }
-    let state = db.of_class(vm::CLASS, row.get(vif::VM).as_ref()).map_or("", |v| v.get(vm::POWER_STATE).as_str());
+    let state = db
+        .of_class(vm::CLASS, row.get(vif::VM).as_ref())
+        .map_or("", |v| v.get(vm::POWER_STATE).as_str());
     let attached = row.get(vif::CURRENTLY_ATTACHED).as_bool();
     let mut names = vec!["attach"];
     if state == vm_rules::RUNNING {
@@ -130,7 +137,11 @@ fn of_vif(db: &Database, row: &Row) -> Value {
 }
 
 fn of_vdi(db: &Database, row: &Row) -> Value {
-    if row.get(vdi::CURRENT_OPERATIONS).as_map().is_some_and(|m| m.values().any(|o| o.as_str() != "copy")) {
+    if row
+        .get(vdi::CURRENT_OPERATIONS)
+        .as_map()
+        .is_some_and(|m| m.values().any(|o| o.as_str() != "copy"))
+    {
         return Value::strings::<&str>([]);
     }
     let attached = is_attached(db, row);
@@ -157,11 +168,21 @@ fn of_sr(db: &Database, row: &Row) -> Value {
         return Value::strings(["plug"]);
     }
     let pbds = row.get(sr::PBDS).as_refs();
-    let plugged =
-        pbds.iter().any(|r| db.of_class(pbd::CLASS, *r).is_some_and(|p| p.get(pbd::CURRENTLY_ATTACHED).as_bool()));
+    let plugged = pbds.iter().any(|r| {
+        db.of_class(pbd::CLASS, *r)
+            .is_some_and(|p| p.get(pbd::CURRENTLY_ATTACHED).as_bool())
+    });
     let mut names = vec!["plug", "unplug", "pbd_create", "pbd_destroy"];
     if plugged {
-        names.extend(["scan", "update", "vdi_create", "vdi_destroy", "vdi_clone", "vdi_resize", "vdi_introduce"]);
+        names.extend([
+            "scan",
+            "update",
+            "vdi_create",
+            "vdi_destroy",
+            "vdi_clone",
+            "vdi_resize",
+            "vdi_introduce",
+        ]);
     } else {
         names.extend(["destroy", "forget"]);
     }

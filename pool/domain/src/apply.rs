@@ -105,7 +105,11 @@ fn write(db: &mut Database, index: Index, changes: &[Change], effects: &mut Effe
     let mut removed: BTreeMap<Ref, Tombstone> = BTreeMap::new();
     for change in changes {
         match change {
-            Change::Insert { class, reference, fields } => {
+            Change::Insert {
+                class,
+                reference,
+                fields,
+            } => {
                 let mut values: Vec<Value> = class.def().fields.iter().map(|f| f.default_value()).collect();
                 set(*class, &mut values, fields);
                 db.put(Row::new(*class, *reference, Arc::from(values), index, index));
@@ -113,22 +117,41 @@ fn write(db: &mut Database, index: Index, changes: &[Change], effects: &mut Effe
                 relate(db, index, *class, *reference, None, &mut touched);
             }
             Change::Update { reference, fields } => {
-                let Some(old) = db.get(*reference).cloned() else { continue };
+                let Some(old) = db.get(*reference).cloned() else {
+                    continue;
+                };
                 let mut values = old.values.to_vec();
                 set(old.class, &mut values, fields);
-                db.put(Row::new(old.class, *reference, Arc::from(values), old.created, index));
+                db.put(Row::new(
+                    old.class,
+                    *reference,
+                    Arc::from(values),
+                    old.created,
+                    index,
+                ));
                 touched.insert(*reference);
                 relate(db, index, old.class, *reference, Some(&old), &mut touched);
             }
             Change::Touch { reference } => {
-                let Some(old) = db.get(*reference).cloned() else { continue };
-                db.put(Row::new(old.class, *reference, Arc::clone(&old.values), old.created, index));
+                let Some(old) = db.get(*reference).cloned() else {
+                    continue;
+                };
+                db.put(Row::new(
+                    old.class,
+                    *reference,
+                    Arc::clone(&old.values),
+                    old.created,
+                    index,
+                ));
                 touched.insert(*reference);
             }
             Change::Delete { reference } => {
                 let Some(old) = db.take(*reference) else { continue };
                 touched.remove(reference);
-                let tombstone = Tombstone { class: old.class, created: old.created };
+                let tombstone = Tombstone {
+                    class: old.class,
+                    created: old.created,
+                };
                 // A row that came and went within one entry was never seen by anyone.
                 if old.created < index {
                     db.tombstones.insert((index, *reference), tombstone);
@@ -163,15 +186,43 @@ fn targets(value: &Value) -> BTreeSet<Ref> {
 }
 
 /// Keeps the derived sets of the parents true after a child was made or changed.
-fn relate(db: &mut Database, index: Index, class: ClassId, child: Ref, old: Option<&Row>, touched: &mut BTreeSet<Ref>) {
+fn relate(
+    db: &mut Database,
+    index: Index,
+    class: ClassId,
+    child: Ref,
+    old: Option<&Row>,
+    touched: &mut BTreeSet<Ref>,
+) {
     for relation in relations::of_child(class) {
-        let after = db.get(child).map(|r| targets(r.at(relation.field))).unwrap_or_default();
+        let after = db
+            .get(child)
+            .map(|r| targets(r.at(relation.field)))
+            .unwrap_or_default();
         let before = old.map(|r| targets(r.at(relation.field))).unwrap_or_default();
         for parent in before.difference(&after) {
-            change_set(db, index, *parent, relation.parent, relation.set, child, Membership::Leave, touched);
+            change_set(
+                db,
+                index,
+                *parent,
+                relation.parent,
+                relation.set,
+                child,
+                Membership::Leave,
+                touched,
+            );
         }
         for parent in after.difference(&before) {
-            change_set(db, index, *parent, relation.parent, relation.set, child, Membership::Join, touched);
+            change_set(
+                db,
+                index,
+                *parent,
+                relation.parent,
+                relation.set,
+                child,
+                Membership::Join,
+                touched,
+            );
         }
     }
 }
@@ -179,7 +230,16 @@ fn relate(db: &mut Database, index: Index, class: ClassId, child: Ref, old: Opti
 fn unrelate(db: &mut Database, index: Index, old: &Row, touched: &mut BTreeSet<Ref>) {
     for relation in relations::of_child(old.class) {
         for parent in targets(old.at(relation.field)) {
-            change_set(db, index, parent, relation.parent, relation.set, old.reference, Membership::Leave, touched);
+            change_set(
+                db,
+                index,
+                parent,
+                relation.parent,
+                relation.set,
+                old.reference,
+                Membership::Leave,
+                touched,
+            );
         }
     }
 }
@@ -190,7 +250,10 @@ enum Membership {
     Leave,
 }
 
-#[allow(clippy::too_many_arguments, reason = "one call site shape, all of it needed to place one reference")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one call site shape, all of it needed to place one reference"
+)]
 fn change_set(
     db: &mut Database,
     index: Index,
@@ -201,9 +264,13 @@ fn change_set(
     membership: Membership,
     touched: &mut BTreeSet<Ref>,
 ) {
-    let Some(row) = db.of_class(class, parent).cloned() else { return };
+    let Some(row) = db.of_class(class, parent).cloned() else {
+        return;
+    };
     let mut values = row.values.to_vec();
-    let Some(slot) = values.get_mut(usize::from(set)) else { return };
+    let Some(slot) = values.get_mut(usize::from(set)) else {
+        return;
+    };
     let mut members: Vec<Value> = slot.as_set().to_vec();
     let member = Value::Ref(child);
     match membership {
@@ -235,13 +302,17 @@ fn forget_encoded_neighbours(db: &mut Database, touched: &BTreeSet<Ref>) {
 
 fn bound_history(db: &mut Database, effects: &mut Effects) {
     while db.tombstones.len() > TOMBSTONES_KEPT {
-        let Some((key, _)) = db.tombstones.get_min().map(|(k, v)| (*k, *v)) else { break };
+        let Some((key, _)) = db.tombstones.get_min().map(|(k, v)| (*k, *v)) else {
+            break;
+        };
         db.tombstones.remove(&key);
         db.history_from = db.history_from.max(key.0);
         effects.forgotten.push(key);
     }
     while db.request_order.len() > REQUESTS_KEPT {
-        let Some((index, id)) = db.request_order.get_min().map(|(k, v)| (*k, *v)) else { break };
+        let Some((index, id)) = db.request_order.get_min().map(|(k, v)| (*k, *v)) else {
+            break;
+        };
         db.request_order.remove(&index);
         db.requests.remove(&id);
         effects.forgotten_requests.push(index);

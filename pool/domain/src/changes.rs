@@ -37,12 +37,26 @@ pub fn since(db: &Database, since: Index) -> Option<Vec<Changed>> {
     for ((index, reference), _) in db.changed.range(from..) {
         if let Some(row) = db.get(*reference) {
             let row = Arc::clone(row);
-            all.push((*index, if row.created > since { Changed::Added(row) } else { Changed::Modified(row) }));
+            all.push((
+                *index,
+                if row.created > since {
+                    Changed::Added(row)
+                } else {
+                    Changed::Modified(row)
+                },
+            ));
         }
     }
     for ((at, reference), tombstone) in db.tombstones.range(from..) {
         if tombstone.created <= since {
-            all.push((*at, Changed::Deleted { class: tombstone.class, reference: *reference, at: *at }));
+            all.push((
+                *at,
+                Changed::Deleted {
+                    class: tombstone.class,
+                    reference: *reference,
+                    at: *at,
+                },
+            ));
         }
     }
     all.sort_by_key(|(index, _)| *index);

@@ -67,7 +67,11 @@ impl Database {
 
     /// All rows of a class in the order of their references.
     pub fn rows(&self, class: ClassId) -> impl Iterator<Item = &Arc<Row>> {
-        self.classes.get(&class).into_iter().flatten().filter_map(|r| self.rows.get(r))
+        self.classes
+            .get(&class)
+            .into_iter()
+            .flatten()
+            .filter_map(|r| self.rows.get(r))
     }
 
     /// How many rows a class has.
@@ -97,7 +101,9 @@ impl Database {
 
     /// Remembered requests with their outcomes, oldest first.
     pub fn requests(&self) -> impl Iterator<Item = (RequestId, Index, Outcome)> {
-        self.request_order.values().filter_map(|id| self.requests.get(id).map(|(i, o)| (*id, *i, o.clone())))
+        self.request_order
+            .values()
+            .filter_map(|id| self.requests.get(id).map(|(i, o)| (*id, *i, o.clone())))
     }
 
     /// Deletions at or before this index are no longer known.
@@ -113,7 +119,11 @@ impl Database {
         tombstones: impl IntoIterator<Item = (Index, Ref, Tombstone)>,
         requests: impl IntoIterator<Item = (RequestId, Index, Outcome)>,
     ) -> Database {
-        let mut db = Database { applied, history_from, ..Database::default() };
+        let mut db = Database {
+            applied,
+            history_from,
+            ..Database::default()
+        };
         for row in rows {
             db.put(row);
         }

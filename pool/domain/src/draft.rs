@@ -22,7 +22,13 @@ pub struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Begins on a snapshot.
     pub fn new(db: &Database, facts: &'a Facts) -> Draft<'a> {
-        Draft { facts, base: db.clone(), working: db.clone(), reads: Vec::new(), changes: Vec::new() }
+        Draft {
+            facts,
+            base: db.clone(),
+            working: db.clone(),
+            reads: Vec::new(),
+            changes: Vec::new(),
+        }
     }
 
     /// The facts of this decision.
@@ -73,7 +79,11 @@ impl<'a> Draft<'a> {
                 fields.push((uuid, Value::from(self.facts.uuid_text())));
             }
         }
-        self.push(Change::Insert { class, reference, fields });
+        self.push(Change::Insert {
+            class,
+            reference,
+            fields,
+        });
     }
 
     /// Sets one field.
@@ -83,7 +93,9 @@ impl<'a> Draft<'a> {
 
     /// Sets several fields; those that already have the value are left out.
     pub fn update(&mut self, reference: Ref, mut fields: Vec<(Field, Value)>) {
-        let Some(row) = self.working.get(reference) else { return };
+        let Some(row) = self.working.get(reference) else {
+            return;
+        };
         fields.retain(|(f, v)| row.get(*f) != v);
         if !fields.is_empty() {
             self.push(Change::Update { reference, fields });
@@ -92,7 +104,9 @@ impl<'a> Draft<'a> {
 
     /// Puts a key into a map field.
     pub fn put_key(&mut self, reference: Ref, field: Field, key: impl Into<Value>, value: impl Into<Value>) {
-        let Some(row) = self.working.get(reference) else { return };
+        let Some(row) = self.working.get(reference) else {
+            return;
+        };
         let mut map = row.get(field).as_map().cloned().unwrap_or_default();
         map.insert(key.into(), value.into());
         self.note(reference);
@@ -101,7 +115,9 @@ impl<'a> Draft<'a> {
 
     /// Takes a key out of a map field; nothing happens if it is not there.
     pub fn remove_key(&mut self, reference: Ref, field: Field, key: impl Into<Value>) {
-        let Some(row) = self.working.get(reference) else { return };
+        let Some(row) = self.working.get(reference) else {
+            return;
+        };
         let mut map = row.get(field).as_map().cloned().unwrap_or_default();
         if map.remove(&key.into()).is_some() {
             self.note(reference);

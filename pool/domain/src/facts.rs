@@ -15,7 +15,10 @@ pub struct Facts {
 impl Facts {
     /// Makes facts from the clock and a source of ids that never repeats one.
     pub fn new(now: DateTime, fresh: impl FnMut() -> Uuid + Send + 'static) -> Facts {
-        Facts { now, fresh: RefCell::new(Box::new(fresh)) }
+        Facts {
+            now,
+            fresh: RefCell::new(Box::new(fresh)),
+        }
     }
 
     /// Facts for tests: ids count up from one.

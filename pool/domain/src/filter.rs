@@ -53,7 +53,11 @@ const DEPTH: usize = 64;
 pub fn parse(class: ClassId, text: &str) -> Result<Query, ApiError> {
     let bad = |why: String| ApiError::new("INVALID_VALUE", [text.to_owned(), why]);
     let tokens = tokens(text).map_err(bad)?;
-    let mut parser = Parser { class, tokens: &tokens, at: 0 };
+    let mut parser = Parser {
+        class,
+        tokens: &tokens,
+        at: 0,
+    };
     let query = parser.expression(0).map_err(bad)?;
     if parser.at < tokens.len() {
         return Err(bad("unexpected text after the expression".to_owned()));
@@ -153,7 +157,9 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
                 rest = rest.get(1..).unwrap_or_default();
             }
             c if c.is_ascii_alphabetic() || c == '_' => {
-                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+                let end = rest
+                    .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                    .unwrap_or(rest.len());
                 let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
                 out.push(Token::Word(word.to_owned()));
                 rest = after;
@@ -250,7 +256,11 @@ impl Parser<'_> {
                 Some(Token::Literal(name)) => {
                     // The language spells nesting with two underscores, records with one.
                     let flat = name.replace("__", "_");
-                    let index = self.class.def().field(&flat).ok_or_else(|| format!("unknown field {name:?}"))?;
+                    let index = self
+                        .class
+                        .def()
+                        .field(&flat)
+                        .ok_or_else(|| format!("unknown field {name:?}"))?;
                     Ok(Term::Field(index))
                 }
                 _ => Err("expected a field name".to_owned()),

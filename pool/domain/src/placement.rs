@@ -27,7 +27,10 @@ pub fn can_run(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiErr
     let needed = memory_needed(vm_row);
     let free = memory_free(db, host_row, Some(vm_row.reference));
     if needed > free {
-        return Err(ApiError::new("HOST_NOT_ENOUGH_FREE_MEMORY", [needed.get().to_string(), free.get().to_string()]));
+        return Err(ApiError::new(
+            "HOST_NOT_ENOUGH_FREE_MEMORY",
+            [needed.get().to_string(), free.get().to_string()],
+        ));
     }
     Ok(())
 }
@@ -39,14 +42,22 @@ pub fn can_run(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiErr
 pub fn can_reach(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiError> {
     for storage in storages(db, vm_row) {
         if !has_plugged(db, storage, host_row.reference) {
-            return Err(ApiError::new("VM_REQUIRES_SR", [vm_row.reference.to_string(), storage.to_string()]));
+            return Err(ApiError::new(
+                "VM_REQUIRES_SR",
+                [vm_row.reference.to_string(), storage.to_string()],
+            ));
         }
     }
     for reference in vm_row.get(vm::VIFS).as_refs() {
-        let Some(nic) = db.of_class(vif::CLASS, reference) else { continue };
+        let Some(nic) = db.of_class(vif::CLASS, reference) else {
+            continue;
+        };
         let net = nic.get(vif::NETWORK).as_ref();
         if !network_reaches(db, net, host_row.reference) {
-            return Err(ApiError::new("VM_REQUIRES_NETWORK", [vm_row.reference.to_string(), net.to_string()]));
+            return Err(ApiError::new(
+                "VM_REQUIRES_NETWORK",
+                [vm_row.reference.to_string(), net.to_string()],
+            ));
         }
     }
     Ok(())
@@ -55,8 +66,14 @@ pub fn can_reach(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiE
 /// The SRs that hold a VM's disks.
 pub fn storages(db: &Database, vm_row: &Row) -> Vec<Ref> {
     let mut found: Vec<Ref> = Vec::new();
-    let disks = vm_row.get(vm::VBDS).as_refs().into_iter().filter_map(|r| db.of_class(vbd::CLASS, r));
-    let images = disks.map(|v| v.get(vbd::VDI).as_ref()).chain([vm_row.get(vm::SUSPEND_VDI).as_ref()]);
+    let disks = vm_row
+        .get(vm::VBDS)
+        .as_refs()
+        .into_iter()
+        .filter_map(|r| db.of_class(vbd::CLASS, r));
+    let images = disks
+        .map(|v| v.get(vbd::VDI).as_ref())
+        .chain([vm_row.get(vm::SUSPEND_VDI).as_ref()]);
     for image in images {
         if let Some(row) = db.of_class(vdi::CLASS, image) {
             let storage = row.get(vdi::SR).as_ref();
@@ -81,19 +98,29 @@ pub fn has_plugged(db: &Database, storage: Ref, on: Ref) -> bool {
 /// A network is visible on a host that has a PIF on it; one with no PIF anywhere is internal to the host on
 /// which it is used.
 fn network_reaches(db: &Database, net: Ref, on: Ref) -> bool {
-    let Some(row) = db.of_class(network::CLASS, net) else { return false };
+    let Some(row) = db.of_class(network::CLASS, net) else {
+        return false;
+    };
     let pifs = row.get(network::PIFS).as_refs();
     if pifs.is_empty() || row.get(network::OTHER_CONFIG).get("assume_network_is_shared") == Some("true") {
         let used_elsewhere = row.get(network::VIFS).as_refs().iter().any(|r| {
-            let Some(nic) = db.of_class(vif::CLASS, *r) else { return false };
+            let Some(nic) = db.of_class(vif::CLASS, *r) else {
+                return false;
+            };
             nic.get(vif::CURRENTLY_ATTACHED).as_bool()
                 && db
                     .of_class(vm::CLASS, nic.get(vif::VM).as_ref())
-                    .is_some_and(|v| !v.get(vm::RESIDENT_ON).as_ref().is_null() && v.get(vm::RESIDENT_ON).as_ref() != on)
+                    .is_some_and(|v| {
+                        !v.get(vm::RESIDENT_ON).as_ref().is_null() && v.get(vm::RESIDENT_ON).as_ref() != on
+                    })
         });
-        return !used_elsewhere || row.get(network::OTHER_CONFIG).get("assume_network_is_shared") == Some("true");
+        return !used_elsewhere
+            || row.get(network::OTHER_CONFIG).get("assume_network_is_shared") == Some("true");
     }
-    pifs.iter().any(|r| db.of_class(pif::CLASS, *r).is_some_and(|p| p.get(pif::HOST).as_ref() == on))
+    pifs.iter().any(|r| {
+        db.of_class(pif::CLASS, *r)
+            .is_some_and(|p| p.get(pif::HOST).as_ref() == on)
+    })
 }
 
 /// Says whether a host answers.
@@ -112,7 +139,9 @@ pub fn memory_needed(vm_row: &Row) -> Bytes {
 pub fn memory_free(db: &Database, host_row: &Row, except: Option<Ref>) -> Bytes {
     let total = db
         .of_class(host_metrics::CLASS, host_row.get(host::METRICS).as_ref())
-        .map_or(0, |m| Bytes::from_i64(m.get(host_metrics::MEMORY_TOTAL).as_int()).get());
+        .map_or(0, |m| {
+            Bytes::from_i64(m.get(host_metrics::MEMORY_TOTAL).as_int()).get()
+        });
     let own = Bytes::from_i64(host_row.get(host::MEMORY_OVERHEAD).as_int()).get();
     let taken: u64 = db
         .rows(vm::CLASS)
@@ -128,7 +157,10 @@ pub fn memory_free(db: &Database, host_row: &Row, except: Option<Ref>) -> Bytes 
 
 /// Every host that could run a VM now.
 pub fn possible_hosts(db: &Database, vm_row: &Row) -> Vec<Ref> {
-    db.rows(host::CLASS).filter(|h| can_run(db, vm_row, h).is_ok()).map(|h| h.reference).collect()
+    db.rows(host::CLASS)
+        .filter(|h| can_run(db, vm_row, h).is_ok())
+        .map(|h| h.reference)
+        .collect()
 }
 
 /// Chooses the host for a VM: its affinity when that can take it, else the one with most free memory.
@@ -137,11 +169,17 @@ pub fn possible_hosts(db: &Database, vm_row: &Row) -> Vec<Ref> {
 /// `NO_HOSTS_AVAILABLE`, or the single host's own reason when the pool has only one.
 pub fn choose(db: &Database, vm_row: &Row) -> Result<Ref, ApiError> {
     let affinity = vm_row.get(vm::AFFINITY).as_ref();
-    let fitting: Vec<&Arc<Row>> = db.rows(host::CLASS).filter(|h| can_run(db, vm_row, h).is_ok()).collect();
+    let fitting: Vec<&Arc<Row>> = db
+        .rows(host::CLASS)
+        .filter(|h| can_run(db, vm_row, h).is_ok())
+        .collect();
     if let Some(wanted) = fitting.iter().find(|h| h.reference == affinity) {
         return Ok(wanted.reference);
     }
-    if let Some(best) = fitting.iter().max_by_key(|h| (memory_free(db, h, None), std::cmp::Reverse(h.reference))) {
+    if let Some(best) = fitting
+        .iter()
+        .max_by_key(|h| (memory_free(db, h, None), std::cmp::Reverse(h.reference)))
+    {
         return Ok(best.reference);
     }
     Err(ApiError::bare("NO_HOSTS_AVAILABLE"))

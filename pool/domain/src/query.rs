@@ -13,7 +13,8 @@ use crate::row::Row;
 /// # Errors
 /// `HANDLE_INVALID [class, reference]`.
 pub fn find(db: &Database, class: ClassId, reference: Ref) -> Result<&Arc<Row>, ApiError> {
-    db.of_class(class, reference).ok_or_else(|| ApiError::handle_invalid(class.name(), reference))
+    db.of_class(class, reference)
+        .ok_or_else(|| ApiError::handle_invalid(class.name(), reference))
 }
 
 /// The value of one field as clients see it, derived fields included.
@@ -28,8 +29,18 @@ pub fn field(db: &Database, row: &Row, index: u16) -> Value {
 
 /// The whole record as clients see it: every field that is not internal, in the class's order.
 pub fn record(db: &Database, row: &Row) -> Value {
-    let members = row.class.def().fields.iter().zip(0u16..).filter(|(f, _)| !f.internal);
-    Value::Record(members.map(|(f, i)| (Arc::from(f.name), field(db, row, i))).collect())
+    let members = row
+        .class
+        .def()
+        .fields
+        .iter()
+        .zip(0u16..)
+        .filter(|(f, _)| !f.internal);
+    Value::Record(
+        members
+            .map(|(f, i)| (Arc::from(f.name), field(db, row, i)))
+            .collect(),
+    )
 }
 
 /// The object with a uuid.
@@ -44,6 +55,11 @@ pub fn by_uuid(db: &Database, class: ClassId, uuid: &str) -> Result<Ref, ApiErro
 
 /// All objects with exactly this name.
 pub fn by_name_label(db: &Database, class: ClassId, label: &str) -> Vec<Ref> {
-    let Some(index) = class.def().field("name_label") else { return Vec::new() };
-    db.rows(class).filter(|r| r.at(index).as_str() == label).map(|r| r.reference).collect()
+    let Some(index) = class.def().field("name_label") else {
+        return Vec::new();
+    };
+    db.rows(class)
+        .filter(|r| r.at(index).as_str() == label)
+        .map(|r| r.reference)
+        .collect()
 }

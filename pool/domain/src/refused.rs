@@ -34,7 +34,12 @@ impl From<ApiError> for Refused {
 impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::Busy { class, object, operation, task } => ApiError::new(
+            Refused::Busy {
+                class,
+                object,
+                operation,
+                task,
+            } => ApiError::new(
                 "OTHER_OPERATION_IN_PROGRESS",
                 [class.to_owned(), object.to_string(), operation, task],
             ),

@@ -22,7 +22,9 @@ pub fn of_child(class: ClassId) -> &'static [Relation] {
         let mut table: Vec<Vec<Relation>> = ClassId::all().map(|_| Vec::new()).collect();
         for parent in ClassId::all() {
             for (set, field) in parent.def().fields.iter().enumerate() {
-                let Some((child, child_field)) = field.derived_from else { continue };
+                let Some((child, child_field)) = field.derived_from else {
+                    continue;
+                };
                 let found = ClassId::by_name(child).and_then(|c| Some((c, c.def().field(child_field)?)));
                 if let (Some((child, field)), Ok(set)) = (found, u16::try_from(set))
                     && let Some(list) = table.get_mut(usize::from(child.0))

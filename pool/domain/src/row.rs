@@ -37,7 +37,14 @@ impl Encoded {
 impl Row {
     /// Makes a row state.
     pub fn new(class: ClassId, reference: Ref, values: Arc<[Value]>, created: Index, version: Index) -> Row {
-        Row { class, reference, values, created, version, encoded: Encoded::default() }
+        Row {
+            class,
+            reference,
+            values,
+            created,
+            version,
+            encoded: Encoded::default(),
+        }
     }
 
     /// The value of a field; `Void` if the field is of another class.
@@ -63,6 +70,12 @@ impl Row {
 
     /// The same state without its encoded form, for when something the record derives from has changed.
     pub fn forget_encoded(&self) -> Row {
-        Row::new(self.class, self.reference, Arc::clone(&self.values), self.created, self.version)
+        Row::new(
+            self.class,
+            self.reference,
+            Arc::clone(&self.values),
+            self.created,
+            self.version,
+        )
     }
 }

@@ -84,12 +84,23 @@ const NOT_ADVERTISED: &[&str] = &[
 ];
 
 const ON_TEMPLATES: &[&str] = &["clone", "copy", "export", "metadata_export", "provision"];
-const ON_SNAPSHOTS: &[&str] = &["revert", "clone", "copy", "export", "destroy", "hard_shutdown", "metadata_export"];
+const ON_SNAPSHOTS: &[&str] = &[
+    "revert",
+    "clone",
+    "copy",
+    "export",
+    "destroy",
+    "hard_shutdown",
+    "metadata_export",
+];
 const READ_TOGETHER: &[&str] = &["clone", "copy", "export"];
 
 /// The operations to advertise for a VM, in the order of the data model's table.
 pub fn advertised(db: &Database, row: &Row) -> Value {
-    let names = OPERATIONS.iter().map(|(name, _)| *name).filter(|name| !NOT_ADVERTISED.contains(name));
+    let names = OPERATIONS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !NOT_ADVERTISED.contains(name));
     Value::strings(names.filter(|name| check(db, row, name).is_ok()))
 }
 
@@ -107,8 +118,14 @@ pub fn check(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> 
     }
     let state = row.get(vm::POWER_STATE).as_str();
     let control_domain = row.get(vm::IS_CONTROL_DOMAIN).as_bool();
-    let needed = OPERATIONS.iter().find(|(name, _)| *name == operation).map_or(&[][..], |(_, needed)| needed);
-    if !needed.is_empty() && !needed.contains(&state) && !(control_domain && operation.starts_with("changing_")) {
+    let needed = OPERATIONS
+        .iter()
+        .find(|(name, _)| *name == operation)
+        .map_or(&[][..], |(_, needed)| needed);
+    if !needed.is_empty()
+        && !needed.contains(&state)
+        && !(control_domain && operation.starts_with("changing_"))
+    {
         return Err(bad_power_state(row.reference, needed, state));
     }
     other_operation(row, operation)?;
@@ -139,25 +156,40 @@ pub fn check(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> 
         }
     }
     if control_domain && !operation.starts_with("changing_") && operation != "metadata_export" {
-        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["This operation is not allowed on a control domain"]));
+        return Err(ApiError::new(
+            "OPERATION_NOT_ALLOWED",
+            ["This operation is not allowed on a control domain"],
+        ));
     }
     if operation == "make_into_template"
         && let Some(appliance) = row.get(vm::APPLIANCE).as_ref().some()
         && db.of_class(vm_appliance::CLASS, appliance).is_some()
     {
-        return Err(ApiError::new("VM_IS_PART_OF_AN_APPLIANCE", [me(), appliance.to_string()]));
+        return Err(ApiError::new(
+            "VM_IS_PART_OF_AN_APPLIANCE",
+            [me(), appliance.to_string()],
+        ));
     }
     Ok(())
 }
 
 /// `VM_BAD_POWER_STATE [vm, expected, actual]`, states in lower case.
 pub fn bad_power_state(reference: Ref, needed: &[&str], actual: &str) -> ApiError {
-    let expected = needed.iter().map(|s| s.to_lowercase()).collect::<Vec<_>>().join(", ");
-    ApiError::new("VM_BAD_POWER_STATE", [reference.to_string(), expected, actual.to_lowercase()])
+    let expected = needed
+        .iter()
+        .map(|s| s.to_lowercase())
+        .collect::<Vec<_>>()
+        .join(", ");
+    ApiError::new(
+        "VM_BAD_POWER_STATE",
+        [reference.to_string(), expected, actual.to_lowercase()],
+    )
 }
 
 fn other_operation(row: &Row, operation: &str) -> Result<(), ApiError> {
-    let Some(current) = row.get(vm::CURRENT_OPERATIONS).as_map().filter(|m| !m.is_empty()) else { return Ok(()) };
+    let Some(current) = row.get(vm::CURRENT_OPERATIONS).as_map().filter(|m| !m.is_empty()) else {
+        return Ok(());
+    };
     let compatible = |running: &str| match operation {
         "get_boot_record" | "assert_operation_valid" | "update_allowed_operations" => true,
         "clone" | "copy" | "export" => READ_TOGETHER.contains(&running),

@@ -31,7 +31,8 @@ fn new_network(number: u128, label: &str) -> Change {
 }
 
 fn label(db: &Database, number: u128) -> Option<String> {
-    db.get(reference(number)).map(|r| r.get(network::NAME_LABEL).as_str().to_owned())
+    db.get(reference(number))
+        .map(|r| r.get(network::NAME_LABEL).as_str().to_owned())
 }
 
 #[test]
@@ -46,8 +47,20 @@ fn a_refused_transaction_changes_nothing() {
     assert_eq!(label(&db, 2), None);
     assert_eq!(db.applied(), 2);
     // Nor is anything when a later change of the same transaction cannot be.
-    let half = transaction(3, vec![], vec![new_network(3, "three"), Change::Delete { reference: reference(99) }]);
-    assert_eq!(apply::apply(&mut db, 3, &half).0, Outcome::Conflict(reference(99)));
+    let half = transaction(
+        3,
+        vec![],
+        vec![
+            new_network(3, "three"),
+            Change::Delete {
+                reference: reference(99),
+            },
+        ],
+    );
+    assert_eq!(
+        apply::apply(&mut db, 3, &half).0,
+        Outcome::Conflict(reference(99))
+    );
     assert_eq!(label(&db, 3), None);
 }
 
@@ -56,7 +69,10 @@ fn a_repeated_request_has_its_effect_once() {
     let mut db = Database::default();
     let first = transaction(1, vec![], vec![new_network(1, "one")]);
     let (outcome, _) = apply::apply(&mut db, 1, &first);
-    let rename = Change::Update { reference: reference(1), fields: vec![(network::NAME_LABEL, "other".into())] };
+    let rename = Change::Update {
+        reference: reference(1),
+        fields: vec![(network::NAME_LABEL, "other".into())],
+    };
     apply::apply(&mut db, 2, &transaction(2, vec![], vec![rename]));
     let (again, effects) = apply::apply(&mut db, 3, &first);
     assert_eq!(again, outcome);
@@ -67,25 +83,67 @@ fn a_repeated_request_has_its_effect_once() {
 #[test]
 fn a_drive_appears_in_its_vm_and_leaves_it() {
     let mut db = Database::default();
-    let make = |class, number, fields| Change::Insert { class, reference: reference(number), fields };
-    apply::apply(&mut db, 1, &transaction(1, vec![], vec![make(vm::CLASS, 1, vec![])]));
+    let make = |class, number, fields| Change::Insert {
+        class,
+        reference: reference(number),
+        fields,
+    };
+    apply::apply(
+        &mut db,
+        1,
+        &transaction(1, vec![], vec![make(vm::CLASS, 1, vec![])]),
+    );
     let drive = make(vbd::CLASS, 2, vec![(vbd::VM, reference(1).into())]);
     let (_, effects) = apply::apply(&mut db, 2, &transaction(2, vec![], vec![drive]));
     let owner = db.get(reference(1)).cloned().unwrap();
     assert_eq!(owner.get(vm::VBDS).as_refs(), [reference(2)]);
-    assert_eq!(owner.version, 2, "clients that follow events must see the VM change");
+    assert_eq!(
+        owner.version, 2,
+        "clients that follow events must see the VM change"
+    );
     assert_eq!(effects.written.len(), 2);
-    apply::apply(&mut db, 3, &transaction(3, vec![], vec![Change::Delete { reference: reference(2) }]));
+    apply::apply(
+        &mut db,
+        3,
+        &transaction(
+            3,
+            vec![],
+            vec![Change::Delete {
+                reference: reference(2),
+            }],
+        ),
+    );
     assert!(db.get(reference(1)).unwrap().get(vm::VBDS).as_refs().is_empty());
 }
 
 #[test]
 fn changes_since_an_index_tell_each_row_once() {
     let mut db = Database::default();
-    apply::apply(&mut db, 1, &transaction(1, vec![], vec![new_network(1, "a"), new_network(2, "b")]));
-    let rename = Change::Update { reference: reference(1), fields: vec![(network::NAME_LABEL, "c".into())] };
-    apply::apply(&mut db, 2, &transaction(2, vec![], vec![rename, new_network(3, "d")]));
-    apply::apply(&mut db, 3, &transaction(3, vec![], vec![Change::Delete { reference: reference(2) }]));
+    apply::apply(
+        &mut db,
+        1,
+        &transaction(1, vec![], vec![new_network(1, "a"), new_network(2, "b")]),
+    );
+    let rename = Change::Update {
+        reference: reference(1),
+        fields: vec![(network::NAME_LABEL, "c".into())],
+    };
+    apply::apply(
+        &mut db,
+        2,
+        &transaction(2, vec![], vec![rename, new_network(3, "d")]),
+    );
+    apply::apply(
+        &mut db,
+        3,
+        &transaction(
+            3,
+            vec![],
+            vec![Change::Delete {
+                reference: reference(2),
+            }],
+        ),
+    );
     let told: Vec<String> = changes::since(&db, 1)
         .unwrap()
         .into_iter()
@@ -98,7 +156,17 @@ fn changes_since_an_index_tell_each_row_once() {
     assert_eq!(told, ["mod 1", "add 3", "del 2"]);
     // A row that came and went after the index was never seen.
     apply::apply(&mut db, 4, &transaction(4, vec![], vec![new_network(9, "e")]));
-    apply::apply(&mut db, 5, &transaction(5, vec![], vec![Change::Delete { reference: reference(9) }]));
+    apply::apply(
+        &mut db,
+        5,
+        &transaction(
+            5,
+            vec![],
+            vec![Change::Delete {
+                reference: reference(9),
+            }],
+        ),
+    );
     assert!(changes::since(&db, 3).unwrap().is_empty());
 }
 
@@ -116,7 +184,10 @@ fn a_draft_sees_its_own_writes_and_notes_what_it_read() {
     let (outcome, _) = apply::apply(&mut db, 2, &written);
     assert_eq!(outcome, Outcome::Applied(2));
     let row = db.get(reference(100)).unwrap();
-    assert_eq!(*row.get(network::OTHER_CONFIG), Value::string_map([("k", "v"), ("l", "w")]));
+    assert_eq!(
+        *row.get(network::OTHER_CONFIG),
+        Value::string_map([("k", "v"), ("l", "w")])
+    );
 }
 
 fn some_change() -> impl Strategy<Value = Change> {
@@ -127,8 +198,12 @@ fn some_change() -> impl Strategy<Value = Change> {
             reference: reference(n),
             fields: vec![(network::NAME_LABEL, l.into())]
         }),
-        number.clone().prop_map(|n| Change::Touch { reference: reference(n) }),
-        number.prop_map(|n| Change::Delete { reference: reference(n) }),
+        number.clone().prop_map(|n| Change::Touch {
+            reference: reference(n)
+        }),
+        number.prop_map(|n| Change::Delete {
+            reference: reference(n)
+        }),
     ]
 }
 

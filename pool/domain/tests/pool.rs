@@ -20,11 +20,19 @@ struct Pool {
 
 impl Pool {
     fn new() -> Pool {
-        let mut pool = Pool { db: Database::default(), facts: Facts::counting(DateTime(1_000)), index: 0 };
+        let mut pool = Pool {
+            db: Database::default(),
+            facts: Facts::counting(DateTime(1_000)),
+            index: 0,
+        };
         let new = NewPool {
             name: "test".to_owned(),
             host: facts("one", 1),
-            member: MemberFacts { node_id: 1, grpc_port: 7443, api_port: 443 },
+            member: MemberFacts {
+                node_id: 1,
+                grpc_port: 7443,
+                api_port: 443,
+            },
             user: "root".to_owned(),
             password_hash: String::new(),
             authority: (String::new(), String::new()),
@@ -33,7 +41,17 @@ impl Pool {
         };
         pool.decide(|d| decide::pool::create(d, &new)).unwrap();
         let second = facts("two", 2);
-        pool.decide(|d| decide::host::join(d, &second, &MemberFacts { node_id: 2, ..MemberFacts::default() })).unwrap();
+        pool.decide(|d| {
+            decide::host::join(
+                d,
+                &second,
+                &MemberFacts {
+                    node_id: 2,
+                    ..MemberFacts::default()
+                },
+            )
+        })
+        .unwrap();
         pool
     }
 
@@ -70,13 +88,20 @@ impl Pool {
     }
 
     fn state(&self, vm_ref: Ref) -> String {
-        self.db.get(vm_ref).unwrap().get(vm::POWER_STATE).as_str().to_owned()
+        self.db
+            .get(vm_ref)
+            .unwrap()
+            .get(vm::POWER_STATE)
+            .as_str()
+            .to_owned()
     }
 
     fn allowed(&self, vm_ref: Ref, operation: &str) -> bool {
         let row = self.db.get(vm_ref).unwrap();
         let index = vm::ALLOWED_OPERATIONS.index;
-        query::field(&self.db, row, index).as_set().contains(&Value::str(operation))
+        query::field(&self.db, row, index)
+            .as_set()
+            .contains(&Value::str(operation))
     }
 }
 
@@ -88,7 +113,11 @@ fn facts(name: &str, number: u128) -> HostFacts {
         cpus: 2,
         memory_total: Bytes::gib(4),
         memory_free: Bytes::gib(4),
-        nics: vec![NicFacts { device: "eth0".to_owned(), mtu: 1500, ..NicFacts::default() }],
+        nics: vec![NicFacts {
+            device: "eth0".to_owned(),
+            mtu: 1500,
+            ..NicFacts::default()
+        }],
         ..HostFacts::default()
     }
 }
@@ -96,10 +125,18 @@ fn facts(name: &str, number: u128) -> HostFacts {
 #[test]
 fn a_new_pool_has_its_templates_and_complete_records() {
     let pool = Pool::new();
-    assert_eq!(query::by_name_label(&pool.db, vm::CLASS, "Debian Etch 4.0").len(), 1);
+    assert_eq!(
+        query::by_name_label(&pool.db, vm::CLASS, "Debian Etch 4.0").len(),
+        1
+    );
     for row in pool.db.all() {
-        let Value::Record(members) = query::record(&pool.db, row) else { panic!("not a record") };
-        assert_eq!(members.len(), row.class.def().fields.iter().filter(|f| !f.internal).count());
+        let Value::Record(members) = query::record(&pool.db, row) else {
+            panic!("not a record")
+        };
+        assert_eq!(
+            members.len(),
+            row.class.def().fields.iter().filter(|f| !f.internal).count()
+        );
     }
     // Networks are pool-wide: both hosts have an interface on the one network.
     assert_eq!(pool.db.count(proto_types::generated::network::CLASS), 1);
@@ -111,10 +148,20 @@ fn a_vm_lives_its_life_and_is_never_admitted_twice() {
     let mut pool = Pool::new();
     let guest = pool.vm();
     let task = pool.facts.reference();
-    let start = VmOperation { vm: guest, task, name: "start" };
+    let start = VmOperation {
+        vm: guest,
+        task,
+        name: "start",
+    };
     let on = pool.decide(|d| vm_power::begin_on_host(d, &start, None)).unwrap();
-    let second = VmOperation { vm: guest, task: Ref::from_uuid(Uuid::from_u128(1 << 100)), name: "start" };
-    let refused = pool.decide(|d| vm_power::begin_on_host(d, &second, None)).unwrap_err();
+    let second = VmOperation {
+        vm: guest,
+        task: Ref::from_uuid(Uuid::from_u128(1 << 100)),
+        name: "start",
+    };
+    let refused = pool
+        .decide(|d| vm_power::begin_on_host(d, &second, None))
+        .unwrap_err();
     assert_eq!(refused.code, "OTHER_OPERATION_IN_PROGRESS");
     pool.decide(|d| {
         vm_power::commit_live(d, &start, on, false);
@@ -123,12 +170,31 @@ fn a_vm_lives_its_life_and_is_never_admitted_twice() {
     .unwrap();
     assert_eq!(pool.state(guest), "Running");
     assert!(pool.allowed(guest, "pool_migrate") && !pool.allowed(guest, "start"));
-    let error = pool.decide(|d| vm_power::begin(d, &VmOperation { vm: guest, task, name: "resume" })).unwrap_err();
-    assert_eq!(error.params, [guest.to_string(), "suspended".to_owned(), "running".to_owned()]);
+    let error = pool
+        .decide(|d| {
+            vm_power::begin(
+                d,
+                &VmOperation {
+                    vm: guest,
+                    task,
+                    name: "resume",
+                },
+            )
+        })
+        .unwrap_err();
+    assert_eq!(
+        error.params,
+        [guest.to_string(), "suspended".to_owned(), "running".to_owned()]
+    );
     // Live migration to the other host: the record names one host before and another after one entry.
     let target = pool.host(if on == pool.host("one") { "two" } else { "one" });
-    let migrate = VmOperation { vm: guest, task, name: "pool_migrate" };
-    pool.decide(|d| vm_power::begin_migration(d, &migrate, target)).unwrap();
+    let migrate = VmOperation {
+        vm: guest,
+        task,
+        name: "pool_migrate",
+    };
+    pool.decide(|d| vm_power::begin_migration(d, &migrate, target))
+        .unwrap();
     pool.decide(|d| {
         vm_power::commit_migration(d, &migrate, target);
         Ok(())
@@ -136,7 +202,9 @@ fn a_vm_lives_its_life_and_is_never_admitted_twice() {
     .unwrap();
     assert_eq!(pool.db.get(guest).unwrap().get(vm::RESIDENT_ON).as_ref(), target);
     // Its host says it runs nothing: the record follows, and nobody else is touched.
-    let ended = pool.decide(|d| Ok(decide::host::reconcile_domains(d, target, &[]))).unwrap();
+    let ended = pool
+        .decide(|d| Ok(decide::host::reconcile_domains(d, target, &[])))
+        .unwrap();
     assert_eq!(ended, [guest]);
     assert_eq!(pool.state(guest), "Halted");
     pool.decide(|d| decide::vm_create::destroy(d, guest)).unwrap();
@@ -146,7 +214,10 @@ fn a_vm_lives_its_life_and_is_never_admitted_twice() {
 #[test]
 fn the_least_recently_active_session_gives_way() {
     let mut pool = Pool::new();
-    let limits = session::SessionLimits { most: 3, idle_seconds: 60 };
+    let limits = session::SessionLimits {
+        most: 3,
+        idle_seconds: 60,
+    };
     let host_ref = pool.host("one");
     let mut made = Vec::new();
     for _ in 0..4 {
@@ -159,7 +230,10 @@ fn the_least_recently_active_session_gives_way() {
         };
         made.push(pool.decide(|d| Ok(session::login(d, new, limits))).unwrap());
     }
-    let alive = made.iter().filter(|s| session::check(&pool.db, **s).is_ok()).count();
+    let alive = made
+        .iter()
+        .filter(|s| session::check(&pool.db, **s).is_ok())
+        .count();
     assert_eq!(alive, 3);
     assert!(session::check(&pool.db, made[3]).is_ok());
 }
@@ -208,9 +282,30 @@ fn a_disk_is_open_for_writing_once() {
     })
     .unwrap();
     let task = pool.facts.reference();
-    pool.decide(|d| vm_power::begin_on_host(d, &VmOperation { vm: first, task, name: "start" }, None)).unwrap();
+    pool.decide(|d| {
+        vm_power::begin_on_host(
+            d,
+            &VmOperation {
+                vm: first,
+                task,
+                name: "start",
+            },
+            None,
+        )
+    })
+    .unwrap();
     let error = pool
-        .decide(|d| vm_power::begin_on_host(d, &VmOperation { vm: second, task, name: "start" }, None))
+        .decide(|d| {
+            vm_power::begin_on_host(
+                d,
+                &VmOperation {
+                    vm: second,
+                    task,
+                    name: "start",
+                },
+                None,
+            )
+        })
         .unwrap_err();
     assert_eq!(error.code, "VDI_IN_USE");
 }

@@ -44,14 +44,23 @@ impl<O: Operation> Step<Cx<O>> for AgentStep<O> {
     }
 
     async fn run(&self, cx: &Cx<O>) -> Result<(), StepError> {
-        let Some((host, command)) = (self.ask)(cx) else { return Ok(()) };
-        let reply = cx.ops.agents.call(host, cx.command_id(self.name), command, self.wait).await.map_err(step_error)?;
+        let Some((host, command)) = (self.ask)(cx) else {
+            return Ok(());
+        };
+        let reply = cx
+            .ops
+            .agents
+            .call(host, cx.command_id(self.name), command, self.wait)
+            .await
+            .map_err(step_error)?;
         cx.leave(self.name, &reply);
         Ok(())
     }
 
     async fn undo(&self, cx: &Cx<O>) -> Result<(), StepError> {
-        let Some((host, command)) = (self.undo)(cx) else { return Ok(()) };
+        let Some((host, command)) = (self.undo)(cx) else {
+            return Ok(());
+        };
         let id = cx.command_id(&format!("undo {}", self.name));
         match cx.ops.agents.call(host, id, command, UNDO_WAIT).await {
             Ok(_) => Ok(()),
@@ -80,5 +89,6 @@ pub fn step_error(failure: AgentFailure) -> StepError {
 /// # Errors
 /// `INTERNAL_ERROR` if it left none of that kind.
 pub fn reply(outputs: &crate::operation::Outputs, step: &str) -> Result<HostReply, ApiError> {
-    crate::operation::read_output(outputs, step).ok_or_else(|| ApiError::internal(format!("step {step} left no answer")))
+    crate::operation::read_output(outputs, step)
+        .ok_or_else(|| ApiError::internal(format!("step {step} left no answer")))
 }

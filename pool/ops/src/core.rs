@@ -29,7 +29,9 @@ pub struct Ops {
 
 /// The clock as decisions get it.
 pub fn now() -> DateTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     DateTime(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
@@ -69,7 +71,10 @@ impl Ops {
                     db = after;
                     // Those who race for one row take turns better when they do not retry in step.
                     if race > 4 {
-                        tokio::time::sleep(Duration::from_millis(u64::from(Uuid::new_v4().as_bytes()[0]) / 16)).await;
+                        tokio::time::sleep(Duration::from_millis(
+                            u64::from(Uuid::new_v4().as_bytes()[0]) / 16,
+                        ))
+                        .await;
                     }
                 }
             }
@@ -97,5 +102,9 @@ pub fn uuid_of_host(db: &Database, reference: Ref) -> Result<Uuid, ApiError> {
 
 /// The origin of what the pool does by itself.
 pub fn own(activity: &str) -> Origin {
-    Origin { user: String::new(), method: activity.to_owned(), trace: String::new() }
+    Origin {
+        user: String::new(),
+        method: activity.to_owned(),
+        trace: String::new(),
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use node_commands::{BootRequest, BridgeRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
+use node_commands::{
+    BootRequest, BridgeRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef,
+};
 use node_hypervisor::{BootDevice, DiskKind, EndAction, EndActions, NicModel, Platform};
 use pool_domain::decide::vdi::device_number;
 use pool_domain::{Database, Row, query};
@@ -20,13 +22,19 @@ pub fn build(db: &Database, reference: Ref, on: Ref, start_id: Uuid) -> Result<D
     let memory = Bytes::from_i64(row.get(vm::MEMORY_STATIC_MAX).as_int());
     let mut request = DomainRequest::new(uuid, start_id, row.get(vm::NAME_LABEL).as_str(), memory);
     let target = Bytes::from_i64(row.get(vm::MEMORY_DYNAMIC_MAX).as_int());
-    request.memory_target = if target.get() == 0 { memory } else { target.min(memory) };
+    request.memory_target = if target.get() == 0 {
+        memory
+    } else {
+        target.min(memory)
+    };
     request.vcpus_max = small(row.get(vm::VCPUS_MAX).as_int());
     request.vcpus_at_startup = small(row.get(vm::VCPUS_AT_STARTUP).as_int()).min(request.vcpus_max);
     let params = row.get(vm::HVM_BOOT_PARAMS);
     let platform = row.get(vm::PLATFORM);
     if params.get("firmware") == Some("uefi") {
-        request.firmware = FirmwareRequest::Uefi { secure_boot: platform.get("secureboot") == Some("true") };
+        request.firmware = FirmwareRequest::Uefi {
+            secure_boot: platform.get("secureboot") == Some("true"),
+        };
     }
     request.boot = boot(row, params.get("order"));
     let flag = |key: &str| !matches!(platform.get(key), Some("0" | "false"));
@@ -92,7 +100,11 @@ fn boot(row: &Row, order: Option<&str>) -> BootRequest {
             _ => None,
         })
         .collect();
-    if devices.is_empty() { BootRequest::default() } else { BootRequest::Devices(devices) }
+    if devices.is_empty() {
+        BootRequest::default()
+    } else {
+        BootRequest::Devices(devices)
+    }
 }
 
 /// A drive as a host needs it; nothing for a disk drive without a disk.
@@ -103,12 +115,18 @@ pub fn disk_request(db: &Database, disk: &Row) -> Result<Option<DiskRequest>, Ap
     let device = disk.get(vbd::USERDEVICE).as_str();
     let userdevice = device_number(device).ok_or_else(|| ApiError::new("INVALID_DEVICE", [device]))?;
     let image = disk.get(vbd::VDI).as_ref();
-    let volume = if image.is_null() || disk.get(vbd::EMPTY).as_bool() { None } else { Some(volume_of(db, image)?) };
+    let volume = if image.is_null() || disk.get(vbd::EMPTY).as_bool() {
+        None
+    } else {
+        Some(volume_of(db, image)?)
+    };
     let cd = disk.get(vbd::TYPE).as_str() == "CD";
     if volume.is_none() && !cd {
         return Ok(None);
     }
-    let shareable = db.of_class(vdi::CLASS, image).is_some_and(|v| v.get(vdi::SHARABLE).as_bool());
+    let shareable = db
+        .of_class(vdi::CLASS, image)
+        .is_some_and(|v| v.get(vdi::SHARABLE).as_bool());
     Ok(Some(DiskRequest {
         userdevice,
         kind: if cd { DiskKind::Cdrom } else { DiskKind::Disk },
@@ -125,7 +143,10 @@ pub fn disk_request(db: &Database, disk: &Row) -> Result<Option<DiskRequest>, Ap
 pub fn volume_of(db: &Database, image: Ref) -> Result<VolumeRef, ApiError> {
     let row = query::find(db, vdi::CLASS, image)?;
     let storage = query::find(db, sr::CLASS, row.get(vdi::SR).as_ref())?;
-    Ok(VolumeRef::new(parse(storage, "SR")?, row.get(vdi::LOCATION).as_str()))
+    Ok(VolumeRef::new(
+        parse(storage, "SR")?,
+        row.get(vdi::LOCATION).as_str(),
+    ))
 }
 
 /// An interface as a host needs it.
@@ -172,7 +193,11 @@ fn small(number: i64) -> u32 {
 ///
 /// # Errors
 /// `HANDLE_INVALID`.
-pub fn sr_spec(db: &Database, storage: Ref, config: BTreeMap<String, String>) -> Result<node_commands::SrSpec, ApiError> {
+pub fn sr_spec(
+    db: &Database,
+    storage: Ref,
+    config: BTreeMap<String, String>,
+) -> Result<node_commands::SrSpec, ApiError> {
     let row = query::find(db, sr::CLASS, storage)?;
     let sm_config = row
         .get(sr::SM_CONFIG)

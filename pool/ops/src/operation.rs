@@ -69,7 +69,10 @@ impl<O> Cx<O> {
     /// Leaves something for later.
     pub fn leave(&self, name: &str, output: &impl Serialize) {
         if let Ok(value) = serde_json::to_value(output) {
-            self.outputs.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value);
+            self.outputs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(name.to_owned(), value);
         }
     }
 
@@ -80,7 +83,10 @@ impl<O> Cx<O> {
 
     /// All that was left.
     pub fn outputs(&self) -> Outputs {
-        self.outputs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.outputs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The id under which a step's command is known to hosts: the same after a change of leader.
@@ -148,7 +154,8 @@ pub async fn run<O: Operation>(ops: &Ops, operation: O, call: Call) -> Result<Va
         }
         .instrument(span),
     );
-    work.await.unwrap_or_else(|_| Err(ApiError::internal("the operation was broken off")))
+    work.await
+        .unwrap_or_else(|_| Err(ApiError::internal("the operation was broken off")))
 }
 
 /// Makes a task for an operation and answers it at once; refusals and failures show in the task.
@@ -268,7 +275,15 @@ async fn begin<O: Operation>(
                 vec![
                     (tarn_saga::OPERATION, O::NAME.into()),
                     (tarn_saga::PARAMS, params.into()),
-                    (tarn_saga::STATE, if row == TaskRow::Make { "running" } else { "running-async" }.into()),
+                    (
+                        tarn_saga::STATE,
+                        if row == TaskRow::Make {
+                            "running"
+                        } else {
+                            "running-async"
+                        }
+                        .into(),
+                    ),
                     (tarn_saga::TASK, reference.into()),
                     (tarn_saga::STARTED, now().into()),
                 ],
@@ -276,36 +291,69 @@ async fn begin<O: Operation>(
             Ok(begun)
         })
         .await?;
-    Ok(Begun { operation, saga, task: reference, state: SagaState::default(), outputs: Outputs::new() })
+    Ok(Begun {
+        operation,
+        saga,
+        task: reference,
+        state: SagaState::default(),
+        outputs: Outputs::new(),
+    })
 }
 
 /// Goes on with a saga of an earlier leader. The client that waited has gone; the task tells the end, and one of a
 /// synchronous call is removed as its leader would have done.
 pub(crate) async fn resume<O: Operation>(ops: Ops, saga: Ref) {
-    let Some(row) = ops.pool.snapshot().of_class(tarn_saga::CLASS, saga).cloned() else { return };
+    let Some(row) = ops.pool.snapshot().of_class(tarn_saga::CLASS, saga).cloned() else {
+        return;
+    };
     let Ok(operation) = serde_json::from_str::<O>(row.get(tarn_saga::PARAMS).as_str()) else {
         warn!(%saga, operation = O::NAME, "the parameters of a saga cannot be read");
         return;
     };
-    let error: Vec<&str> = row.get(tarn_saga::ERROR).as_set().iter().map(Value::as_str).collect();
+    let error: Vec<&str> = row
+        .get(tarn_saga::ERROR)
+        .as_set()
+        .iter()
+        .map(Value::as_str)
+        .collect();
     let failure = error.split_first().map(|(code, params)| ApiError {
         code: (*code).to_owned().into(),
         params: params.iter().map(|p| (*p).to_owned()).collect(),
     });
     let state = SagaState {
-        completed: row.get(tarn_saga::COMPLETED).as_set().iter().map(|v| v.as_str().to_owned()).collect(),
+        completed: row
+            .get(tarn_saga::COMPLETED)
+            .as_set()
+            .iter()
+            .map(|v| v.as_str().to_owned())
+            .collect(),
         failure,
     };
     let outputs = serde_json::from_str(row.get(tarn_saga::OUTPUTS).as_str()).unwrap_or_default();
-    let begun = Begun { operation, saga, task: row.get(tarn_saga::TASK).as_ref(), state, outputs };
-    let after = if row.get(tarn_saga::STATE).as_str() == "running" { AfterEnd::Remove } else { AfterEnd::Keep };
+    let begun = Begun {
+        operation,
+        saga,
+        task: row.get(tarn_saga::TASK).as_ref(),
+        state,
+        outputs,
+    };
+    let after = if row.get(tarn_saga::STATE).as_str() == "running" {
+        AfterEnd::Remove
+    } else {
+        AfterEnd::Keep
+    };
     info!(%saga, operation = O::NAME, "goes on after a change of leader");
     if let Err(error) = finish(ops, begun, crate::core::own(O::NAME), after).await {
         info!(%error, operation = O::NAME, "operation failed");
     }
 }
 
-async fn finish<O: Operation>(ops: Ops, begun: Begun<O>, origin: Origin, after: AfterEnd) -> Result<Value, ApiError> {
+async fn finish<O: Operation>(
+    ops: Ops,
+    begun: Begun<O>,
+    origin: Origin,
+    after: AfterEnd,
+) -> Result<Value, ApiError> {
     let steps = O::steps();
     let cx = Cx {
         ops: ops.clone(),
@@ -314,7 +362,11 @@ async fn finish<O: Operation>(ops: Ops, begun: Begun<O>, origin: Origin, after: 
         task: begun.task,
         outputs: Mutex::new(begun.outputs),
     };
-    let log = RowLog { cx: &cx, last: steps.last().map(|s| s.name()), origin: &origin };
+    let log = RowLog {
+        cx: &cx,
+        last: steps.last().map(|s| s.name()),
+        origin: &origin,
+    };
     let ending = pool_saga::drive(&steps, &cx, &log, begun.state).await;
     let outputs = cx.outputs();
     let (operation, saga, task_ref) = (&cx.operation, cx.saga, cx.task);
@@ -360,7 +412,10 @@ struct RowLog<'a, O> {
 }
 
 impl<O: Operation> RowLog<'_, O> {
-    async fn write(&self, change: impl Fn(&mut Vec<Value>, &mut Vec<Value>) + Send + Sync) -> Result<(), StepError> {
+    async fn write(
+        &self,
+        change: impl Fn(&mut Vec<Value>, &mut Vec<Value>) + Send + Sync,
+    ) -> Result<(), StepError> {
         let saga = self.cx.saga;
         let outputs = serde_json::to_string(&self.cx.outputs()).unwrap_or_default();
         self.cx
@@ -398,10 +453,12 @@ impl<O: Operation> SagaLog for RowLog<'_, O> {
 
     async fn failed(&self, failure: &ApiError) -> Result<(), StepError> {
         let description = failure.description();
-        self.write(move |_, error| *error = description.iter().map(Value::from).collect()).await
+        self.write(move |_, error| *error = description.iter().map(Value::from).collect())
+            .await
     }
 
     async fn undone(&self, step: &'static str) -> Result<(), StepError> {
-        self.write(|completed, _| completed.retain(|c| c.as_str() != step)).await
+        self.write(|completed, _| completed.retain(|c| c.as_str() != step))
+            .await
     }
 }

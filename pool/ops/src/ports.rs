@@ -28,9 +28,13 @@ pub enum PoolError {
 impl From<PoolError> for ApiError {
     fn from(error: PoolError) -> ApiError {
         match error {
-            PoolError::NotLeader { leader: Some(address) } => ApiError::new("HOST_IS_SLAVE", [address]),
+            PoolError::NotLeader {
+                leader: Some(address),
+            } => ApiError::new("HOST_IS_SLAVE", [address]),
             PoolError::NotLeader { leader: None } => ApiError::bare("HOST_STILL_BOOTING"),
-            PoolError::Unknown => ApiError::internal("the pool did not confirm the change in time; it may have been made"),
+            PoolError::Unknown => {
+                ApiError::internal("the pool did not confirm the change in time; it may have been made")
+            }
             PoolError::Stopped => ApiError::internal("this node has stopped serving"),
         }
     }

@@ -48,7 +48,9 @@ pub enum Liveness {
 pub async fn set_live(ops: &Ops, on: Ref, liveness: Liveness) -> Result<(), ApiError> {
     let live = liveness == Liveness::Live;
     let db = ops.pool.snapshot();
-    let Some(row) = db.of_class(host::CLASS, on) else { return Ok(()) };
+    let Some(row) = db.of_class(host::CLASS, on) else {
+        return Ok(());
+    };
     if placement::is_live(&db, row) == live {
         return Ok(());
     }
@@ -68,7 +70,11 @@ async fn domains_are(ops: &Ops, on: Ref, domains: &[Domain]) -> Result<(), ApiEr
         .filter(|d| d.state.is_live())
         .map(|d| (d.uuid.to_string(), matches!(d.state, DomainState::Paused(_))))
         .collect();
-    let (ended, db) = ops.decide(&own("host report"), |d| Ok(hosts::reconcile_domains(d, on, &reported))).await?;
+    let (ended, db) = ops
+        .decide(&own("host report"), |d| {
+            Ok(hosts::reconcile_domains(d, on, &reported))
+        })
+        .await?;
     for reference in ended {
         tracing::info!(vm = %reference, "no longer runs on its host");
         // A guest whose host went down with it is not started again by itself; that is for high availability.
@@ -85,7 +91,9 @@ async fn domain_changed(
     now: Option<Domain>,
 ) -> Result<(), ApiError> {
     let db = ops.pool.snapshot();
-    let Some(row) = db.by_uuid(vm::CLASS, &uuid.to_string()) else { return Ok(()) };
+    let Some(row) = db.by_uuid(vm::CLASS, &uuid.to_string()) else {
+        return Ok(());
+    };
     let reference = row.reference;
     if row.get(vm::RESIDENT_ON).as_ref() != on || is_busy(&db, reference) {
         // Someone is at work on it and knows better, or it is another host's by now.
@@ -116,7 +124,11 @@ async fn domain_changed(
             ops.decide(&own("guest changed"), |d| {
                 let row = d.read(vm::CLASS, reference)?;
                 if row.get(vm::RESIDENT_ON).as_ref() == on && !is_busy(d.db(), reference) {
-                    let state = if paused { pool_domain::vm_rules::PAUSED } else { pool_domain::vm_rules::RUNNING };
+                    let state = if paused {
+                        pool_domain::vm_rules::PAUSED
+                    } else {
+                        pool_domain::vm_rules::RUNNING
+                    };
                     d.set(reference, vm::POWER_STATE, state);
                 }
                 Ok(())
@@ -138,8 +150,14 @@ fn is_busy(db: &Database, reference: Ref) -> bool {
 fn restart(ops: &Ops, reference: Ref, on: Ref) {
     let ops = ops.clone();
     tokio::spawn(async move {
-        let call = Call { label: "VM.start".to_owned(), host: on, origin: own("restart"), ..Call::default() };
-        let started = crate::operation::run(&ops, StartVm::new(reference, "start", Some(on), false), call).await;
+        let call = Call {
+            label: "VM.start".to_owned(),
+            host: on,
+            origin: own("restart"),
+            ..Call::default()
+        };
+        let started =
+            crate::operation::run(&ops, StartVm::new(reference, "start", Some(on), false), call).await;
         if let Err(error) = started {
             tracing::warn!(vm = %reference, %error, "could not be started again");
         }
@@ -149,10 +167,16 @@ fn restart(ops: &Ops, reference: Ref, on: Ref) {
 /// Plugs what the records say should be plugged on a host that has come back or has just joined.
 async fn plug_missing(ops: &Ops, on: Ref, plugged: &[Uuid]) -> Result<(), ApiError> {
     let db = ops.pool.snapshot();
-    let Some(row) = db.of_class(host::CLASS, on) else { return Ok(()) };
-    let Ok(host_uuid) = Uuid::try_parse(row.uuid()) else { return Ok(()) };
+    let Some(row) = db.of_class(host::CLASS, on) else {
+        return Ok(());
+    };
+    let Ok(host_uuid) = Uuid::try_parse(row.uuid()) else {
+        return Ok(());
+    };
     for plug in row.get(host::PBDS).as_refs() {
-        let Some(record) = db.of_class(pbd::CLASS, plug) else { continue };
+        let Some(record) = db.of_class(pbd::CLASS, plug) else {
+            continue;
+        };
         let wanted = record.get(pbd::CURRENTLY_ATTACHED).as_bool();
         let Ok(spec) = spec_of(&db, plug) else { continue };
         let there = plugged.contains(&spec.uuid);
@@ -162,7 +186,10 @@ async fn plug_missing(ops: &Ops, on: Ref, plugged: &[Uuid]) -> Result<(), ApiErr
             continue;
         }
         let command = HostCommand::SrPlug { sr: spec };
-        let answer = ops.agents.call(host_uuid, Uuid::new_v4(), command, Duration::from_secs(90)).await;
+        let answer = ops
+            .agents
+            .call(host_uuid, Uuid::new_v4(), command, Duration::from_secs(90))
+            .await;
         let attached = answer.is_ok();
         if let Err(failure) = answer {
             tracing::warn!(host = %host_uuid, error = %failure.text, "an SR could not be plugged");

@@ -12,8 +12,10 @@ use crate::vm::{clone, migrate, plug, power, provision, start, stop, suspend};
 /// before. Returns how many there were.
 pub fn recover(ops: &Ops) -> usize {
     let db = ops.pool.snapshot();
-    let found: Vec<(Ref, String)> =
-        db.rows(tarn_saga::CLASS).map(|s| (s.reference, s.get(tarn_saga::OPERATION).as_str().to_owned())).collect();
+    let found: Vec<(Ref, String)> = db
+        .rows(tarn_saga::CLASS)
+        .map(|s| (s.reference, s.get(tarn_saga::OPERATION).as_str().to_owned()))
+        .collect();
     let count = found.len();
     for (saga, name) in found {
         spawn(ops, saga, &name);
@@ -37,7 +39,9 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         pbd::Plug::NAME => go_on::<pbd::Plug>(ops, saga),
         sr::CreateSr::NAME => go_on::<sr::CreateSr>(ops, saga),
         sr::WorkOnSr::NAME => go_on::<sr::WorkOnSr>(ops, saga),
-        other => tracing::error!(%saga, operation = other, "a saga of a kind that this release does not know"),
+        other => {
+            tracing::error!(%saga, operation = other, "a saga of a kind that this release does not know")
+        }
     }
 }
 

@@ -51,7 +51,9 @@ pub async fn drive<Cx: Send + Sync>(
             completed.push(step.name().to_owned());
         }
     }
-    let Some(failure) = failure else { return Ending::Done };
+    let Some(failure) = failure else {
+        return Ending::Done;
+    };
     if log.failed(&failure).await.is_err() {
         return Ending::LeadershipLost;
     }

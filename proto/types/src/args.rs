@@ -12,7 +12,9 @@ impl Args {
     /// # Errors
     /// `INTERNAL_ERROR` when the message declares no such parameter.
     pub fn at(&self, index: usize) -> Result<&Value, ApiError> {
-        self.0.get(index).ok_or_else(|| ApiError::internal("argument missing"))
+        self.0
+            .get(index)
+            .ok_or_else(|| ApiError::internal("argument missing"))
     }
 
     /// The reference at a position.

@@ -44,20 +44,33 @@ impl FromStr for DateTime {
     fn from_str(text: &str) -> Result<Self, NotADateTime> {
         let (date, clock) = text.split_once('T').ok_or(NotADateTime)?;
         let date: String = date.chars().filter(|c| *c != '-').collect();
-        let clock: String =
-            clock.trim_end_matches('Z').split('.').next().unwrap_or_default().chars().filter(|c| *c != ':').collect();
+        let clock: String = clock
+            .trim_end_matches('Z')
+            .split('.')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .filter(|c| *c != ':')
+            .collect();
         if date.len() != 8 || clock.len() != 6 {
             return Err(NotADateTime);
         }
         let number = |s: &str, from: usize, to: usize| -> Result<u16, NotADateTime> {
             let part = s.get(from..to).ok_or(NotADateTime)?;
-            if part.bytes().all(|b| b.is_ascii_digit()) { part.parse().map_err(|_| NotADateTime) } else { Err(NotADateTime) }
+            if part.bytes().all(|b| b.is_ascii_digit()) {
+                part.parse().map_err(|_| NotADateTime)
+            } else {
+                Err(NotADateTime)
+            }
         };
         let small = |v: u16| u8::try_from(v).map_err(|_| NotADateTime);
         let month = time::Month::try_from(small(number(&date, 4, 6)?)?).map_err(|_| NotADateTime)?;
-        let day =
-            time::Date::from_calendar_date(i32::from(number(&date, 0, 4)?), month, small(number(&date, 6, 8)?)?)
-                .map_err(|_| NotADateTime)?;
+        let day = time::Date::from_calendar_date(
+            i32::from(number(&date, 0, 4)?),
+            month,
+            small(number(&date, 6, 8)?)?,
+        )
+        .map_err(|_| NotADateTime)?;
         let time = time::Time::from_hms(
             small(number(&clock, 0, 2)?)?,
             small(number(&clock, 2, 4)?)?,

@@ -49,7 +49,11 @@ impl Default for Ref {
 
 impl fmt::Display for Ref {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_null() { f.write_str("OpaqueRef:NULL") } else { write!(f, "{PREFIX}{}", self.0.as_hyphenated()) }
+        if self.is_null() {
+            f.write_str("OpaqueRef:NULL")
+        } else {
+            write!(f, "{PREFIX}{}", self.0.as_hyphenated())
+        }
     }
 }
 
@@ -97,6 +101,10 @@ mod test {
     fn other_spellings_are_refused() {
         assert!("OpaqueRef:12".parse::<Ref>().is_err());
         assert!("opaqueref:NULL".parse::<Ref>().is_err());
-        assert!("OpaqueRef:00000000000000000000000012345678".parse::<Ref>().is_err());
+        assert!(
+            "OpaqueRef:00000000000000000000000012345678"
+                .parse::<Ref>()
+                .is_err()
+        );
     }
 }

@@ -23,12 +23,18 @@ impl ClassId {
 
     /// Finds a class by its canonical name; internal classes included.
     pub fn by_name(name: &str) -> Option<ClassId> {
-        generated::CLASSES.iter().position(|c| c.name == name).and_then(|i| u16::try_from(i).ok()).map(ClassId)
+        generated::CLASSES
+            .iter()
+            .position(|c| c.name == name)
+            .and_then(|i| u16::try_from(i).ok())
+            .map(ClassId)
     }
 
     /// All classes of this build.
     pub fn all() -> impl Iterator<Item = ClassId> {
-        (0..generated::CLASSES.len()).filter_map(|i| u16::try_from(i).ok()).map(ClassId)
+        (0..generated::CLASSES.len())
+            .filter_map(|i| u16::try_from(i).ok())
+            .map(ClassId)
     }
 }
 
@@ -307,7 +313,11 @@ pub struct ParamDef {
 impl ParamDef {
     /// A parameter that must be given.
     pub const fn new(name: &'static str, ty: Type) -> ParamDef {
-        ParamDef { name, ty, default: Default::None }
+        ParamDef {
+            name,
+            ty,
+            default: Default::None,
+        }
     }
 
     /// A trailing parameter that may be left out.
@@ -437,7 +447,10 @@ pub struct ClassDef {
 impl ClassDef {
     /// The position of a field by its wire name.
     pub fn field(&self, name: &str) -> Option<u16> {
-        self.fields.iter().position(|f| f.name == name).and_then(|i| u16::try_from(i).ok())
+        self.fields
+            .iter()
+            .position(|f| f.name == name)
+            .and_then(|i| u16::try_from(i).ok())
     }
 }
 

@@ -48,7 +48,9 @@ mod pairs {
         to.collect_seq(map)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Value, Value>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<Value, Value>, D::Error> {
         Ok(Vec::<(Value, Value)>::deserialize(from)?.into_iter().collect())
     }
 }
@@ -76,7 +78,12 @@ impl Value {
 
     /// A map from strings to strings.
     pub fn string_map<K: AsRef<str>, V: AsRef<str>>(items: impl IntoIterator<Item = (K, V)>) -> Value {
-        Value::Map(items.into_iter().map(|(k, v)| (Value::str(k), Value::str(v))).collect())
+        Value::Map(
+            items
+                .into_iter()
+                .map(|(k, v)| (Value::str(k), Value::str(v)))
+                .collect(),
+        )
     }
 
     /// The text, or `""` for anything else.
@@ -106,7 +113,11 @@ impl Value {
 
     /// The time, or the epoch.
     pub fn as_time(&self) -> DateTime {
-        if let Value::Time(t) = self { *t } else { DateTime::EPOCH }
+        if let Value::Time(t) = self {
+            *t
+        } else {
+            DateTime::EPOCH
+        }
     }
 
     /// The members of a set, or none.
@@ -131,7 +142,11 @@ impl Value {
 
     /// The member of a record.
     pub fn member(&self, name: &str) -> Option<&Value> {
-        if let Value::Record(members) = self { members.iter().find(|(n, _)| &**n == name).map(|(_, v)| v) } else { None }
+        if let Value::Record(members) = self {
+            members.iter().find(|(n, _)| &**n == name).map(|(_, v)| v)
+        } else {
+            None
+        }
     }
 
     fn rank(&self) -> u8 {

@@ -17,22 +17,34 @@ pub struct ApiError {
 impl ApiError {
     /// Makes an error from its code and parameters.
     pub fn new<P: Into<String>>(code: &'static str, params: impl IntoIterator<Item = P>) -> ApiError {
-        ApiError { code: Cow::Borrowed(code), params: params.into_iter().map(Into::into).collect() }
+        ApiError {
+            code: Cow::Borrowed(code),
+            params: params.into_iter().map(Into::into).collect(),
+        }
     }
 
     /// Makes an error that has no parameters.
     pub fn bare(code: &'static str) -> ApiError {
-        ApiError { code: Cow::Borrowed(code), params: Vec::new() }
+        ApiError {
+            code: Cow::Borrowed(code),
+            params: Vec::new(),
+        }
     }
 
     /// `INTERNAL_ERROR` with a text.
     pub fn internal(text: impl Into<String>) -> ApiError {
-        ApiError { code: Cow::Borrowed("INTERNAL_ERROR"), params: vec![text.into()] }
+        ApiError {
+            code: Cow::Borrowed("INTERNAL_ERROR"),
+            params: vec![text.into()],
+        }
     }
 
     /// `HANDLE_INVALID [class, reference]`.
     pub fn handle_invalid(class: &str, reference: impl fmt::Display) -> ApiError {
-        ApiError { code: Cow::Borrowed("HANDLE_INVALID"), params: vec![class.to_owned(), reference.to_string()] }
+        ApiError {
+            code: Cow::Borrowed("HANDLE_INVALID"),
+            params: vec![class.to_owned(), reference.to_string()],
+        }
     }
 
     /// Code and parameters as one list, the form of `ErrorDescription` and `task.error_info`.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use gateway_codec::ValueWriter;
 use gateway_codec::jsonrpc::{self, Envelope};
 use gateway_codec::xmlrpc::{self, XmlWriter};
-use gateway_codec::ValueWriter;
 use pool_domain::{Database, Row, query};
 use proto_types::{ApiError, Ref, Value};
 
@@ -62,7 +62,9 @@ impl Answer {
                 xmlrpc::success_with(encoded.len(), |w| w.encoded(encoded))
             }
             Answer::Records(db, rows) => {
-                let room = rows.first().map_or(ROOM, |r| encoded(&db, r).len().saturating_add(128));
+                let room = rows
+                    .first()
+                    .map_or(ROOM, |r| encoded(&db, r).len().saturating_add(128));
                 xmlrpc::success_with(room.saturating_mul(rows.len()), |w| {
                     w.map(|w| {
                         for row in &rows {

@@ -49,6 +49,10 @@ impl Caller {
 
     /// The caller as history remembers.
     pub fn history(&self, method: &str) -> History {
-        History { user: self.user.clone(), method: method.to_owned(), trace: String::new() }
+        History {
+            user: self.user.clone(),
+            method: method.to_owned(),
+            trace: String::new(),
+        }
     }
 }

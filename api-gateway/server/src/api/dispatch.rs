@@ -22,11 +22,15 @@ pub enum Mode {
 }
 
 /// Answers a call.
+#[tracing::instrument(name = "call", skip_all, fields(method = call.method, user = entry.caller.user))]
 pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
     match call.method.as_str() {
         "system.listMethods" => return Answer::Methods(all_methods()),
         "system.isAlive" => {
-            let first = call.params.first().map_or(proto_types::Value::Void, typed::untyped);
+            let first = call
+                .params
+                .first()
+                .map_or(proto_types::Value::Void, typed::untyped);
             return Answer::Value(first);
         }
         _ => {}
@@ -43,14 +47,14 @@ pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
     if !entry.caller.may(message) {
         return Answer::Failure(ApiError::new(
             "RBAC_PERMISSION_DENIED",
-            [rbac::permission_name(message, None), "No permission in user session".to_owned()],
+            [
+                rbac::permission_name(message, None),
+                "No permission in user session".to_owned(),
+            ],
         ));
     }
     if message.pool_only {
         return Answer::Failure(ApiError::internal("this call is for hosts of the pool only"));
-    }
-    if !message.secret {
-        tracing::debug!(method = call.method, user = entry.caller.user, "call");
     }
     execute::message(api, &entry, mode, message, args, &call.method).await
 }
@@ -58,7 +62,10 @@ pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
 /// Finds a message by the name sent: `VM.start`, `VM_start`, `Async.VM.start`.
 fn resolve(name: &str) -> Result<(Mode, MessageId), ApiError> {
     let unknown = || ApiError::new("MESSAGE_METHOD_UNKNOWN", [name]);
-    let (mode, plain) = match name.strip_prefix("Async.").or_else(|| name.strip_prefix("InternalAsync.")) {
+    let (mode, plain) = match name
+        .strip_prefix("Async.")
+        .or_else(|| name.strip_prefix("InternalAsync."))
+    {
         Some(rest) => (Mode::Async, rest),
         None => (Mode::Sync, name),
     };
@@ -86,15 +93,27 @@ fn find_with_underscore(name: &str) -> Option<MessageId> {
 
 /// Checks the number of the arguments and their types. The session is not counted.
 fn arguments(message: &MessageDef, call: &Call) -> Result<Args, ApiError> {
-    let given: &[WireValue] = if message.no_session { &call.params } else { call.params.get(1..).unwrap_or_default() };
-    let required = message.params.iter().filter(|p| matches!(p.default, ParamDefault::None)).count();
+    let given: &[WireValue] = if message.no_session {
+        &call.params
+    } else {
+        call.params.get(1..).unwrap_or_default()
+    };
+    let required = message
+        .params
+        .iter()
+        .filter(|p| matches!(p.default, ParamDefault::None))
+        .count();
     let has_optional = required < message.params.len();
     let too_many = given.len() > message.params.len() && !has_optional;
     let no_session = !message.no_session && call.params.is_empty();
     if given.len() < required || too_many || no_session {
         return Err(ApiError::new(
             "MESSAGE_PARAMETER_COUNT_MISMATCH",
-            [call.method.clone(), message.params.len().to_string(), given.len().to_string()],
+            [
+                call.method.clone(),
+                message.params.len().to_string(),
+                given.len().to_string(),
+            ],
         ));
     }
     let mut values = Vec::with_capacity(message.params.len());

@@ -8,6 +8,7 @@ use pool_domain::{Draft, filter, query};
 use pool_ops::Call as OperationCall;
 use proto_types::schema::{MessageDef, MessageKind};
 use proto_types::{ApiError, Args, Ref, Value};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Api;
@@ -36,7 +37,9 @@ pub async fn message(
     match (mode, handler) {
         (_, Handler::Run(job)) => operation(api, entry, mode, job, args, sent_as).await,
         (Mode::Sync, other) => run_plain(api, entry, message, other, args).await.into(),
-        (Mode::Async, other) => in_background(api, entry, message, other, args, sent_as).await.into(),
+        (Mode::Async, other) => in_background(api, entry, message, other, args, sent_as)
+            .await
+            .into(),
     }
 }
 
@@ -50,7 +53,10 @@ fn read(entry: &Entry, message: &MessageDef, args: &Args) -> Option<Result<Answe
             Ok(Answer::Record(Box::new(db.clone()), Arc::clone(row)))
         }),
         MessageKind::GetAll => Ok(refs(db.rows(class).map(|r| r.reference))),
-        MessageKind::GetAllRecords => Ok(Answer::Records(Box::new(db.clone()), db.rows(class).cloned().collect())),
+        MessageKind::GetAllRecords => Ok(Answer::Records(
+            Box::new(db.clone()),
+            db.rows(class).cloned().collect(),
+        )),
         MessageKind::GetAllRecordsWhere | MessageKind::GetAllWhere => args.text(0).and_then(|text| {
             let wanted = filter::parse(class, text)?;
             let rows = db.rows(class).filter(|r| filter::holds(&wanted, r));
@@ -60,10 +66,12 @@ fn read(entry: &Entry, message: &MessageDef, args: &Args) -> Option<Result<Answe
                 Answer::Records(Box::new(db.clone()), rows.cloned().collect())
             })
         }),
-        MessageKind::GetByUuid => {
-            args.text(0).and_then(|uuid| Ok(Answer::Value(query::by_uuid(db, class, uuid)?.into())))
-        }
-        MessageKind::GetByNameLabel => args.text(0).map(|label| refs(query::by_name_label(db, class, label))),
+        MessageKind::GetByUuid => args
+            .text(0)
+            .and_then(|uuid| Ok(Answer::Value(query::by_uuid(db, class, uuid)?.into()))),
+        MessageKind::GetByNameLabel => args
+            .text(0)
+            .map(|label| refs(query::by_name_label(db, class, label))),
         MessageKind::Get(index) => args.reference(0).and_then(|r| {
             let row = find(entry, message, r)?;
             Ok(Answer::Value(query::field(db, row, index)))
@@ -107,12 +115,15 @@ async fn run_plain(
     handler: Handler,
     args: Args,
 ) -> Result<Value, ApiError> {
-    let scope = Scope { db: &entry.db, caller: &entry.caller, api, message };
+    let scope = Scope {
+        db: &entry.db,
+        caller: &entry.caller,
+        api,
+        message,
+    };
     match handler {
         Handler::Read(read) => read(&scope, &args),
-        Handler::Generic => {
-            decide(api, entry, message, move |d| write_generic(d, message, &args)).await
-        }
+        Handler::Generic => decide(api, entry, message, move |d| write_generic(d, message, &args)).await,
         Handler::Write(write) => {
             let caller = entry.caller.clone();
             decide(api, entry, message, move |d| write(d, &caller, &args)).await
@@ -131,8 +142,10 @@ async fn decide(
 ) -> Result<Value, ApiError> {
     let ops = api.ops.clone();
     let origin = entry.caller.history(message.full_name);
-    let work = tokio::spawn(async move { ops.decide(&origin, |d| decision(d)).await.map(|(value, _)| value) });
-    work.await.unwrap_or_else(|_| Err(ApiError::internal("the call was broken off")))
+    let work = async move { ops.decide(&origin, |d| decision(d)).await.map(|(value, _)| value) };
+    let work = tokio::spawn(work.in_current_span());
+    work.await
+        .unwrap_or_else(|_| Err(ApiError::internal("the call was broken off")))
 }
 
 async fn operation(
@@ -147,7 +160,9 @@ async fn operation(
         let found = job(&entry.db, &args);
         match found {
             Ok(handlers::Work::Nothing(value)) if mode == Mode::Sync => return Answer::Value(value),
-            Ok(handlers::Work::Nothing(value)) => return done_already(api, entry, value, sent_as).await.into(),
+            Ok(handlers::Work::Nothing(value)) => {
+                return done_already(api, entry, value, sent_as).await.into();
+            }
             Ok(handlers::Work::Job(job)) => job,
             Err(error) => return Answer::Failure(error),
         }
@@ -161,7 +176,11 @@ async fn operation(
     };
     match mode {
         Mode::Sync => made.run(api.ops.clone(), call).await.into(),
-        Mode::Async => made.run_async(api.ops.clone(), call).await.map(Value::from).into(),
+        Mode::Async => made
+            .run_async(api.ops.clone(), call)
+            .await
+            .map(Value::from)
+            .into(),
     }
 }
 
@@ -188,8 +207,12 @@ async fn in_background(
 
 async fn new_task(api: &Arc<Api>, entry: &Entry, sent_as: &str) -> Result<Ref, ApiError> {
     let task = Ref::from_uuid(Uuid::new_v4());
-    let new =
-        NewTask { label: sent_as.to_owned(), session: entry.caller.session, host: (api.host)(), ..NewTask::default() };
+    let new = NewTask {
+        label: sent_as.to_owned(),
+        session: entry.caller.session,
+        host: (api.host)(),
+        ..NewTask::default()
+    };
     api.ops
         .decide(&entry.caller.history(sent_as), |d| {
             task::create(d, task, new.clone());

@@ -74,19 +74,38 @@ pub async fn pass(api: &Arc<Api>, origin: Origin, call: &Call, hop: Hop) -> Pass
         Err(Role::Leader | Role::Unknown) => return Passed::Refused(ApiError::bare("HOST_STILL_BOOTING")),
     };
     if needs_no_session(name) || call.params.is_empty() {
-        let caller = Caller { is_superuser: is_local_root, ..Caller::default() };
-        return Passed::Here(Box::new(Entry { db, caller, is_local_root }));
+        let caller = Caller {
+            is_superuser: is_local_root,
+            ..Caller::default()
+        };
+        return Passed::Here(Box::new(Entry {
+            db,
+            caller,
+            is_local_root,
+        }));
     }
-    let found = session.parse::<Ref>().ok().and_then(|r| db.of_class(session::CLASS, r)).map(|row| Caller::of(row));
+    let found = session
+        .parse::<Ref>()
+        .ok()
+        .and_then(|r| db.of_class(session::CLASS, r))
+        .map(|row| Caller::of(row));
     match found {
-        Some(caller) => Passed::Here(Box::new(Entry { db, caller, is_local_root })),
+        Some(caller) => Passed::Here(Box::new(Entry {
+            db,
+            caller,
+            is_local_root,
+        })),
         None => Passed::Refused(ApiError::new("SESSION_INVALID", [session])),
     }
 }
 
 /// On a follower: a log-in and a known session are sent to the master, an unknown session is unknown.
 fn slave_answer(db: &Database, name: &str, session: &str, leader: &Leader) -> ApiError {
-    let known = session.parse::<Ref>().ok().and_then(|r| db.of_class(session::CLASS, r)).is_some();
+    let known = session
+        .parse::<Ref>()
+        .ok()
+        .and_then(|r| db.of_class(session::CLASS, r))
+        .is_some();
     if needs_no_session(name) || known || session.is_empty() {
         ApiError::new("HOST_IS_SLAVE", [leader.address.clone()])
     } else {
@@ -95,21 +114,40 @@ fn slave_answer(db: &Database, name: &str, session: &str, leader: &Leader) -> Ap
 }
 
 fn needs_no_session(name: &str) -> bool {
-    name.starts_with("session.login_with_password") || name == "session.slave_login" || name.starts_with("session_login_with_password")
+    name.starts_with("session.login_with_password")
+        || name == "session.slave_login"
+        || name.starts_with("session_login_with_password")
 }
 
 fn emergency(api: &Api, call: &Call, is_local_root: bool, session: &str) -> Passed {
     let db = api.cluster.snapshot();
     let open = call.method.starts_with("system.") || call.method.starts_with("session.slave_local_login");
     let reference = session.parse::<Ref>().ok();
-    let own = reference.is_some_and(|r| api.local.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&r));
+    let own = reference.is_some_and(|r| {
+        api.local
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&r)
+    });
     let pool_wide = reference.and_then(|r| db.of_class(session::CLASS, r).map(|row| Caller::of(row)));
     if open || own || is_local_root {
-        let caller = Caller { session: reference.unwrap_or_default(), is_superuser: true, ..Caller::default() };
-        return Passed::Here(Box::new(Entry { db, caller, is_local_root }));
+        let caller = Caller {
+            session: reference.unwrap_or_default(),
+            is_superuser: true,
+            ..Caller::default()
+        };
+        return Passed::Here(Box::new(Entry {
+            db,
+            caller,
+            is_local_root,
+        }));
     }
     match pool_wide {
-        Some(caller) => Passed::Here(Box::new(Entry { db, caller, is_local_root })),
+        Some(caller) => Passed::Here(Box::new(Entry {
+            db,
+            caller,
+            is_local_root,
+        })),
         None => Passed::Refused(ApiError::new("SESSION_INVALID", [session])),
     }
 }

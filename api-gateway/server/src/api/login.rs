@@ -17,7 +17,11 @@ use super::gate::Entry;
 /// # Errors
 /// `SESSION_AUTHENTICATION_FAILED [user, text]`.
 pub async fn with_password(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {
-    let user = if entry.is_local_root { "root".to_owned() } else { args.text(0)?.to_owned() };
+    let user = if entry.is_local_root {
+        "root".to_owned()
+    } else {
+        args.text(0)?.to_owned()
+    };
     if !entry.is_local_root {
         check(api, &entry.db, &user, args.text(1)?).await?;
     }
@@ -31,7 +35,10 @@ pub async fn with_password(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result
     };
     let limits = api.sessions;
     let origin = entry.caller.history("session.login_with_password");
-    let (reference, _) = api.ops.decide(&origin, |d| Ok(session::login(d, new.clone(), limits))).await?;
+    let (reference, _) = api
+        .ops
+        .decide(&origin, |d| Ok(session::login(d, new.clone(), limits)))
+        .await?;
     Ok(reference.into())
 }
 
@@ -55,18 +62,29 @@ pub async fn local(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, 
 
 /// `session.local_logout`.
 pub fn local_logout(api: &Api, session: Ref) -> Value {
-    api.local.lock().unwrap_or_else(PoisonError::into_inner).remove(&session);
+    api.local
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(&session);
     Value::Void
 }
 
 /// Checks a password against the pool's credentials, off the threads that answer calls.
 async fn check(api: &Api, db: &Database, user: &str, password: &str) -> Result<(), ApiError> {
-    let failed = || ApiError::new("SESSION_AUTHENTICATION_FAILED", [user.to_owned(), "Authentication failure".to_owned()]);
+    let failed = || {
+        ApiError::new(
+            "SESSION_AUTHENTICATION_FAILED",
+            [user.to_owned(), "Authentication failure".to_owned()],
+        )
+    };
     let hash = db
         .rows(tarn_credential::CLASS)
         .find(|c| c.get(tarn_credential::NAME).as_str() == user)
         .map(|c| c.get(tarn_credential::HASH).as_str().to_owned());
-    let _turn = Arc::clone(&api.hashing).acquire_owned().await.map_err(|_| failed())?;
+    let _turn = Arc::clone(&api.hashing)
+        .acquire_owned()
+        .await
+        .map_err(|_| failed())?;
     let password = password.to_owned();
     let matches = tokio::task::spawn_blocking(move || {
         // An unknown user costs as much time as a wrong password.
@@ -90,5 +108,7 @@ const UNKNOWN_USER: &str =
 /// If the system's source of randomness fails.
 pub fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
     use argon2::PasswordHasher;
-    Argon2::default().hash_password(password.as_bytes()).map(|h| h.to_string())
+    Argon2::default()
+        .hash_password(password.as_bytes())
+        .map(|h| h.to_string())
 }

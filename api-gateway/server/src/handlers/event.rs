@@ -15,7 +15,10 @@ use crate::api::gate::Entry;
 
 /// The messages.
 pub const TABLE: Table = &[
-    ("event.from", Handler::Special(|api, entry, args| Box::pin(async move { from(&api, entry, &args).await }))),
+    (
+        "event.from",
+        Handler::Special(|api, entry, args| Box::pin(async move { from(&api, entry, &args).await })),
+    ),
     (
         "event.inject",
         Handler::Write(|d, _, args| {
@@ -51,18 +54,25 @@ impl Wanted {
     /// # Errors
     /// `EVENT_SUBSCRIPTION_PARSE_FAILURE [text]`.
     fn parse(items: &[Value]) -> Result<Wanted, ApiError> {
-        let mut wanted = Wanted { all: false, classes: BTreeSet::new(), objects: BTreeSet::new() };
+        let mut wanted = Wanted {
+            all: false,
+            classes: BTreeSet::new(),
+            objects: BTreeSet::new(),
+        };
         for item in items {
             let text = item.as_str();
             let bad = || ApiError::new("EVENT_SUBSCRIPTION_PARSE_FAILURE", [text]);
             match text.split_once('/') {
                 None if text == "*" => wanted.all = true,
                 None => {
-                    let class = ClassId::all().find(|c| !c.def().internal && c.name().eq_ignore_ascii_case(text));
+                    let class =
+                        ClassId::all().find(|c| !c.def().internal && c.name().eq_ignore_ascii_case(text));
                     wanted.classes.insert(class.ok_or_else(bad)?);
                 }
                 Some((class, reference)) => {
-                    ClassId::all().find(|c| c.name().eq_ignore_ascii_case(class)).ok_or_else(bad)?;
+                    ClassId::all()
+                        .find(|c| c.name().eq_ignore_ascii_case(class))
+                        .ok_or_else(bad)?;
                     wanted.objects.insert(reference.parse().map_err(|_| bad())?);
                 }
             }
@@ -89,14 +99,21 @@ fn index_of(text: &str) -> Result<Option<u64>, ApiError> {
         return Ok(None);
     }
     let first = text.split(',').next().unwrap_or_default();
-    first.parse().map(Some).map_err(|_| ApiError::new("EVENT_FROM_TOKEN_PARSE_FAILURE", [text]))
+    first
+        .parse()
+        .map(Some)
+        .map_err(|_| ApiError::new("EVENT_FROM_TOKEN_PARSE_FAILURE", [text]))
 }
 
 async fn from(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {
     let wanted = Wanted::parse(args.at(0)?.as_set())?;
     let since = index_of(args.text(1)?)?;
     let seconds = args.at(2)?.as_float();
-    let seconds = if seconds.is_finite() { seconds.clamp(0.0, LONGEST) } else { 0.0 };
+    let seconds = if seconds.is_finite() {
+        seconds.clamp(0.0, LONGEST)
+    } else {
+        0.0
+    };
     let deadline = Instant::now() + Duration::from_secs_f64(seconds);
     let mut db = entry.db.clone();
     loop {
@@ -114,7 +131,11 @@ async fn from(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiEr
                 break;
             }
         }
-        db = api.cluster.read().await.map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))?;
+        db = api
+            .cluster
+            .read()
+            .await
+            .map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))?;
         pool_domain::decide::session::check(&db, entry.caller.session)?;
     }
 }
@@ -130,10 +151,22 @@ fn look(db: &Database, wanted: &Wanted, since: Option<u64>) -> Vec<Value> {
             for change in changes {
                 match change {
                     Changed::Added(row) if wanted.fits(row.class, row.reference) => {
-                        adds.push(event("add", row.class, row.reference, row.version, Some(query::record(db, &row))));
+                        adds.push(event(
+                            "add",
+                            row.class,
+                            row.reference,
+                            row.version,
+                            Some(query::record(db, &row)),
+                        ));
                     }
                     Changed::Modified(row) if wanted.fits(row.class, row.reference) => {
-                        mods.push(event("mod", row.class, row.reference, row.version, Some(query::record(db, &row))));
+                        mods.push(event(
+                            "mod",
+                            row.class,
+                            row.reference,
+                            row.version,
+                            Some(query::record(db, &row)),
+                        ));
                     }
                     Changed::Deleted { class, reference, at } if wanted.fits(class, reference) => {
                         dels.push(event("del", class, reference, at, None));
@@ -145,7 +178,13 @@ fn look(db: &Database, wanted: &Wanted, since: Option<u64>) -> Vec<Value> {
         // No token, or one from before what is remembered: everything there is.
         None => {
             for row in db.all().filter(|r| wanted.fits(r.class, r.reference)) {
-                adds.push(event("add", row.class, row.reference, row.version, Some(query::record(db, row))));
+                adds.push(event(
+                    "add",
+                    row.class,
+                    row.reference,
+                    row.version,
+                    Some(query::record(db, row)),
+                ));
             }
         }
     }

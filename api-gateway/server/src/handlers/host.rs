@@ -18,7 +18,10 @@ pub const TABLE: Table = &[
         "host.disable",
         Handler::Write(|d, _, args| host::set_enabled(d, args.reference(0)?, false).map(|()| Value::Void)),
     ),
-    ("host.get_servertime", Handler::Read(|_, _| Ok(pool_ops::core::now().into()))),
+    (
+        "host.get_servertime",
+        Handler::Read(|_, _| Ok(pool_ops::core::now().into())),
+    ),
     (
         "host.is_in_emergency_mode",
         Handler::Special(|api, _, _| {

@@ -7,6 +7,12 @@ use super::{Handler, Table};
 
 /// The messages.
 pub const TABLE: Table = &[
-    ("network.create", Handler::Write(|d, _, args| network::create(d, args.at(0)?).map(Value::from))),
-    ("network.destroy", Handler::Write(|d, _, args| network::destroy(d, args.reference(0)?).map(|()| Value::Void))),
+    (
+        "network.create",
+        Handler::Write(|d, _, args| network::create(d, args.at(0)?).map(Value::from)),
+    ),
+    (
+        "network.destroy",
+        Handler::Write(|d, _, args| network::destroy(d, args.reference(0)?).map(|()| Value::Void)),
+    ),
 ];

@@ -10,7 +10,9 @@ use crate::api::login;
 pub const TABLE: Table = &[
     (
         "session.login_with_password",
-        Handler::Special(|api, entry, args| Box::pin(async move { login::with_password(&api, entry, &args).await })),
+        Handler::Special(|api, entry, args| {
+            Box::pin(async move { login::with_password(&api, entry, &args).await })
+        }),
     ),
     (
         "session.slave_local_login_with_password",

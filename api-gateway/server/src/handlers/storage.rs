@@ -6,15 +6,21 @@ use pool_ops::storage::pbd::Plug;
 use pool_ops::storage::sr::{CreateSr, SrParams, WorkOnSr};
 use pool_ops::storage::vdi::{ChangeVdi, Make, MakeVdi};
 use proto_types::generated::{pbd, sm, sr, vdi};
-use proto_types::{Args, ApiError, Ref, Value};
+use proto_types::{ApiError, Args, Ref, Value};
 
 use super::{Handler, Table, Work, job};
 
 /// The messages.
 pub const TABLE: Table = &[
     ("SR.create", Handler::Run(|_, args| create_sr(args))),
-    ("SR.scan", Handler::Run(|_, args| job(WorkOnSr::scan(args.reference(0)?)))),
-    ("SR.destroy", Handler::Run(|_, args| job(WorkOnSr::destroy(args.reference(0)?)))),
+    (
+        "SR.scan",
+        Handler::Run(|_, args| job(WorkOnSr::scan(args.reference(0)?))),
+    ),
+    (
+        "SR.destroy",
+        Handler::Run(|_, args| job(WorkOnSr::destroy(args.reference(0)?))),
+    ),
     (
         "SR.forget",
         Handler::Write(|d, _, args| {
@@ -40,14 +46,36 @@ pub const TABLE: Table = &[
     ),
     (
         "SR.get_supported_types",
-        Handler::Read(|s, _| Ok(Value::strings(s.db.rows(sm::CLASS).map(|r| r.get(sm::TYPE).as_str())))),
+        Handler::Read(|s, _| {
+            Ok(Value::strings(
+                s.db.rows(sm::CLASS).map(|r| r.get(sm::TYPE).as_str()),
+            ))
+        }),
     ),
-    ("SR.set_name_label", Handler::Write(|d, _, a| set(d, a, sr::NAME_LABEL))),
-    ("SR.set_name_description", Handler::Write(|d, _, a| set(d, a, sr::NAME_DESCRIPTION))),
-    ("PBD.create", Handler::Write(|d, _, args| storage::create_pbd(d, args.at(0)?).map(Value::from))),
-    ("PBD.destroy", Handler::Write(|d, _, args| storage::destroy_pbd(d, args.reference(0)?).map(|()| Value::Void))),
-    ("PBD.plug", Handler::Run(|db, args| plug(db, args.reference(0)?, Wish::Plugged))),
-    ("PBD.unplug", Handler::Run(|db, args| plug(db, args.reference(0)?, Wish::Unplugged))),
+    (
+        "SR.set_name_label",
+        Handler::Write(|d, _, a| set(d, a, sr::NAME_LABEL)),
+    ),
+    (
+        "SR.set_name_description",
+        Handler::Write(|d, _, a| set(d, a, sr::NAME_DESCRIPTION)),
+    ),
+    (
+        "PBD.create",
+        Handler::Write(|d, _, args| storage::create_pbd(d, args.at(0)?).map(Value::from)),
+    ),
+    (
+        "PBD.destroy",
+        Handler::Write(|d, _, args| storage::destroy_pbd(d, args.reference(0)?).map(|()| Value::Void)),
+    ),
+    (
+        "PBD.plug",
+        Handler::Run(|db, args| plug(db, args.reference(0)?, Wish::Plugged)),
+    ),
+    (
+        "PBD.unplug",
+        Handler::Run(|db, args| plug(db, args.reference(0)?, Wish::Unplugged)),
+    ),
     ("VDI.create", Handler::Run(|_, args| create_vdi(args))),
     (
         "VDI.clone",
@@ -57,16 +85,37 @@ pub const TABLE: Table = &[
         "VDI.snapshot",
         Handler::Run(|_, args| job(MakeVdi::from(Make::Snapshot, args.reference(0)?, Ref::NULL))),
     ),
-    ("VDI.copy", Handler::Run(|_, args| job(MakeVdi::from(Make::Copy, args.reference(0)?, args.reference(1)?)))),
-    ("VDI.resize", Handler::Run(|_, args| job(ChangeVdi::resize(args.reference(0)?, args.int(1)?)))),
-    ("VDI.destroy", Handler::Run(|_, args| job(ChangeVdi::destroy(args.reference(0)?)))),
-    ("VDI.set_name_label", Handler::Write(|d, _, a| set(d, a, vdi::NAME_LABEL))),
-    ("VDI.set_name_description", Handler::Write(|d, _, a| set(d, a, vdi::NAME_DESCRIPTION))),
+    (
+        "VDI.copy",
+        Handler::Run(|_, args| job(MakeVdi::from(Make::Copy, args.reference(0)?, args.reference(1)?))),
+    ),
+    (
+        "VDI.resize",
+        Handler::Run(|_, args| job(ChangeVdi::resize(args.reference(0)?, args.int(1)?))),
+    ),
+    (
+        "VDI.destroy",
+        Handler::Run(|_, args| job(ChangeVdi::destroy(args.reference(0)?))),
+    ),
+    (
+        "VDI.set_name_label",
+        Handler::Write(|d, _, a| set(d, a, vdi::NAME_LABEL)),
+    ),
+    (
+        "VDI.set_name_description",
+        Handler::Write(|d, _, a| set(d, a, vdi::NAME_DESCRIPTION)),
+    ),
 ];
 
 /// A setter that is not generic in the data model but needs no more than its row here: no driver keeps labels.
 fn set(d: &mut pool_domain::Draft<'_>, args: &Args, field: proto_types::Field) -> Result<Value, ApiError> {
-    generic::set(d, field.class, field.index, args.reference(0)?, args.at(1)?.clone())?;
+    generic::set(
+        d,
+        field.class,
+        field.index,
+        args.reference(0)?,
+        args.at(1)?.clone(),
+    )?;
     Ok(Value::Void)
 }
 
@@ -89,7 +138,9 @@ enum Wish {
 
 /// Plugging what is plugged and pulling what is not succeed and do nothing.
 fn plug(db: &pool_domain::Database, this: Ref, wish: Wish) -> Result<Work, ApiError> {
-    let attached = query::find(db, pbd::CLASS, this)?.get(pbd::CURRENTLY_ATTACHED).as_bool();
+    let attached = query::find(db, pbd::CLASS, this)?
+        .get(pbd::CURRENTLY_ATTACHED)
+        .as_bool();
     match wish {
         Wish::Plugged if attached => Ok(Work::Nothing(Value::Void)),
         Wish::Plugged => job(Plug::plug(this)),
@@ -100,6 +151,15 @@ fn plug(db: &pool_domain::Database, this: Ref, wish: Wish) -> Result<Work, ApiEr
 
 fn create_vdi(args: &Args) -> Result<Work, ApiError> {
     let fields = generic::fields_of(vdi::CLASS, args.at(0)?)?;
-    let given = |field| fields.iter().find(|(f, _)| *f == field).map_or(Value::Void, |(_, v)| v.clone());
-    job(MakeVdi::blank(given(vdi::SR).as_ref(), given(vdi::VIRTUAL_SIZE).as_int(), fields))
+    let given = |field| {
+        fields
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map_or(Value::Void, |(_, v)| v.clone())
+    };
+    job(MakeVdi::blank(
+        given(vdi::SR).as_ref(),
+        given(vdi::VIRTUAL_SIZE).as_int(),
+        fields,
+    ))
 }

@@ -30,7 +30,9 @@ pub const TABLE: Table = &[
     ),
     (
         "task.cancel",
-        Handler::Write(|d, caller, args| task::cancel(d, args.reference(0)?, caller.session).map(|()| Value::Void)),
+        Handler::Write(|d, caller, args| {
+            task::cancel(d, args.reference(0)?, caller.session).map(|()| Value::Void)
+        }),
     ),
     (
         "task.set_progress",
@@ -39,7 +41,10 @@ pub const TABLE: Table = &[
             d.read(class::CLASS, this)?;
             let progress = args.at(1)?.as_float();
             if !(0.0..=1.0).contains(&progress) {
-                return Err(ApiError::new("INVALID_VALUE", ["value".to_owned(), progress.to_string()]));
+                return Err(ApiError::new(
+                    "INVALID_VALUE",
+                    ["value".to_owned(), progress.to_string()],
+                ));
             }
             task::progress(d, this, progress);
             Ok(Value::Void)

@@ -19,11 +19,20 @@ fn every_handler_is_of_a_message_that_exists_and_stands_once() {
 /// The messages that answer NOT_IMPLEMENTED. The list only shrinks: build one and take it out.
 #[test]
 fn the_ledger_says_what_is_not_built() {
-    let ledger: BTreeSet<&str> = include_str!("../../unbuilt.txt").lines().filter(|l| !l.is_empty()).collect();
-    let unbuilt: BTreeSet<&str> =
-        MESSAGES.iter().filter(|m| !m.removed && !is_built(m)).map(|m| m.full_name).collect();
+    let ledger: BTreeSet<&str> = include_str!("../../unbuilt.txt")
+        .lines()
+        .filter(|l| !l.is_empty())
+        .collect();
+    let unbuilt: BTreeSet<&str> = MESSAGES
+        .iter()
+        .filter(|m| !m.removed && !is_built(m))
+        .map(|m| m.full_name)
+        .collect();
     let built: Vec<_> = ledger.difference(&unbuilt).collect();
-    assert!(built.is_empty(), "built, take out of api-gateway/server/unbuilt.txt: {built:?}");
+    assert!(
+        built.is_empty(),
+        "built, take out of api-gateway/server/unbuilt.txt: {built:?}"
+    );
     let new: Vec<_> = unbuilt.difference(&ledger).collect();
     assert!(new.is_empty(), "not built and not in the ledger: {new:?}");
 }

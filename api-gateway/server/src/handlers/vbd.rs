@@ -9,11 +9,26 @@ use super::{Handler, Table, job};
 
 /// The messages.
 pub const TABLE: Table = &[
-    ("VBD.create", Handler::Write(|d, _, args| vbd::create(d, args.at(0)?).map(Value::from))),
-    ("VBD.destroy", Handler::Write(|d, _, args| vbd::destroy(d, args.reference(0)?).map(|()| Value::Void))),
-    ("VBD.plug", Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "plug")))),
-    ("VBD.unplug", Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "unplug")))),
-    ("VBD.unplug_force", Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "unplug_force")))),
+    (
+        "VBD.create",
+        Handler::Write(|d, _, args| vbd::create(d, args.at(0)?).map(Value::from)),
+    ),
+    (
+        "VBD.destroy",
+        Handler::Write(|d, _, args| vbd::destroy(d, args.reference(0)?).map(|()| Value::Void)),
+    ),
+    (
+        "VBD.plug",
+        Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "plug"))),
+    ),
+    (
+        "VBD.unplug",
+        Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "unplug"))),
+    ),
+    (
+        "VBD.unplug_force",
+        Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "unplug_force"))),
+    ),
     (
         "VBD.set_mode",
         Handler::Write(|d, _, args| {
@@ -21,7 +36,11 @@ pub const TABLE: Table = &[
             let owner = d.read(vm::CLASS, row.get(class::VM).as_ref())?;
             let state = owner.get(vm::POWER_STATE).as_str();
             if row.get(class::CURRENTLY_ATTACHED).as_bool() {
-                return Err(pool_domain::vm_rules::bad_power_state(owner.reference, &["Halted"], state));
+                return Err(pool_domain::vm_rules::bad_power_state(
+                    owner.reference,
+                    &["Halted"],
+                    state,
+                ));
             }
             d.set(row.reference, class::MODE, args.at(1)?.clone());
             Ok(Value::Void)

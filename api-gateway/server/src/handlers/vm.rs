@@ -17,33 +17,88 @@ use super::{Handler, Scope, Table, Work, job};
 
 /// The messages.
 pub const TABLE: Table = &[
-    ("VM.create", Handler::Write(|d, _, args| vm_create::create(d, args.at(0)?).map(Value::from))),
-    ("VM.destroy", Handler::Write(|d, _, args| vm_create::destroy(d, args.reference(0)?).map(|()| Value::Void))),
-    ("VM.clone", Handler::Run(|_, a| job(CloneVm::new(a.reference(0)?, a.text(1)?)))),
-    ("VM.copy", Handler::Run(|_, a| job(CloneVm::copy(a.reference(0)?, a.text(1)?, a.reference(2)?)))),
-    ("VM.provision", Handler::Run(|_, a| job(Provision::new(a.reference(0)?)))),
-    ("VM.start", Handler::Run(|_, a| job(StartVm::new(a.reference(0)?, "start", None, a.truth(1)?)))),
+    (
+        "VM.create",
+        Handler::Write(|d, _, args| vm_create::create(d, args.at(0)?).map(Value::from)),
+    ),
+    (
+        "VM.destroy",
+        Handler::Write(|d, _, args| vm_create::destroy(d, args.reference(0)?).map(|()| Value::Void)),
+    ),
+    (
+        "VM.clone",
+        Handler::Run(|_, a| job(CloneVm::new(a.reference(0)?, a.text(1)?))),
+    ),
+    (
+        "VM.copy",
+        Handler::Run(|_, a| job(CloneVm::copy(a.reference(0)?, a.text(1)?, a.reference(2)?))),
+    ),
+    (
+        "VM.provision",
+        Handler::Run(|_, a| job(Provision::new(a.reference(0)?))),
+    ),
+    (
+        "VM.start",
+        Handler::Run(|_, a| job(StartVm::new(a.reference(0)?, "start", None, a.truth(1)?))),
+    ),
     (
         "VM.start_on",
-        Handler::Run(|_, a| job(StartVm::new(a.reference(0)?, "start_on", Some(a.reference(1)?), a.truth(2)?))),
+        Handler::Run(|_, a| {
+            job(StartVm::new(
+                a.reference(0)?,
+                "start_on",
+                Some(a.reference(1)?),
+                a.truth(2)?,
+            ))
+        }),
     ),
-    ("VM.resume", Handler::Run(|_, a| job(StartVm::new(a.reference(0)?, "resume", None, a.truth(1)?)))),
+    (
+        "VM.resume",
+        Handler::Run(|_, a| job(StartVm::new(a.reference(0)?, "resume", None, a.truth(1)?))),
+    ),
     (
         "VM.resume_on",
-        Handler::Run(|_, a| job(StartVm::new(a.reference(0)?, "resume_on", Some(a.reference(1)?), a.truth(2)?))),
+        Handler::Run(|_, a| {
+            job(StartVm::new(
+                a.reference(0)?,
+                "resume_on",
+                Some(a.reference(1)?),
+                a.truth(2)?,
+            ))
+        }),
     ),
-    ("VM.pause", Handler::Run(|_, a| job(ChangePower::new(a.reference(0)?, Change::Pause)))),
-    ("VM.unpause", Handler::Run(|_, a| job(ChangePower::new(a.reference(0)?, Change::Unpause)))),
-    ("VM.suspend", Handler::Run(|_, a| job(Suspend::new(a.reference(0)?)))),
-    ("VM.clean_shutdown", Handler::Run(|_, a| job(CleanShutdown::new(a.reference(0)?, SHUTDOWN_SECONDS)))),
+    (
+        "VM.pause",
+        Handler::Run(|_, a| job(ChangePower::new(a.reference(0)?, Change::Pause))),
+    ),
+    (
+        "VM.unpause",
+        Handler::Run(|_, a| job(ChangePower::new(a.reference(0)?, Change::Unpause))),
+    ),
+    (
+        "VM.suspend",
+        Handler::Run(|_, a| job(Suspend::new(a.reference(0)?))),
+    ),
+    (
+        "VM.clean_shutdown",
+        Handler::Run(|_, a| job(CleanShutdown::new(a.reference(0)?, SHUTDOWN_SECONDS))),
+    ),
     ("VM.hard_shutdown", Handler::Run(hard_shutdown)),
-    ("VM.clean_reboot", Handler::Run(|_, a| job(ChangePower::new(a.reference(0)?, Change::CleanReboot)))),
+    (
+        "VM.clean_reboot",
+        Handler::Run(|_, a| job(ChangePower::new(a.reference(0)?, Change::CleanReboot))),
+    ),
     ("VM.hard_reboot", Handler::Run(hard_reboot)),
     ("VM.pool_migrate", Handler::Run(pool_migrate)),
     ("VM.assert_can_boot_here", Handler::Read(assert_can_boot_here)),
     (
         "VM.get_possible_hosts",
-        Handler::Read(|s, a| Ok(Value::refs(placement::possible_hosts(s.db, query::find(s.db, class::CLASS, a.reference(0)?)?)))),
+        Handler::Read(|s, a| {
+            Ok(Value::refs(placement::possible_hosts(
+                s.db,
+                query::find(s.db, class::CLASS, a.reference(0)?)?,
+            )))
+        }),
     ),
     (
         "VM.assert_operation_valid",
@@ -60,27 +115,44 @@ pub const TABLE: Table = &[
     ("VM.get_allowed_VIF_devices", Handler::Read(allowed_vif_devices)),
     (
         "VM.set_is_a_template",
-        Handler::Write(|d, _, a| vm::set_is_a_template(d, a.reference(0)?, a.truth(1)?).map(|()| Value::Void)),
+        Handler::Write(|d, _, a| {
+            vm::set_is_a_template(d, a.reference(0)?, a.truth(1)?).map(|()| Value::Void)
+        }),
     ),
     (
         "VM.set_memory",
         Handler::Write(|d, _, a| {
             let v = a.int(1)?;
-            with_limits(d, a, |l| MemoryLimits { static_max: v, dynamic_min: v, dynamic_max: v, ..l })
+            with_limits(d, a, |l| MemoryLimits {
+                static_max: v,
+                dynamic_min: v,
+                dynamic_max: v,
+                ..l
+            })
         }),
     ),
     (
         "VM.set_memory_limits",
         Handler::Write(|d, _, a| {
-            let (static_min, static_max, dynamic_min, dynamic_max) = (a.int(1)?, a.int(2)?, a.int(3)?, a.int(4)?);
-            with_limits(d, a, |_| MemoryLimits { static_min, static_max, dynamic_min, dynamic_max })
+            let (static_min, static_max, dynamic_min, dynamic_max) =
+                (a.int(1)?, a.int(2)?, a.int(3)?, a.int(4)?);
+            with_limits(d, a, |_| MemoryLimits {
+                static_min,
+                static_max,
+                dynamic_min,
+                dynamic_max,
+            })
         }),
     ),
     (
         "VM.set_memory_static_range",
         Handler::Write(|d, _, a| {
             let (static_min, static_max) = (a.int(1)?, a.int(2)?);
-            with_limits(d, a, |l| MemoryLimits { static_min, static_max, ..l })
+            with_limits(d, a, |l| MemoryLimits {
+                static_min,
+                static_max,
+                ..l
+            })
         }),
     ),
     (
@@ -101,7 +173,11 @@ pub const TABLE: Table = &[
         "VM.set_memory_dynamic_range",
         Handler::Write(|d, _, a| {
             let (dynamic_min, dynamic_max) = (a.int(1)?, a.int(2)?);
-            with_limits(d, a, |l| MemoryLimits { dynamic_min, dynamic_max, ..l })
+            with_limits(d, a, |l| MemoryLimits {
+                dynamic_min,
+                dynamic_max,
+                ..l
+            })
         }),
     ),
     (
@@ -120,7 +196,9 @@ pub const TABLE: Table = &[
     ),
     (
         "VM.set_VCPUs_max",
-        Handler::Write(|d, _, a| vm::set_vcpus(d, a.reference(0)?, class::VCPUS_MAX, a.int(1)?).map(|()| Value::Void)),
+        Handler::Write(|d, _, a| {
+            vm::set_vcpus(d, a.reference(0)?, class::VCPUS_MAX, a.int(1)?).map(|()| Value::Void)
+        }),
     ),
     (
         "VM.set_VCPUs_at_startup",

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use node_agent::{Agent, AgentClient, AgentError, TraceHooks};
+use node_agent::{Agent, AgentClient, AgentError};
 use node_commands::{CommandError, CommandErrorKind, HostCommand, HostReply};
 use pool_ops::{AgentFailure, HostAgents};
 use pool_raft::Pool;
@@ -26,12 +26,22 @@ pub struct Agents {
 impl Agents {
     /// Puts it together.
     pub fn new(own: Agent, peers: Peers, pool: Pool) -> Agents {
-        Agents { own, peers, pool, clients: Mutex::default() }
+        Agents {
+            own,
+            peers,
+            pool,
+            clients: Mutex::default(),
+        }
     }
 
     /// The client of another host, by the newest word on where it is.
     pub fn client(&self, host: Uuid) -> Option<AgentClient> {
-        let member = self.pool.members().into_iter().map(|(m, _)| m).find(|m| m.host == host)?;
+        let member = self
+            .pool
+            .members()
+            .into_iter()
+            .map(|(m, _)| m)
+            .find(|m| m.host == host)?;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((address, port, client)) = clients.get(&host)
             && *address == member.address
@@ -39,7 +49,13 @@ impl Agents {
         {
             return Some(client.clone());
         }
-        let client = AgentClient::new(&self.peers, host, &member.address, member.port, TraceHooks::default());
+        let client = AgentClient::new(
+            &self.peers,
+            host,
+            &member.address,
+            member.port,
+            crate::telemetry::hooks(),
+        );
         clients.insert(host, (member.address, member.port, client.clone()));
         Some(client)
     }
@@ -58,7 +74,10 @@ impl Agents {
 
     fn offline(&self, host: Uuid, text: String) -> AgentFailure {
         let db = self.pool.snapshot();
-        let reference = db.by_uuid(host::CLASS, &host.to_string()).map(|h| h.reference).unwrap_or_default();
+        let reference = db
+            .by_uuid(host::CLASS, &host.to_string())
+            .map(|h| h.reference)
+            .unwrap_or_default();
         AgentFailure {
             host,
             text,
@@ -94,6 +113,7 @@ fn fenced(host: Uuid, text: &str) -> AgentFailure {
 
 #[async_trait]
 impl HostAgents for Agents {
+    #[tracing::instrument(name = "host command", skip_all, fields(%host, verb = command.verb()))]
     async fn call(
         &self,
         host: Uuid,
@@ -101,7 +121,9 @@ impl HostAgents for Agents {
         command: HostCommand,
         wait: Duration,
     ) -> Result<HostReply, AgentFailure> {
-        let Some(term) = self.term() else { return Err(fenced(host, "this node does not lead")) };
+        let Some(term) = self.term() else {
+            return Err(fenced(host, "this node does not lead"));
+        };
         if host == self.own.host() {
             let answer = tokio::time::timeout(wait, self.own.execute(term, operation, command)).await;
             return match answer {
@@ -112,13 +134,18 @@ impl HostAgents for Agents {
         let Some(client) = self.client(host) else {
             return Err(self.offline(host, "the host is no member of the pool".to_owned()));
         };
-        client.call(term, operation, &command, wait).await.map_err(|error| match error {
-            AgentError::Command(error) => refused(host, &error),
-            AgentError::Fenced { text, .. } => fenced(host, &text),
-            AgentError::TimedOut { .. } | AgentError::Unreachable { .. } | AgentError::Unreadable { .. } => {
-                let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
-                self.offline(host, format!("{error}{cause}"))
-            }
-        })
+        client
+            .call(term, operation, &command, wait)
+            .await
+            .map_err(|error| match error {
+                AgentError::Command(error) => refused(host, &error),
+                AgentError::Fenced { text, .. } => fenced(host, &text),
+                AgentError::TimedOut { .. }
+                | AgentError::Unreachable { .. }
+                | AgentError::Unreadable { .. } => {
+                    let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
+                    self.offline(host, format!("{error}{cause}"))
+                }
+            })
     }
 }

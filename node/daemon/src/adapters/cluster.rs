@@ -20,7 +20,10 @@ impl ClusterAdapter {
 }
 
 fn leader_of(member: Member) -> Leader {
-    Leader { host: member.host, address: member.address }
+    Leader {
+        host: member.host,
+        address: member.address,
+    }
 }
 
 #[async_trait]
@@ -29,9 +32,12 @@ impl PoolPort for ClusterAdapter {
         self.pool.snapshot()
     }
 
+    #[tracing::instrument(name = "commit", skip_all, fields(request = %transaction.request, method = transaction.origin.method))]
     async fn propose(&self, transaction: Transaction) -> Result<(Outcome, Database), PoolError> {
         self.pool.propose(transaction).await.map_err(|error| match error {
-            ProposeError::NotLeader { leader } => PoolError::NotLeader { leader: leader.map(|l| l.address) },
+            ProposeError::NotLeader { leader } => PoolError::NotLeader {
+                leader: leader.map(|l| l.address),
+            },
             ProposeError::TimedOut { .. } => PoolError::Unknown,
             ProposeError::TooLarge { .. } | ProposeError::Stopped => PoolError::Stopped,
         })

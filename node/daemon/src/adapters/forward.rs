@@ -26,11 +26,23 @@ pub struct ForwardAdapter {
 #[async_trait]
 impl Forwarder for ForwardAdapter {
     async fn forward(&self, leader: Leader, format: Format, body: Bytes) -> Result<Bytes, ApiError> {
-        let member = self.pool.members().into_iter().map(|(m, _)| m).find(|m| m.host == leader.host);
-        let Some(member) = member else { return Err(ApiError::bare("HOST_STILL_BOOTING")) };
-        let channel = self.peers.channel(member.host, &member.address, member.port, Lane::Agent);
+        let member = self
+            .pool
+            .members()
+            .into_iter()
+            .map(|(m, _)| m)
+            .find(|m| m.host == leader.host);
+        let Some(member) = member else {
+            return Err(ApiError::bare("HOST_STILL_BOOTING"));
+        };
+        let channel = self
+            .peers
+            .channel(member.host, &member.address, member.port, Lane::Agent);
         let mut client = PoolClient::new(channel).max_decoding_message_size(proto_wire::LARGEST_MESSAGE);
-        let request = ForwardRequest { json: format == Format::Json, body };
+        let request = ForwardRequest {
+            json: format == Format::Json,
+            body,
+        };
         match tokio::time::timeout(LONGEST, client.forward(request)).await {
             Ok(Ok(reply)) => Ok(reply.into_inner().body),
             Ok(Err(status)) => {

@@ -11,7 +11,13 @@ use crate::draft::Draft;
 ///
 /// # Errors
 /// `HANDLE_INVALID`.
-pub fn set(draft: &mut Draft<'_>, class: ClassId, index: u16, reference: Ref, value: Value) -> Result<(), ApiError> {
+pub fn set(
+    draft: &mut Draft<'_>,
+    class: ClassId,
+    index: u16,
+    reference: Ref,
+    value: Value,
+) -> Result<(), ApiError> {
     exists(draft, class, reference)?;
     draft.update(reference, vec![(Field { class, index }, value)]);
     Ok(())
@@ -33,7 +39,12 @@ pub fn add_to(
     if row.get(field).as_map().is_some_and(|m| m.contains_key(&key)) {
         return Err(ApiError::new(
             "MAP_DUPLICATE_KEY",
-            [class.name().to_owned(), field.def().name.to_owned(), reference.to_string(), key.as_str().to_owned()],
+            [
+                class.name().to_owned(),
+                field.def().name.to_owned(),
+                reference.to_string(),
+                key.as_str().to_owned(),
+            ],
         ));
     }
     draft.put_key(reference, field, key, value);
@@ -116,7 +127,11 @@ pub fn fields_of(class: ClassId, record: &Value) -> Result<Vec<(Field, Value)>, 
         match given.get(def.name) {
             Some(value) => fields.push((field, (*value).clone())),
             None if matches!(def.default, FieldDefault::None) && !matches!(def.ty, Type::Set(_)) => {
-                return Err(ApiError::internal(format!("field {} of {} is missing", def.name, class.name())));
+                return Err(ApiError::internal(format!(
+                    "field {} of {} is missing",
+                    def.name,
+                    class.name()
+                )));
             }
             None => fields.push((field, def.default_value())),
         }

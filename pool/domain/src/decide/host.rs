@@ -86,7 +86,10 @@ pub struct MemberFacts {
 /// `HOSTS_NOT_HOMOGENEOUS` is not raised here; a uuid that is in the pool already is `OPERATION_NOT_ALLOWED`.
 pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> Result<Ref, ApiError> {
     if draft.db().by_uuid(host::CLASS, &facts.uuid).is_some() {
-        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["The host is in this pool already"]));
+        return Err(ApiError::new(
+            "OPERATION_NOT_ALLOWED",
+            ["The host is in this pool already"],
+        ));
     }
     let now = draft.facts().now;
     let reference = draft.facts().reference();
@@ -129,7 +132,10 @@ pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> R
     draft.insert(
         tarn_member::CLASS,
         vec![
-            (tarn_member::NODE_ID, Value::Int(i64::from_ne_bytes(member.node_id.to_ne_bytes()))),
+            (
+                tarn_member::NODE_ID,
+                Value::Int(i64::from_ne_bytes(member.node_id.to_ne_bytes())),
+            ),
             (tarn_member::HOST, reference.into()),
             (tarn_member::ADDRESS, facts.address.as_str().into()),
             (tarn_member::GRPC_PORT, i64::from(member.grpc_port).into()),
@@ -187,12 +193,21 @@ pub fn described(facts: &HostFacts) -> Vec<(proto_types::Field, Value)> {
         (host::API_VERSION_VENDOR, "XenSource".into()),
         (host::SOFTWARE_VERSION, Value::string_map(software)),
         (host::CPU_INFO, Value::string_map(cpu)),
-        (host::CAPABILITIES, Value::strings(["hvm-3.0-x86_32", "hvm-3.0-x86_32p", "hvm-3.0-x86_64"])),
+        (
+            host::CAPABILITIES,
+            Value::strings(["hvm-3.0-x86_32", "hvm-3.0-x86_32p", "hvm-3.0-x86_64"]),
+        ),
         (host::SCHED_POLICY, "credit".into()),
         (host::EDITION, "free".into()),
         (host::LICENSE_PARAMS, Value::string_map(license())),
-        (host::LICENSE_SERVER, Value::string_map([("address", "localhost"), ("port", "27000")])),
-        (host::VIRTUAL_HARDWARE_PLATFORM_VERSIONS, Value::Set(vec![0.into(), 1.into(), 2.into()])),
+        (
+            host::LICENSE_SERVER,
+            Value::string_map([("address", "localhost"), ("port", "27000")]),
+        ),
+        (
+            host::VIRTUAL_HARDWARE_PLATFORM_VERSIONS,
+            Value::Set(vec![0.into(), 1.into(), 2.into()]),
+        ),
         (
             host::OTHER_CONFIG,
             Value::string_map([
@@ -245,17 +260,29 @@ const RESTRICTIONS: &[&str] = &[
 
 /// Licence parameters: nothing is restricted, nothing expires.
 fn license() -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> =
-        RESTRICTIONS.iter().map(|name| (format!("restrict_{name}"), "false".to_owned())).collect();
-    all.extend([("sku_type", "free"), ("version", ""), ("serialnumber", ""), ("expiry", "20991231T23:59:59Z")].map(
-        |(k, v)| (k.to_owned(), v.to_owned()),
-    ));
+    let mut all: Vec<(String, String)> = RESTRICTIONS
+        .iter()
+        .map(|name| (format!("restrict_{name}"), "false".to_owned()))
+        .collect();
+    all.extend(
+        [
+            ("sku_type", "free"),
+            ("version", ""),
+            ("serialnumber", ""),
+            ("expiry", "20991231T23:59:59Z"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned())),
+    );
     all
 }
 
 /// Restrictions as the pool row has them.
 pub fn restrictions() -> Value {
-    Value::string_map(RESTRICTIONS.iter().map(|name| (format!("restrict_{name}"), "false")))
+    Value::string_map(
+        RESTRICTIONS
+            .iter()
+            .map(|name| (format!("restrict_{name}"), "false")),
+    )
 }
 
 /// The record that stands for the host's own system; clients filter it out but expect it.
@@ -265,8 +292,14 @@ fn control_domain(draft: &mut Draft<'_>, facts: &HostFacts, on: Ref) -> Ref {
     draft.insert(
         vm::CLASS,
         vec![
-            (vm::NAME_LABEL, format!("Control domain on host: {}", facts.hostname).into()),
-            (vm::NAME_DESCRIPTION, "The domain which manages physical devices and manages other domains".into()),
+            (
+                vm::NAME_LABEL,
+                format!("Control domain on host: {}", facts.hostname).into(),
+            ),
+            (
+                vm::NAME_DESCRIPTION,
+                "The domain which manages physical devices and manages other domains".into(),
+            ),
             (vm::IS_CONTROL_DOMAIN, true.into()),
             (vm::POWER_STATE, crate::vm_rules::RUNNING.into()),
             (vm::RESIDENT_ON, on.into()),
@@ -285,12 +318,19 @@ fn control_domain(draft: &mut Draft<'_>, facts: &HostFacts, on: Ref) -> Ref {
 
 fn join_nic(draft: &mut Draft<'_>, on: Ref, position: usize, nic: &NicFacts, management: &str) {
     let bridge = format!("xenbr{position}");
-    let found = draft.db().rows(network::CLASS).find(|n| n.get(network::BRIDGE).as_str() == bridge).map(|n| n.reference);
+    let found = draft
+        .db()
+        .rows(network::CLASS)
+        .find(|n| n.get(network::BRIDGE).as_str() == bridge)
+        .map(|n| n.reference);
     let net = found.unwrap_or_else(|| {
         draft.insert(
             network::CLASS,
             vec![
-                (network::NAME_LABEL, format!("Pool-wide network {position}").into()),
+                (
+                    network::NAME_LABEL,
+                    format!("Pool-wide network {position}").into(),
+                ),
                 (network::BRIDGE, bridge.into()),
                 (network::MTU, nic.mtu.into()),
                 (network::MANAGED, true.into()),
@@ -322,7 +362,10 @@ fn join_nic(draft: &mut Draft<'_>, on: Ref, position: usize, nic: &NicFacts, man
             (pif::MANAGED, true.into()),
             (pif::MANAGEMENT, is_management.into()),
             (pif::CURRENTLY_ATTACHED, true.into()),
-            (pif::IP_CONFIGURATION_MODE, if nic.ip.is_empty() { "None" } else { "Static" }.into()),
+            (
+                pif::IP_CONFIGURATION_MODE,
+                if nic.ip.is_empty() { "None" } else { "Static" }.into(),
+            ),
             (pif::IP, nic.ip.as_str().into()),
             (pif::NETMASK, nic.netmask.as_str().into()),
             (pif::GATEWAY, nic.gateway.as_str().into()),
@@ -337,14 +380,22 @@ fn join_shared_storage(draft: &mut Draft<'_>, on: Ref) {
         .rows(sr::CLASS)
         .filter(|s| s.get(sr::SHARED).as_bool())
         .filter_map(|s| {
-            let first = s.get(sr::PBDS).as_refs().into_iter().find_map(|r| draft.db().of_class(pbd::CLASS, r))?;
+            let first = s
+                .get(sr::PBDS)
+                .as_refs()
+                .into_iter()
+                .find_map(|r| draft.db().of_class(pbd::CLASS, r))?;
             Some((s.reference, first.get(pbd::DEVICE_CONFIG).clone()))
         })
         .collect();
     for (storage, config) in shared {
         draft.insert(
             pbd::CLASS,
-            vec![(pbd::HOST, on.into()), (pbd::SR, storage.into()), (pbd::DEVICE_CONFIG, config)],
+            vec![
+                (pbd::HOST, on.into()),
+                (pbd::SR, storage.into()),
+                (pbd::DEVICE_CONFIG, config),
+            ],
         );
     }
 }
@@ -353,20 +404,30 @@ fn join_shared_storage(draft: &mut Draft<'_>, on: Ref) {
 ///
 /// A host that stopped answering keeps its VMs in the records: whether they run is not known.
 pub fn set_live(draft: &mut Draft<'_>, reference: Ref, live: bool) {
-    let Some(row) = draft.db().of_class(host::CLASS, reference).cloned() else { return };
+    let Some(row) = draft.db().of_class(host::CLASS, reference).cloned() else {
+        return;
+    };
     let metrics = row.get(host::METRICS).as_ref();
     let now = draft.facts().now;
     let is_live = placement::is_live(draft.db(), &row);
     if is_live == live {
         return;
     }
-    draft.update(metrics, vec![(host_metrics::LIVE, live.into()), (host_metrics::LAST_UPDATED, now.into())]);
+    draft.update(
+        metrics,
+        vec![
+            (host_metrics::LIVE, live.into()),
+            (host_metrics::LAST_UPDATED, now.into()),
+        ],
+    );
     draft.touch(reference);
 }
 
 /// Notes what a host said of itself when its node started.
 pub fn refresh(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts) {
-    let Some(row) = draft.db().of_class(host::CLASS, reference).cloned() else { return };
+    let Some(row) = draft.db().of_class(host::CLASS, reference).cloned() else {
+        return;
+    };
     let mut fields = described(facts);
     // Clients keep their own keys in other_config: only the two of the agent change.
     let mut other = row.get(host::OTHER_CONFIG).as_map().cloned().unwrap_or_default();
@@ -381,13 +442,18 @@ pub fn refresh(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts) {
     let metrics = row.get(host::METRICS).as_ref();
     draft.update(
         metrics,
-        vec![(host_metrics::MEMORY_TOTAL, facts.memory_total.into()), (host_metrics::MEMORY_FREE, facts.memory_free.into())],
+        vec![
+            (host_metrics::MEMORY_TOTAL, facts.memory_total.into()),
+            (host_metrics::MEMORY_FREE, facts.memory_free.into()),
+        ],
     );
 }
 
 /// The pool's master has changed.
 pub fn new_master(draft: &mut Draft<'_>, reference: Ref) {
-    let Some(row) = draft.db().only(pool::CLASS).map(|p| p.reference) else { return };
+    let Some(row) = draft.db().only(pool::CLASS).map(|p| p.reference) else {
+        return;
+    };
     draft.set(row, pool::MASTER, reference);
 }
 
@@ -413,14 +479,23 @@ pub fn reconcile_domains(draft: &mut Draft<'_>, on: Ref, reported: &[(String, bo
         .unwrap_or_default();
     let mut ended = Vec::new();
     for reference in resident {
-        let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else { continue };
-        let busy = row.get(vm::CURRENT_OPERATIONS).as_map().is_some_and(|m| !m.is_empty());
+        let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else {
+            continue;
+        };
+        let busy = row
+            .get(vm::CURRENT_OPERATIONS)
+            .as_map()
+            .is_some_and(|m| !m.is_empty());
         if row.get(vm::IS_CONTROL_DOMAIN).as_bool() || busy {
             continue;
         }
         match reported.iter().find(|(uuid, _)| uuid == row.uuid()) {
             Some((_, paused)) => {
-                let state = if *paused { crate::vm_rules::PAUSED } else { crate::vm_rules::RUNNING };
+                let state = if *paused {
+                    crate::vm_rules::PAUSED
+                } else {
+                    crate::vm_rules::RUNNING
+                };
                 draft.set(reference, vm::POWER_STATE, state);
             }
             None => {
@@ -440,19 +515,36 @@ pub fn reconcile_domains(draft: &mut Draft<'_>, on: Ref, reported: &[(String, bo
 pub fn leave(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     let row = draft.read(host::CLASS, reference)?;
     let control = row.get(host::CONTROL_DOMAIN).as_ref();
-    if let Some(guest) = row.get(host::RESIDENT_VMS).as_refs().into_iter().find(|v| *v != control) {
-        return Err(ApiError::new("HOST_HAS_RESIDENT_VMS", [reference.to_string(), guest.to_string()]));
+    if let Some(guest) = row
+        .get(host::RESIDENT_VMS)
+        .as_refs()
+        .into_iter()
+        .find(|v| *v != control)
+    {
+        return Err(ApiError::new(
+            "HOST_HAS_RESIDENT_VMS",
+            [reference.to_string(), guest.to_string()],
+        ));
     }
     for plug in row.get(host::PBDS).as_refs() {
-        let storage = draft.db().of_class(pbd::CLASS, plug).map_or(Ref::NULL, |p| p.get(pbd::SR).as_ref());
-        let own = draft.db().of_class(sr::CLASS, storage).is_some_and(|s| !s.get(sr::SHARED).as_bool());
+        let storage = draft
+            .db()
+            .of_class(pbd::CLASS, plug)
+            .map_or(Ref::NULL, |p| p.get(pbd::SR).as_ref());
+        let own = draft
+            .db()
+            .of_class(sr::CLASS, storage)
+            .is_some_and(|s| !s.get(sr::SHARED).as_bool());
         draft.delete(plug);
         if own {
             super::storage::forget(draft, storage);
         }
     }
     for nic in row.get(host::PIFS).as_refs() {
-        let metrics = draft.db().of_class(pif::CLASS, nic).map_or(Ref::NULL, |p| p.get(pif::METRICS).as_ref());
+        let metrics = draft
+            .db()
+            .of_class(pif::CLASS, nic)
+            .map_or(Ref::NULL, |p| p.get(pif::METRICS).as_ref());
         draft.delete(metrics);
         draft.delete(nic);
     }
@@ -461,7 +553,11 @@ pub fn leave(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     }
     vm_create::remove(draft, control);
     draft.delete(row.get(host::METRICS).as_ref());
-    let members: Vec<Ref> = members(draft.db()).into_iter().filter(|(_, h)| *h == reference).map(|(m, _)| m).collect();
+    let members: Vec<Ref> = members(draft.db())
+        .into_iter()
+        .filter(|(_, h)| *h == reference)
+        .map(|(m, _)| m)
+        .collect();
     for member in members {
         draft.delete(member);
     }
@@ -471,5 +567,7 @@ pub fn leave(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
 
 /// Member rows and the hosts they stand for.
 pub fn members(db: &Database) -> Vec<(Ref, Ref)> {
-    db.rows(tarn_member::CLASS).map(|m| (m.reference, m.get(tarn_member::HOST).as_ref())).collect()
+    db.rows(tarn_member::CLASS)
+        .map(|m| (m.reference, m.get(tarn_member::HOST).as_ref()))
+        .collect()
 }

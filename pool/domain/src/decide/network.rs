@@ -13,16 +13,31 @@ use crate::draft::Draft;
 /// `BRIDGE_NAME_EXISTS [bridge]`.
 pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
     let mut fields = generic::fields_of(network::CLASS, record)?;
-    let given = |field| fields.iter().find(|(f, _)| *f == field).map_or(Value::Void, |(_, v)| v.clone());
+    let given = |field| {
+        fields
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map_or(Value::Void, |(_, v)| v.clone())
+    };
     let wanted = given(network::BRIDGE);
-    let taken: Vec<String> =
-        draft.db().rows(network::CLASS).map(|n| n.get(network::BRIDGE).as_str().to_owned()).collect();
+    let taken: Vec<String> = draft
+        .db()
+        .rows(network::CLASS)
+        .map(|n| n.get(network::BRIDGE).as_str().to_owned())
+        .collect();
     let bridge = if wanted.as_str().is_empty() {
-        (0..=taken.len()).map(|n| format!("xapi{n}")).find(|n| !taken.contains(n)).unwrap_or_default()
+        (0..=taken.len())
+            .map(|n| format!("xapi{n}"))
+            .find(|n| !taken.contains(n))
+            .unwrap_or_default()
     } else {
         let name = wanted.as_str();
-        let reserved = ["xen", "xapi", "vif", "tap", "eth"].iter().any(|p| name.starts_with(p));
-        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        let reserved = ["xen", "xapi", "vif", "tap", "eth"]
+            .iter()
+            .any(|p| name.starts_with(p));
+        let plain = name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         if name.len() > 15 || reserved || !plain {
             return Err(ApiError::new("INVALID_VALUE", ["bridge", name]));
         }
@@ -46,7 +61,11 @@ pub fn destroy(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     let row = draft.read(network::CLASS, reference)?;
     let nics = row.get(network::VIFS).as_refs();
     for nic in &nics {
-        if draft.read(vif::CLASS, *nic)?.get(vif::CURRENTLY_ATTACHED).as_bool() {
+        if draft
+            .read(vif::CLASS, *nic)?
+            .get(vif::CURRENTLY_ATTACHED)
+            .as_bool()
+        {
             return Err(ApiError::new("NETWORK_CONTAINS_VIF", [nic.to_string()]));
         }
     }

@@ -48,7 +48,10 @@ pub struct DriverFacts {
 /// `OPERATION_NOT_ALLOWED` if there is a pool already.
 pub fn create(draft: &mut Draft<'_>, new: &NewPool) -> Result<Ref, ApiError> {
     if draft.db().only(pool::CLASS).is_some() {
-        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["There is a pool already"]));
+        return Err(ApiError::new(
+            "OPERATION_NOT_ALLOWED",
+            ["There is a pool already"],
+        ));
     }
     let master = host::join(draft, &new.host, &new.member)?;
     draft.insert(
@@ -76,7 +79,10 @@ pub fn create(draft: &mut Draft<'_>, new: &NewPool) -> Result<Ref, ApiError> {
     );
     draft.insert(
         tarn_credential::CLASS,
-        vec![(tarn_credential::NAME, new.user.as_str().into()), (tarn_credential::HASH, new.password_hash.as_str().into())],
+        vec![
+            (tarn_credential::NAME, new.user.as_str().into()),
+            (tarn_credential::HASH, new.password_hash.as_str().into()),
+        ],
     );
     draft.insert(
         tarn_authority::CLASS,
@@ -100,9 +106,18 @@ pub fn create(draft: &mut Draft<'_>, new: &NewPool) -> Result<Ref, ApiError> {
                 (sm::CAPABILITIES, Value::strings(&driver.capabilities)),
                 (
                     sm::FEATURES,
-                    Value::Map(driver.capabilities.iter().map(|c| (Value::str(c), Value::Int(1))).collect()),
+                    Value::Map(
+                        driver
+                            .capabilities
+                            .iter()
+                            .map(|c| (Value::str(c), Value::Int(1)))
+                            .collect(),
+                    ),
                 ),
-                (sm::CONFIGURATION, Value::string_map(driver.configuration.iter().cloned())),
+                (
+                    sm::CONFIGURATION,
+                    Value::string_map(driver.configuration.iter().cloned()),
+                ),
             ],
         );
     }
@@ -115,7 +130,9 @@ pub fn create(draft: &mut Draft<'_>, new: &NewPool) -> Result<Ref, ApiError> {
 fn make_roles(draft: &mut Draft<'_>) {
     for def in permissions::ROLES {
         // Known by the same number in every pool, so that a script may carry it.
-        let Ok(number) = uuid::Uuid::try_parse(def.uuid) else { continue };
+        let Ok(number) = uuid::Uuid::try_parse(def.uuid) else {
+            continue;
+        };
         draft.insert_as(
             role::CLASS,
             Ref::from_uuid(number),

@@ -18,7 +18,10 @@ pub struct SessionLimits {
 impl Default for SessionLimits {
     /// XenServer 4.1: 200 sessions, 24 hours.
     fn default() -> Self {
-        SessionLimits { most: 200, idle_seconds: 86_400 }
+        SessionLimits {
+            most: 200,
+            idle_seconds: 86_400,
+        }
     }
 }
 
@@ -101,5 +104,6 @@ pub fn expired(db: &Database, now: DateTime, limits: SessionLimits) -> Vec<Ref> 
 
 /// The address of the host a session should be told to go to.
 pub fn address_of(db: &Database, on: Ref) -> String {
-    db.of_class(host::CLASS, on).map_or_else(String::new, |h| h.get(host::ADDRESS).as_str().to_owned())
+    db.of_class(host::CLASS, on)
+        .map_or_else(String::new, |h| h.get(host::ADDRESS).as_str().to_owned())
 }

@@ -55,15 +55,32 @@ pub fn introduce(draft: &mut Draft<'_>, new: &NewSr) -> Result<Ref, ApiError> {
 }
 
 /// Makes the plugs of an SR: one on every host if it is shared, else one on `first`. The first's comes first.
-pub fn make_pbds(draft: &mut Draft<'_>, storage: Ref, first: Ref, shared: bool, config: &Value) -> Vec<(Ref, Ref)> {
+pub fn make_pbds(
+    draft: &mut Draft<'_>,
+    storage: Ref,
+    first: Ref,
+    shared: bool,
+    config: &Value,
+) -> Vec<(Ref, Ref)> {
     let mut hosts = vec![first];
     if shared {
-        hosts.extend(draft.db().rows(host::CLASS).map(|h| h.reference).filter(|h| *h != first).collect::<Vec<_>>());
+        hosts.extend(
+            draft
+                .db()
+                .rows(host::CLASS)
+                .map(|h| h.reference)
+                .filter(|h| *h != first)
+                .collect::<Vec<_>>(),
+        );
     }
     let made = hosts.into_iter().map(|on| {
         let plug = draft.insert(
             pbd::CLASS,
-            vec![(pbd::HOST, on.into()), (pbd::SR, storage.into()), (pbd::DEVICE_CONFIG, config.clone())],
+            vec![
+                (pbd::HOST, on.into()),
+                (pbd::SR, storage.into()),
+                (pbd::DEVICE_CONFIG, config.clone()),
+            ],
         );
         (plug, on)
     });
@@ -76,7 +93,10 @@ pub fn hide_passwords(draft: &mut Draft<'_>, config: &Value) -> Value {
     for (key, value) in config.as_map().into_iter().flatten() {
         if key.as_str().ends_with("password") {
             let reference = draft.insert(secret::CLASS, vec![(secret::VALUE, value.clone())]);
-            let uuid = draft.db().get(reference).map_or_else(String::new, |r| r.uuid().to_owned());
+            let uuid = draft
+                .db()
+                .get(reference)
+                .map_or_else(String::new, |r| r.uuid().to_owned());
             kept.insert(Value::from(format!("{}_secret", key.as_str())), Value::from(uuid));
         } else {
             kept.insert(key.clone(), value.clone());
@@ -103,7 +123,9 @@ pub fn reveal_passwords(db: &Database, config: &Value) -> BTreeMap<String, Strin
 
 /// Hosts that have an SR plugged and answer, the master first.
 pub fn plugged_hosts(db: &Database, storage: Ref) -> Vec<Ref> {
-    let master = db.only(pool::CLASS).map_or(Ref::NULL, |p| p.get(pool::MASTER).as_ref());
+    let master = db
+        .only(pool::CLASS)
+        .map_or(Ref::NULL, |p| p.get(pool::MASTER).as_ref());
     let mut hosts: Vec<Ref> = db
         .rows(host::CLASS)
         .filter(|h| placement::is_live(db, h) && placement::has_plugged(db, storage, h.reference))
@@ -131,8 +153,10 @@ pub fn host_for(db: &Database, storage: Ref) -> Result<Ref, ApiError> {
 /// `HANDLE_INVALID`; `OTHER_OPERATION_IN_PROGRESS`.
 pub fn begin(draft: &mut Draft<'_>, storage: Ref, task: Ref, name: &str) -> Result<(), ApiError> {
     let row = draft.read(sr::CLASS, storage)?;
-    let clash =
-        row.get(sr::CURRENT_OPERATIONS).as_map().and_then(|m| m.iter().find(|(_, o)| o.as_str() != "plug" && name != "plug"));
+    let clash = row
+        .get(sr::CURRENT_OPERATIONS)
+        .as_map()
+        .and_then(|m| m.iter().find(|(_, o)| o.as_str() != "plug" && name != "plug"));
     if let Some((holder, current)) = clash {
         return Err(ApiError::new(
             "OTHER_OPERATION_IN_PROGRESS",
@@ -163,7 +187,9 @@ pub struct Scanned {
 
 /// Makes the rows of an SR's images agree with what a scan found.
 pub fn scanned(draft: &mut Draft<'_>, storage: Ref, found: &[Scanned], size: i64, utilisation: i64) {
-    let Some(row) = draft.db().of_class(sr::CLASS, storage).cloned() else { return };
+    let Some(row) = draft.db().of_class(sr::CLASS, storage).cloned() else {
+        return;
+    };
     let known: BTreeMap<String, Ref> = row
         .get(sr::VDIS)
         .as_refs()
@@ -186,7 +212,11 @@ pub fn scanned(draft: &mut Draft<'_>, storage: Ref, found: &[Scanned], size: i64
                     Ok(uuid) => uuid.as_hyphenated().to_string(),
                     Err(_) => draft.facts().uuid_text(),
                 };
-                let label = if item.read_only { item.location.as_str() } else { "" };
+                let label = if item.read_only {
+                    item.location.as_str()
+                } else {
+                    ""
+                };
                 let reference = draft.facts().reference();
                 super::vdi::made(
                     draft,
@@ -209,10 +239,11 @@ pub fn scanned(draft: &mut Draft<'_>, storage: Ref, found: &[Scanned], size: i64
     }
     for (location, reference) in &known {
         let gone = !found.iter().any(|f| f.location == *location);
-        let busy = draft
-            .db()
-            .of_class(vdi::CLASS, *reference)
-            .is_none_or(|v| v.get(vdi::CURRENT_OPERATIONS).as_map().is_some_and(|m| !m.is_empty()));
+        let busy = draft.db().of_class(vdi::CLASS, *reference).is_none_or(|v| {
+            v.get(vdi::CURRENT_OPERATIONS)
+                .as_map()
+                .is_some_and(|m| !m.is_empty())
+        });
         if gone && !busy {
             super::vdi::removed(draft, *reference);
         }
@@ -222,7 +253,9 @@ pub fn scanned(draft: &mut Draft<'_>, storage: Ref, found: &[Scanned], size: i64
 
 /// Sets the sizes of an SR; its virtual allocation is the sum of its images.
 pub fn refresh_sizes(draft: &mut Draft<'_>, storage: Ref, size: i64, utilisation: i64) {
-    let Some(row) = draft.db().of_class(sr::CLASS, storage).cloned() else { return };
+    let Some(row) = draft.db().of_class(sr::CLASS, storage).cloned() else {
+        return;
+    };
     let allocated: i64 = row
         .get(sr::VDIS)
         .as_refs()
@@ -250,7 +283,11 @@ pub fn check_detached(draft: &mut Draft<'_>, storage: Ref) -> Result<(), ApiErro
         return Err(ApiError::new("SR_INDESTRUCTIBLE", [storage.to_string()]));
     }
     for plug in row.get(sr::PBDS).as_refs() {
-        if draft.read(pbd::CLASS, plug)?.get(pbd::CURRENTLY_ATTACHED).as_bool() {
+        if draft
+            .read(pbd::CLASS, plug)?
+            .get(pbd::CURRENTLY_ATTACHED)
+            .as_bool()
+        {
             return Err(ApiError::new("SR_HAS_PBD", [storage.to_string()]));
         }
     }
@@ -259,16 +296,26 @@ pub fn check_detached(draft: &mut Draft<'_>, storage: Ref) -> Result<(), ApiErro
 
 /// Removes an SR's row with its plugs and images; what lies on the medium stays.
 pub fn forget(draft: &mut Draft<'_>, storage: Ref) {
-    let Some(row) = draft.db().of_class(sr::CLASS, storage).cloned() else { return };
+    let Some(row) = draft.db().of_class(sr::CLASS, storage).cloned() else {
+        return;
+    };
     for plug in row.get(sr::PBDS).as_refs() {
         draft.delete(plug);
     }
     for image in row.get(sr::VDIS).as_refs() {
         super::vdi::removed(draft, image);
     }
-    let pool_row = draft.db().only(pool::CLASS).map(|p| p.reference).unwrap_or_default();
+    let pool_row = draft
+        .db()
+        .only(pool::CLASS)
+        .map(|p| p.reference)
+        .unwrap_or_default();
     for field in [pool::DEFAULT_SR, pool::SUSPEND_IMAGE_SR, pool::CRASH_DUMP_SR] {
-        if draft.db().get(pool_row).is_some_and(|p| p.get(field).as_ref() == storage) {
+        if draft
+            .db()
+            .get(pool_row)
+            .is_some_and(|p| p.get(field).as_ref() == storage)
+        {
             draft.set(pool_row, field, Ref::NULL);
         }
     }
@@ -282,24 +329,42 @@ pub fn forget(draft: &mut Draft<'_>, storage: Ref) {
 /// not shared; `VALUE_NOT_SUPPORTED` for the key `SRmaster`.
 pub fn create_pbd(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
     let mut fields = generic::fields_of(pbd::CLASS, record)?;
-    let given = |field| fields.iter().find(|(f, _)| *f == field).map_or(Value::Void, |(_, v)| v.clone());
+    let given = |field| {
+        fields
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map_or(Value::Void, |(_, v)| v.clone())
+    };
     let (on, storage) = (given(pbd::HOST).as_ref(), given(pbd::SR).as_ref());
     draft.read(host::CLASS, on)?;
     let row = draft.read(sr::CLASS, storage)?;
     for plug in row.get(sr::PBDS).as_refs() {
-        let same = draft.db().of_class(pbd::CLASS, plug).is_some_and(|p| p.get(pbd::HOST).as_ref() == on);
+        let same = draft
+            .db()
+            .of_class(pbd::CLASS, plug)
+            .is_some_and(|p| p.get(pbd::HOST).as_ref() == on);
         if same {
-            return Err(ApiError::new("PBD_EXISTS", [storage, on, plug].map(|r| r.to_string())));
+            return Err(ApiError::new(
+                "PBD_EXISTS",
+                [storage, on, plug].map(|r| r.to_string()),
+            ));
         }
         if !row.get(sr::SHARED).as_bool() {
-            return Err(ApiError::new("SR_NOT_SHARABLE", [storage, on].map(|r| r.to_string())));
+            return Err(ApiError::new(
+                "SR_NOT_SHARABLE",
+                [storage, on].map(|r| r.to_string()),
+            ));
         }
     }
     let config = given(pbd::DEVICE_CONFIG);
     if config.get("SRmaster").is_some() {
         return Err(ApiError::new(
             "VALUE_NOT_SUPPORTED",
-            ["device_config:SRmaster", config.get("SRmaster").unwrap_or_default(), "the pool sets this itself"],
+            [
+                "device_config:SRmaster",
+                config.get("SRmaster").unwrap_or_default(),
+                "the pool sets this itself",
+            ],
         ));
     }
     let hidden = hide_passwords(draft, &config);
@@ -313,8 +378,15 @@ pub fn create_pbd(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError
 /// # Errors
 /// `HANDLE_INVALID`; `OPERATION_NOT_ALLOWED` while plugged.
 pub fn destroy_pbd(draft: &mut Draft<'_>, plug: Ref) -> Result<(), ApiError> {
-    if draft.read(pbd::CLASS, plug)?.get(pbd::CURRENTLY_ATTACHED).as_bool() {
-        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["PBD is currently plugged"]));
+    if draft
+        .read(pbd::CLASS, plug)?
+        .get(pbd::CURRENTLY_ATTACHED)
+        .as_bool()
+    {
+        return Err(ApiError::new(
+            "OPERATION_NOT_ALLOWED",
+            ["PBD is currently plugged"],
+        ));
     }
     draft.delete(plug);
     Ok(())
@@ -330,16 +402,33 @@ pub fn check_unplug(draft: &mut Draft<'_>, plug: Ref) -> Result<(), ApiError> {
     let on = row.get(pbd::HOST).as_ref();
     let storage = draft.read(sr::CLASS, row.get(pbd::SR).as_ref())?;
     let db = draft.db();
-    let used = storage.get(sr::VDIS).as_refs().into_iter().filter_map(|r| db.of_class(vdi::CLASS, r)).find(|image| {
-        image.get(vdi::VBDS).as_refs().into_iter().filter_map(|r| db.of_class(vbd::CLASS, r)).any(|drive| {
-            let here = db.of_class(vm::CLASS, drive.get(vbd::VM).as_ref()).is_some_and(|v| {
-                v.get(vm::RESIDENT_ON).as_ref() == on || v.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref() == on
-            });
-            here && (drive.get(vbd::CURRENTLY_ATTACHED).as_bool() || drive.get(vbd::RESERVED).as_bool())
-        })
-    });
+    let used = storage
+        .get(sr::VDIS)
+        .as_refs()
+        .into_iter()
+        .filter_map(|r| db.of_class(vdi::CLASS, r))
+        .find(|image| {
+            image
+                .get(vdi::VBDS)
+                .as_refs()
+                .into_iter()
+                .filter_map(|r| db.of_class(vbd::CLASS, r))
+                .any(|drive| {
+                    let here = db
+                        .of_class(vm::CLASS, drive.get(vbd::VM).as_ref())
+                        .is_some_and(|v| {
+                            v.get(vm::RESIDENT_ON).as_ref() == on
+                                || v.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref() == on
+                        });
+                    here && (drive.get(vbd::CURRENTLY_ATTACHED).as_bool()
+                        || drive.get(vbd::RESERVED).as_bool())
+                })
+        });
     match used {
-        Some(image) => Err(ApiError::new("VDI_IN_USE", [image.reference.to_string(), "unplug".to_owned()])),
+        Some(image) => Err(ApiError::new(
+            "VDI_IN_USE",
+            [image.reference.to_string(), "unplug".to_owned()],
+        )),
         None => Ok(()),
     }
 }

@@ -64,11 +64,17 @@ pub enum TaskEnd {
 
 /// Ends a pending task; one that has ended stays as it is. A task marked for destruction goes.
 pub fn finish(draft: &mut Draft<'_>, reference: Ref, end: TaskEnd) {
-    let Some(row) = draft.db().of_class(task::CLASS, reference).cloned() else { return };
+    let Some(row) = draft.db().of_class(task::CLASS, reference).cloned() else {
+        return;
+    };
     if row.get(task::STATUS).as_str() != "pending" {
         return;
     }
-    if row.get(task::CURRENT_OPERATIONS).as_map().is_some_and(|m| m.values().any(|o| o.as_str() == "destroy")) {
+    if row
+        .get(task::CURRENT_OPERATIONS)
+        .as_map()
+        .is_some_and(|m| m.values().any(|o| o.as_str() == "destroy"))
+    {
         draft.delete(reference);
         return;
     }
@@ -96,8 +102,10 @@ pub fn finish(draft: &mut Draft<'_>, reference: Ref, end: TaskEnd) {
 
 /// Sets the progress of a pending task, between 0 and 1.
 pub fn progress(draft: &mut Draft<'_>, reference: Ref, progress: f64) {
-    let pending =
-        draft.db().of_class(task::CLASS, reference).is_some_and(|t| t.get(task::STATUS).as_str() == "pending");
+    let pending = draft
+        .db()
+        .of_class(task::CLASS, reference)
+        .is_some_and(|t| t.get(task::STATUS).as_str() == "pending");
     if pending {
         draft.set(reference, task::PROGRESS, Value::Float(progress.clamp(0.0, 1.0)));
     }
@@ -110,7 +118,12 @@ pub fn progress(draft: &mut Draft<'_>, reference: Ref, progress: f64) {
 pub fn destroy(draft: &mut Draft<'_>, reference: Ref, by: Ref) -> Result<(), ApiError> {
     let row = draft.read(task::CLASS, reference)?;
     if row.get(task::STATUS).as_str() == "pending" && !is_client_owned(&row) {
-        draft.put_key(reference, task::CURRENT_OPERATIONS, by.to_string(), Value::str("destroy"));
+        draft.put_key(
+            reference,
+            task::CURRENT_OPERATIONS,
+            by.to_string(),
+            Value::str("destroy"),
+        );
     } else {
         draft.delete(reference);
     }
@@ -125,9 +138,18 @@ pub fn cancel(draft: &mut Draft<'_>, reference: Ref, by: Ref) -> Result<(), ApiE
     let row = draft.read(task::CLASS, reference)?;
     if row.get(task::STATUS).as_str() == "pending" {
         if is_client_owned(&row) {
-            finish(draft, reference, TaskEnd::Failure(ApiError::new("TASK_CANCELLED", [reference.to_string()])));
+            finish(
+                draft,
+                reference,
+                TaskEnd::Failure(ApiError::new("TASK_CANCELLED", [reference.to_string()])),
+            );
         } else {
-            draft.put_key(reference, task::CURRENT_OPERATIONS, by.to_string(), Value::str("cancel"));
+            draft.put_key(
+                reference,
+                task::CURRENT_OPERATIONS,
+                by.to_string(),
+                Value::str("cancel"),
+            );
         }
     }
     Ok(())
@@ -136,7 +158,11 @@ pub fn cancel(draft: &mut Draft<'_>, reference: Ref, by: Ref) -> Result<(), ApiE
 /// Says whether somebody has asked for the task to be cancelled.
 pub fn is_cancelled(db: &Database, reference: Ref) -> bool {
     db.of_class(task::CLASS, reference)
-        .and_then(|t| t.get(task::CURRENT_OPERATIONS).as_map().map(|m| m.values().any(|o| o.as_str() == "cancel")))
+        .and_then(|t| {
+            t.get(task::CURRENT_OPERATIONS)
+                .as_map()
+                .map(|m| m.values().any(|o| o.as_str() == "cancel"))
+        })
         .unwrap_or(false)
 }
 

@@ -16,7 +16,13 @@ struct Template {
     install_methods: &'static str,
 }
 
-const fn linux(name: &'static str, distro: &'static str, memory_mib: u64, disk_gib: u64, uefi: bool) -> Template {
+const fn linux(
+    name: &'static str,
+    distro: &'static str,
+    memory_mib: u64,
+    disk_gib: u64,
+    uefi: bool,
+) -> Template {
     Template {
         name,
         distro,
@@ -104,7 +110,14 @@ fn make(draft: &mut Draft<'_>, template: &Template) {
         ("hpet", "true"),
         ("vga", "std"),
         ("videoram", "8"),
-        ("device-model", if template.uefi { "qemu-upstream-uefi" } else { "qemu-upstream-compat" }),
+        (
+            "device-model",
+            if template.uefi {
+                "qemu-upstream-uefi"
+            } else {
+                "qemu-upstream-compat"
+            },
+        ),
         ("secureboot", "false"),
     ];
     let mut boot = vec![("order", "cdn")];
@@ -123,7 +136,10 @@ fn make(draft: &mut Draft<'_>, template: &Template) {
         vm::CLASS,
         vec![
             (vm::NAME_LABEL, template.name.into()),
-            (vm::NAME_DESCRIPTION, format!("Template for {} guests", template.name).into()),
+            (
+                vm::NAME_DESCRIPTION,
+                format!("Template for {} guests", template.name).into(),
+            ),
             (vm::IS_A_TEMPLATE, true.into()),
             (vm::IS_DEFAULT_TEMPLATE, true.into()),
             (vm::POWER_STATE, crate::vm_rules::HALTED.into()),

@@ -17,7 +17,12 @@ pub const MOST_DEVICES: u16 = 255;
 /// `VBD_CDS_MUST_BE_READONLY`; `VBD_NOT_REMOVABLE_MEDIA ["in constructor"]`; `VDI_READONLY [vdi]`.
 pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
     let mut fields = generic::fields_of(vbd::CLASS, record)?;
-    let given = |field| fields.iter().find(|(f, _)| *f == field).map_or(Value::Void, |(_, v)| v.clone());
+    let given = |field| {
+        fields
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map_or(Value::Void, |(_, v)| v.clone())
+    };
     let owner = draft.read(vm::CLASS, given(vbd::VM).as_ref())?;
     let taken: Vec<u16> = owner
         .get(vm::VBDS)
@@ -52,7 +57,10 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
         }
         let purpose = row.get(vdi::TYPE).as_str();
         if ["ha_statefile", "redo_log", "cbt_metadata"].contains(&purpose) {
-            return Err(ApiError::new("VDI_INCOMPATIBLE_TYPE", [image.to_string(), purpose.to_owned()]));
+            return Err(ApiError::new(
+                "VDI_INCOMPATIBLE_TYPE",
+                [image.to_string(), purpose.to_owned()],
+            ));
         }
     }
     let suspended = owner.get(vm::POWER_STATE).as_str() == vm_rules::SUSPENDED;
@@ -73,7 +81,10 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
 pub fn destroy(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     let row = draft.read(vbd::CLASS, reference)?;
     if row.get(vbd::CURRENTLY_ATTACHED).as_bool() {
-        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["The VBD is still attached"]));
+        return Err(ApiError::new(
+            "OPERATION_NOT_ALLOWED",
+            ["The VBD is still attached"],
+        ));
     }
     remove_row(draft, reference);
     Ok(())
@@ -81,7 +92,9 @@ pub fn destroy(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
 
 /// Removes a drive's row whatever its state.
 pub fn remove_row(draft: &mut Draft<'_>, reference: Ref) {
-    let Some(row) = draft.db().of_class(vbd::CLASS, reference).cloned() else { return };
+    let Some(row) = draft.db().of_class(vbd::CLASS, reference).cloned() else {
+        return;
+    };
     draft.delete(row.get(vbd::METRICS).as_ref());
     draft.delete(reference);
 }
@@ -99,13 +112,18 @@ pub fn begin_plug(draft: &mut Draft<'_>, reference: Ref, task: Ref) -> Result<()
     }
     not_busy(&row)?;
     if row.get(vbd::TYPE).as_str() == "CD" {
-        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["A CD drive of a running VM can only be filled and emptied"]));
+        return Err(ApiError::new(
+            "OPERATION_NOT_ALLOWED",
+            ["A CD drive of a running VM can only be filled and emptied"],
+        ));
     }
     disks::check_sharing(draft.db(), &row)?;
     let image = row.get(vbd::VDI).as_ref();
     let disk = draft.read(vdi::CLASS, image)?;
-    if let Some((holder, current)) =
-        disk.get(vdi::CURRENT_OPERATIONS).as_map().and_then(|m| m.iter().find(|(_, o)| o.as_str() != "copy"))
+    if let Some((holder, current)) = disk
+        .get(vdi::CURRENT_OPERATIONS)
+        .as_map()
+        .and_then(|m| m.iter().find(|(_, o)| o.as_str() != "copy"))
     {
         return Err(ApiError::new(
             "OTHER_OPERATION_IN_PROGRESS",
@@ -115,7 +133,10 @@ pub fn begin_plug(draft: &mut Draft<'_>, reference: Ref, task: Ref) -> Result<()
     let host = owner.get(vm::RESIDENT_ON).as_ref();
     let storage = disk.get(vdi::SR).as_ref();
     if !crate::placement::has_plugged(draft.db(), storage, host) {
-        return Err(ApiError::new("VM_REQUIRES_SR", [owner.reference.to_string(), storage.to_string()]));
+        return Err(ApiError::new(
+            "VM_REQUIRES_SR",
+            [owner.reference.to_string(), storage.to_string()],
+        ));
     }
     operation::begin(draft, reference, vbd::CURRENT_OPERATIONS, task, "plug");
     draft.set(reference, vbd::RESERVED, true);
@@ -141,9 +162,14 @@ pub fn begin_unplug(draft: &mut Draft<'_>, reference: Ref, task: Ref, name: &str
 /// The drive is in the guest now, or out of it.
 pub fn commit_plug(draft: &mut Draft<'_>, reference: Ref, task: Ref, attached: bool) {
     operation::end(draft, reference, vbd::CURRENT_OPERATIONS, task);
-    let Some(row) = draft.db().of_class(vbd::CLASS, reference).cloned() else { return };
+    let Some(row) = draft.db().of_class(vbd::CLASS, reference).cloned() else {
+        return;
+    };
     let device = disks::device_name(row.get(vbd::USERDEVICE).as_str());
-    let mut fields = vec![(vbd::CURRENTLY_ATTACHED, attached.into()), (vbd::RESERVED, false.into())];
+    let mut fields = vec![
+        (vbd::CURRENTLY_ATTACHED, attached.into()),
+        (vbd::RESERVED, false.into()),
+    ];
     if attached {
         fields.push((vbd::DEVICE, device.into()));
     }
@@ -164,22 +190,44 @@ fn running_owner(
     let owner = draft.read(vm::CLASS, row.get(vbd::VM).as_ref())?;
     let state = owner.get(vm::POWER_STATE).as_str();
     if state != vm_rules::RUNNING {
-        return Err(vm_rules::bad_power_state(owner.reference, &[vm_rules::RUNNING], state));
+        return Err(vm_rules::bad_power_state(
+            owner.reference,
+            &[vm_rules::RUNNING],
+            state,
+        ));
     }
-    if let Some((holder, current)) = owner.get(vm::CURRENT_OPERATIONS).as_map().and_then(|m| m.iter().next()) {
+    if let Some((holder, current)) = owner
+        .get(vm::CURRENT_OPERATIONS)
+        .as_map()
+        .and_then(|m| m.iter().next())
+    {
         return Err(ApiError::new(
             "OTHER_OPERATION_IN_PROGRESS",
-            ["VM", &owner.reference.to_string(), current.as_str(), holder.as_str()],
+            [
+                "VM",
+                &owner.reference.to_string(),
+                current.as_str(),
+                holder.as_str(),
+            ],
         ));
     }
     Ok(owner)
 }
 
 fn not_busy(row: &crate::row::Row) -> Result<(), ApiError> {
-    match row.get(vbd::CURRENT_OPERATIONS).as_map().and_then(|m| m.iter().next()) {
+    match row
+        .get(vbd::CURRENT_OPERATIONS)
+        .as_map()
+        .and_then(|m| m.iter().next())
+    {
         Some((holder, current)) => Err(ApiError::new(
             "OTHER_OPERATION_IN_PROGRESS",
-            ["VBD", &row.reference.to_string(), current.as_str(), holder.as_str()],
+            [
+                "VBD",
+                &row.reference.to_string(),
+                current.as_str(),
+                holder.as_str(),
+            ],
         )),
         None => Ok(()),
     }

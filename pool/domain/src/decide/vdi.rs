@@ -33,7 +33,9 @@ pub fn device_number(userdevice: &str) -> Option<u16> {
     if let Ok(number) = userdevice.parse::<u16>() {
         return (number < 255).then_some(number);
     }
-    let letters = ["xvd", "hd", "sd"].iter().find_map(|p| userdevice.strip_prefix(p))?;
+    let letters = ["xvd", "hd", "sd"]
+        .iter()
+        .find_map(|p| userdevice.strip_prefix(p))?;
     (0..255).find(|n| name_of(*n).strip_prefix("xvd") == Some(letters))
 }
 
@@ -43,18 +45,33 @@ pub fn device_number(userdevice: &str) -> Option<u16> {
 /// `VDI_IN_USE [vdi, operation]`.
 pub fn check_sharing(db: &Database, disk: &Row) -> Result<(), ApiError> {
     let image = disk.get(vbd::VDI).as_ref();
-    let Some(row) = db.of_class(vdi::CLASS, image) else { return Ok(()) };
+    let Some(row) = db.of_class(vdi::CLASS, image) else {
+        return Ok(());
+    };
     if row.get(vdi::SHARABLE).as_bool() {
         return Ok(());
     }
     let writes = disk.get(vbd::MODE).as_str() == "RW";
-    let clash = row.get(vdi::VBDS).as_refs().into_iter().filter(|r| *r != disk.reference).any(|r| {
-        db.of_class(vbd::CLASS, r).is_some_and(|other| {
-            let active = other.get(vbd::CURRENTLY_ATTACHED).as_bool() || other.get(vbd::RESERVED).as_bool();
-            active && (writes || other.get(vbd::MODE).as_str() == "RW")
-        })
-    });
-    if clash { Err(ApiError::new("VDI_IN_USE", [image.to_string(), "attach".to_owned()])) } else { Ok(()) }
+    let clash = row
+        .get(vdi::VBDS)
+        .as_refs()
+        .into_iter()
+        .filter(|r| *r != disk.reference)
+        .any(|r| {
+            db.of_class(vbd::CLASS, r).is_some_and(|other| {
+                let active =
+                    other.get(vbd::CURRENTLY_ATTACHED).as_bool() || other.get(vbd::RESERVED).as_bool();
+                active && (writes || other.get(vbd::MODE).as_str() == "RW")
+            })
+        });
+    if clash {
+        Err(ApiError::new(
+            "VDI_IN_USE",
+            [image.to_string(), "attach".to_owned()],
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 /// Begins an operation on a disk.
@@ -75,7 +92,10 @@ pub fn begin(draft: &mut Draft<'_>, reference: Ref, task: Ref, name: &str) -> Re
         ));
     }
     if name != "snapshot" && allowed::is_attached(draft.db(), &row) {
-        return Err(ApiError::new("VDI_IN_USE", [reference.to_string(), name.to_owned()]));
+        return Err(ApiError::new(
+            "VDI_IN_USE",
+            [reference.to_string(), name.to_owned()],
+        ));
     }
     operation::begin(draft, reference, vdi::CURRENT_OPERATIONS, task, name);
     Ok(())
@@ -136,7 +156,9 @@ pub fn inherited(source: &Row) -> Vec<(proto_types::Field, Value)> {
 
 /// Removes an image's row and the drives of VMs that named it.
 pub fn removed(draft: &mut Draft<'_>, reference: Ref) {
-    let Some(row) = draft.db().of_class(vdi::CLASS, reference).cloned() else { return };
+    let Some(row) = draft.db().of_class(vdi::CLASS, reference).cloned() else {
+        return;
+    };
     for drive in row.get(vdi::VBDS).as_refs() {
         super::vbd::remove_row(draft, drive);
     }

@@ -99,7 +99,15 @@ pub fn set_memory(draft: &mut Draft<'_>, reference: Ref, limits: MemoryLimits) -
     let row = draft.read(vm::CLASS, reference)?;
     let before = MemoryLimits::of(&row);
     let is_static = before.static_min != limits.static_min || before.static_max != limits.static_max;
-    vm_rules::check(draft.db(), &row, if is_static { "changing_static_range" } else { "changing_dynamic_range" })?;
+    vm_rules::check(
+        draft.db(),
+        &row,
+        if is_static {
+            "changing_static_range"
+        } else {
+            "changing_dynamic_range"
+        },
+    )?;
     limits.check()?;
     draft.update(
         reference,
@@ -126,7 +134,10 @@ pub fn set_vcpus(draft: &mut Draft<'_>, reference: Ref, field: Field, count: i64
         (count, row.get(vm::VCPUS_MAX).as_int())
     };
     if count < 1 || startup > most {
-        return Err(ApiError::new("INVALID_VALUE", [field.def().name.to_owned(), count.to_string()]));
+        return Err(ApiError::new(
+            "INVALID_VALUE",
+            [field.def().name.to_owned(), count.to_string()],
+        ));
     }
     draft.set(reference, field, count);
     Ok(())
@@ -138,9 +149,15 @@ pub fn set_vcpus(draft: &mut Draft<'_>, reference: Ref, field: Field, count: i64
 /// `VM_NO_SUSPEND_SR [vm]`.
 pub fn suspend_sr(db: &crate::Database, row: &crate::row::Row, on: Ref) -> Result<Ref, ApiError> {
     use proto_types::generated::host;
-    let of_pool = db.only(pool::CLASS).map_or(Ref::NULL, |p| p.get(pool::SUSPEND_IMAGE_SR).as_ref());
-    let of_host = db.of_class(host::CLASS, on).map_or(Ref::NULL, |h| h.get(host::SUSPEND_IMAGE_SR).as_ref());
-    let default = db.only(pool::CLASS).map_or(Ref::NULL, |p| p.get(pool::DEFAULT_SR).as_ref());
+    let of_pool = db
+        .only(pool::CLASS)
+        .map_or(Ref::NULL, |p| p.get(pool::SUSPEND_IMAGE_SR).as_ref());
+    let of_host = db
+        .of_class(host::CLASS, on)
+        .map_or(Ref::NULL, |h| h.get(host::SUSPEND_IMAGE_SR).as_ref());
+    let default = db
+        .only(pool::CLASS)
+        .map_or(Ref::NULL, |p| p.get(pool::DEFAULT_SR).as_ref());
     [row.get(vm::SUSPEND_SR).as_ref(), of_pool, of_host, default]
         .into_iter()
         .find(|sr| !sr.is_null() && placement::has_plugged(db, *sr, on))
@@ -152,7 +169,11 @@ pub fn suspend_sr(db: &crate::Database, row: &crate::row::Row, on: Ref) -> Resul
 /// Source: XenServer reserves about 1.26 times static_max and 100 MiB.
 pub fn suspend_size(row: &crate::row::Row) -> Bytes {
     let memory = Bytes::from_i64(row.get(vm::MEMORY_STATIC_MAX).as_int()).get();
-    Bytes(memory.saturating_add(memory / 4).saturating_add(Bytes::mib(100).get()))
+    Bytes(
+        memory
+            .saturating_add(memory / 4)
+            .saturating_add(Bytes::mib(100).get()),
+    )
 }
 
 /// Free device numbers of a VM, lowest first: those of `taken` are left out.

@@ -103,11 +103,23 @@ pub fn made(
         .values
         .iter()
         .zip(0u16..)
-        .map(|(v, index)| (Field { class: vm::CLASS, index }, v.clone()))
+        .map(|(v, index)| {
+            (
+                Field {
+                    class: vm::CLASS,
+                    index,
+                },
+                v.clone(),
+            )
+        })
         .filter(|(f, _)| !left_out.contains(f))
         .collect();
     let seed = draft.facts().uuid_text();
-    let metrics = match draft.db().of_class(vm_metrics::CLASS, row.get(vm::METRICS).as_ref()).cloned() {
+    let metrics = match draft
+        .db()
+        .of_class(vm_metrics::CLASS, row.get(vm::METRICS).as_ref())
+        .cloned()
+    {
         Some(old) => copy_row(draft, &old, &[vm_metrics::UUID]),
         None => super::vm_create::new_metrics(draft, row.get(vm::VCPUS_MAX).as_int()),
     };
@@ -139,14 +151,17 @@ fn other_config(source: &Row, seed: &str) -> Value {
     }
     map.insert("mac_seed".into(), seed.into());
     if source.get(vm::IS_A_TEMPLATE).as_bool() {
-        map.entry("base_template_name".into()).or_insert_with(|| source.get(vm::NAME_LABEL).clone());
+        map.entry("base_template_name".into())
+            .or_insert_with(|| source.get(vm::NAME_LABEL).clone());
     }
     Value::Map(map)
 }
 
 fn clone_drives(draft: &mut Draft<'_>, source: &Row, owner: Ref, disks: &BTreeMap<Ref, Ref>) {
     for drive in source.get(vm::VBDS).as_refs() {
-        let Some(old) = draft.db().of_class(vbd::CLASS, drive).cloned() else { continue };
+        let Some(old) = draft.db().of_class(vbd::CLASS, drive).cloned() else {
+            continue;
+        };
         let image = old.get(vbd::VDI).as_ref();
         let mut other = old.get(vbd::OTHER_CONFIG).as_map().cloned().unwrap_or_default();
         if disks.contains_key(&image) {
@@ -165,7 +180,10 @@ fn clone_drives(draft: &mut Draft<'_>, source: &Row, owner: Ref, disks: &BTreeMa
                 (vbd::EMPTY, old.get(vbd::EMPTY).clone()),
                 (vbd::OTHER_CONFIG, Value::Map(other)),
                 (vbd::QOS_ALGORITHM_TYPE, old.get(vbd::QOS_ALGORITHM_TYPE).clone()),
-                (vbd::QOS_ALGORITHM_PARAMS, old.get(vbd::QOS_ALGORITHM_PARAMS).clone()),
+                (
+                    vbd::QOS_ALGORITHM_PARAMS,
+                    old.get(vbd::QOS_ALGORITHM_PARAMS).clone(),
+                ),
             ],
         );
     }
@@ -173,7 +191,9 @@ fn clone_drives(draft: &mut Draft<'_>, source: &Row, owner: Ref, disks: &BTreeMa
 
 fn clone_nics(draft: &mut Draft<'_>, source: &Row, owner: Ref, seed: &str) {
     for nic in source.get(vm::VIFS).as_refs() {
-        let Some(old) = draft.db().of_class(vif::CLASS, nic).cloned() else { continue };
+        let Some(old) = draft.db().of_class(vif::CLASS, nic).cloned() else {
+            continue;
+        };
         let device = old.get(vif::DEVICE).as_str().parse::<u16>().unwrap_or(0);
         let fields: Vec<(Field, Value)> = [
             vif::DEVICE,
@@ -203,7 +223,15 @@ fn copy_row(draft: &mut Draft<'_>, old: &Row, left_out: &[Field]) -> Ref {
         .values
         .iter()
         .zip(0u16..)
-        .map(|(v, index)| (Field { class: old.class, index }, v.clone()))
+        .map(|(v, index)| {
+            (
+                Field {
+                    class: old.class,
+                    index,
+                },
+                v.clone(),
+            )
+        })
         .filter(|(f, _)| !left_out.contains(f))
         .collect();
     draft.insert(old.class, fields)

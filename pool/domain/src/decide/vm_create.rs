@@ -14,7 +14,12 @@ use crate::vm_rules;
 /// `MEMORY_CONSTRAINT_VIOLATION`, `INVALID_VALUE [field, value]`, `INTERNAL_ERROR` for missing members.
 pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
     let mut fields = generic::fields_of(vm::CLASS, record)?;
-    let given = |field: Field| fields.iter().find(|(f, _)| *f == field).map_or(Value::Void, |(_, v)| v.clone());
+    let given = |field: Field| {
+        fields
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map_or(Value::Void, |(_, v)| v.clone())
+    };
     let state = given(vm::POWER_STATE);
     let suspended = state.as_str() == vm_rules::SUSPENDED && !given(vm::SUSPEND_VDI).as_ref().is_null();
     if state.as_str() == vm_rules::SUSPENDED && !suspended {
@@ -27,15 +32,26 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
         dynamic_max: given(vm::MEMORY_DYNAMIC_MAX).as_int(),
     }
     .check()?;
-    let (most, startup) = (given(vm::VCPUS_MAX).as_int(), given(vm::VCPUS_AT_STARTUP).as_int());
+    let (most, startup) = (
+        given(vm::VCPUS_MAX).as_int(),
+        given(vm::VCPUS_AT_STARTUP).as_int(),
+    );
     if most < 1 {
-        return Err(ApiError::new("INVALID_VALUE", ["VCPUs_max".to_owned(), most.to_string()]));
+        return Err(ApiError::new(
+            "INVALID_VALUE",
+            ["VCPUs_max".to_owned(), most.to_string()],
+        ));
     }
     if startup < 1 || startup > most {
-        return Err(ApiError::new("INVALID_VALUE", ["VCPUs_at_startup".to_owned(), startup.to_string()]));
+        return Err(ApiError::new(
+            "INVALID_VALUE",
+            ["VCPUs_at_startup".to_owned(), startup.to_string()],
+        ));
     }
     let mut other = given(vm::OTHER_CONFIG).as_map().cloned().unwrap_or_default();
-    other.entry("mac_seed".into()).or_insert_with(|| draft.facts().uuid_text().into());
+    other
+        .entry("mac_seed".into())
+        .or_insert_with(|| draft.facts().uuid_text().into());
     let domain_type = match given(vm::DOMAIN_TYPE).as_str() {
         "unspecified" | "" => domain_type(given(vm::HVM_BOOT_POLICY).as_str()),
         _ => "",
@@ -44,7 +60,10 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
     fields.retain(|(f, _)| *f != vm::OTHER_CONFIG && *f != vm::POWER_STATE && *f != vm::MEMORY_TARGET);
     fields.push((vm::OTHER_CONFIG, Value::Map(other)));
     fields.push((vm::MEMORY_TARGET, target));
-    fields.push((vm::POWER_STATE, if suspended { state } else { vm_rules::HALTED.into() }));
+    fields.push((
+        vm::POWER_STATE,
+        if suspended { state } else { vm_rules::HALTED.into() },
+    ));
     if !domain_type.is_empty() {
         fields.retain(|(f, _)| *f != vm::DOMAIN_TYPE);
         fields.push((vm::DOMAIN_TYPE, domain_type.into()));
@@ -83,7 +102,10 @@ pub fn new_metrics(draft: &mut Draft<'_>, vcpus: i64) -> Ref {
 pub fn destroy(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     let row = draft.read(vm::CLASS, reference)?;
     if row.get(vm::IS_DEFAULT_TEMPLATE).as_bool() {
-        return Err(ApiError::new("VM_CANNOT_DELETE_DEFAULT_TEMPLATE", [reference.to_string()]));
+        return Err(ApiError::new(
+            "VM_CANNOT_DELETE_DEFAULT_TEMPLATE",
+            [reference.to_string()],
+        ));
     }
     vm_rules::check(draft.db(), &row, "destroy")?;
     remove(draft, reference);
@@ -92,7 +114,9 @@ pub fn destroy(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
 
 /// Removes a VM's rows whatever its state.
 pub fn remove(draft: &mut Draft<'_>, reference: Ref) {
-    let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else { return };
+    let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else {
+        return;
+    };
     for child in row.get(vm::CHILDREN).as_refs() {
         draft.set(child, vm::PARENT, row.get(vm::PARENT).as_ref());
     }

@@ -34,7 +34,11 @@ pub fn begin(draft: &mut Draft<'_>, op: &VmOperation<'_>) -> Result<(), ApiError
 /// # Errors
 /// As [`begin`]; `NO_HOSTS_AVAILABLE`, or the reason why the wanted host cannot; `VDI_IN_USE [vdi]` if a disk
 /// is open for writing elsewhere.
-pub fn begin_on_host(draft: &mut Draft<'_>, op: &VmOperation<'_>, wanted: Option<Ref>) -> Result<Ref, ApiError> {
+pub fn begin_on_host(
+    draft: &mut Draft<'_>,
+    op: &VmOperation<'_>,
+    wanted: Option<Ref>,
+) -> Result<Ref, ApiError> {
     let row = super::vm::admitted(draft, op.vm, op.name)?;
     let chosen = match wanted {
         Some(host_ref) => {
@@ -45,7 +49,9 @@ pub fn begin_on_host(draft: &mut Draft<'_>, op: &VmOperation<'_>, wanted: Option
         None => placement::choose(draft.db(), &row)?,
     };
     for reference in row.get(vm::VBDS).as_refs() {
-        let Some(disk) = draft.db().of_class(vbd::CLASS, reference).cloned() else { continue };
+        let Some(disk) = draft.db().of_class(vbd::CLASS, reference).cloned() else {
+            continue;
+        };
         disks::check_sharing(draft.db(), &disk)?;
         draft.set(reference, vbd::RESERVED, true);
         let image = disk.get(vbd::VDI).as_ref();
@@ -56,7 +62,11 @@ pub fn begin_on_host(draft: &mut Draft<'_>, op: &VmOperation<'_>, wanted: Option
         }
     }
     operation::begin(draft, op.vm, vm::CURRENT_OPERATIONS, op.task, op.name);
-    let on_host = if op.name.starts_with("resume") { "vm_resume" } else { "vm_start" };
+    let on_host = if op.name.starts_with("resume") {
+        "vm_resume"
+    } else {
+        "vm_start"
+    };
     operation::begin(draft, chosen, host::CURRENT_OPERATIONS, op.task, on_host);
     draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, chosen);
     Ok(chosen)
@@ -68,7 +78,9 @@ pub fn abort(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Option<Ref>) {
     if let Some(on) = on {
         operation::end(draft, on, host::CURRENT_OPERATIONS, op.task);
     }
-    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else { return };
+    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else {
+        return;
+    };
     draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL);
     for reference in row.get(vm::VBDS).as_refs() {
         draft.set(reference, vbd::RESERVED, false);
@@ -77,12 +89,18 @@ pub fn abort(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Option<Ref>) {
 
 /// The VM runs on a host now (or stands paused there).
 pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused: bool) {
-    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else { return };
+    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else {
+        return;
+    };
     let fresh_boot = row.get(vm::POWER_STATE).as_str() == vm_rules::HALTED;
     let now = draft.facts().now;
     operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
     operation::end(draft, on, host::CURRENT_OPERATIONS, op.task);
-    let state = if paused { vm_rules::PAUSED } else { vm_rules::RUNNING };
+    let state = if paused {
+        vm_rules::PAUSED
+    } else {
+        vm_rules::RUNNING
+    };
     let fields = vec![
         (vm::POWER_STATE, state.into()),
         (vm::RESIDENT_ON, on.into()),
@@ -96,7 +114,9 @@ pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused:
         draft.set(metrics, vm_metrics::START_TIME, now);
     }
     for reference in row.get(vm::VBDS).as_refs() {
-        let Some(disk) = draft.db().of_class(vbd::CLASS, reference).cloned() else { continue };
+        let Some(disk) = draft.db().of_class(vbd::CLASS, reference).cloned() else {
+            continue;
+        };
         let device = disks::device_name(disk.get(vbd::USERDEVICE).as_str());
         draft.update(
             reference,
@@ -146,11 +166,19 @@ pub fn make_consoles(draft: &mut Draft<'_>, reference: Ref, on: Ref) {
 
 /// IPv6 addresses go in brackets within a URL.
 fn bracketed(address: &str) -> String {
-    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+    if address.contains(':') {
+        format!("[{address}]")
+    } else {
+        address.to_owned()
+    }
 }
 
 fn remove_consoles(draft: &mut Draft<'_>, reference: Ref) {
-    let rows = draft.db().of_class(vm::CLASS, reference).map(|v| v.get(vm::CONSOLES).as_refs()).unwrap_or_default();
+    let rows = draft
+        .db()
+        .of_class(vm::CLASS, reference)
+        .map(|v| v.get(vm::CONSOLES).as_refs())
+        .unwrap_or_default();
     for row in rows {
         draft.delete(row);
     }
@@ -159,7 +187,11 @@ fn remove_consoles(draft: &mut Draft<'_>, reference: Ref) {
 /// The VM is frozen or goes on, where it is.
 pub fn commit_paused(draft: &mut Draft<'_>, op: &VmOperation<'_>, paused: bool) {
     operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
-    let state = if paused { vm_rules::PAUSED } else { vm_rules::RUNNING };
+    let state = if paused {
+        vm_rules::PAUSED
+    } else {
+        vm_rules::RUNNING
+    };
     draft.set(op.vm, vm::POWER_STATE, state);
 }
 
@@ -167,7 +199,9 @@ pub fn commit_paused(draft: &mut Draft<'_>, op: &VmOperation<'_>, paused: bool) 
 ///
 /// Also what a guest's own power-off, a crash, or the loss of its host comes to. Idempotent.
 pub fn halted(draft: &mut Draft<'_>, reference: Ref) {
-    let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else { return };
+    let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else {
+        return;
+    };
     detach_all(draft, &row);
     remove_consoles(draft, reference);
     let image = row.get(vm::SUSPEND_VDI).as_ref();
@@ -190,7 +224,9 @@ pub fn halted(draft: &mut Draft<'_>, reference: Ref) {
 
 /// The VM's memory lies in `image` now.
 pub fn commit_suspended(draft: &mut Draft<'_>, op: &VmOperation<'_>, image: Ref) {
-    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else { return };
+    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else {
+        return;
+    };
     operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
     detach_all(draft, &row);
     remove_consoles(draft, op.vm);
@@ -220,7 +256,10 @@ fn detach_all(draft: &mut Draft<'_>, row: &crate::row::Row) {
     for reference in row.get(vm::VIFS).as_refs() {
         draft.update(
             reference,
-            vec![(vif::CURRENTLY_ATTACHED, false.into()), (vif::CURRENT_OPERATIONS, Value::empty_map())],
+            vec![
+                (vif::CURRENTLY_ATTACHED, false.into()),
+                (vif::CURRENT_OPERATIONS, Value::empty_map()),
+            ],
         );
     }
 }
@@ -255,7 +294,10 @@ pub fn commit_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref
             (vm::DOMID, Value::Int(domid)),
         ],
     );
-    let metrics = draft.db().of_class(vm::CLASS, op.vm).map_or(Ref::NULL, |v| v.get(vm::METRICS).as_ref());
+    let metrics = draft
+        .db()
+        .of_class(vm::CLASS, op.vm)
+        .map_or(Ref::NULL, |v| v.get(vm::METRICS).as_ref());
     draft.touch(metrics);
     make_consoles(draft, op.vm, target);
 }
@@ -278,7 +320,13 @@ pub enum GuestEnd {
 
 /// What the VM's settings say should follow a guest-initiated end.
 pub fn after(row: &crate::row::Row, crashed: bool) -> GuestEnd {
-    let wish = row.get(if crashed { vm::ACTIONS_AFTER_CRASH } else { vm::ACTIONS_AFTER_SHUTDOWN }).as_str();
+    let wish = row
+        .get(if crashed {
+            vm::ACTIONS_AFTER_CRASH
+        } else {
+            vm::ACTIONS_AFTER_SHUTDOWN
+        })
+        .as_str();
     match wish {
         "restart" | "coredump_and_restart" | "rename_restart" => GuestEnd::Restart,
         _ => GuestEnd::Halt,

@@ -26,11 +26,18 @@ pub struct DiskPlan {
 pub fn begin(draft: &mut Draft<'_>, reference: Ref, task: Ref) -> Result<Vec<DiskPlan>, ApiError> {
     let row = super::vm::admitted(draft, reference, "provision")?;
     let text = row.get(vm::OTHER_CONFIG).get("disks").unwrap_or_default();
-    let wishes = if text.is_empty() { Vec::new() } else { disks::parse(text)? };
+    let wishes = if text.is_empty() {
+        Vec::new()
+    } else {
+        disks::parse(text)?
+    };
     let mut plans = Vec::new();
     for wish in wishes {
         let storage = if wish.sr.is_empty() {
-            let default = draft.db().only(pool::CLASS).map_or(Ref::NULL, |p| p.get(pool::DEFAULT_SR).as_ref());
+            let default = draft
+                .db()
+                .only(pool::CLASS)
+                .map_or(Ref::NULL, |p| p.get(pool::DEFAULT_SR).as_ref());
             if draft.db().of_class(sr::CLASS, default).is_none() {
                 return Err(ApiError::new("DEFAULT_SR_NOT_FOUND", [default.to_string()]));
             }
@@ -44,7 +51,11 @@ pub fn begin(draft: &mut Draft<'_>, reference: Ref, task: Ref) -> Result<Vec<Dis
         } else {
             crate::query::by_uuid(draft.db(), vdi::CLASS, &wish.image)?
         };
-        plans.push(DiskPlan { wish, sr: storage, image });
+        plans.push(DiskPlan {
+            wish,
+            sr: storage,
+            image,
+        });
     }
     operation::begin(draft, reference, vm::CURRENT_OPERATIONS, task, "provision");
     Ok(plans)

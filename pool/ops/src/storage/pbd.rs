@@ -29,12 +29,21 @@ pub struct Plug {
 impl Plug {
     /// `PBD.plug`.
     pub fn plug(pbd: Ref) -> Plug {
-        Plug { pbd, plug: true, sr: Ref::NULL, host: Uuid::nil(), spec: None }
+        Plug {
+            pbd,
+            plug: true,
+            sr: Ref::NULL,
+            host: Uuid::nil(),
+            spec: None,
+        }
     }
 
     /// `PBD.unplug`.
     pub fn unplug(pbd: Ref) -> Plug {
-        Plug { plug: false, ..Plug::plug(pbd) }
+        Plug {
+            plug: false,
+            ..Plug::plug(pbd)
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -71,8 +80,11 @@ impl Operation for Plug {
             name: "plug",
             ask: |cx| {
                 let sr = cx.operation.spec.clone()?;
-                let command =
-                    if cx.operation.plug { HostCommand::SrPlug { sr } } else { HostCommand::SrUnplug { sr: sr.uuid } };
+                let command = if cx.operation.plug {
+                    HostCommand::SrPlug { sr }
+                } else {
+                    HostCommand::SrUnplug { sr: sr.uuid }
+                };
                 Some((cx.operation.host, command))
             },
             undo: nothing,

@@ -52,7 +52,15 @@ pub struct SrParams {
 impl CreateSr {
     /// On this host, with this device configuration.
     pub fn new(host: Ref, config: Value, params: SrParams) -> CreateSr {
-        CreateSr { host, config, new: Some(params), sr: Ref::NULL, first: Uuid::nil(), spec: None, plugs: Vec::new() }
+        CreateSr {
+            host,
+            config,
+            new: Some(params),
+            sr: Ref::NULL,
+            first: Uuid::nil(),
+            spec: None,
+            plugs: Vec::new(),
+        }
     }
 }
 
@@ -60,12 +68,15 @@ impl Operation for CreateSr {
     const NAME: &'static str = "sr_create";
 
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
-        let Some(params) = self.new.clone() else { return Err(ApiError::internal("no parameters")) };
+        let Some(params) = self.new.clone() else {
+            return Err(ApiError::internal("no parameters"));
+        };
         draft.read(host::CLASS, self.host)?;
         let kind = params.kind.to_lowercase();
-        let known = draft.db().rows(proto_types::generated::sm::CLASS).any(|s| {
-            s.get(proto_types::generated::sm::TYPE).as_str() == kind
-        });
+        let known = draft
+            .db()
+            .rows(proto_types::generated::sm::CLASS)
+            .any(|s| s.get(proto_types::generated::sm::TYPE).as_str() == kind);
         if !known {
             return Err(ApiError::new("SR_UNKNOWN_DRIVER", [kind]));
         }
@@ -97,14 +108,28 @@ impl Operation for CreateSr {
         vec![
             Box::new(AgentStep::<CreateSr> {
                 name: "create",
-                ask: |cx| Some((cx.operation.first, HostCommand::SrCreate { sr: cx.operation.spec.clone()? })),
+                ask: |cx| {
+                    Some((
+                        cx.operation.first,
+                        HostCommand::SrCreate {
+                            sr: cx.operation.spec.clone()?,
+                        },
+                    ))
+                },
                 undo: nothing,
                 wait: Duration::from_secs(300),
             }),
             Box::new(PlugAll),
             Box::new(AgentStep::<CreateSr> {
                 name: "scan",
-                ask: |cx| Some((cx.operation.first, HostCommand::SrScan { sr: cx.operation.spec.as_ref()?.uuid })),
+                ask: |cx| {
+                    Some((
+                        cx.operation.first,
+                        HostCommand::SrScan {
+                            sr: cx.operation.spec.as_ref()?.uuid,
+                        },
+                    ))
+                },
                 undo: nothing,
                 wait: Duration::from_secs(120),
             }),
@@ -142,7 +167,11 @@ impl Step<Cx<CreateSr>> for PlugAll {
             let sr = spec_of(&db, *plug).ok()?;
             let id = cx.command_id(&format!("plug {on}"));
             Some(async move {
-                let answer = cx.ops.agents.call(*on, id, HostCommand::SrPlug { sr }, Duration::from_secs(90)).await;
+                let answer = cx
+                    .ops
+                    .agents
+                    .call(*on, id, HostCommand::SrPlug { sr }, Duration::from_secs(90))
+                    .await;
                 (*plug, *on, answer)
             })
         });
@@ -150,8 +179,12 @@ impl Step<Cx<CreateSr>> for PlugAll {
         for (plug, on, answer) in join_all(calls).await {
             match answer {
                 Ok(_) => plugged.push(plug),
-                Err(failure) if failure.is_fenced || on == cx.operation.first => return Err(step_error(failure)),
-                Err(failure) => tracing::warn!(host = %on, error = %failure.text, "a host did not plug a new SR"),
+                Err(failure) if failure.is_fenced || on == cx.operation.first => {
+                    return Err(step_error(failure));
+                }
+                Err(failure) => {
+                    tracing::warn!(host = %on, error = %failure.text, "a host did not plug a new SR")
+                }
             }
         }
         cx.leave("plugged", &plugged);
@@ -159,10 +192,14 @@ impl Step<Cx<CreateSr>> for PlugAll {
     }
 
     async fn undo(&self, cx: &Cx<CreateSr>) -> Result<(), StepError> {
-        let Some(sr) = cx.operation.spec.as_ref().map(|s| s.uuid) else { return Ok(()) };
+        let Some(sr) = cx.operation.spec.as_ref().map(|s| s.uuid) else {
+            return Ok(());
+        };
         let calls = cx.operation.plugs.iter().map(|(_, on)| {
             let id = cx.command_id(&format!("unplug {on}"));
-            cx.ops.agents.call(*on, id, HostCommand::SrUnplug { sr }, Duration::from_secs(20))
+            cx.ops
+                .agents
+                .call(*on, id, HostCommand::SrUnplug { sr }, Duration::from_secs(20))
         });
         for answer in join_all(calls).await {
             if let Err(failure) = answer
@@ -207,12 +244,21 @@ pub struct WorkOnSr {
 impl WorkOnSr {
     /// `SR.scan`.
     pub fn scan(sr: Ref) -> WorkOnSr {
-        WorkOnSr { sr, destroy: false, host: Uuid::nil(), sr_uuid: Uuid::nil(), spec: None }
+        WorkOnSr {
+            sr,
+            destroy: false,
+            host: Uuid::nil(),
+            sr_uuid: Uuid::nil(),
+            spec: None,
+        }
     }
 
     /// `SR.destroy`: wipes the medium.
     pub fn destroy(sr: Ref) -> WorkOnSr {
-        WorkOnSr { destroy: true, ..WorkOnSr::scan(sr) }
+        WorkOnSr {
+            destroy: true,
+            ..WorkOnSr::scan(sr)
+        }
     }
 }
 
@@ -225,13 +271,22 @@ impl Operation for WorkOnSr {
             repositories::check_detached(draft, self.sr)?;
             let row = draft.read(sr::CLASS, self.sr)?;
             let managed = row.get(sr::VDIS).as_refs().into_iter().any(|r| {
-                draft.db().of_class(vdi::CLASS, r).is_some_and(|v| v.get(vdi::MANAGED).as_bool() && v.get(vdi::TYPE).as_str() != "rrd")
+                draft
+                    .db()
+                    .of_class(vdi::CLASS, r)
+                    .is_some_and(|v| v.get(vdi::MANAGED).as_bool() && v.get(vdi::TYPE).as_str() != "rrd")
             });
             if managed {
                 return Err(ApiError::bare("SR_NOT_EMPTY"));
             }
-            let plug = row.get(sr::PBDS).as_refs().into_iter().find_map(|r| draft.db().of_class(pbd::CLASS, r).cloned());
-            let Some(plug) = plug else { return Err(ApiError::new("SR_HAS_NO_PBDS", [self.sr.to_string()])) };
+            let plug = row
+                .get(sr::PBDS)
+                .as_refs()
+                .into_iter()
+                .find_map(|r| draft.db().of_class(pbd::CLASS, r).cloned());
+            let Some(plug) = plug else {
+                return Err(ApiError::new("SR_HAS_NO_PBDS", [self.sr.to_string()]));
+            };
             self.host = uuid_of_host(draft.db(), plug.get(pbd::HOST).as_ref())?;
             self.spec = Some(spec_of(draft.db(), plug.reference)?);
             repositories::begin(draft, self.sr, task, "destroy")

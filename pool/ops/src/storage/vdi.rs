@@ -57,15 +57,37 @@ pub struct MakeVdi {
 impl MakeVdi {
     /// A blank image in an SR; `fields` are the record's.
     pub fn blank(sr: Ref, size: i64, fields: Vec<(Field, Value)>) -> MakeVdi {
-        let fields = fields.into_iter().map(|(f, v)| (f.def().name.to_owned(), v)).collect();
-        let volume =
-            NewVolume { host: Uuid::nil(), sr: Uuid::nil(), uuid: Uuid::nil(), source: Source::Blank, size: Bytes::from_i64(size) };
-        MakeVdi { how: Make::Blank, sr, source: Ref::NULL, vdi: Ref::NULL, volumes: vec![volume], fields }
+        let fields = fields
+            .into_iter()
+            .map(|(f, v)| (f.def().name.to_owned(), v))
+            .collect();
+        let volume = NewVolume {
+            host: Uuid::nil(),
+            sr: Uuid::nil(),
+            uuid: Uuid::nil(),
+            source: Source::Blank,
+            size: Bytes::from_i64(size),
+        };
+        MakeVdi {
+            how: Make::Blank,
+            sr,
+            source: Ref::NULL,
+            vdi: Ref::NULL,
+            volumes: vec![volume],
+            fields,
+        }
     }
 
     /// An image that begins as another one; `sr` only matters for a copy.
     pub fn from(how: Make, source: Ref, sr: Ref) -> MakeVdi {
-        MakeVdi { how, sr, source, vdi: Ref::NULL, volumes: Vec::new(), fields: Vec::new() }
+        MakeVdi {
+            how,
+            sr,
+            source,
+            vdi: Ref::NULL,
+            volumes: Vec::new(),
+            fields: Vec::new(),
+        }
     }
 
     fn busy_as(&self) -> &'static str {
@@ -142,7 +164,13 @@ impl Operation for MakeVdi {
         };
         for (name, value) in &self.fields {
             if let Some(index) = class::CLASS.def().field(name) {
-                fields.push((Field { class: class::CLASS, index }, value.clone()));
+                fields.push((
+                    Field {
+                        class: class::CLASS,
+                        index,
+                    },
+                    value.clone(),
+                ));
             }
         }
         fields.retain(|(f, _)| ![class::UUID, class::SR, class::VIRTUAL_SIZE, class::LOCATION].contains(f));
@@ -191,12 +219,22 @@ pub struct ChangeVdi {
 impl ChangeVdi {
     /// `VDI.resize`.
     pub fn resize(vdi: Ref, size: i64) -> ChangeVdi {
-        ChangeVdi { vdi, size: Some(Bytes::from_i64(size)), host: Uuid::nil(), volume: None }
+        ChangeVdi {
+            vdi,
+            size: Some(Bytes::from_i64(size)),
+            host: Uuid::nil(),
+            volume: None,
+        }
     }
 
     /// `VDI.destroy`.
     pub fn destroy(vdi: Ref) -> ChangeVdi {
-        ChangeVdi { vdi, size: None, host: Uuid::nil(), volume: None }
+        ChangeVdi {
+            vdi,
+            size: None,
+            host: Uuid::nil(),
+            volume: None,
+        }
     }
 }
 
@@ -210,7 +248,13 @@ impl Operation for ChangeVdi {
         if let Some(size) = self.size
             && size.as_i64() < row.get(class::VIRTUAL_SIZE).as_int()
         {
-            return Err(ApiError::new("VDI_SIZE_TOO_SMALL", [row.get(class::VIRTUAL_SIZE).as_int().to_string(), size.get().to_string()]));
+            return Err(ApiError::new(
+                "VDI_SIZE_TOO_SMALL",
+                [
+                    row.get(class::VIRTUAL_SIZE).as_int().to_string(),
+                    size.get().to_string(),
+                ],
+            ));
         }
         let host = repositories::host_for(draft.db(), row.get(class::SR).as_ref())?;
         self.host = uuid_of_host(draft.db(), host)?;
@@ -241,7 +285,11 @@ impl Operation for ChangeVdi {
             vdi::removed(draft, self.vdi);
         } else if let HostReply::Volume(facts) = reply(outputs, "change_volume")? {
             draft.set(self.vdi, class::VIRTUAL_SIZE, facts.virtual_size.as_i64());
-            draft.set(self.vdi, class::PHYSICAL_UTILISATION, facts.physical_utilisation.as_i64());
+            draft.set(
+                self.vdi,
+                class::PHYSICAL_UTILISATION,
+                facts.physical_utilisation.as_i64(),
+            );
         }
         Ok(Value::Void)
     }

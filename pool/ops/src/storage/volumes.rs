@@ -75,7 +75,12 @@ impl<O: MakesVolumes> Step<Cx<O>> for MakeVolumes {
                 Source::Blank | Source::Clone(_) | Source::Snapshot(_) => Duration::from_secs(120),
             };
             let id = cx.command_id(&format!("make_volumes {}", volume.uuid));
-            let reply = cx.ops.agents.call(volume.host, id, command(volume), wait).await.map_err(step_error)?;
+            let reply = cx
+                .ops
+                .agents
+                .call(volume.host, id, command(volume), wait)
+                .await
+                .map_err(step_error)?;
             let HostReply::Volume(mut made) = reply else {
                 return Err(ApiError::internal("the host did not say what it made").into());
             };
@@ -85,7 +90,12 @@ impl<O: MakesVolumes> Step<Cx<O>> for MakeVolumes {
                     virtual_size: volume.size,
                 };
                 let id = cx.command_id(&format!("resize {}", volume.uuid));
-                let reply = cx.ops.agents.call(volume.host, id, resize, wait).await.map_err(step_error)?;
+                let reply = cx
+                    .ops
+                    .agents
+                    .call(volume.host, id, resize, wait)
+                    .await
+                    .map_err(step_error)?;
                 if let HostReply::Volume(grown) = reply {
                     made = grown;
                 }
@@ -93,7 +103,8 @@ impl<O: MakesVolumes> Step<Cx<O>> for MakeVolumes {
             facts.push(made);
             if volumes.len() > 1 {
                 #[allow(clippy::cast_precision_loss, reason = "a handful of disks")]
-                cx.progress((position + 1) as f64 / (volumes.len() + 1) as f64).await;
+                cx.progress((position + 1) as f64 / (volumes.len() + 1) as f64)
+                    .await;
             }
         }
         cx.leave(FACTS, &facts);
@@ -102,13 +113,22 @@ impl<O: MakesVolumes> Step<Cx<O>> for MakeVolumes {
 
     async fn undo(&self, cx: &Cx<O>) -> Result<(), StepError> {
         for volume in cx.operation.volumes() {
-            let command = HostCommand::VolumeDestroy { volume: VolumeRef::new(volume.sr, volume.uuid.to_string()) };
+            let command = HostCommand::VolumeDestroy {
+                volume: VolumeRef::new(volume.sr, volume.uuid.to_string()),
+            };
             let id = cx.command_id(&format!("remove {}", volume.uuid));
-            match cx.ops.agents.call(volume.host, id, command, Duration::from_secs(20)).await {
+            match cx
+                .ops
+                .agents
+                .call(volume.host, id, command, Duration::from_secs(20))
+                .await
+            {
                 Ok(_) => {}
                 Err(failure) if failure.is_fenced => return Err(StepError::LeadershipLost),
                 // A volume without a record is found by the next scan.
-                Err(failure) => tracing::warn!(volume = %volume.uuid, error = %failure.text, "a volume stays behind"),
+                Err(failure) => {
+                    tracing::warn!(volume = %volume.uuid, error = %failure.text, "a volume stays behind")
+                }
             }
         }
         Ok(())
@@ -119,11 +139,26 @@ fn command(volume: &NewVolume) -> HostCommand {
     let uuid = volume.uuid;
     match &volume.source {
         Source::Blank => HostCommand::VolumeCreate {
-            volume: VolumeRequest { sr: volume.sr, uuid, virtual_size: volume.size, purpose: "user".to_owned() },
+            volume: VolumeRequest {
+                sr: volume.sr,
+                uuid,
+                virtual_size: volume.size,
+                purpose: "user".to_owned(),
+            },
             fill: VolumeFill::Nothing,
         },
-        Source::Clone(source) => HostCommand::VolumeClone { source: source.clone(), uuid },
-        Source::Copy(source) => HostCommand::VolumeCopy { source: source.clone(), sr: volume.sr, uuid },
-        Source::Snapshot(source) => HostCommand::VolumeSnapshot { source: source.clone(), uuid },
+        Source::Clone(source) => HostCommand::VolumeClone {
+            source: source.clone(),
+            uuid,
+        },
+        Source::Copy(source) => HostCommand::VolumeCopy {
+            source: source.clone(),
+            sr: volume.sr,
+            uuid,
+        },
+        Source::Snapshot(source) => HostCommand::VolumeSnapshot {
+            source: source.clone(),
+            uuid,
+        },
     }
 }

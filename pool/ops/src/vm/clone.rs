@@ -10,7 +10,6 @@ use proto_types::generated::vdi as class;
 use proto_types::{ApiError, Bytes, Ref, Value};
 use serde::{Deserialize, Serialize};
 
-
 use crate::core::uuid_of_host;
 use crate::domain_request::volume_of;
 use crate::operation::{Cx, Operation, Outputs};
@@ -45,7 +44,10 @@ impl CloneVm {
 
     /// `VM.copy`.
     pub fn copy(source: Ref, label: &str, sr: Ref) -> CloneVm {
-        CloneVm { copy_to: Some(sr), ..CloneVm::new(source, label) }
+        CloneVm {
+            copy_to: Some(sr),
+            ..CloneVm::new(source, label)
+        }
     }
 }
 
@@ -58,7 +60,12 @@ impl Operation for CloneVm {
         for image in vm_clone::begin(draft, self.source, task, name)? {
             let row = draft.read(class::CLASS, image)?;
             let own = row.get(class::SR).as_ref();
-            let wanted = self.copy_to.filter(|s| draft.db().of_class(proto_types::generated::sr::CLASS, *s).is_some());
+            let wanted = self.copy_to.filter(|s| {
+                draft
+                    .db()
+                    .of_class(proto_types::generated::sr::CLASS, *s)
+                    .is_some()
+            });
             let storage = wanted.unwrap_or(own);
             vdi::begin(draft, image, task, name)?;
             vdi::check_can_create(draft.db(), storage)?;
@@ -72,7 +79,11 @@ impl Operation for CloneVm {
                 host: uuid_of_host(draft.db(), host)?,
                 sr: uuid_of_sr(draft.db(), storage)?,
                 uuid: draft.facts().uuid(),
-                source: if self.copy_to.is_some() { Source::Copy(volume) } else { Source::Clone(volume) },
+                source: if self.copy_to.is_some() {
+                    Source::Copy(volume)
+                } else {
+                    Source::Clone(volume)
+                },
                 size: Bytes(0),
             });
         }
@@ -85,7 +96,8 @@ impl Operation for CloneVm {
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
         let mut stand_for: BTreeMap<Ref, Ref> = BTreeMap::new();
-        for (((old, new, storage), volume), facts) in self.disks.iter().zip(&self.volumes).zip(made(outputs)?) {
+        for (((old, new, storage), volume), facts) in self.disks.iter().zip(&self.volumes).zip(made(outputs)?)
+        {
             let source = draft.read(class::CLASS, *old)?;
             vdi::made(
                 draft,
@@ -120,4 +132,3 @@ impl MakesVolumes for CloneVm {
         &self.volumes
     }
 }
-

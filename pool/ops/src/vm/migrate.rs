@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use node_commands::{
-    DomainRequest, HostCommand, HostReply, MigrationDestination, MigrationOptions, MigrationPhase, has_arrived,
+    DomainRequest, HostCommand, HostReply, MigrationDestination, MigrationOptions, MigrationPhase,
+    has_arrived,
 };
 use pool_domain::Draft;
 use pool_domain::decide::vm_power::{self, VmOperation};
@@ -56,7 +57,11 @@ impl Migrate {
     }
 
     fn operation(&self, task: Ref) -> VmOperation<'static> {
-        VmOperation { vm: self.vm, task, name: "pool_migrate" }
+        VmOperation {
+            vm: self.vm,
+            task,
+            name: "pool_migrate",
+        }
     }
 
     fn is_to_itself(&self) -> bool {
@@ -97,7 +102,8 @@ impl Operation for Migrate {
                 },
                 undo: |cx| {
                     let op = &cx.operation;
-                    (!op.is_to_itself()).then_some((op.target_uuid, HostCommand::CancelIncoming { vm: op.vm_uuid }))
+                    (!op.is_to_itself())
+                        .then_some((op.target_uuid, HostCommand::CancelIncoming { vm: op.vm_uuid }))
                 },
                 wait: Duration::from_secs(120),
             }),
@@ -137,7 +143,12 @@ enum Place {
 impl Move {
     async fn begin(cx: &Cx<Migrate>) -> Result<(), StepError> {
         let op = &cx.operation;
-        let Some(HostReply::Incoming { endpoint, memory, disks }) = cx.left("prepare") else {
+        let Some(HostReply::Incoming {
+            endpoint,
+            memory,
+            disks,
+        }) = cx.left("prepare")
+        else {
             return Err(ApiError::internal("the destination did not say where it waits").into());
         };
         let destination = MigrationDestination {
@@ -153,9 +164,18 @@ impl Move {
             disks,
             ..MigrationOptions::default()
         };
-        let command = HostCommand::MigrateOut { vm: op.vm_uuid, destination, options };
+        let command = HostCommand::MigrateOut {
+            vm: op.vm_uuid,
+            destination,
+            options,
+        };
         let id = cx.command_id("move");
-        cx.ops.agents.call(op.source_uuid, id, command, Duration::from_secs(60)).await.map(|_| ()).map_err(step_error)
+        cx.ops
+            .agents
+            .call(op.source_uuid, id, command, Duration::from_secs(60))
+            .await
+            .map(|_| ())
+            .map_err(step_error)
     }
 
     /// Waits for the source's word. `Ok` says only that it is over, not how.
@@ -166,7 +186,11 @@ impl Move {
         let mut calls_off = false;
         loop {
             let command = HostCommand::MigrationProgress { vm: op.vm_uuid };
-            let answer = cx.ops.agents.call(op.source_uuid, Uuid::new_v4(), command, Duration::from_secs(5)).await;
+            let answer = cx
+                .ops
+                .agents
+                .call(op.source_uuid, Uuid::new_v4(), command, Duration::from_secs(5))
+                .await;
             match answer {
                 Ok(HostReply::Migration(status)) if status.phase.is_over() => {
                     if let MigrationPhase::Failed(error) = status.phase {
@@ -193,7 +217,11 @@ impl Move {
                 calls_off = true;
                 let command = HostCommand::MigrateAbort { vm: op.vm_uuid };
                 let id = cx.command_id("abort");
-                let ended = cx.ops.agents.call(op.source_uuid, id, command, Duration::from_secs(60)).await;
+                let ended = cx
+                    .ops
+                    .agents
+                    .call(op.source_uuid, id, command, Duration::from_secs(60))
+                    .await;
                 if ended.is_ok() {
                     return Ok(());
                 }
@@ -208,9 +236,17 @@ impl Move {
         let deadline = tokio::time::Instant::now() + SEARCH;
         loop {
             let mut answered = 0;
-            for (host, place) in [(op.target_uuid, Place::Destination), (op.source_uuid, Place::Source)] {
+            for (host, place) in [
+                (op.target_uuid, Place::Destination),
+                (op.source_uuid, Place::Source),
+            ] {
                 let command = HostCommand::DomainState { vm: op.vm_uuid };
-                match cx.ops.agents.call(host, Uuid::new_v4(), command, Duration::from_secs(5)).await {
+                match cx
+                    .ops
+                    .agents
+                    .call(host, Uuid::new_v4(), command, Duration::from_secs(5))
+                    .await
+                {
                     Ok(HostReply::Domain(Some(domain))) if has_arrived(&domain) => return Ok(place),
                     Ok(_) => answered += 1,
                     Err(failure) if failure.is_fenced => return Err(StepError::LeadershipLost),
@@ -247,7 +283,9 @@ impl Step<Cx<Migrate>> for Move {
                 Err(ApiError::new("TASK_CANCELLED", [cx.task.to_string()]).into())
             }
             Place::Source | Place::Neither => {
-                let reason: String = cx.left("reason").unwrap_or_else(|| "the guest stayed on its host".to_owned());
+                let reason: String = cx
+                    .left("reason")
+                    .unwrap_or_else(|| "the guest stayed on its host".to_owned());
                 let source = cx
                     .ops
                     .pool
@@ -264,7 +302,12 @@ impl Step<Cx<Migrate>> for Move {
         let op = &cx.operation;
         let command = HostCommand::MigrateAbort { vm: op.vm_uuid };
         let id = cx.command_id("undo move");
-        match cx.ops.agents.call(op.source_uuid, id, command, Duration::from_secs(20)).await {
+        match cx
+            .ops
+            .agents
+            .call(op.source_uuid, id, command, Duration::from_secs(20))
+            .await
+        {
             Err(failure) if failure.is_fenced => Err(StepError::LeadershipLost),
             Ok(_) | Err(_) => Ok(()),
         }

@@ -35,7 +35,13 @@ enum What {
 impl PlugDevice {
     /// `plug`, `unplug` or `unplug_force` of a VBD or VIF.
     pub fn new(device: Ref, name: &str) -> PlugDevice {
-        PlugDevice { device, name: name.to_owned(), vm_uuid: Uuid::nil(), host: Uuid::nil(), what: None }
+        PlugDevice {
+            device,
+            name: name.to_owned(),
+            vm_uuid: Uuid::nil(),
+            host: Uuid::nil(),
+            what: None,
+        }
     }
 
     fn plugs(&self) -> bool {
@@ -44,15 +50,27 @@ impl PlugDevice {
 
     fn attach(&self) -> Option<HostCommand> {
         Some(match self.what.clone()? {
-            What::Disk(disk) => HostCommand::AttachDisk { vm: self.vm_uuid, disk },
-            What::Nic(nic) => HostCommand::AttachNic { vm: self.vm_uuid, nic },
+            What::Disk(disk) => HostCommand::AttachDisk {
+                vm: self.vm_uuid,
+                disk,
+            },
+            What::Nic(nic) => HostCommand::AttachNic {
+                vm: self.vm_uuid,
+                nic,
+            },
         })
     }
 
     fn detach(&self) -> Option<HostCommand> {
         Some(match self.what.as_ref()? {
-            What::Disk(disk) => HostCommand::DetachDisk { vm: self.vm_uuid, userdevice: disk.userdevice },
-            What::Nic(nic) => HostCommand::DetachNic { vm: self.vm_uuid, device: nic.device },
+            What::Disk(disk) => HostCommand::DetachDisk {
+                vm: self.vm_uuid,
+                userdevice: disk.userdevice,
+            },
+            What::Nic(nic) => HostCommand::DetachNic {
+                vm: self.vm_uuid,
+                device: nic.device,
+            },
         })
     }
 
@@ -104,7 +122,11 @@ impl Operation for PlugDevice {
             undo: |cx| {
                 let op = &cx.operation;
                 // A detach that the guest refused leaves the device in it: nothing is to be put back.
-                if op.plugs() { Some((op.host, op.detach()?)) } else { None }
+                if op.plugs() {
+                    Some((op.host, op.detach()?))
+                } else {
+                    None
+                }
             },
             wait: Duration::from_secs(60),
         })]

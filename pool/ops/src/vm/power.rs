@@ -40,7 +40,12 @@ pub struct ChangePower {
 impl ChangePower {
     /// Of this VM.
     pub fn new(vm: Ref, change: Change) -> ChangePower {
-        ChangePower { vm, change, vm_uuid: Uuid::nil(), host: Uuid::nil() }
+        ChangePower {
+            vm,
+            change,
+            vm_uuid: Uuid::nil(),
+            host: Uuid::nil(),
+        }
     }
 
     fn operation(&self, task: Ref) -> VmOperation<'static> {
@@ -50,7 +55,11 @@ impl ChangePower {
             Change::HardReboot => "hard_reboot",
             Change::CleanReboot => "clean_reboot",
         };
-        VmOperation { vm: self.vm, task, name }
+        VmOperation {
+            vm: self.vm,
+            task,
+            name,
+        }
     }
 }
 

@@ -37,7 +37,11 @@ struct Disk {
 impl Provision {
     /// Of this VM.
     pub fn new(vm: Ref) -> Provision {
-        Provision { vm, disks: Vec::new(), volumes: Vec::new() }
+        Provision {
+            vm,
+            disks: Vec::new(),
+            volumes: Vec::new(),
+        }
     }
 }
 
@@ -51,7 +55,11 @@ impl Operation for Provision {
                 None => Source::Blank,
                 Some(image) => {
                     let volume = volume_of(draft.db(), plan.image)?;
-                    if image.get(vdi::SR).as_ref() == plan.sr { Source::Clone(volume) } else { Source::Copy(volume) }
+                    if image.get(vdi::SR).as_ref() == plan.sr {
+                        Source::Clone(volume)
+                    } else {
+                        Source::Copy(volume)
+                    }
                 }
             };
             self.volumes.push(NewVolume {
@@ -79,24 +87,29 @@ impl Operation for Provision {
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
         let facts = made(outputs)?;
-        let disks = self.disks.iter().zip(&self.volumes).zip(facts).map(|((disk, volume), facts)| MadeDisk {
-            plan: DiskPlan {
-                wish: DiskWish {
-                    device: disk.device.clone(),
-                    size: disk.size,
-                    sr: String::new(),
-                    bootable: disk.bootable,
-                    kind: disk.kind.clone(),
-                    image: String::new(),
+        let disks = self
+            .disks
+            .iter()
+            .zip(&self.volumes)
+            .zip(facts)
+            .map(|((disk, volume), facts)| MadeDisk {
+                plan: DiskPlan {
+                    wish: DiskWish {
+                        device: disk.device.clone(),
+                        size: disk.size,
+                        sr: String::new(),
+                        bootable: disk.bootable,
+                        kind: disk.kind.clone(),
+                        image: String::new(),
+                    },
+                    sr: disk.sr,
+                    image: Ref::NULL,
                 },
-                sr: disk.sr,
-                image: Ref::NULL,
-            },
-            vdi: disk.vdi,
-            uuid: volume.uuid.to_string(),
-            virtual_size: facts.virtual_size.as_i64(),
-            utilisation: facts.physical_utilisation.as_i64(),
-        });
+                vdi: disk.vdi,
+                uuid: volume.uuid.to_string(),
+                virtual_size: facts.virtual_size.as_i64(),
+                utilisation: facts.physical_utilisation.as_i64(),
+            });
         vm_provision::commit(draft, self.vm, task, disks.collect())?;
         Ok(Value::Void)
     }

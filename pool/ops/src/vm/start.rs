@@ -50,11 +50,19 @@ impl StartVm {
     }
 
     fn operation(&self, task: Ref) -> VmOperation<'_> {
-        VmOperation { vm: self.vm, task, name: &self.name }
+        VmOperation {
+            vm: self.vm,
+            task,
+            name: &self.name,
+        }
     }
 
     fn mode(&self) -> StartMode {
-        if self.paused { StartMode::Paused } else { StartMode::Running }
+        if self.paused {
+            StartMode::Paused
+        } else {
+            StartMode::Running
+        }
     }
 }
 
@@ -82,8 +90,15 @@ impl Operation for StartVm {
                     let op = &cx.operation;
                     let request = op.request.clone()?;
                     let command = match op.image.clone() {
-                        Some(image) => HostCommand::ResumeDomain { request, image, mode: op.mode() },
-                        None => HostCommand::StartDomain { request, mode: op.mode() },
+                        Some(image) => HostCommand::ResumeDomain {
+                            request,
+                            image,
+                            mode: op.mode(),
+                        },
+                        None => HostCommand::StartDomain {
+                            request,
+                            mode: op.mode(),
+                        },
                     };
                     Some((op.host_uuid, command))
                 },
@@ -128,7 +143,11 @@ impl Step<Cx<StartVm>> for RemoveImage {
         if let Some(volume) = cx.operation.image.clone() {
             let command = HostCommand::VolumeDestroy { volume };
             let id = cx.command_id("remove_image");
-            let gone = cx.ops.agents.call(cx.operation.host_uuid, id, command, Duration::from_secs(60)).await;
+            let gone = cx
+                .ops
+                .agents
+                .call(cx.operation.host_uuid, id, command, Duration::from_secs(60))
+                .await;
             if let Err(failure) = gone {
                 tracing::warn!(error = %failure.text, "a suspend image stays behind");
             }

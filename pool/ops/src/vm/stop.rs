@@ -31,7 +31,11 @@ impl Resident {
         let on = row.get(vm::RESIDENT_ON).as_ref().some();
         let host = on.map(|h| uuid_of_host(draft.db(), h)).transpose()?;
         let vm_uuid = Uuid::try_parse(row.uuid()).map_err(|_| ApiError::handle_invalid("VM", reference))?;
-        Ok(Resident { vm: reference, vm_uuid, host })
+        Ok(Resident {
+            vm: reference,
+            vm_uuid,
+            host,
+        })
     }
 }
 
@@ -45,11 +49,21 @@ pub struct HardShutdown {
 impl HardShutdown {
     /// Of this VM.
     pub fn new(vm: Ref) -> HardShutdown {
-        HardShutdown { at: Resident { vm, ..Resident::default() }, image: None }
+        HardShutdown {
+            at: Resident {
+                vm,
+                ..Resident::default()
+            },
+            image: None,
+        }
     }
 
     fn operation(&self, task: Ref) -> VmOperation<'static> {
-        VmOperation { vm: self.at.vm, task, name: "hard_shutdown" }
+        VmOperation {
+            vm: self.at.vm,
+            task,
+            name: "hard_shutdown",
+        }
     }
 }
 
@@ -60,7 +74,11 @@ impl Operation for HardShutdown {
         vm_power::begin(draft, &self.operation(task))?;
         self.at = Resident::find(draft, self.at.vm)?;
         let image = draft.read(vm::CLASS, self.at.vm)?.get(vm::SUSPEND_VDI).as_ref();
-        if let Some(row) = draft.db().of_class(proto_types::generated::vdi::CLASS, image).cloned() {
+        if let Some(row) = draft
+            .db()
+            .of_class(proto_types::generated::vdi::CLASS, image)
+            .cloned()
+        {
             let storage = row.get(proto_types::generated::vdi::SR).as_ref();
             let host = pool_domain::decide::storage::host_for(draft.db(), storage)?;
             self.image = Some((uuid_of_host(draft.db(), host)?, volume_of(draft.db(), image)?));
@@ -115,11 +133,21 @@ pub const SHUTDOWN_SECONDS: u64 = 20 * 60;
 impl CleanShutdown {
     /// Of this VM, waiting for at most so many seconds.
     pub fn new(vm: Ref, seconds: u64) -> CleanShutdown {
-        CleanShutdown { at: Resident { vm, ..Resident::default() }, seconds }
+        CleanShutdown {
+            at: Resident {
+                vm,
+                ..Resident::default()
+            },
+            seconds,
+        }
     }
 
     fn operation(&self, task: Ref) -> VmOperation<'static> {
-        VmOperation { vm: self.at.vm, task, name: "clean_shutdown" }
+        VmOperation {
+            vm: self.at.vm,
+            task,
+            name: "clean_shutdown",
+        }
     }
 }
 
@@ -167,7 +195,9 @@ impl Step<Cx<CleanShutdown>> for AskAndWait {
         let wait = Duration::from_secs(30);
         if let Err(failure) = agents.call(host, cx.command_id("ask_guest"), command, wait).await {
             let gone = failure.kind
-                == Some(node_commands::CommandErrorKind::Hypervisor(node_hypervisor::ErrorKind::NoSuchDomain));
+                == Some(node_commands::CommandErrorKind::Hypervisor(
+                    node_hypervisor::ErrorKind::NoSuchDomain,
+                ));
             return if gone { Ok(()) } else { Err(step_error(failure)) };
         }
         let deadline = tokio::time::Instant::now() + Duration::from_secs(cx.operation.seconds);
@@ -177,14 +207,18 @@ impl Step<Cx<CleanShutdown>> for AskAndWait {
                 Ok(HostReply::Domain(None)) => return Ok(()),
                 Ok(_) => {}
                 Err(failure) if failure.is_fenced => return Err(StepError::LeadershipLost),
-                Err(failure) => tracing::debug!(error = %failure.text, "cannot see whether the guest is down"),
+                Err(failure) => {
+                    tracing::debug!(error = %failure.text, "cannot see whether the guest is down")
+                }
             }
             if cx.is_cancelled() {
                 return Err(ApiError::new("TASK_CANCELLED", [cx.task.to_string()]).into());
             }
             if tokio::time::Instant::now() > deadline {
                 let vm = at.vm.to_string();
-                return Err(ApiError::new("VM_SHUTDOWN_TIMEOUT", [vm, cx.operation.seconds.to_string()]).into());
+                return Err(
+                    ApiError::new("VM_SHUTDOWN_TIMEOUT", [vm, cx.operation.seconds.to_string()]).into(),
+                );
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }

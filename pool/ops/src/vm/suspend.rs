@@ -46,7 +46,11 @@ impl Suspend {
     }
 
     fn operation(&self, task: Ref) -> VmOperation<'static> {
-        VmOperation { vm: self.vm, task, name: "suspend" }
+        VmOperation {
+            vm: self.vm,
+            task,
+            name: "suspend",
+        }
     }
 
     fn volume(&self, cx: &Cx<Suspend>) -> VolumeRef {
@@ -70,7 +74,8 @@ impl Operation for Suspend {
         self.vm_uuid = Uuid::try_parse(row.uuid()).map_err(|_| ApiError::handle_invalid("VM", self.vm))?;
         self.sr = rules::suspend_sr(draft.db(), &row, on)?;
         let storage = pool_domain::query::find(draft.db(), proto_types::generated::sr::CLASS, self.sr)?;
-        self.sr_uuid = Uuid::try_parse(storage.uuid()).map_err(|_| ApiError::handle_invalid("SR", self.sr))?;
+        self.sr_uuid =
+            Uuid::try_parse(storage.uuid()).map_err(|_| ApiError::handle_invalid("SR", self.sr))?;
         self.image = draft.facts().reference();
         self.image_uuid = draft.facts().uuid();
         self.size = rules::suspend_size(&row);
@@ -89,7 +94,13 @@ impl Operation for Suspend {
                         virtual_size: op.size,
                         purpose: "suspend".to_owned(),
                     };
-                    Some((op.host, HostCommand::VolumeCreate { volume, fill: VolumeFill::Nothing }))
+                    Some((
+                        op.host,
+                        HostCommand::VolumeCreate {
+                            volume,
+                            fill: VolumeFill::Nothing,
+                        },
+                    ))
                 },
                 undo: |cx| {
                     let volume = cx.operation.volume(cx);
@@ -101,7 +112,13 @@ impl Operation for Suspend {
                 name: "save_memory",
                 ask: |cx| {
                     let image = cx.operation.volume(cx);
-                    Some((cx.operation.host, HostCommand::SuspendDomain { vm: cx.operation.vm_uuid, image }))
+                    Some((
+                        cx.operation.host,
+                        HostCommand::SuspendDomain {
+                            vm: cx.operation.vm_uuid,
+                            image,
+                        },
+                    ))
                 },
                 undo: nothing,
                 wait: Duration::from_secs(1800),
@@ -125,7 +142,10 @@ impl Operation for Suspend {
 }
 
 fn image_row(draft: &mut Draft<'_>, image: Ref, storage: Ref, uuid: Uuid, facts: &VolumeFacts, of: Ref) {
-    let label = draft.db().of_class(vm::CLASS, of).map_or_else(String::new, |v| v.get(vm::NAME_LABEL).as_str().to_owned());
+    let label = draft
+        .db()
+        .of_class(vm::CLASS, of)
+        .map_or_else(String::new, |v| v.get(vm::NAME_LABEL).as_str().to_owned());
     let new = NewVdi {
         sr: storage,
         uuid: uuid.to_string(),
@@ -133,7 +153,10 @@ fn image_row(draft: &mut Draft<'_>, image: Ref, storage: Ref, uuid: Uuid, facts:
         utilisation: facts.physical_utilisation.as_i64(),
         fields: vec![
             (vdi_class::NAME_LABEL, "Suspend image".into()),
-            (vdi_class::NAME_DESCRIPTION, format!("Suspend image of {label}").into()),
+            (
+                vdi_class::NAME_DESCRIPTION,
+                format!("Suspend image of {label}").into(),
+            ),
             (vdi_class::TYPE, "suspend".into()),
         ],
     };

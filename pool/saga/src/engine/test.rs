@@ -42,7 +42,10 @@ struct Log {
 
 impl Log {
     fn new(entries: usize) -> Log {
-        Log { state: Mutex::default(), entries_left: Mutex::new(entries) }
+        Log {
+            state: Mutex::default(),
+            entries_left: Mutex::new(entries),
+        }
     }
     fn spend(&self) -> Result<(), StepError> {
         let mut left = self.entries_left.lock().unwrap();
