@@ -11,7 +11,7 @@ pub mod host_init;
 mod mount_points;
 mod network;
 mod node_cli;
-mod power;
+pub mod power;
 mod process;
 mod report;
 pub mod serial;
@@ -26,6 +26,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
 pub use content::TEMPLATE;
+pub use host_files::SHARED;
 use network::Cable;
 pub use network::is_possible as root_is_here;
 pub use report::master_seen_by as master_address;

@@ -142,6 +142,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// The session's reference.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
     /// Logs in over a node's Unix socket, where every local caller is let in.
     pub fn login(socket: &Path) -> Result<Self> {
         let args = [Value::from("root"), "".into(), "1.0".into(), "tarn-xtask".into()];

@@ -1,0 +1,49 @@
+//! From the loss of the master's power to the first write on its successor.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::bed::{self, Bed};
+use crate::pool;
+use crate::pool::state::Hypervisor;
+use crate::xmlrpc::{Session, Value};
+
+const ROUNDS: usize = 20;
+
+/// Runs it.
+pub fn run() -> Result<()> {
+    let bed = Bed::up(Hypervisor::Sim)?;
+    let vm = bed.vm("failover")?;
+    let names: Vec<String> = bed.testbed.hosts.iter().map(|h| h.name.clone()).collect();
+    let mut times = Vec::new();
+    for round in 0..ROUNDS {
+        let address = pool::master_address(&bed.testbed, names.first().context("no host")?)
+            .or_else(|_| pool::master_address(&bed.testbed, names.get(1).context("no host")?))?;
+        let master =
+            bed.testbed.hosts.iter().find(|h| h.address == address).context("the master is no host of ours")?;
+        let others: Vec<_> = bed.testbed.hosts.iter().filter(|h| h.name != master.name).collect();
+        pool::switch_off(bed.dir(), &master.name)?;
+        let began = Instant::now();
+        // The slave's socket passes the call on to the leader: what any client that follows HOST_IS_SLAVE sees.
+        let wrote = loop {
+            let first = others.first().context("no other host")?;
+            let socket = bed.testbed.host_dir(&first.name).join("var-xapi/xapi");
+            let answer = Session::login(&socket).and_then(|s| {
+                s.call("VM.set_name_label", [Value::from(vm.as_str()), Value::from(format!("round {round}").as_str())])
+            });
+            if answer.is_ok() {
+                break began.elapsed();
+            }
+            if began.elapsed() > Duration::from_secs(60) {
+                bail!("no master after a minute");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        times.push(wrote.as_secs_f64());
+        print!("{:.2} ", wrote.as_secs_f64());
+        pool::switch_on(bed.dir(), &master.name)?;
+    }
+    println!("\nmedian of {ROUNDS}: {:.2} s", bed::median(times));
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! `VM.start` against `virsh create` of the same XML, `VM.pool_migrate` against `virsh migrate` of the same guest.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use super::bed::{self, Bed};
+use crate::pool::power;
+use crate::pool::state::Hypervisor;
+use crate::run;
+use crate::xmlrpc::Value;
+
+const ROUNDS: usize = 7;
+
+/// Runs it.
+pub fn run() -> Result<()> {
+    let bed = Bed::up(Hypervisor::Qemu)?;
+    let session = &bed.session;
+    let template = session.by_name("VM", crate::pool::TEMPLATE)?;
+    let vm = session.text("VM.clone", [Value::from(template.as_str()), Value::from("measured")])?;
+    let this = || Value::from(vm.as_str());
+    session.call("VM.provision", [this()])?;
+    let uuid = session.text("VM.get_uuid", [this()])?;
+    let mut hosts = Vec::new();
+    for host in bed.testbed.hosts.iter().take(2) {
+        hosts.push((host.name.clone(), session.by_name("host", &host.name)?, host.address.clone()));
+    }
+    let [(one, first, _), (two, second, address)] = hosts.as_slice() else { anyhow::bail!("two hosts are needed") };
+    let on = |host: &str, words: &[&str]| -> Result<Command> {
+        let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+        power::inside(&bed.testbed, host, &words)
+    };
+
+    let start = || -> Result<f64> {
+        let before = Instant::now();
+        session.call("VM.start_on", [this(), Value::from(first.as_str()), Value::Bool(false), Value::Bool(true)])?;
+        Ok(before.elapsed().as_secs_f64())
+    };
+    start()?;
+    // The very domain that Tarn made, with its volatile parts, for virsh to make again.
+    let xml = run::output(&mut on(one, &["virsh", "dumpxml", "--migratable", &uuid])?)?;
+    let file = bed.testbed.shared_dir().join("measured.xml");
+    std::fs::write(&file, xml).context("keep the domain's XML")?;
+    let seen = format!("{}/measured.xml", crate::pool::SHARED);
+    session.call("VM.hard_shutdown", [this()])?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours.push(start()?);
+        session.call("VM.hard_shutdown", [this()])?;
+        let mut create = on(one, &["virsh", "create", &seen])?;
+        let before = Instant::now();
+        run::output(&mut create)?;
+        theirs.push(before.elapsed().as_secs_f64());
+        run::output(&mut on(one, &["virsh", "destroy", &uuid])?)?;
+    }
+    report("VM.start", "virsh create", ours, theirs);
+
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    start()?;
+    for round in 0..ROUNDS {
+        let target = if round % 2 == 0 { second } else { first };
+        let before = Instant::now();
+        session.call("VM.pool_migrate", [this(), Value::from(target.as_str()), Value::map([])])?;
+        ours.push(before.elapsed().as_secs_f64());
+    }
+    session.call("VM.hard_shutdown", [this()])?;
+    // virsh needs a way to the other libvirtd: its socket is seen from outside, so virsh runs there.
+    let socket = |name: &str| format!("qemu+unix:///system?socket={}", bed.testbed.host_dir(name).join("run/libvirt/libvirt-sock").display());
+    run::output(&mut on(one, &["virsh", "create", &seen])?)?;
+    for round in 0..ROUNDS {
+        let (from, to, at) = if round % 2 == 0 {
+            (one, two, address.clone())
+        } else {
+            (two, one, bed.testbed.hosts.first().context("no host")?.address.clone())
+        };
+        let mut migrate = Command::new("virsh");
+        migrate.args(["-c", &socket(from), "migrate", "--live", "--unsafe", &uuid, &socket(to)]);
+        migrate.args(["--migrateuri", &format!("tcp://{at}")]);
+        let before = Instant::now();
+        run::output(&mut migrate)?;
+        theirs.push(before.elapsed().as_secs_f64());
+    }
+    report("VM.pool_migrate", "virsh migrate", ours, theirs);
+    Ok(())
+}
+
+fn report(ours: &str, theirs: &str, us: Vec<f64>, them: Vec<f64>) {
+    let (us, them) = (bed::median(us), bed::median(them));
+    println!("{ours} {us:.3} s, {theirs} {them:.3} s (medians of {ROUNDS}): {:.2} times", us / them);
+}
