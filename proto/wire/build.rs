@@ -20,6 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(&files, [Path::new(".")])?;
     let mut config = tonic_prost_build::Config::new();
     config.include_file("tarn_wire.rs").bytes(["."]);
-    tonic_prost_build::configure().build_transport(true).compile_fds_with_config(descriptors, config)?;
+    tonic_prost_build::configure()
+        .build_transport(true)
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a command")]
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,6 +41,10 @@ struct Options {
     /// Seconds before that.
     #[arg(long, default_value_t = 1.0)]
     warmup: f64,
+    /// Text in the bodies in whose place each request carries a number of its own, of the same length: so that every
+    /// write is one.
+    #[arg(long, default_value = "")]
+    number_at: String,
     /// An answer without this text counts as an error.
     #[arg(long, default_value = "")]
     expect: String,
@@ -57,6 +62,7 @@ struct Seen {
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let mut requests = Vec::new();
+    let number_at = options.number_at.as_bytes();
     for file in &options.request {
         let body = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
         let mut request = format!(
@@ -67,7 +73,11 @@ async fn main() -> anyhow::Result<()> {
         )
         .into_bytes();
         request.extend_from_slice(&body);
-        requests.push(Arc::new(request));
+        let at = find(&request, number_at).filter(|_| !number_at.is_empty());
+        if at.is_none() && !number_at.is_empty() {
+            bail!("{} has no place for a number", file.display());
+        }
+        requests.push((request, at.map(|at| at..at + number_at.len())));
     }
     let connector = TlsConnector::from(Arc::new(trusting_config()?));
     let expect: Arc<[u8]> = options.expect.as_bytes().into();
@@ -78,7 +88,7 @@ async fn main() -> anyhow::Result<()> {
         .cycle()
         .take(options.connections)
         .map(|request| {
-            let (connector, request, expect) = (connector.clone(), Arc::clone(request), Arc::clone(&expect));
+            let (connector, request, expect) = (connector.clone(), request.clone(), Arc::clone(&expect));
             tokio::spawn(post_until(connector, options.target, request, expect, begin, end))
         })
         .collect();
@@ -111,7 +121,7 @@ async fn main() -> anyhow::Result<()> {
 async fn post_until(
     connector: TlsConnector,
     target: SocketAddr,
-    request: Arc<Vec<u8>>,
+    (mut request, number): (Vec<u8>, Option<Range<usize>>),
     expect: Arc<[u8]>,
     begin: Instant,
     end: Instant,
@@ -124,7 +134,11 @@ async fn post_until(
         .context("handshake")?;
     let mut seen = Seen::default();
     let mut answer = Vec::with_capacity(64 << 10);
-    loop {
+    for count in 0_u64.. {
+        if let Some(place) = number.clone() {
+            let text = format!("{count:0>width$}", width = place.len());
+            request[place].copy_from_slice(text.as_bytes());
+        }
         let sent = Instant::now();
         if sent >= end {
             return Ok(seen);
@@ -147,6 +161,7 @@ async fn post_until(
         }
         seen.bytes += answer.len() as u64;
     }
+    Ok(seen)
 }
 
 /// Reads one answer and says whether it is the expected one.

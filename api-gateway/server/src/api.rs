@@ -13,20 +13,21 @@ pub mod login;
 pub mod ports;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use gateway_codec::{Call, Limits, jsonrpc, xmlrpc};
 use hyper::StatusCode;
+use pool_domain::Database;
 use pool_domain::decide::session::SessionLimits;
 use pool_ops::Ops;
-use proto_types::Ref;
+use proto_types::{ApiError, DateTime, Ref};
 use tokio::sync::Semaphore;
 
 use crate::service::{ApiService, CallHeaders, CallReply, Format, Origin};
 use answer::{Answer, Shape};
-use ports::{Cluster, Forwarder};
+use ports::{Cluster, Forwarder, Membership};
 
 /// What a node's API is put together from.
 pub struct ApiParts {
@@ -36,6 +37,8 @@ pub struct ApiParts {
     pub cluster: Arc<dyn Cluster>,
     /// The way to the leader for calls of the local socket.
     pub forwarder: Arc<dyn Forwarder>,
+    /// Who belongs to the pool.
+    pub membership: Arc<dyn Membership>,
     /// This host.
     pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
     /// How many sessions there may be.
@@ -47,10 +50,13 @@ pub struct Api {
     pub(crate) ops: Ops,
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) forwarder: Arc<dyn Forwarder>,
+    pub(crate) membership: Arc<dyn Membership>,
     pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
     pub(crate) sessions: SessionLimits,
     /// Sessions of this node alone, for emergencies.
     pub(crate) local: Mutex<HashMap<Ref, ()>>,
+    /// When sessions were last used; written to the pool now and then, for not every call may cost a write.
+    pub(crate) used: Mutex<HashMap<Ref, DateTime>>,
     /// Password hashes are slow by intention: few at once, or they would starve everything else.
     pub(crate) hashing: Arc<Semaphore>,
 }
@@ -62,11 +68,27 @@ impl Api {
             ops: parts.ops,
             cluster: parts.cluster,
             forwarder: parts.forwarder,
+            membership: parts.membership,
             host: parts.host,
             sessions: parts.sessions,
             local: Mutex::default(),
+            used: Mutex::default(),
             hashing: Arc::new(Semaphore::new(2)),
         })
+    }
+
+    /// When sessions were used since this was last asked.
+    pub fn take_activity(&self) -> Vec<(Ref, DateTime)> {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.drain().collect()
+    }
+
+    /// Checks a superuser's password, as a log-in does.
+    ///
+    /// # Errors
+    /// `SESSION_AUTHENTICATION_FAILED [user, text]`.
+    pub async fn check_password(&self, db: &Database, user: &str, password: &str) -> Result<(), ApiError> {
+        login::check(self, db, user, password).await
     }
 
     /// Answers a call that another node passed on from its local socket.

@@ -21,11 +21,31 @@ struct Bench {
 
 /// One line for each; a new one is a module `bench/<name>.rs`.
 const BENCHES: &[Bench] = &[
-    Bench { name: "writes", about: "VM.set_name_label on three nodes against etcd's put", run: writes::run },
-    Bench { name: "reads", about: "VM.get_record against a bare HTTPS server with the same bytes", run: reads::run },
-    Bench { name: "lifecycle", about: "VM.start and VM.pool_migrate against virsh", run: lifecycle::run },
-    Bench { name: "failover", about: "the master's power fails: time to the first write", run: failover::run },
-    Bench { name: "idle", about: "a node at rest: memory and processor", run: idle::run },
+    Bench {
+        name: "writes",
+        about: "VM.set_name_label on three nodes against etcd's put",
+        run: writes::run,
+    },
+    Bench {
+        name: "reads",
+        about: "VM.get_record against a bare HTTPS server with the same bytes",
+        run: reads::run,
+    },
+    Bench {
+        name: "lifecycle",
+        about: "VM.start and VM.pool_migrate against virsh",
+        run: lifecycle::run,
+    },
+    Bench {
+        name: "failover",
+        about: "the master's power fails: time to the first write",
+        run: failover::run,
+    },
+    Bench {
+        name: "idle",
+        about: "a node at rest: memory and processor",
+        run: idle::run,
+    },
 ];
 
 /// Runs one measurement, or all.

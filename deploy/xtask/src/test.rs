@@ -110,7 +110,9 @@ fn tally(count: &mut Count, outcome: Result<()>) {
 fn this_program() -> Result<PathBuf> {
     let file = std::env::current_exe().context("find this program")?;
     let name = file.to_string_lossy();
-    Ok(name.strip_suffix(" (deleted)").map_or_else(|| file.clone(), PathBuf::from))
+    Ok(name
+        .strip_suffix(" (deleted)")
+        .map_or_else(|| file.clone(), PathBuf::from))
 }
 
 /// True once the crate of live tests has any.

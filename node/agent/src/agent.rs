@@ -249,7 +249,7 @@ impl Agent {
                 destination,
                 options,
             } => self.migrate_out(vm, destination, options).await,
-            HostCommand::MigrationProgress { vm } => self.migration_progress(vm),
+            HostCommand::MigrationProgress { vm } => self.migration_progress(vm).await,
             HostCommand::MigrateAbort { vm } => self.migrate_abort(vm).await,
         }
     }

@@ -243,7 +243,8 @@ async fn footer(spool: &Path) -> std::io::Result<u64> {
     let mut last = [0; BLOCK];
     last[..16].copy_from_slice(MAGIC);
     last[16..24].copy_from_slice(&length.to_le_bytes());
-    file.seek(SeekFrom::Start(length.next_multiple_of(BLOCK_LENGTH))).await?;
+    file.seek(SeekFrom::Start(length.next_multiple_of(BLOCK_LENGTH)))
+        .await?;
     file.write_all(&last).await?;
     file.flush().await?;
     Ok(length)

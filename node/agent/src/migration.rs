@@ -24,6 +24,9 @@ use crate::convert;
 use crate::operations::Outcome;
 use crate::tunnel::{Forward, TunnelStream, TunnelTarget, carry, connect_local};
 
+/// How long whoever asks for progress waits for the end.
+const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// The migrations that this host takes part in.
 #[derive(Default)]
 pub(crate) struct Migrations {
@@ -416,11 +419,15 @@ impl Agent {
         }
     }
 
-    pub(crate) fn migration_progress(&self, vm: Uuid) -> Outcome {
-        match self.inner.migrations.outgoing(vm) {
-            Some(status) => Ok(HostReply::Migration(status.borrow().clone())),
-            None => Err(no_migration(vm)),
-        }
+    /// Says how far a migration is: at once when it is over, else after a while, so that whoever follows it need not
+    /// ask often and yet hears of its end without delay.
+    pub(crate) async fn migration_progress(&self, vm: Uuid) -> Outcome {
+        let Some(mut status) = self.inner.migrations.outgoing(vm) else {
+            return Err(no_migration(vm));
+        };
+        let over = status.wait_for(|status| status.phase.is_over());
+        let _ = tokio::time::timeout(PROGRESS_EVERY, over).await;
+        Ok(HostReply::Migration(status.borrow().clone()))
     }
 
     pub(crate) async fn migrate_abort(&self, vm: Uuid) -> Outcome {

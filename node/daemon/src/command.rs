@@ -20,7 +20,7 @@ use proto_types::DateTime;
 use proto_wire::ca::{self, Authority};
 use proto_wire::channel::{Credentials, Identity, Lane, Peers, Pinned};
 use proto_wire::pool::pool_client::PoolClient;
-use proto_wire::pool::{CreateTokenRequest, JoinRequest, StatusRequest};
+use proto_wire::pool::{CompactRequest, CreateTokenRequest, JoinRequest, StatusRequest};
 use uuid::Uuid;
 
 use crate::config::{self, Config};
@@ -138,6 +138,16 @@ async fn create(config: &Config, name: &str, user: &str, password: &str) -> Resu
     if password.is_empty() {
         bail!("the password is empty");
     }
+    let hash = gateway_server::api::login::hash(password).context("hash the password")?;
+    create_with(config, name, (user, &hash)).await
+}
+
+/// Makes a pool of this host, with a superuser whose password's hash is known.
+///
+/// # Errors
+/// When the host cannot say what it is, or a file cannot be written.
+pub async fn create_with(config: &Config, name: &str, superuser: (&str, &str)) -> Result<()> {
+    let dir = &config.node.state_dir;
     let host = identity::host_uuid(dir)?;
     let address: IpAddr = config
         .node
@@ -165,8 +175,8 @@ async fn create(config: &Config, name: &str, user: &str, password: &str) -> Resu
             grpc_port: config.listen.grpc.port(),
             api_port: config.listen.https.port(),
         },
-        user: user.to_owned(),
-        password_hash: gateway_server::api::login::hash(password).context("hash the password")?,
+        user: superuser.0.to_owned(),
+        password_hash: superuser.1.to_owned(),
         authority: (authority.certificate_pem().to_owned(), authority.key_pem()),
         authority_ends: DateTime(pool_ops::core::now().0.saturating_add(10 * 365 * 86_400)),
         drivers: drivers(),
@@ -262,6 +272,7 @@ async fn join(config: &Config, token: &str) -> Result<()> {
         address: config.node.address.clone(),
         grpc_port: u32::from(config.listen.grpc.port()),
         api_port: u32::from(config.listen.https.port()),
+        ..JoinRequest::default()
     };
     let first = Elsewhere {
         host: Uuid::nil(),
@@ -284,6 +295,9 @@ async fn join(config: &Config, token: &str) -> Result<()> {
     })
     .await
     .context("join")?;
+    if !reply.refusal.is_empty() {
+        bail!("the pool refuses: {}", reply.refusal.join(" "));
+    }
     let who = Identity {
         host,
         certificate_pem: reply.certificate_pem,
@@ -299,11 +313,8 @@ fn with_name(mut facts: Facts, name: &str) -> Facts {
     facts
 }
 
-/// Prints how this node stands.
-///
-/// # Errors
-/// When the node does not answer.
-pub async fn status(path: &Path) -> Result<()> {
+/// This host's own node, as another caller reaches it.
+fn own_node(path: &Path) -> Result<PoolClient<tonic::transport::Channel>> {
     let config = config::load(path)?;
     let who = identity::load(&config.node.state_dir)?;
     let peers = Peers::new(Credentials::new(&who).context("load certificates")?);
@@ -313,9 +324,30 @@ pub async fn status(path: &Path) -> Result<()> {
         config.listen.grpc.port(),
         Lane::Agent,
     );
-    let call = PoolClient::new(channel).status(StatusRequest {}).await;
-    let reply = call.map_err(|status| anyhow::anyhow!("{}: {}", status.code(), status.message()))?;
+    Ok(PoolClient::new(channel))
+}
+
+fn told(status: &tonic::Status) -> anyhow::Error {
+    anyhow::anyhow!("{}: {}", status.code(), status.message())
+}
+
+/// Prints how this node stands.
+///
+/// # Errors
+/// When the node does not answer.
+pub async fn status(path: &Path) -> Result<()> {
+    let reply = own_node(path)?.status(StatusRequest {}).await;
+    let reply = reply.map_err(|status| told(&status))?;
     print(&String::from_utf8_lossy(&reply.into_inner().json))
+}
+
+/// Has this node take a snapshot and cut off its log.
+///
+/// # Errors
+/// When the node does not answer.
+pub async fn compact(path: &Path) -> Result<()> {
+    let reply = own_node(path)?.compact(CompactRequest {}).await;
+    reply.map(|_| ()).map_err(|status| told(&status))
 }
 
 #[allow(clippy::print_stdout, reason = "the answer of a command")]

@@ -44,6 +44,100 @@ pub fn save(dir: &Path, identity: &Identity) -> Result<()> {
     write(dir, CERTIFICATE, &identity.certificate_pem, 0o644)
 }
 
+/// Folder of an identity that is to be taken on at the next start.
+const NEXT: &str = "next";
+/// Says that the host has been sent away and begins a pool of its own at the next start.
+const ALONE: &str = "alone.json";
+
+/// Writes the identity that the host takes on at its next start, as a member of another pool.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_next(dir: &Path, identity: &Identity) -> Result<()> {
+    save(&dir.join(NEXT), identity)
+}
+
+/// Takes on the identity written before the node stopped, if there is one: what belonged to the old pool goes first.
+/// May be cut off anywhere and begun again.
+///
+/// # Errors
+/// When a file cannot be moved or removed.
+pub fn take_next(dir: &Path) -> Result<()> {
+    let next = dir.join(NEXT);
+    if !next.join(CERTIFICATE).exists() {
+        return Ok(());
+    }
+    forget_pool(dir)?;
+    for name in [UUID, KEY, TRUST, CERTIFICATE] {
+        let file = next.join(name);
+        if file.exists() {
+            fs::rename(file, dir.join(name)).with_context(|| format!("take on {name}"))?;
+        }
+    }
+    fs::remove_dir_all(&next).context("remove the folder of the next identity")
+}
+
+/// What a host that was sent away begins with: the superusers it knew, each with the hash of the password.
+pub type Superusers = Vec<(String, String)>;
+
+/// Notes that the host begins a pool of its own at its next start.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn note_alone(dir: &Path, superusers: &Superusers) -> Result<()> {
+    write(
+        dir,
+        ALONE,
+        &serde_json::to_string(superusers).context("encode")?,
+        0o600,
+    )
+}
+
+/// Says whether the host begins a pool of its own, and with which superusers. What belonged to the old pool is gone
+/// when this returns them.
+///
+/// # Errors
+/// When a file cannot be read or removed.
+pub fn begins_alone(dir: &Path) -> Result<Option<Superusers>> {
+    let file = dir.join(ALONE);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&file).context("read who may log in")?;
+    let superusers = serde_json::from_str(&text).context("read who may log in")?;
+    forget_pool(dir)?;
+    for name in [CERTIFICATE, KEY, TRUST] {
+        remove(&dir.join(name))?;
+    }
+    Ok(Some(superusers))
+}
+
+/// The host has its own pool now.
+///
+/// # Errors
+/// When the note cannot be removed.
+pub fn is_alone_now(dir: &Path) -> Result<()> {
+    remove(&dir.join(ALONE))
+}
+
+/// Removes the pool's database and the highest term seen in it: another pool counts its own.
+fn forget_pool(dir: &Path) -> Result<()> {
+    let database = dir.join("raft");
+    if database.exists() {
+        fs::remove_dir_all(&database).context("remove the old pool's database")?;
+    }
+    remove(&dir.join("agent").join("term"))
+}
+
+fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", file.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The host's uuid; made at first.
 ///
 /// # Errors
@@ -73,4 +167,53 @@ fn write(dir: &Path, name: &str, text: &str, mode: u32) -> Result<()> {
         .with_context(|| format!("write {name}"))?;
     file.sync_all().with_context(|| format!("write {name}"))?;
     fs::rename(&temporary, dir.join(name)).with_context(|| format!("write {name}"))
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn identity(certificate: &str) -> Identity {
+        Identity {
+            host: Uuid::from_u128(1),
+            certificate_pem: certificate.to_owned(),
+            key_pem: "key".to_owned(),
+            trust_pem: "trust".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_new_identity_is_taken_on_with_nothing_left_of_the_old_pool() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        save(dir, &identity("old")).unwrap();
+        fs::create_dir_all(dir.join("raft")).unwrap();
+        fs::create_dir_all(dir.join("agent")).unwrap();
+        fs::write(dir.join("agent/term"), "9").unwrap();
+        take_next(dir).unwrap();
+        assert_eq!(load(dir).unwrap().certificate_pem, "old");
+        save_next(dir, &identity("new")).unwrap();
+        // Cut off half way: the key has been moved already.
+        fs::rename(dir.join("next").join(KEY), dir.join(KEY)).unwrap();
+        take_next(dir).unwrap();
+        assert_eq!(load(dir).unwrap().certificate_pem, "new");
+        assert!(!dir.join("raft").exists() && !dir.join("agent/term").exists() && !dir.join("next").exists());
+    }
+
+    #[test]
+    fn a_host_sent_away_belongs_to_no_pool_and_knows_its_superusers() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        save(dir, &identity("old")).unwrap();
+        assert_eq!(begins_alone(dir).unwrap(), None);
+        let users = vec![("root".to_owned(), "hash".to_owned())];
+        note_alone(dir, &users).unwrap();
+        // Asked twice: the first time may have been cut off.
+        assert_eq!(begins_alone(dir).unwrap(), Some(users.clone()));
+        assert_eq!(begins_alone(dir).unwrap(), Some(users));
+        assert!(load(dir).is_err());
+        assert_eq!(host_uuid(dir).unwrap(), Uuid::from_u128(1));
+        is_alone_now(dir).unwrap();
+        assert_eq!(begins_alone(dir).unwrap(), None);
+    }
 }

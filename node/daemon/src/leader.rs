@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use gateway_server::Api;
 use node_commands::{HostCommand, HostEvent, HostReply};
 use pool_domain::decide::session::SessionLimits;
-use pool_domain::decide::{host as hosts, session, task};
+use pool_domain::decide::{event, host as hosts, session, task};
 use pool_ops::reconcile::{self, Liveness};
 use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
-use proto_types::Ref;
 use proto_types::generated::{host, tarn_member};
+use proto_types::{DateTime, Ref};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::adapters::agents::Agents;
 use crate::facts::host_facts;
+use crate::members;
 
 /// A host that says nothing for so long counts as away; it says that it lives every second.
 const SILENCE: Duration = Duration::from_secs(6);
@@ -29,6 +31,7 @@ pub async fn follow(
     pool: Pool,
     ops: Ops,
     agents: Arc<Agents>,
+    api: Arc<Api>,
     limits: SessionLimits,
     stop: CancellationToken,
 ) {
@@ -49,6 +52,7 @@ pub async fn follow(
                 pool.clone(),
                 ops.clone(),
                 Arc::clone(&agents),
+                Arc::clone(&api),
                 limits,
                 token.clone(),
             ));
@@ -64,7 +68,14 @@ pub async fn follow(
     }
 }
 
-async fn lead(pool: Pool, ops: Ops, agents: Arc<Agents>, limits: SessionLimits, stop: CancellationToken) {
+async fn lead(
+    pool: Pool,
+    ops: Ops,
+    agents: Arc<Agents>,
+    api: Arc<Api>,
+    limits: SessionLimits,
+    stop: CancellationToken,
+) {
     let me = agents.own().host().to_string();
     let become_master = ops
         .decide(&pool_ops::core::own("leadership"), |d| {
@@ -80,6 +91,7 @@ async fn lead(pool: Pool, ops: Ops, agents: Arc<Agents>, limits: SessionLimits, 
     }
     let sagas = registry::recover(&ops);
     tracing::info!(sagas, "leads the pool");
+    let members = tokio::spawn(members::keep(pool.clone(), stop.clone()));
     let mut followed: BTreeMap<Uuid, CancellationToken> = BTreeMap::new();
     let mut sweep = tokio::time::interval(SWEEP);
     let mut look = tokio::time::interval(Duration::from_secs(1));
@@ -87,9 +99,10 @@ async fn lead(pool: Pool, ops: Ops, agents: Arc<Agents>, limits: SessionLimits, 
         tokio::select! {
             () = stop.cancelled() => break,
             _ = look.tick() => follow_hosts(&pool, &ops, &agents, &mut followed, &stop),
-            _ = sweep.tick() => clean(&ops, limits).await,
+            _ = sweep.tick() => clean(&ops, &api.take_activity(), limits).await,
         }
     }
+    members.abort();
 }
 
 /// Begins to follow hosts that are new, and stops following those that have left.
@@ -230,15 +243,17 @@ async fn describe(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref) {
     }
 }
 
-/// Removes sessions and tasks past their time.
-async fn clean(ops: &Ops, limits: SessionLimits) {
+/// Notes which sessions were used, and removes sessions and tasks past their time.
+async fn clean(ops: &Ops, used: &[(Ref, DateTime)], limits: SessionLimits) {
     let cleaned = ops
         .decide(&pool_ops::core::own("ageing"), |d| {
+            session::note_activity(d, used);
             let now = d.facts().now;
             for old in session::expired(d.db(), now, limits) {
                 d.delete(old);
             }
             task::collect_garbage(d);
+            event::collect_garbage(d);
             Ok(())
         })
         .await;

@@ -3,18 +3,22 @@
 mod adapters;
 mod command;
 mod config;
+mod departure;
 mod facts;
 mod identity;
 mod leader;
+mod members;
 mod parts;
 mod pool_service;
 mod redirect;
 mod telemetry;
 mod wiring;
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command as Process;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 /// A XenAPI pool on plain Linux/KVM hosts.
@@ -44,6 +48,20 @@ enum Command {
         #[arg(long, default_value = "/etc/tarn/tarn.toml")]
         config: PathBuf,
     },
+    /// Take a snapshot of this node's pool database now and cut off the log behind it.
+    Compact {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+    },
+}
+
+/// How a node that was told to run ended.
+pub enum Ended {
+    /// It was told to stop, or one of the operator's commands is done.
+    Stopped,
+    /// It is to start anew, as a member of another pool or alone.
+    StartsAnew,
 }
 
 fn main() -> Result<()> {
@@ -54,11 +72,24 @@ fn main() -> Result<()> {
         .enable_all()
         .thread_name("tarn")
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match cli.command {
-            Command::Node { config } => wiring::run(config::load(&config)?).await,
-            Command::Pool { command } => command::run(command).await,
-            Command::Status { config } => command::status(&config).await,
+            Command::Node { config } => return wiring::run(config::load(&config)?).await,
+            Command::Pool { command } => command::run(command).await?,
+            Command::Status { config } => command::status(&config).await?,
+            Command::Compact { config } => command::compact(&config).await?,
         }
-    })
+        Ok::<Ended, anyhow::Error>(Ended::Stopped)
+    })?;
+    match ended {
+        Ended::Stopped => Ok(()),
+        Ended::StartsAnew => {
+            // Under the same process id: whoever supervises it sees no end.
+            drop(runtime);
+            let mut args = std::env::args_os();
+            let _ = args.next();
+            let failure = Process::new("/proc/self/exe").args(args).exec();
+            Err(failure).context("start anew")
+        }
+    }
 }

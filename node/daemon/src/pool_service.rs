@@ -2,23 +2,24 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_server::{Api, Format};
 use pool_domain::decide::host as hosts;
 use pool_domain::decide::host::MemberFacts;
+use pool_domain::decide::pool_members;
 use pool_domain::transaction::Origin;
 use pool_ops::Ops;
 use pool_raft::{Member, Pool};
-use proto_types::generated::{tarn_authority, tarn_join_token};
-use proto_types::{DateTime, Value};
+use pool_store::convert::row_from_wire;
+use proto_types::generated::{host as host_class, tarn_authority, tarn_join_token};
+use proto_types::{ApiError, DateTime, Ref, Value};
 use proto_wire::ca::{self, Authority};
 use proto_wire::channel::peer_host;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
-    CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest, StatusReply,
-    StatusRequest,
+    CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest,
+    JoinReply, JoinRequest, StatusReply, StatusRequest,
 };
 use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status};
@@ -39,8 +40,6 @@ pub struct PoolService {
 
 /// Longest time a token may hold.
 const LONGEST_TOKEN: u64 = 30 * 24 * 3600;
-/// How long a new member may take to appear and catch up.
-const CATCH_UP: Duration = Duration::from_secs(300);
 
 impl PoolService {
     #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
@@ -52,6 +51,48 @@ impl PoolService {
             refusal(known.as_ref().filter(|l| l.node_id != self.pool.node_id()))
         })
     }
+
+    #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
+    fn not_leading(&self, status: Status) -> Result<Response<JoinReply>, Status> {
+        let leader = self.pool.leadership().borrow().leader.clone();
+        match leader {
+            Some(leader) => Ok(refusal_of(&ApiError::new("HOST_IS_SLAVE", [leader.address]))),
+            None => Err(status),
+        }
+    }
+
+    /// Who vouches for a host that joins: a token, which is returned, or a superuser.
+    #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
+    async fn vouched(
+        &self,
+        db: &pool_domain::Database,
+        request: &JoinRequest,
+    ) -> Result<Result<Option<Ref>, ApiError>, Status> {
+        if request.secret.is_empty() {
+            let checked = self
+                .api
+                .check_password(db, &request.user, &request.password)
+                .await;
+            return Ok(checked.map(|()| None));
+        }
+        let now = pool_ops::core::now();
+        let wanted = digest(&request.secret);
+        db.rows(tarn_join_token::CLASS)
+            .find(|t| {
+                t.get(tarn_join_token::HASH).as_str() == wanted
+                    && t.get(tarn_join_token::EXPIRES).as_time() > now
+            })
+            .map(|t| Ok(Some(t.reference)))
+            .ok_or_else(|| Status::permission_denied("the token is not valid (any more)"))
+    }
+}
+
+/// A refusal in the API's terms.
+fn refusal_of(error: &ApiError) -> Response<JoinReply> {
+    Response::new(JoinReply {
+        refusal: error.description(),
+        ..JoinReply::default()
+    })
 }
 
 /// A secret as it is kept: never itself.
@@ -74,17 +115,16 @@ fn history(method: &str) -> Origin {
 impl Rpc for PoolService {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
         let request = request.into_inner();
-        let db = self.leading().await?;
-        let now = pool_ops::core::now();
-        let wanted = digest(&request.secret);
-        let token = db
-            .rows(tarn_join_token::CLASS)
-            .find(|t| {
-                t.get(tarn_join_token::HASH).as_str() == wanted
-                    && t.get(tarn_join_token::EXPIRES).as_time() > now
-            })
-            .map(|t| t.reference)
-            .ok_or_else(|| Status::permission_denied("the token is not valid (any more)"))?;
+        let db = match self.leading().await {
+            Ok(db) => db,
+            // Whoever joins by a user's word speaks for an API call: it is answered in the API's terms.
+            Err(status) if request.secret.is_empty() => return self.not_leading(status),
+            Err(status) => return Err(status),
+        };
+        let token = match self.vouched(&db, &request).await? {
+            Ok(token) => token,
+            Err(refused) => return Ok(refusal_of(&refused)),
+        };
         let host = Uuid::from_slice(&request.host).map_err(|_| Status::invalid_argument("host"))?;
         let address: IpAddr = request
             .address
@@ -104,38 +144,52 @@ impl Rpc for PoolService {
         let port = u16::try_from(request.grpc_port).map_err(|_| Status::invalid_argument("port"))?;
         let api_port = u16::try_from(request.api_port).map_err(|_| Status::invalid_argument("port"))?;
         let member = Member::new(host, request.address.clone(), port);
-        let name = hostname(&facts);
-        let described = host_facts(host, &name, &request.address, &facts);
+        let facts: node_commands::Facts = facts;
+        let described = host_facts(host, &facts.host.hostname, &request.address, &facts);
+        let rows = request
+            .rows
+            .into_iter()
+            .map(|row| row_from_wire(row).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| Status::invalid_argument("rows"))?;
+        if let Err(refused) = pool_members::may_be_joined(&db, &described.cpu_vendor, request.force) {
+            return Ok(refusal_of(&refused));
+        }
         let place = MemberFacts {
             node_id: member.node_id,
             grpc_port: port,
             api_port,
         };
-        self.ops
+        let joined = self
+            .ops
             .decide(&history("join"), |d| {
                 // A host that asks again after a lost answer is in the pool already.
-                if d.db()
-                    .by_uuid(proto_types::generated::host::CLASS, &described.uuid)
-                    .is_none()
-                {
-                    hosts::join(d, &described, &place)?;
+                let known = d
+                    .db()
+                    .by_uuid(host_class::CLASS, &described.uuid)
+                    .map(|h| h.reference);
+                let reference = match known {
+                    Some(known) => known,
+                    None => hosts::join(d, &described, &place)?,
+                };
+                pool_members::bring(d, reference, &rows);
+                if let Some(token) = token {
+                    d.note(token);
+                    d.delete(token);
                 }
-                d.note(token);
-                d.delete(token);
                 Ok(())
             })
-            .await
-            .map_err(|error| Status::failed_precondition(error.to_string()))?;
-        let pool = self.pool.clone();
-        // Its node starts after this answer; it is waited for in the background.
-        tokio::spawn(async move {
-            if let Err(error) = pool.add_member(member, CATCH_UP).await {
-                tracing::warn!(%host, error = %error, "a new host has not become a voter yet");
-            }
-        });
+            .await;
+        // The leader takes it into the majority once its node has started and caught up.
+        match joined {
+            Ok(_) => {}
+            Err(refused) if token.is_none() => return Ok(refusal_of(&refused)),
+            Err(error) => return Err(Status::failed_precondition(error.to_string())),
+        }
         Ok(Response::new(JoinReply {
             certificate_pem,
             trust_pem: certificate.to_owned(),
+            refusal: Vec::new(),
         }))
     }
 
@@ -209,6 +263,7 @@ impl Rpc for PoolService {
             "leader": leadership.leader.map(|l| l.host),
             "is_leader": leadership.is_me,
             "applied": self.pool.snapshot().applied(),
+            "log_from": self.pool.status().purged.saturating_add(1),
             "digest": digest.map(|d| serde_json::json!({
                 "applied": d.applied,
                 "rows": d.rows,
@@ -220,8 +275,13 @@ impl Rpc for PoolService {
             json: Bytes::from(text.to_string()),
         }))
     }
-}
 
-fn hostname(facts: &node_commands::Facts) -> String {
-    facts.host.hostname.clone()
+    async fn compact(&self, request: Request<CompactRequest>) -> Result<Response<CompactReply>, Status> {
+        peer_host(&request)?;
+        self.pool
+            .compact()
+            .await
+            .map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(CompactReply {}))
+    }
 }

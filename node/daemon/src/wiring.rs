@@ -19,22 +19,25 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::agents::Agents;
 use crate::adapters::cluster::ClusterAdapter;
 use crate::adapters::forward::ForwardAdapter;
+use crate::adapters::membership::MembershipAdapter;
 use crate::config::Config;
 use crate::pool_service::PoolService;
-use crate::{identity, leader, parts, telemetry};
+use crate::{Ended, departure, identity, leader, parts, telemetry};
 
 /// Encodes a result for `task.result`.
 pub fn encode(value: &proto_types::Value) -> String {
     gateway_codec::xmlrpc::task_result(value)
 }
 
-/// Runs the node until it is told to stop.
+/// Runs the node until it is told to stop, or changes the pool it belongs to.
 ///
 /// # Errors
 /// When a part cannot start: an address is taken, the store is damaged, the host belongs to no pool.
-pub async fn run(config: Config) -> Result<()> {
+pub async fn run(config: Config) -> Result<Ended> {
     let _telemetry = telemetry::start(&config.telemetry, &config.node.name)?;
     let dir = &config.node.state_dir;
+    identity::take_next(dir)?;
+    departure::begin_alone(&config).await?;
     let who = identity::load(dir)?;
     let credentials = Credentials::new(&who).context("load certificates")?;
     let peers = Peers::new(credentials.clone());
@@ -44,6 +47,7 @@ pub async fn run(config: Config) -> Result<()> {
         .context("open the pool database; this node stays out")?;
     let agent = parts::agent(&config, who.host, parts::dialer(&peers)).await?;
     let stop = CancellationToken::new();
+    let restart = CancellationToken::new();
 
     let cluster = ClusterAdapter::new(pool.clone());
     let agents = Arc::new(Agents::new(agent.clone(), peers.clone(), pool.clone()));
@@ -64,6 +68,12 @@ pub async fn run(config: Config) -> Result<()> {
             peers: peers.clone(),
             pool: pool.clone(),
         }),
+        membership: Arc::new(MembershipAdapter {
+            pool: pool.clone(),
+            agent: agent.clone(),
+            config: config.clone(),
+            restart: restart.clone(),
+        }),
         host: Arc::new(move || {
             state
                 .snapshot()
@@ -78,6 +88,8 @@ pub async fn run(config: Config) -> Result<()> {
         .await
         .context("listen for other nodes")?;
     let services = tonic::transport::Server::builder()
+        // The memory of guests comes in large pieces; at the default of 16 KiB each would be cut into many.
+        .max_frame_size(Some(1024 * 1024))
         .initial_stream_window_size(4 * 1024 * 1024)
         .initial_connection_window_size(8 * 1024 * 1024)
         .add_service(pool.service())
@@ -107,10 +119,19 @@ pub async fn run(config: Config) -> Result<()> {
             .context("load certificates")?,
         limits: TransportLimits::default(),
     };
-    let handle = serve(gateway, Arc::new(Service(api)), stop.clone())
+    let handle = serve(gateway, Arc::new(Service(Arc::clone(&api))), stop.clone())
         .await
         .context("listen for clients")?;
-    let follower = tokio::spawn(leader::follow(pool.clone(), ops, agents, limits, stop.clone()));
+    let departure = departure::watch(pool.clone(), peers, who.host, dir.clone(), restart.clone());
+    let departure = tokio::spawn(departure);
+    let follower = tokio::spawn(leader::follow(
+        pool.clone(),
+        ops,
+        agents,
+        api,
+        limits,
+        stop.clone(),
+    ));
     tracing::info!(host = %who.host, https = %handle.https_addr, "node runs");
 
     let mut terminate = signal(SignalKind::terminate()).context("listen for signals")?;
@@ -118,15 +139,18 @@ pub async fn run(config: Config) -> Result<()> {
     let failure = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
+        () = restart.cancelled() => None,
         why = pool.failed() => Some(why),
     };
     stop.cancel();
+    departure.abort();
     handle.finished().await;
     let _ = follower.await;
     nodes.abort();
     pool.shutdown().await;
     match failure {
         Some(why) => bail!("the pool database failed, this node stops: {why}"),
-        None => Ok(()),
+        None if restart.is_cancelled() => Ok(Ended::StartsAnew),
+        None => Ok(Ended::Stopped),
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn facts(connect: &Connect, accelerator: Accelerator) -> Result<HostF
             .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
         line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok())
     };
-    let total = kilobytes("MemTotal").map_or_else(|| connect.node_info().map_or(0, |n| n.memory), |k| k);
+    let total = kilobytes("MemTotal").unwrap_or_else(|| connect.node_info().map_or(0, |n| n.memory));
     let free = match kilobytes("MemAvailable") {
         Some(free) => free.saturating_mul(1024),
         None => connect.free_memory()?,

@@ -1,10 +1,12 @@
 //! Decisions, one file per class of verbs: pure functions that write into a [`crate::Draft`].
 
+pub mod event;
 pub mod generic;
 pub mod host;
 pub mod network;
 pub mod operation;
 pub mod pool;
+pub mod pool_members;
 pub mod session;
 pub mod storage;
 pub mod task;

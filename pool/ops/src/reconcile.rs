@@ -5,7 +5,7 @@ use std::time::Duration;
 use node_commands::{HostCommand, HostEvent};
 use node_hypervisor::{Domain, DomainEventKind, DomainState, StopReason};
 use pool_domain::decide::vm_power::{self, GuestEnd};
-use pool_domain::decide::{host as hosts, storage as repositories};
+use pool_domain::decide::host as hosts;
 use pool_domain::{Database, placement};
 use proto_types::generated::{host, pbd, vm};
 use proto_types::{ApiError, Ref};
@@ -177,12 +177,9 @@ async fn plug_missing(ops: &Ops, on: Ref, plugged: &[Uuid]) -> Result<(), ApiErr
         let Some(record) = db.of_class(pbd::CLASS, plug) else {
             continue;
         };
-        let wanted = record.get(pbd::CURRENTLY_ATTACHED).as_bool();
         let Ok(spec) = spec_of(&db, plug) else { continue };
-        let there = plugged.contains(&spec.uuid);
-        // A plug that was never made (the host joined after the SR) is to be made as well.
-        let shared_elsewhere = !repositories::plugged_hosts(&db, record.get(pbd::SR).as_ref()).is_empty();
-        if there && wanted || (!wanted && !shared_elsewhere) {
+        let is_done = plugged.contains(&spec.uuid) && record.get(pbd::CURRENTLY_ATTACHED).as_bool();
+        if is_done || !record.get(pbd::WANTED).as_bool() {
             continue;
         }
         let command = HostCommand::SrPlug { sr: spec };

@@ -219,7 +219,7 @@ fn change_from_wire(wire: stored::Change) -> Result<Change, Malformed> {
 }
 
 /// The stored form of a row.
-pub(crate) fn row_to_wire(row: &Row) -> stored::Row {
+pub fn row_to_wire(row: &Row) -> stored::Row {
     stored::Row {
         class: row.class.name().to_owned(),
         reference: reference_to_wire(row.reference),
@@ -237,7 +237,10 @@ pub(crate) fn row_to_wire(row: &Row) -> stored::Row {
 }
 
 /// Reads a row; fields that were not stored take their defaults.
-pub(crate) fn row_from_wire(wire: stored::Row) -> Result<Row, Malformed> {
+///
+/// # Errors
+/// [`Malformed`] for a class this build does not know, or a value that is none.
+pub fn row_from_wire(wire: stored::Row) -> Result<Row, Malformed> {
     let reference = reference_from_wire(&wire.reference)?;
     let (class, fields) = fields_from_wire(&wire.class, wire.fields)?;
     let mut values: Vec<Option<Value>> = vec![None; class.def().fields.len()];

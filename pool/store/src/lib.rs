@@ -38,6 +38,6 @@ pub use types::{
 pub mod convert {
     pub use crate::format::{
         entry_from_wire, entry_to_wire, head_from_wire, head_to_wire, log_id_from_wire, log_id_to_wire,
-        vote_from_wire, vote_to_wire,
+        row_from_wire, row_to_wire, vote_from_wire, vote_to_wire,
     };
 }

@@ -52,6 +52,7 @@ pub mod sr_stat;
 pub mod subject;
 pub mod tarn_authority;
 pub mod tarn_credential;
+pub mod tarn_event_queue;
 pub mod tarn_join_token;
 pub mod tarn_member;
 pub mod tarn_saga;
@@ -161,4 +162,5 @@ pub const CLASSES: &[&Class] = &[
     &tarn_join_token::CLASS,
     &tarn_authority::CLASS,
     &tarn_setting::CLASS,
+    &tarn_event_queue::CLASS,
 ];

@@ -55,6 +55,7 @@ pub mod sr_stat;
 pub mod subject;
 pub mod tarn_authority;
 pub mod tarn_credential;
+pub mod tarn_event_queue;
 pub mod tarn_join_token;
 pub mod tarn_member;
 pub mod tarn_saga;
@@ -164,6 +165,7 @@ pub static CLASSES: &[&ClassDef] = &[
     &tarn_join_token::DEF,
     &tarn_authority::DEF,
     &tarn_setting::DEF,
+    &tarn_event_queue::DEF,
 ];
 
 /// The number of each class.
@@ -326,6 +328,8 @@ pub mod class {
     pub const TARN_AUTHORITY: ClassId = ClassId(76);
     /// `tarn_setting`
     pub const TARN_SETTING: ClassId = ClassId(77);
+    /// `tarn_event_queue`
+    pub const TARN_EVENT_QUEUE: ClassId = ClassId(78);
 }
 
 /// Every message, sorted by full name; [`MessageId`] is the position.

@@ -35,13 +35,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         workers.push(tokio::spawn(async move {
             let mut latencies = Vec::new();
             let mut grpc = tonic::client::Grpc::new(channel);
-            let request = Put { key: format!("vm-{number}").into_bytes(), value: vec![b'x'; 64] };
+            let request = Put {
+                key: format!("vm-{number}").into_bytes(),
+                value: vec![b'x'; 64],
+            };
             while Instant::now() < end {
                 let before = Instant::now();
                 grpc.ready().await.map_err(|e| e.to_string())?;
                 let codec: ProstCodec<Put, PutReply> = ProstCodec::default();
                 let path = PathAndQuery::from_static("/etcdserverpb.KV/Put");
-                grpc.unary(tonic::Request::new(request.clone()), path, codec).await.map_err(|e| e.to_string())?;
+                grpc.unary(tonic::Request::new(request.clone()), path, codec)
+                    .await
+                    .map_err(|e| e.to_string())?;
                 if before >= begin {
                     latencies.push(before.elapsed());
                 }
@@ -60,6 +65,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     #[allow(clippy::cast_precision_loss, reason = "a rate")]
     let rate = all.len() as f64 / seconds;
-    println!(r#"{{"per_second": {rate}, "p50_ms": {}, "p99_ms": {}, "errors": 0}}"#, at(50), at(99));
+    println!(
+        r#"{{"per_second": {rate}, "p50_ms": {}, "p99_ms": {}, "errors": 0}}"#,
+        at(50),
+        at(99)
+    );
     Ok(())
 }

@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, Certificate, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -59,7 +59,10 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         valid_for(&mut params, CA_YEARS);
         let certificate = params.self_signed(&key)?;
-        Ok(Authority { certificate_pem: certificate.pem(), key })
+        Ok(Authority {
+            certificate_pem: certificate.pem(),
+            key,
+        })
     }
 
     /// Takes up an authority made before.
@@ -69,7 +72,10 @@ impl Authority {
     pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Authority, CaError> {
         let key = KeyPair::from_pem(key_pem).map_err(|_| CaError::NotPem { what: "private key" })?;
         let _ = first_der(certificate_pem)?;
-        Ok(Authority { certificate_pem: certificate_pem.to_owned(), key })
+        Ok(Authority {
+            certificate_pem: certificate_pem.to_owned(),
+            key,
+        })
     }
 
     /// The authority's certificate, which every node trusts.
@@ -86,7 +92,12 @@ impl Authority {
     ///
     /// # Errors
     /// [`CaError`] when the request does not read or is not signed by its key.
-    pub fn issue_for_request(&self, request_pem: &str, host: Uuid, addresses: &[IpAddr]) -> Result<String, CaError> {
+    pub fn issue_for_request(
+        &self,
+        request_pem: &str,
+        host: Uuid,
+        addresses: &[IpAddr],
+    ) -> Result<String, CaError> {
         let mut request = CertificateSigningRequestParams::from_pem(request_pem)?;
         request.params = host_params(host, addresses)?;
         let issuer = self.issuer()?;
@@ -138,7 +149,10 @@ pub fn fingerprint(certificate_pem: &str) -> Result<String, CaError> {
 
 /// SHA-256 of a certificate in binary form, as 64 lower-case hexadecimal digits.
 pub fn fingerprint_of(certificate: &CertificateDer<'_>) -> String {
-    Sha256::digest(certificate.as_ref()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(certificate.as_ref())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The host a certificate was issued to; `None` if it names none. The caller must have checked who signed it.
@@ -160,7 +174,11 @@ pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, CaError> 
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| CaError::NotPem { what: "certificate" })?;
-    if found.is_empty() { Err(CaError::NotPem { what: "certificate" }) } else { Ok(found) }
+    if found.is_empty() {
+        Err(CaError::NotPem { what: "certificate" })
+    } else {
+        Ok(found)
+    }
 }
 
 /// The private key in a PEM text.
@@ -172,7 +190,10 @@ pub fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, CaError> {
 }
 
 fn first_der(pem: &str) -> Result<CertificateDer<'static>, CaError> {
-    certificates(pem)?.into_iter().next().ok_or(CaError::NotPem { what: "certificate" })
+    certificates(pem)?
+        .into_iter()
+        .next()
+        .ok_or(CaError::NotPem { what: "certificate" })
 }
 
 fn named(common_name: String) -> DistinguishedName {
@@ -190,11 +211,16 @@ fn valid_for(params: &mut CertificateParams, years: i64) {
 
 fn host_params(host: Uuid, addresses: &[IpAddr]) -> Result<CertificateParams, CaError> {
     let mut params = CertificateParams::new(vec![host_name(host), "localhost".to_owned()])?;
-    params.subject_alt_names.extend(addresses.iter().map(|a| SanType::IpAddress(*a)));
+    params
+        .subject_alt_names
+        .extend(addresses.iter().map(|a| SanType::IpAddress(*a)));
     params.distinguished_name = named(host_name(host));
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     params.use_authority_key_identifier_extension = true;
     valid_for(&mut params, HOST_YEARS);
     Ok(params)
@@ -210,9 +236,12 @@ mod test {
         let ca = Authority::create(Uuid::from_u128(1)).unwrap();
         let again = Authority::from_pem(ca.certificate_pem(), &ca.key_pem()).unwrap();
         let key = make_key().unwrap();
-        let by_request =
-            again.issue_for_request(&make_request(&key, Uuid::from_u128(666)).unwrap(), host, &[]).unwrap();
-        let by_key = again.issue_for_key(&key, host, &["127.0.0.1".parse().unwrap()]).unwrap();
+        let by_request = again
+            .issue_for_request(&make_request(&key, Uuid::from_u128(666)).unwrap(), host, &[])
+            .unwrap();
+        let by_key = again
+            .issue_for_key(&key, host, &["127.0.0.1".parse().unwrap()])
+            .unwrap();
         for pem in [by_request, by_key] {
             assert_eq!(host_of(&first_der(&pem).unwrap()), Some(host));
         }

@@ -75,17 +75,25 @@ pub fn to_wire(value: &Value) -> stored::Value {
         Value::Bool(truth) => Kind::Truth(*truth),
         Value::Time(at) => Kind::Time(at.0),
         Value::Ref(reference) => Kind::Reference(reference_to_wire(*reference)),
-        Value::Set(items) => Kind::Set(stored::Set { items: items.iter().map(to_wire).collect() }),
+        Value::Set(items) => Kind::Set(stored::Set {
+            items: items.iter().map(to_wire).collect(),
+        }),
         Value::Map(map) => Kind::Map(stored::Map {
             pairs: map
                 .iter()
-                .map(|(key, value)| stored::Pair { key: Some(to_wire(key)), value: Some(to_wire(value)) })
+                .map(|(key, value)| stored::Pair {
+                    key: Some(to_wire(key)),
+                    value: Some(to_wire(value)),
+                })
                 .collect(),
         }),
         Value::Record(members) => Kind::Record(stored::Record {
             members: members
                 .iter()
-                .map(|(name, value)| stored::FieldValue { name: name.to_string(), value: Some(to_wire(value)) })
+                .map(|(name, value)| stored::FieldValue {
+                    name: name.to_string(),
+                    value: Some(to_wire(value)),
+                })
                 .collect(),
         }),
     };
@@ -104,7 +112,8 @@ fn from_wire_at(value: stored::Value, depth: usize) -> Result<Value, Malformed> 
     if depth > DEEPEST {
         return Err(Malformed::TooDeep);
     }
-    let inner = |value: Option<stored::Value>| from_wire_at(value.ok_or(Malformed::Missing("value"))?, depth + 1);
+    let inner =
+        |value: Option<stored::Value>| from_wire_at(value.ok_or(Malformed::Missing("value"))?, depth + 1);
     Ok(match value.kind.ok_or(Malformed::Missing("kind of value"))? {
         Kind::Nothing(stored::Nothing {}) => Value::Void,
         Kind::Text(text) => Value::Str(Arc::from(text)),
@@ -113,9 +122,12 @@ fn from_wire_at(value: stored::Value, depth: usize) -> Result<Value, Malformed> 
         Kind::Truth(truth) => Value::Bool(truth),
         Kind::Time(seconds) => Value::Time(DateTime(seconds)),
         Kind::Reference(bytes) => Value::Ref(reference_from_wire(&bytes)?),
-        Kind::Set(set) => {
-            Value::Set(set.items.into_iter().map(|item| inner(Some(item))).collect::<Result<Vec<_>, _>>()?)
-        }
+        Kind::Set(set) => Value::Set(
+            set.items
+                .into_iter()
+                .map(|item| inner(Some(item)))
+                .collect::<Result<Vec<_>, _>>()?,
+        ),
         Kind::Map(map) => Value::Map(
             map.pairs
                 .into_iter()
@@ -153,7 +165,10 @@ mod test {
             Value::Record(vec![(Arc::from("x"), Value::Int(1))]),
         ]);
         let bytes = to_wire(&all).encode_to_vec();
-        assert_eq!(from_wire(stored::Value::decode(bytes.as_slice()).unwrap()), Ok(all));
+        assert_eq!(
+            from_wire(stored::Value::decode(bytes.as_slice()).unwrap()),
+            Ok(all)
+        );
     }
 
     #[test]
@@ -167,7 +182,9 @@ mod test {
 
     #[test]
     fn a_short_reference_is_refused() {
-        let value = stored::Value { kind: Some(Kind::Reference(Bytes::from_static(b"abc"))) };
+        let value = stored::Value {
+            kind: Some(Kind::Reference(Bytes::from_static(b"abc"))),
+        };
         assert_eq!(from_wire(value), Err(Malformed::Reference(3)));
     }
 }

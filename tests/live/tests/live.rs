@@ -19,6 +19,8 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("chapter3.py", &[]);
     bed.scenario("guests.py", &[]);
+    bed.scenario("master_dies.py", &["0.15"]);
+    bed.scenario("master_dies.py", &["0.6"]);
 }
 
 #[test]
@@ -26,5 +28,8 @@ fn a_pool_outlives_its_master_and_heals() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("failover.py", &["5"]);
     bed.scenario("partition.py", &[]);
+    bed.scenario("snapshot.py", &[]);
+    bed.scenario("members.py", &[]);
+    bed.scenario("sessions.py", &[]);
     bed.scenario("restart.py", &[]);
 }

@@ -44,7 +44,7 @@ impl Caller {
             return false;
         }
         let name = rbac::permission_name(message, None);
-        self.permissions.iter().any(|p| *p == name)
+        self.permissions.contains(&name)
     }
 
     /// The caller as history remembers.

@@ -90,11 +90,17 @@ pub async fn pass(api: &Arc<Api>, origin: Origin, call: &Call, hop: Hop) -> Pass
         .and_then(|r| db.of_class(session::CLASS, r))
         .map(|row| Caller::of(row));
     match found {
-        Some(caller) => Passed::Here(Box::new(Entry {
-            db,
-            caller,
-            is_local_root,
-        })),
+        Some(caller) => {
+            api.used
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(caller.session, pool_ops::core::now());
+            Passed::Here(Box::new(Entry {
+                db,
+                caller,
+                is_local_root,
+            }))
+        }
         None => Passed::Refused(ApiError::new("SESSION_INVALID", [session])),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use pool_domain::Database;
 use pool_domain::decide::session::{self, NewSession};
-use proto_types::generated::tarn_credential;
+use proto_types::generated::{session as sessions, tarn_credential};
 use proto_types::{ApiError, Args, Ref, Value};
 use uuid::Uuid;
 
@@ -35,9 +35,15 @@ pub async fn with_password(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result
     };
     let limits = api.sessions;
     let origin = entry.caller.history("session.login_with_password");
+    // Only when one has to give way does it matter which was used last.
+    let is_full = entry.db.count(sessions::CLASS) >= limits.most;
+    let used = if is_full { api.take_activity() } else { Vec::new() };
     let (reference, _) = api
         .ops
-        .decide(&origin, |d| Ok(session::login(d, new.clone(), limits)))
+        .decide(&origin, |d| {
+            session::note_activity(d, &used);
+            Ok(session::login(d, new.clone(), limits))
+        })
         .await?;
     Ok(reference.into())
 }
@@ -69,8 +75,69 @@ pub fn local_logout(api: &Api, session: Ref) -> Value {
     Value::Void
 }
 
+/// `session.change_password`: of the caller, who must be a local superuser.
+///
+/// # Errors
+/// `USER_IS_NOT_LOCAL_SUPERUSER [text]`; `SESSION_AUTHENTICATION_FAILED` for a wrong old password, which is not asked for
+/// on the local socket; `CHANGE_PASSWORD_REJECTED [text]` for one that is no password.
+pub async fn change_password(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {
+    let user = entry.caller.user.clone();
+    let is_known = |db: &Database| credential(db, &user).is_some();
+    if !entry.caller.is_superuser || !is_known(&entry.db) {
+        let text = "Only the local superuser can execute this operation";
+        return Err(ApiError::new("USER_IS_NOT_LOCAL_SUPERUSER", [text]));
+    }
+    let (old, new) = (args.text(0)?, args.text(1)?.to_owned());
+    if !entry.is_local_root {
+        check(api, &entry.db, &user, old).await?;
+    }
+    if new.is_empty() || new.contains('\0') {
+        return Err(ApiError::new(
+            "CHANGE_PASSWORD_REJECTED",
+            ["The password is empty or holds a NUL"],
+        ));
+    }
+    let hashed = tokio::task::spawn_blocking(move || hash(&new)).await;
+    let Ok(Ok(hashed)) = hashed else {
+        return Err(ApiError::new(
+            "CHANGE_PASSWORD_REJECTED",
+            ["The password could not be hashed"],
+        ));
+    };
+    let origin = entry.caller.history("session.change_password");
+    api.ops
+        .decide(&origin, |d| {
+            if let Some(row) = credential(d.db(), &user) {
+                d.note(row);
+                d.set(row, tarn_credential::HASH, hashed.as_str());
+            }
+            Ok(Value::Void)
+        })
+        .await
+        .map(|(value, _)| value)
+}
+
+fn credential(db: &Database, user: &str) -> Option<Ref> {
+    db.rows(tarn_credential::CLASS)
+        .find(|c| c.get(tarn_credential::NAME).as_str() == user)
+        .map(|c| c.reference)
+}
+
+/// `session.slave_login` and `session.slave_local_login`: hosts of a pool know one another by certificates, and there is
+/// no secret with which they would log in.
+///
+/// # Errors
+/// Always `SESSION_AUTHENTICATION_FAILED`.
+pub fn no_pool_secret() -> Result<Value, ApiError> {
+    let text = "Authentication failure";
+    Err(ApiError::new("SESSION_AUTHENTICATION_FAILED", ["", text]))
+}
+
 /// Checks a password against the pool's credentials, off the threads that answer calls.
-async fn check(api: &Api, db: &Database, user: &str, password: &str) -> Result<(), ApiError> {
+///
+/// # Errors
+/// `SESSION_AUTHENTICATION_FAILED [user, text]`.
+pub async fn check(api: &Api, db: &Database, user: &str, password: &str) -> Result<(), ApiError> {
     let failed = || {
         ApiError::new(
             "SESSION_AUTHENTICATION_FAILED",

@@ -1,8 +1,10 @@
 //! What the API needs of the rest of the node.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use pool_domain::Database;
+use pool_domain::{Database, Row};
 use proto_types::ApiError;
 use uuid::Uuid;
 
@@ -47,4 +49,42 @@ pub trait Forwarder: Send + Sync {
     /// # Errors
     /// `HOST_STILL_BOOTING` and the like if the leader is not reached.
     async fn forward(&self, leader: Leader, format: Format, body: Bytes) -> Result<Bytes, ApiError>;
+}
+
+/// Another pool that this host is to join. Holds a secret: no `Debug`.
+pub struct OtherPool {
+    /// Address of its master.
+    pub address: String,
+    /// A superuser there.
+    pub user: String,
+    /// The password.
+    pub password: String,
+    /// Join even if the hosts are not alike.
+    pub force: bool,
+    /// The rows to bring along.
+    pub rows: Vec<Arc<Row>>,
+}
+
+/// Who belongs to the pool.
+#[async_trait]
+pub trait Membership: Send + Sync {
+    /// Takes this host, alone in its pool until now, into another. Its node starts anew as a member there, soon after
+    /// this returns.
+    ///
+    /// # Errors
+    /// `JOINING_HOST_CONNECTION_FAILED` if the other master is not reached, else its refusal; this host then stays as
+    /// it was.
+    async fn join(&self, other: OtherPool) -> Result<(), ApiError>;
+
+    /// Waits until a host whose rows have been removed counts no more for the pool's majority.
+    ///
+    /// # Errors
+    /// When too few others answer; it is tried again in the background.
+    async fn wait_removed(&self, host: Uuid) -> Result<(), ApiError>;
+
+    /// Hands leadership to a host; returns when it leads.
+    ///
+    /// # Errors
+    /// `HOST_OFFLINE [host]` if it does not keep up; this node leads on.
+    async fn hand_over(&self, host: Uuid) -> Result<(), ApiError>;
 }

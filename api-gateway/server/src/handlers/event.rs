@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pool_domain::changes::{self, Changed};
+use pool_domain::decide::event as queue;
 use pool_domain::{Database, query};
 use proto_types::{ApiError, Args, ClassId, Ref, Value};
 use tokio::time::Instant;
@@ -18,6 +19,29 @@ pub const TABLE: Table = &[
     (
         "event.from",
         Handler::Special(|api, entry, args| Box::pin(async move { from(&api, entry, &args).await })),
+    ),
+    (
+        "event.register",
+        Handler::Write(|d, caller, args| {
+            let classes = subscriptions(args)?;
+            queue::register(d, caller.session, &classes);
+            Ok(Value::Void)
+        }),
+    ),
+    (
+        "event.unregister",
+        Handler::Write(|d, caller, args| {
+            let classes = subscriptions(args)?;
+            queue::unregister(d, caller.session, &classes).map(|()| Value::Void)
+        }),
+    ),
+    (
+        "event.next",
+        Handler::Special(|api, entry, _| Box::pin(async move { next(&api, entry).await })),
+    ),
+    (
+        "event.get_current_id",
+        Handler::Read(|s, _| Ok(Value::Int(i64::try_from(s.db.applied()).unwrap_or(i64::MAX)))),
     ),
     (
         "event.inject",
@@ -122,21 +146,78 @@ async fn from(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiEr
         if !events.is_empty() || over || since.is_none() {
             return Ok(batch(&db, events));
         }
-        // Quiet: wait until something is written, or the session ends, or this node leads no more.
-        let seen = db.applied();
-        loop {
-            tokio::time::sleep(LOOK.min(deadline.saturating_duration_since(Instant::now()))).await;
-            let now = api.cluster.snapshot();
-            if now.applied() != seen || Instant::now() >= deadline {
-                break;
-            }
+        db = quiet(api, &db, deadline, entry.caller.session).await?;
+    }
+}
+
+/// Waits until something is written or the time is over, and says how things stand then.
+///
+/// # Errors
+/// `HOST_STILL_BOOTING` when this node leads no more; `SESSION_INVALID` when the session has ended.
+async fn quiet(api: &Arc<Api>, db: &Database, deadline: Instant, session: Ref) -> Result<Database, ApiError> {
+    let seen = db.applied();
+    loop {
+        tokio::time::sleep(LOOK.min(deadline.saturating_duration_since(Instant::now()))).await;
+        let now = api.cluster.snapshot();
+        if now.applied() != seen || Instant::now() >= deadline {
+            break;
         }
-        db = api
-            .cluster
-            .read()
-            .await
-            .map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))?;
-        pool_domain::decide::session::check(&db, entry.caller.session)?;
+    }
+    let db = api
+        .cluster
+        .read()
+        .await
+        .map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))?;
+    pool_domain::decide::session::check(&db, session)?;
+    Ok(db)
+}
+
+/// What a client of the old calls asks for; nothing stands for everything.
+///
+/// # Errors
+/// `EVENT_SUBSCRIPTION_PARSE_FAILURE [text]`.
+fn subscriptions(args: &Args) -> Result<Vec<Value>, ApiError> {
+    let classes = args.at(0)?.as_set().to_vec();
+    Wanted::parse(&classes)?;
+    Ok(if classes.is_empty() {
+        vec!["*".into()]
+    } else {
+        classes
+    })
+}
+
+/// A queue that stood still while so much was written is moved on, so that history need not be kept for it.
+const FAR: u64 = 10_000;
+
+/// `event.next`: waits for something that the session asked for. Two calls at once get different events.
+///
+/// # Errors
+/// `SESSION_NOT_REGISTERED [session]`; `EVENTS_LOST` when history does not reach back to what was read last.
+async fn next(api: &Arc<Api>, entry: &Entry) -> Result<Value, ApiError> {
+    let session = entry.caller.session;
+    let deadline = Instant::now() + Duration::from_secs_f64(LONGEST);
+    let mut db = entry.db.clone();
+    loop {
+        let known = queue::find(&db, session)?;
+        if changes::since(&db, known.read).is_none() {
+            return Err(ApiError::bare("EVENTS_LOST"));
+        }
+        let events = look(&db, &Wanted::parse(&known.classes)?, Some(known.read));
+        let now = db.applied();
+        let over = Instant::now() >= deadline;
+        if !events.is_empty() || over || now.saturating_sub(known.read) > FAR {
+            let origin = entry.caller.history("event.next");
+            let (mine, after) = api
+                .ops
+                .decide(&origin, |d| queue::advance(d, session, known.read, now))
+                .await?;
+            if mine && (!events.is_empty() || over) {
+                return Ok(Value::Set(events));
+            }
+            db = after;
+            continue;
+        }
+        db = quiet(api, &db, deadline, session).await?;
     }
 }
 

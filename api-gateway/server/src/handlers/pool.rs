@@ -1,9 +1,19 @@
-//! The pool.
+//! The pool: who belongs to it and who leads it.
 
-use proto_types::Value;
+use std::sync::Arc;
+
+use pool_domain::decide::{host as hosts, pool_members};
+use pool_domain::{placement, query};
+use pool_ops::Call;
+use pool_ops::core::uuid_of_host;
+use pool_ops::storage::pbd::Plug;
+use proto_types::generated::{host, pool};
+use proto_types::{ApiError, Args, Ref, Value};
 
 use super::{Handler, Table};
-use crate::api::ports::Role;
+use crate::api::Api;
+use crate::api::gate::Entry;
+use crate::api::ports::{OtherPool, Role};
 
 /// The messages.
 pub const TABLE: Table = &[
@@ -18,4 +28,110 @@ pub const TABLE: Table = &[
         "pool.sync_database",
         Handler::Read(|_, _| Ok(Value::Void)),
     ),
+    (
+        "pool.join",
+        Handler::Special(|api, entry, args| Box::pin(async move { join(&api, entry, &args, false).await })),
+    ),
+    (
+        "pool.join_force",
+        Handler::Special(|api, entry, args| Box::pin(async move { join(&api, entry, &args, true).await })),
+    ),
+    (
+        "pool.eject",
+        Handler::Special(|api, entry, args| Box::pin(async move { eject(&api, entry, &args).await })),
+    ),
+    (
+        "pool.designate_new_master",
+        Handler::Special(|api, entry, args| Box::pin(async move { designate(&api, entry, &args).await })),
+    ),
+    (
+        // Followers find the leader by themselves: those that answer have been recovered.
+        "pool.recover_slaves",
+        Handler::Read(|s, _| {
+            let master =
+                s.db.only(pool::CLASS)
+                    .map_or(Ref::NULL, |p| p.get(pool::MASTER).as_ref());
+            let alive =
+                s.db.rows(host::CLASS)
+                    .filter(|h| h.reference != master && placement::is_live(s.db, h))
+                    .map(|h| h.reference.into());
+            Ok(Value::Set(alive.collect()))
+        }),
+    ),
 ];
+
+async fn join(api: &Arc<Api>, entry: &Entry, args: &Args, force: bool) -> Result<Value, ApiError> {
+    let address = args.text(0)?.trim();
+    pool_members::may_join(&entry.db)?;
+    let is_own = entry
+        .db
+        .rows(host::CLASS)
+        .any(|h| h.get(host::ADDRESS).as_str() == address);
+    if is_own {
+        return Err(ApiError::new(
+            "OPERATION_NOT_ALLOWED",
+            ["Host cannot become slave of itself"],
+        ));
+    }
+    let other = OtherPool {
+        address: address.to_owned(),
+        user: args.text(1)?.to_owned(),
+        password: args.text(2)?.to_owned(),
+        force,
+        rows: pool_members::luggage(&entry.db),
+    };
+    api.membership.join(other).await?;
+    Ok(Value::Void)
+}
+
+async fn eject(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {
+    let reference = args.reference(0)?;
+    pool_members::may_eject(&entry.db, reference)?;
+    let row = query::find(&entry.db, host::CLASS, reference)?;
+    if !placement::is_live(&entry.db, row) {
+        return Err(ApiError::new("HOST_OFFLINE", [reference.to_string()]));
+    }
+    for plug in pool_members::plugs_of(&entry.db, reference) {
+        let call = Call {
+            label: "PBD.unplug".to_owned(),
+            session: entry.caller.session,
+            host: (api.host)(),
+            origin: entry.caller.history("pool.eject"),
+            parent: Ref::NULL,
+        };
+        pool_ops::run(&api.ops, Plug::unplug(plug), call).await?;
+    }
+    remove(api, entry, reference, "pool.eject").await
+}
+
+/// Removes a host's rows and waits until it counts no more. The host, if it lives, sees it and starts anew, alone.
+///
+/// # Errors
+/// The refusal of the rules; when too few others answer.
+pub async fn remove(api: &Arc<Api>, entry: &Entry, reference: Ref, method: &str) -> Result<Value, ApiError> {
+    let host = uuid_of_host(&entry.db, reference)?;
+    api.ops
+        .decide(&entry.caller.history(method), |d| hosts::leave(d, reference))
+        .await?;
+    api.membership.wait_removed(host).await?;
+    Ok(Value::Void)
+}
+
+async fn designate(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {
+    let reference = args.reference(0)?;
+    let row = query::find(&entry.db, host::CLASS, reference)?;
+    if entry
+        .db
+        .only(pool::CLASS)
+        .is_some_and(|p| p.get(pool::HA_ENABLED).as_bool())
+    {
+        return Err(ApiError::bare("HA_IS_ENABLED"));
+    }
+    if !placement::is_live(&entry.db, row) {
+        return Err(ApiError::new("HOST_OFFLINE", [reference.to_string()]));
+    }
+    api.membership
+        .hand_over(uuid_of_host(&entry.db, reference)?)
+        .await?;
+    Ok(Value::Void)
+}

@@ -25,6 +25,20 @@ pub const TABLE: Table = &[
         }),
     ),
     (
+        "session.change_password",
+        Handler::Special(|api, entry, args| {
+            Box::pin(async move { login::change_password(&api, entry, &args).await })
+        }),
+    ),
+    (
+        "session.slave_login",
+        Handler::Read(|_, _| login::no_pool_secret()),
+    ),
+    (
+        "session.slave_local_login",
+        Handler::Read(|_, _| login::no_pool_secret()),
+    ),
+    (
         "session.logout",
         Handler::Write(|d, caller, _| session::logout(d, caller.session).map(|()| Value::Void)),
     ),

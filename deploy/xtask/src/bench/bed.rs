@@ -24,11 +24,19 @@ impl Bed {
     pub fn up(hypervisor: Hypervisor) -> Result<Bed> {
         let dir = paths::repo()?.join("target/bench-pool");
         pool::take_down(&dir)?;
-        let wish = up::Up { hypervisor: Some(hypervisor), release: true, ..up::Up::three_hosts() };
+        let wish = up::Up {
+            hypervisor: Some(hypervisor),
+            release: true,
+            ..up::Up::three_hosts()
+        };
         up::up(&dir, &wish)?;
         let testbed = Testbed::load(&dir)?;
         let session = Session::login(&socket(&testbed, 0)?)?;
-        Ok(Bed { dir, testbed, session })
+        Ok(Bed {
+            dir,
+            testbed,
+            session,
+        })
     }
 
     /// The pool's folder.
@@ -38,13 +46,17 @@ impl Bed {
 
     /// Address of the master's API: the first host made the pool.
     pub fn api(&self) -> Result<String> {
-        Ok(format!("{}:443", self.testbed.hosts.first().context("no host")?.address))
+        Ok(format!(
+            "{}:443",
+            self.testbed.hosts.first().context("no host")?.address
+        ))
     }
 
     /// A VM cloned from the template that has no disks.
     pub fn vm(&self, name: &str) -> Result<String> {
         let template = self.session.by_name("VM", "Other install media")?;
-        self.session.text("VM.clone", [Value::from(template.as_str()), Value::from(name)])
+        self.session
+            .text("VM.clone", [Value::from(template.as_str()), Value::from(name)])
     }
 
     /// The session's reference.
@@ -69,7 +81,15 @@ fn socket(testbed: &Testbed, index: usize) -> Result<PathBuf> {
 /// Builds an example of a crate, optimised, and says where it is.
 pub fn example(package: &str, name: &str) -> Result<PathBuf> {
     let mut cargo = building::cargo()?;
-    cargo.args(["build", "--quiet", "--release", "--package", package, "--example", name]);
+    cargo.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        package,
+        "--example",
+        name,
+    ]);
     run::visibly(&mut cargo)?;
     Ok(paths::target()?.join("release/examples").join(name))
 }
@@ -90,9 +110,17 @@ pub fn load(command: &mut Command) -> Result<Report> {
     let text = run::output(command)?;
     let line = text.lines().last().unwrap_or_default();
     let json: serde_json::Value = serde_json::from_str(line).context("read the report")?;
-    let number = |key: &str| json.get(key).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
+    let number = |key: &str| {
+        json.get(key)
+            .and_then(serde_json::Value::as_f64)
+            .unwrap_or(f64::NAN)
+    };
     anyhow::ensure!(number("errors") == 0.0, "the load saw errors: {line}");
-    Ok(Report { rate: number("per_second"), p50: number("p50_ms"), p99: number("p99_ms") })
+    Ok(Report {
+        rate: number("per_second"),
+        p50: number("p50_ms"),
+        p99: number("p99_ms"),
+    })
 }
 
 /// The middle one.
@@ -103,6 +131,11 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 
 /// An XML-RPC call with string arguments.
 pub fn call(method: &str, args: &[&str]) -> String {
-    let params: String = args.iter().map(|a| format!("<param><value><string>{a}</string></value></param>")).collect();
-    format!("<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>")
+    let params: String = args
+        .iter()
+        .map(|a| format!("<param><value><string>{a}</string></value></param>"))
+        .collect();
+    format!(
+        "<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>"
+    )
 }

@@ -20,9 +20,18 @@ pub fn run() -> Result<()> {
     for round in 0..ROUNDS {
         let address = pool::master_address(&bed.testbed, names.first().context("no host")?)
             .or_else(|_| pool::master_address(&bed.testbed, names.get(1).context("no host")?))?;
-        let master =
-            bed.testbed.hosts.iter().find(|h| h.address == address).context("the master is no host of ours")?;
-        let others: Vec<_> = bed.testbed.hosts.iter().filter(|h| h.name != master.name).collect();
+        let master = bed
+            .testbed
+            .hosts
+            .iter()
+            .find(|h| h.address == address)
+            .context("the master is no host of ours")?;
+        let others: Vec<_> = bed
+            .testbed
+            .hosts
+            .iter()
+            .filter(|h| h.name != master.name)
+            .collect();
         pool::switch_off(bed.dir(), &master.name)?;
         let began = Instant::now();
         // The slave's socket passes the call on to the leader: what any client that follows HOST_IS_SLAVE sees.
@@ -30,7 +39,13 @@ pub fn run() -> Result<()> {
             let first = others.first().context("no other host")?;
             let socket = bed.testbed.host_dir(&first.name).join("var-xapi/xapi");
             let answer = Session::login(&socket).and_then(|s| {
-                s.call("VM.set_name_label", [Value::from(vm.as_str()), Value::from(format!("round {round}").as_str())])
+                s.call(
+                    "VM.set_name_label",
+                    [
+                        Value::from(vm.as_str()),
+                        Value::from(format!("round {round}").as_str()),
+                    ],
+                )
             });
             if answer.is_ok() {
                 break began.elapsed();

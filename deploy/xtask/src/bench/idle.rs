@@ -47,6 +47,14 @@ fn ticks(pid: &str) -> Result<f64> {
 /// Resident memory in MiB.
 fn resident(pid: &str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("read a node's memory")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) / 1024.0)
+    let line = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmRSS:"))
+        .unwrap_or_default();
+    Ok(line
+        .trim()
+        .trim_end_matches(" kB")
+        .parse::<f64>()
+        .unwrap_or(f64::NAN)
+        / 1024.0)
 }

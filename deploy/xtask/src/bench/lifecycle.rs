@@ -18,15 +18,24 @@ pub fn run() -> Result<()> {
     let bed = Bed::up(Hypervisor::Qemu)?;
     let session = &bed.session;
     let template = session.by_name("VM", crate::pool::TEMPLATE)?;
-    let vm = session.text("VM.clone", [Value::from(template.as_str()), Value::from("measured")])?;
+    let vm = session.text(
+        "VM.clone",
+        [Value::from(template.as_str()), Value::from("measured")],
+    )?;
     let this = || Value::from(vm.as_str());
     session.call("VM.provision", [this()])?;
     let uuid = session.text("VM.get_uuid", [this()])?;
     let mut hosts = Vec::new();
     for host in bed.testbed.hosts.iter().take(2) {
-        hosts.push((host.name.clone(), session.by_name("host", &host.name)?, host.address.clone()));
+        hosts.push((
+            host.name.clone(),
+            session.by_name("host", &host.name)?,
+            host.address.clone(),
+        ));
     }
-    let [(one, first, _), (two, second, address)] = hosts.as_slice() else { anyhow::bail!("two hosts are needed") };
+    let [(one, first, _), (two, second, address)] = hosts.as_slice() else {
+        anyhow::bail!("two hosts are needed")
+    };
     let on = |host: &str, words: &[&str]| -> Result<Command> {
         let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
         power::inside(&bed.testbed, host, &words)
@@ -34,7 +43,15 @@ pub fn run() -> Result<()> {
 
     let start = || -> Result<f64> {
         let before = Instant::now();
-        session.call("VM.start_on", [this(), Value::from(first.as_str()), Value::Bool(false), Value::Bool(true)])?;
+        session.call(
+            "VM.start_on",
+            [
+                this(),
+                Value::from(first.as_str()),
+                Value::Bool(false),
+                Value::Bool(true),
+            ],
+        )?;
         Ok(before.elapsed().as_secs_f64())
     };
     start()?;
@@ -61,21 +78,44 @@ pub fn run() -> Result<()> {
     for round in 0..ROUNDS {
         let target = if round % 2 == 0 { second } else { first };
         let before = Instant::now();
-        session.call("VM.pool_migrate", [this(), Value::from(target.as_str()), Value::map([])])?;
+        session.call(
+            "VM.pool_migrate",
+            [this(), Value::from(target.as_str()), Value::map([])],
+        )?;
         ours.push(before.elapsed().as_secs_f64());
     }
     session.call("VM.hard_shutdown", [this()])?;
     // virsh needs a way to the other libvirtd: its socket is seen from outside, so virsh runs there.
-    let socket = |name: &str| format!("qemu+unix:///system?socket={}", bed.testbed.host_dir(name).join("run/libvirt/libvirt-sock").display());
+    let socket = |name: &str| {
+        format!(
+            "qemu+unix:///system?socket={}",
+            bed.testbed
+                .host_dir(name)
+                .join("run/libvirt/libvirt-sock")
+                .display()
+        )
+    };
     run::output(&mut on(one, &["virsh", "create", &seen])?)?;
     for round in 0..ROUNDS {
         let (from, to, at) = if round % 2 == 0 {
             (one, two, address.clone())
         } else {
-            (two, one, bed.testbed.hosts.first().context("no host")?.address.clone())
+            (
+                two,
+                one,
+                bed.testbed.hosts.first().context("no host")?.address.clone(),
+            )
         };
         let mut migrate = Command::new("virsh");
-        migrate.args(["-c", &socket(from), "migrate", "--live", "--unsafe", &uuid, &socket(to)]);
+        migrate.args([
+            "-c",
+            &socket(from),
+            "migrate",
+            "--live",
+            "--unsafe",
+            &uuid,
+            &socket(to),
+        ]);
         migrate.args(["--migrateuri", &format!("tcp://{at}")]);
         let before = Instant::now();
         run::output(&mut migrate)?;
@@ -87,5 +127,8 @@ pub fn run() -> Result<()> {
 
 fn report(ours: &str, theirs: &str, us: Vec<f64>, them: Vec<f64>) {
     let (us, them) = (bed::median(us), bed::median(them));
-    println!("{ours} {us:.3} s, {theirs} {them:.3} s (medians of {ROUNDS}): {:.2} times", us / them);
+    println!(
+        "{ours} {us:.3} s, {theirs} {them:.3} s (medians of {ROUNDS}): {:.2} times",
+        us / them
+    );
 }

@@ -22,8 +22,11 @@ pub fn run() -> Result<()> {
     // The answer as it comes, for the bare server to repeat.
     let answer = bed.dir().join("answer.xml");
     let mut curl = Command::new("curl");
-    curl.args(["--silent", "--insecure", "--data-binary"]).arg(format!("@{}", request.display()));
-    curl.arg("--output").arg(&answer).arg(format!("https://{}/", bed.api()?));
+    curl.args(["--silent", "--insecure", "--data-binary"])
+        .arg(format!("@{}", request.display()));
+    curl.arg("--output")
+        .arg(&answer)
+        .arg(format!("https://{}/", bed.api()?));
     crate::run::output(&mut curl)?;
     let mut server = Command::new(&bare)
         .arg("--body")
@@ -35,7 +38,11 @@ pub fn run() -> Result<()> {
     let mut line = String::new();
     BufReader::new(server.stdout.take().context("read its address")?).read_line(&mut line)?;
     let address: serde_json::Value = serde_json::from_str(&line).context("read its address")?;
-    let address = address.get("https").and_then(serde_json::Value::as_str).context("read its address")?.to_owned();
+    let address = address
+        .get("https")
+        .and_then(serde_json::Value::as_str)
+        .context("read its address")?
+        .to_owned();
     println!("tarn/s    p99 ms   bare/s    p99 ms   ratio");
     let mut ratios = Vec::new();
     let mut measure = || -> Result<()> {
@@ -43,7 +50,16 @@ pub fn run() -> Result<()> {
             let mut reports = Vec::new();
             for target in [bed.api()?, address.clone()] {
                 let mut command = Command::new(&load);
-                command.args(["--target", &target, "--connections", "64", "--seconds", "5", "--expect", "Success"]);
+                command.args([
+                    "--target",
+                    &target,
+                    "--connections",
+                    "64",
+                    "--seconds",
+                    "5",
+                    "--expect",
+                    "Success",
+                ]);
                 command.arg("--request").arg(&request);
                 reports.push(bed::load(&mut command)?);
             }

@@ -15,6 +15,8 @@ use crate::run;
 /// Seconds of each measurement, and how often both sides are measured in turn.
 const SECONDS: &str = "5";
 const ROUNDS: usize = 3;
+/// Where each request carries its number.
+const NUMBER: &str = "NUMBERNUMBER";
 
 /// Three etcds on loopback, stopped when dropped.
 struct Etcd {
@@ -37,9 +39,24 @@ impl Etcd {
                 .args(["--name", &format!("m{i}")])
                 .arg("--data-dir")
                 .arg(dir.join(format!("m{i}")))
-                .args(["--listen-peer-urls", &peer(i), "--initial-advertise-peer-urls", &peer(i)])
-                .args(["--listen-client-urls", &client(i), "--advertise-client-urls", &client(i)])
-                .args(["--initial-cluster", &all.join(","), "--initial-cluster-state", "new"])
+                .args([
+                    "--listen-peer-urls",
+                    &peer(i),
+                    "--initial-advertise-peer-urls",
+                    &peer(i),
+                ])
+                .args([
+                    "--listen-client-urls",
+                    &client(i),
+                    "--advertise-client-urls",
+                    &client(i),
+                ])
+                .args([
+                    "--initial-cluster",
+                    &all.join(","),
+                    "--initial-cluster-state",
+                    "new",
+                ])
                 .stdin(Stdio::null())
                 .stdout(log.try_clone()?)
                 .stderr(log)
@@ -47,12 +64,19 @@ impl Etcd {
                 .context("start etcd")?;
             members.push(child);
         }
-        let etcd = Etcd { members, client: ports.first().copied().unwrap_or(0) };
+        let etcd = Etcd {
+            members,
+            client: ports.first().copied().unwrap_or(0),
+        };
         let deadline = Instant::now() + Duration::from_secs(30);
         let endpoint = etcd.endpoint();
-        while !run::succeeds(
-            Command::new("etcdctl").env("ETCDCTL_API", "3").args(["--endpoints", &endpoint, "put", "ready", "1"]),
-        ) {
+        while !run::succeeds(Command::new("etcdctl").env("ETCDCTL_API", "3").args([
+            "--endpoints",
+            &endpoint,
+            "put",
+            "ready",
+            "1",
+        ])) {
             if Instant::now() > deadline {
                 bail!("etcd does not come up; see {}", dir.display());
             }
@@ -94,8 +118,9 @@ pub fn run() -> Result<()> {
     for number in 0..64 {
         let vm = bed.vm(&format!("w{number}"))?;
         let file = bed.dir().join(format!("write-{number}.xml"));
-        // 64 bytes of value, as etcd is given.
-        let body = bed::call("VM.set_name_label", &[bed.reference(), &vm, &"x".repeat(64)]);
+        // 64 bytes of value, as etcd is given, and each time another one: a value that is there already is no write.
+        let label = format!("{NUMBER}{}", "x".repeat(64 - NUMBER.len()));
+        let body = bed::call("VM.set_name_label", &[bed.reference(), &vm, &label]);
         fs::write(&file, body).context("write a request")?;
         files.push(file);
     }
@@ -105,7 +130,7 @@ pub fn run() -> Result<()> {
         for _ in 0..ROUNDS {
             let mut load = Command::new(&ours);
             load.args(["--target", &bed.api()?, "--connections", &clients.to_string()]);
-            load.args(["--seconds", SECONDS, "--expect", "Success"]);
+            load.args(["--seconds", SECONDS, "--expect", "Success", "--number-at", NUMBER]);
             for file in files.iter().take(clients) {
                 load.arg("--request").arg(file);
             }

@@ -89,8 +89,19 @@ fn mounts(args: &HostInit, dir: &Path) -> Result<()> {
 }
 
 /// Devices that libvirt and QEMU use, as far as the machine has them.
-const DEVICES: &[&str] =
-    &["ptmx", "null", "zero", "full", "random", "urandom", "tty", "net/tun", "fuse", "loop-control", "vhost-net"];
+const DEVICES: &[&str] = &[
+    "ptmx",
+    "null",
+    "zero",
+    "full",
+    "random",
+    "urandom",
+    "tty",
+    "net/tun",
+    "fuse",
+    "loop-control",
+    "vhost-net",
+];
 
 /// Gives the host a /dev of its own that has no kvm.
 ///
@@ -99,22 +110,55 @@ const DEVICES: &[&str] =
 fn devices_without_kvm(staging: &Path) -> Result<()> {
     fs::create_dir_all(staging).context("create a folder for devices")?;
     let tmpfs = Some("tmpfs");
-    mount(tmpfs, staging, tmpfs, MsFlags::MS_NOSUID, Some("mode=755,size=64k")).context("mount a /dev")?;
+    mount(
+        tmpfs,
+        staging,
+        tmpfs,
+        MsFlags::MS_NOSUID,
+        Some("mode=755,size=64k"),
+    )
+    .context("mount a /dev")?;
     for name in ["pts", "shm", "net"] {
         fs::create_dir_all(staging.join(name)).context("create a folder for devices")?;
     }
     for name in DEVICES {
-        let Ok(real) = fs::metadata(Path::new("/dev").join(name)) else { continue };
-        mknod(&staging.join(name), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), real.rdev())
-            .with_context(|| format!("make device {name}"))?;
+        let Ok(real) = fs::metadata(Path::new("/dev").join(name)) else {
+            continue;
+        };
+        mknod(
+            &staging.join(name),
+            SFlag::S_IFCHR,
+            Mode::from_bits_truncate(0o666),
+            real.rdev(),
+        )
+        .with_context(|| format!("make device {name}"))?;
     }
     bind(Path::new("/dev/pts"), &staging.join("pts"))?;
-    mount(tmpfs, &staging.join("shm"), tmpfs, MsFlags::MS_NOSUID, None::<&str>).context("mount /dev/shm")?;
-    let links = [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")];
+    mount(
+        tmpfs,
+        &staging.join("shm"),
+        tmpfs,
+        MsFlags::MS_NOSUID,
+        None::<&str>,
+    )
+    .context("mount /dev/shm")?;
+    let links = [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "fd/0"),
+        ("stdout", "fd/1"),
+        ("stderr", "fd/2"),
+    ];
     for (name, target) in links {
         std::os::unix::fs::symlink(target, staging.join(name)).context("link a device")?;
     }
-    mount(Some(staging), Path::new("/dev"), None::<&str>, MsFlags::MS_MOVE, None::<&str>).context("move /dev in place")
+    mount(
+        Some(staging),
+        Path::new("/dev"),
+        None::<&str>,
+        MsFlags::MS_MOVE,
+        None::<&str>,
+    )
+    .context("move /dev in place")
 }
 
 fn bind(from: &Path, to: &Path) -> Result<()> {

@@ -91,7 +91,9 @@ impl Testbed {
     /// Waits until no other command changes the testbed in `dir`, and keeps others out until dropped.
     pub fn lock(dir: &Path) -> Result<Flock<fs::File>> {
         let file = fs::File::create(dir.join("lock")).context("create the lock")?;
-        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno).context("take the lock")
+        Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| errno)
+            .context("take the lock")
     }
 
     /// Reads the testbed kept in `dir`, if there is one.

@@ -24,7 +24,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "pool-ops",
         // Not the drivers: only the words of what a host may be asked (pool/decisions/0002).
-        &["pool-domain", "pool-saga", "migration", "node-commands", "node-hypervisor", "proto-types"],
+        &[
+            "pool-domain",
+            "pool-saga",
+            "migration",
+            "node-commands",
+            "node-hypervisor",
+            "proto-types",
+        ],
     ),
     ("migration", &["proto-types", "node-hypervisor"]),
     ("node-hypervisor", &["proto-types"]),

@@ -43,7 +43,17 @@ impl Forwarder for ForwardAdapter {
             json: format == Format::Json,
             body,
         };
-        match tokio::time::timeout(LONGEST, client.forward(request)).await {
+        let mut leadership = self.pool.leadership();
+        // A leader whose host has died says nothing more: the call ends when another is elected, not when TCP gives up.
+        let replaced = leadership.wait_for(|now| now.leader.as_ref().is_some_and(|l| l.host != leader.host));
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(LONGEST, client.forward(request)) => answer,
+            _ = replaced => {
+                tracing::info!("the leader was replaced during a local call");
+                return Err(ApiError::bare("HOST_STILL_BOOTING"));
+            }
+        };
+        match answer {
             Ok(Ok(reply)) => Ok(reply.into_inner().body),
             Ok(Err(status)) => {
                 tracing::info!(code = %status.code(), "the leader did not take a local call");

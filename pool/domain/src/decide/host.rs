@@ -395,6 +395,7 @@ fn join_shared_storage(draft: &mut Draft<'_>, on: Ref) {
                 (pbd::HOST, on.into()),
                 (pbd::SR, storage.into()),
                 (pbd::DEVICE_CONFIG, config),
+                (pbd::WANTED, true.into()),
             ],
         );
     }

@@ -94,6 +94,16 @@ pub fn check(db: &Database, reference: Ref) -> Result<(), ApiError> {
     }
 }
 
+/// Notes when sessions were last used.
+pub fn note_activity(draft: &mut Draft<'_>, used: &[(Ref, DateTime)]) {
+    for (reference, at) in used {
+        let known = draft.db().of_class(session::CLASS, *reference);
+        if known.is_some_and(|s| s.get(session::LAST_ACTIVE).as_time() < *at) {
+            draft.set(*reference, session::LAST_ACTIVE, *at);
+        }
+    }
+}
+
 /// Sessions that have idled for too long at `now`.
 pub fn expired(db: &Database, now: DateTime, limits: SessionLimits) -> Vec<Ref> {
     db.rows(session::CLASS)

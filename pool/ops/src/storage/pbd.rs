@@ -95,7 +95,10 @@ impl Operation for Plug {
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
         repositories::end(draft, self.sr, task);
         draft.read(pbd::CLASS, self.pbd)?;
-        draft.set(self.pbd, pbd::CURRENTLY_ATTACHED, self.plug);
+        draft.update(
+            self.pbd,
+            vec![(pbd::CURRENTLY_ATTACHED, self.plug.into()), (pbd::WANTED, self.plug.into())],
+        );
         if let HostReply::Sr(facts) = reply(outputs, "plug")? {
             let (size, used) = (facts.physical_size.as_i64(), facts.physical_utilisation.as_i64());
             repositories::refresh_sizes(draft, self.sr, size, used);

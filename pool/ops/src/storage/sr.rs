@@ -139,7 +139,7 @@ impl Operation for CreateSr {
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
         let plugged: Vec<Ref> = crate::operation::read_output(outputs, "plugged").unwrap_or_default();
         for plug in plugged {
-            draft.set(plug, pbd::CURRENTLY_ATTACHED, true);
+            draft.update(plug, vec![(pbd::CURRENTLY_ATTACHED, true.into()), (pbd::WANTED, true.into())]);
         }
         note_scan(draft, self.sr, outputs)?;
         repositories::end(draft, self.sr, task);

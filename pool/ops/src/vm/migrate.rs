@@ -181,7 +181,7 @@ impl Move {
     /// Waits for the source's word. `Ok` says only that it is over, not how.
     async fn wait(cx: &Cx<Migrate>) -> Result<(), StepError> {
         let op = &cx.operation;
-        let silent_since = tokio::time::Instant::now();
+        let mut silent_since = tokio::time::Instant::now();
         let mut told = 0.0;
         let mut calls_off = false;
         loop {
@@ -191,6 +191,9 @@ impl Move {
                 .agents
                 .call(op.source_uuid, Uuid::new_v4(), command, Duration::from_secs(5))
                 .await;
+            if answer.is_ok() {
+                silent_since = tokio::time::Instant::now();
+            }
             match answer {
                 Ok(HostReply::Migration(status)) if status.phase.is_over() => {
                     if let MigrationPhase::Failed(error) = status.phase {
@@ -211,7 +214,7 @@ impl Move {
                 // The source's node has been restarted, or it is down: the search decides.
                 Err(failure) if !failure.is_unknown => return Ok(()),
                 Err(_) if silent_since.elapsed() > SEARCH => return Ok(()),
-                Err(_) => {}
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
             if cx.is_cancelled() && !calls_off {
                 calls_off = true;
@@ -226,7 +229,6 @@ impl Move {
                     return Ok(());
                 }
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 

@@ -17,6 +17,12 @@ const FIELDS: &[Field] = &[
     Field::runtime("currently_attached", Bool, "rio", "True while the host is connected."),
     Field::settable("other_config", TEXT_MAP, "miami", "Further settings as keys and values.")
         .default(Default::EmptyMap),
+    Field::internal(
+        "wanted",
+        Bool,
+        "tarn-1",
+        "True if the host is to be connected whenever its node runs: until someone disconnects it.",
+    ),
 ];
 
 const MESSAGES: &[Message] = &[

@@ -18,6 +18,8 @@ pub const DEVICE_CONFIG: Field = Field { class: CLASS, index: 3 };
 pub const CURRENTLY_ATTACHED: Field = Field { class: CLASS, index: 4 };
 /// Further settings as keys and values. `(string -> string) map`.
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 5 };
+/// True if the host is to be connected whenever its node runs: until someone disconnects it. `bool`.
+pub const WANTED: Field = Field { class: CLASS, index: 6 };
 
 /// The description.
 pub static DEF: ClassDef = ClassDef {
@@ -48,6 +50,10 @@ pub static DEF: ClassDef = ClassDef {
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::EmptyMap,
             ..FieldDef::new("other_config", Type::Map(&Type::String, &Type::String), "miami", "Further settings as keys and values.")
+        },
+        FieldDef {
+            internal: true,
+            ..FieldDef::new("wanted", Type::Bool, "tarn-1", "True if the host is to be connected whenever its node runs: until someone disconnects it.")
         },
     ],
 };
@@ -177,6 +183,10 @@ impl<'a> Pbd<'a> {
     /// Further settings as keys and values.
     pub fn other_config(&self) -> &'a std::collections::BTreeMap<Value, Value> {
         view::map(self.0, 5)
+    }
+    /// True if the host is to be connected whenever its node runs: until someone disconnects it.
+    pub fn wanted(&self) -> bool {
+        view::truth(self.0, 6)
     }
 }
 

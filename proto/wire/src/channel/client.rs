@@ -56,7 +56,10 @@ struct Key {
 impl Peers {
     /// Makes an empty set of channels.
     pub fn new(credentials: Credentials) -> Peers {
-        Peers { credentials, channels: Arc::default() }
+        Peers {
+            credentials,
+            channels: Arc::default(),
+        }
     }
 
     /// The channel to a host. Connects at the first call made on it, and again after a failure; needs a tokio
@@ -64,7 +67,12 @@ impl Peers {
     ///
     /// The host must show a certificate of this pool that names it. Calls have no deadline of their own.
     pub fn channel(&self, host: Uuid, address: &str, port: u16, lane: Lane) -> Channel {
-        let key = Key { host, address: address.to_owned(), port, lane };
+        let key = Key {
+            host,
+            address: address.to_owned(),
+            port,
+            lane,
+        };
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(channel) = channels.get(&key) {
             return channel.clone();
@@ -82,7 +90,10 @@ impl Peers {
 
     /// Forgets all channels: the next calls connect anew, with the credentials of then.
     pub fn reconnect(&self) {
-        self.channels.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.channels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// The credentials in use.
@@ -113,9 +124,88 @@ impl Pinned {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let config = Arc::new(config);
         let target = (address.to_owned(), port);
-        Ok(endpoint().connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
-            dial(target.clone(), "pool.tarn".to_owned(), Arc::clone(&config))
-        })))
+        Ok(
+            endpoint().connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
+                dial(target.clone(), "pool.tarn".to_owned(), Arc::clone(&config))
+            })),
+        )
+    }
+
+    /// The fingerprint of the CA that a node at `address:port` shows, believed at first sight: for `pool.join`, whose
+    /// caller names an address and no fingerprint. XenServer joins so, too.
+    ///
+    /// # Errors
+    /// [`io::Error`] if the node is not reached within some seconds, speaks no TLS, or shows no CA.
+    pub async fn first_sight(address: &str, port: u16) -> io::Result<String> {
+        let verifier = Arc::new(FirstSight {
+            seen: Mutex::default(),
+            algorithms: provider().signature_verification_algorithms,
+        });
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(io::Error::other)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        dial(
+            (address.to_owned(), port),
+            "pool.tarn".to_owned(),
+            Arc::new(config),
+        )
+        .await?;
+        let seen = verifier
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        seen.ok_or_else(|| io::Error::other("the node shows no certificate authority"))
+    }
+}
+
+/// Believes any chain and remembers its end.
+#[derive(Debug)]
+struct FirstSight {
+    seen: Mutex<Option<String>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for FirstSight {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let last = intermediates
+            .last()
+            .map(|certificate| ca::fingerprint_of(certificate));
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = last;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
     }
 }
 

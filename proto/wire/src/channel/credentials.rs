@@ -53,7 +53,9 @@ impl Credentials {
     /// # Errors
     /// [`CredentialsError`] when a text does not read, or key and certificate do not belong together.
     pub fn new(identity: &Identity) -> Result<Credentials, CredentialsError> {
-        Ok(Credentials { loaded: Arc::new(ArcSwap::from_pointee(load(identity)?)) })
+        Ok(Credentials {
+            loaded: Arc::new(ArcSwap::from_pointee(load(identity)?)),
+        })
     }
 
     /// Replaces certificate, key and trust. Connections that stand keep the old ones; on an error nothing
@@ -103,5 +105,8 @@ fn load(identity: &Identity) -> Result<Loaded, CredentialsError> {
         .with_root_certificates(roots)
         .with_client_auth_cert(own, ca::private_key(&identity.key_pem)?)?;
     client.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Loaded { server: Arc::new(server), client: Arc::new(client) })
+    Ok(Loaded {
+        server: Arc::new(server),
+        client: Arc::new(client),
+    })
 }

@@ -62,7 +62,11 @@ impl Connected for PeerStream {
 }
 
 impl AsyncRead for PeerStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_read(cx, buf)
     }
 }
@@ -121,7 +125,9 @@ pub fn accept(listener: TcpListener, credentials: Credentials) -> Incoming {
     let accepting = tokio::spawn(async move {
         let places = Arc::new(Semaphore::new(HANDSHAKES));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             let (stream, address) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -144,7 +150,12 @@ pub fn accept(listener: TcpListener, credentials: Credentials) -> Incoming {
                             .peer_certificates()
                             .and_then(|chain| chain.first())
                             .and_then(ca::host_of);
-                        let _ = sender.send(PeerStream { inner, info: PeerInfo { address, host } }).await;
+                        let _ = sender
+                            .send(PeerStream {
+                                inner,
+                                info: PeerInfo { address, host },
+                            })
+                            .await;
                     }
                     Ok(Err(error)) => tracing::debug!(%address, %error, "handshake failed"),
                     Err(_) => tracing::debug!(%address, "handshake took too long"),

@@ -33,13 +33,25 @@ impl Bed {
             println!("skipped: needs root");
             return None;
         }
-        let bed = Bed { dir: tempfile::tempdir().unwrap(), python, xtask };
+        let bed = Bed {
+            dir: tempfile::tempdir().unwrap(),
+            python,
+            xtask,
+        };
         let (me, binary) = (std::process::id().to_string(), binary.display().to_string());
         let kind = match kind {
             Kind::Qemu => "qemu",
             Kind::Sim => "sim",
         };
-        bed.pool(&["up", "--hypervisor", kind, "--owner-pid", &me, "--binary", &binary]);
+        bed.pool(&[
+            "up",
+            "--hypervisor",
+            kind,
+            "--owner-pid",
+            &me,
+            "--binary",
+            &binary,
+        ]);
         Some(bed)
     }
 
@@ -56,7 +68,12 @@ impl Bed {
     fn pool(&self, args: &[&str]) {
         let output = self.command(args).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "pool {args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "pool {args:?}: {}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
     }
 
     /// Runs a scenario to its end and shows what it said if it fails.
@@ -78,7 +95,10 @@ impl Bed {
         println!("{name}:\n{said}");
         if !output.status.success() {
             self.logs();
-            panic!("{name} failed:\n{said}{}", String::from_utf8_lossy(&output.stderr));
+            panic!(
+                "{name} failed:\n{said}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
     }
 
@@ -88,7 +108,10 @@ impl Bed {
             let file = self.dir().join("hosts").join(host).join("log/node.log");
             let text = std::fs::read_to_string(&file).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
-            println!("--- {host}\n{}", lines[lines.len().saturating_sub(25)..].join("\n"));
+            println!(
+                "--- {host}\n{}",
+                lines[lines.len().saturating_sub(25)..].join("\n")
+            );
         }
     }
 }
