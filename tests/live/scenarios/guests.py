@@ -51,7 +51,7 @@ def disks():
 before = len(disks())
 x.VBD.plug(vbd)
 assert x.VBD.get_currently_attached(vbd) and x.VBD.get_device(vbd) == "xvdb"
-wait_for("the disk", lambda: len(disks()) == before + 1)
+wait_for("the disk", lambda: len(disks()) == before + 1, 120)
 x.VBD.unplug(vbd)
 assert not x.VBD.get_currently_attached(vbd)
 wait_for("the disk's going", lambda: len(disks()) == before)
