@@ -48,6 +48,7 @@ def disks():
     return found[-1].split() if found else []
 
 
+wait_for("the guest's list of disks", lambda: "TARN-DISKS" in testbed("serial", "one"))
 before = len(disks())
 x.VBD.plug(vbd)
 assert x.VBD.get_currently_attached(vbd) and x.VBD.get_device(vbd) == "xvdb"

@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+import subprocess
 import xmlrpc.client
 
 from tarn import *
@@ -29,11 +30,13 @@ assert len(statuses()[master]["members"]) == 2
 
 def lone_session():
     """A session with the host's own pool, whose certificates are of an authority of its own."""
-    context = ssl.create_default_context(cadata=testbed("exec", away, "cat", "/var/lib/tarn/pool-ca.pem"))
-    proxy = xmlrpc.client.ServerProxy(hosts[away]["https"], context=context)
     try:
+        # The file is away for a moment, between the old pool and the new one.
+        authority = testbed("exec", away, "cat", "/var/lib/tarn/pool-ca.pem")
+        context = ssl.create_default_context(cadata=authority)
+        proxy = xmlrpc.client.ServerProxy(hosts[away]["https"], context=context)
         answer = proxy.session.login_with_password(user, password, "1.0", "test")
-    except (OSError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException, subprocess.CalledProcessError):
         return None
     return answer["Status"] == "Success" and (proxy, answer["Value"])
 
