@@ -206,9 +206,14 @@ fn vendor_device(cx: &Context<'_>, template: &Object, vm: &str) -> Result<(), Fa
     if current == WireValue::Bool(wanted) {
         return Ok(());
     }
-    cx.client
+    match cx
+        .client
         .call("VM.set_has_vendor_device", &[Value::str(vm), Value::Bool(wanted)])
-        .map(|_| ())
+    {
+        // It is a recommendation: a server that has no such device can still install the VM.
+        Err(failure) if matches!(failure.code(), Some("NOT_IMPLEMENTED" | "LICENCE_RESTRICTION")) => Ok(()),
+        other => other.map(|_| ()),
+    }
 }
 
 /// Whether recommendations say `true` of a field. What does not read recommends nothing.
