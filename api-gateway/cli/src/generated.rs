@@ -177,8 +177,8 @@ fn list(cx: &mut Context<'_>, kind: &'static Kind) -> Result<(), Failure> {
         select::expression(kind, &filters)
     };
     let mut objects = cx.client.objects(kind.class, &expression)?;
-    if kind.class == "role" {
-        // Permissions are roles too, in the eyes of the API; they hold no others.
+    if kind.class == "role" && objects.iter().any(|role| !role.texts("subroles").is_empty()) {
+        // Where permissions are rows too, they are the roles that hold no others.
         objects.retain(|role| !role.texts("subroles").is_empty());
     }
     if !everything {
