@@ -31,11 +31,12 @@ pub fn ensure_has_node() -> Result<()> {
     Ok(())
 }
 
-/// Builds the node and returns its program.
+/// Builds the node, and `xe` beside it, and returns the node's program.
 pub fn node(release: bool) -> Result<PathBuf> {
     ensure_has_node()?;
     let mut command = cargo()?;
     command.args(["build", "--quiet", "--package", "node-daemon", "--bin", "tarn"]);
+    command.args(["--package", "gateway-cli", "--bin", "xe"]);
     if release {
         command.arg("--release");
     }

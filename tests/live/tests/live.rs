@@ -33,3 +33,9 @@ fn a_pool_outlives_its_master_and_heals() {
     bed.scenario("sessions.py", &[]);
     bed.scenario("restart.py", &[]);
 }
+
+#[test]
+fn xe_prints_what_is_written_down_and_bash_completes_it() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("xe.py", &[]);
+}

@@ -40,7 +40,8 @@ pub const TABLE: Table = &[
             let this = args.reference(0)?;
             d.read(class::CLASS, this)?;
             let progress = args.at(1)?.as_float();
-            if !(0.0..=1.0).contains(&progress) {
+            // Below zero a client says: whoever takes this task on has not done so yet.
+            if !(-1.0..=1.0).contains(&progress) {
                 return Err(ApiError::new(
                     "INVALID_VALUE",
                     ["value".to_owned(), progress.to_string()],

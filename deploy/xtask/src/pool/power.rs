@@ -136,6 +136,14 @@ pub fn let_node_start(testbed: &mut Testbed, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Where a host finds programs: the testbed's own first, so that `xe` is that of the pool.
+fn path_with_programs(testbed: &Testbed) -> std::ffi::OsString {
+    let own = testbed.binary.parent().map(std::path::Path::to_owned);
+    let known = std::env::var_os("PATH").unwrap_or_default();
+    let all = own.into_iter().chain(std::env::split_paths(&known));
+    std::env::join_paths(all).unwrap_or(known.clone())
+}
+
 /// A command that runs inside a host.
 pub fn inside(testbed: &Testbed, name: &str, words: &[String]) -> Result<Command> {
     let host = testbed.host(name)?;
@@ -151,6 +159,7 @@ pub fn inside(testbed: &Testbed, name: &str, words: &[String]) -> Result<Command
     command
         .args(["-t", &process.pid.to_string(), "-m", "-u", "-n", "-p", "--"])
         .arg(program)
-        .args(args);
+        .args(args)
+        .env("PATH", path_with_programs(testbed));
     Ok(command)
 }

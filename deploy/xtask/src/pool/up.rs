@@ -175,18 +175,27 @@ fn make(dir: &Path, args: &Up, steps: &mut Steps) -> Result<()> {
     Ok(())
 }
 
-/// Hosts run a copy, so that a later build does not change what they restart with.
+/// Hosts run copies, so that a later build does not change what they restart with. `xe` comes along from beside the
+/// node's program, where cargo leaves it.
 fn own_copy(dir: &Path, binary: &Path) -> Result<PathBuf> {
     let folder = dir.join("bin");
     fs::create_dir_all(&folder).context("create the bin folder")?;
-    let copy = folder.join("tarn");
-    if copy.exists() {
-        fs::remove_file(&copy).context("remove the old program")?;
-    }
-    if fs::hard_link(binary, &copy).is_err() {
-        fs::copy(binary, &copy).context("copy the program")?;
+    let copy = copied(binary, &folder.join("tarn"))?;
+    let xe = binary.with_file_name("xe");
+    if xe.is_file() {
+        copied(&xe, &folder.join("xe"))?;
     }
     Ok(copy)
+}
+
+fn copied(from: &Path, to: &Path) -> Result<PathBuf> {
+    if to.exists() {
+        fs::remove_file(to).context("remove the old program")?;
+    }
+    if fs::hard_link(from, to).is_err() {
+        fs::copy(from, to).context("copy the program")?;
+    }
+    Ok(to.to_owned())
 }
 
 fn add_hosts(testbed: &mut Testbed, count: usize, password: &str) -> Result<()> {

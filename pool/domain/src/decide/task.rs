@@ -100,14 +100,14 @@ pub fn finish(draft: &mut Draft<'_>, reference: Ref, end: TaskEnd) {
     draft.update(reference, fields);
 }
 
-/// Sets the progress of a pending task, between 0 and 1.
+/// Sets the progress of a pending task, between 0 and 1; -1 while whoever is to work on it has not begun.
 pub fn progress(draft: &mut Draft<'_>, reference: Ref, progress: f64) {
     let pending = draft
         .db()
         .of_class(task::CLASS, reference)
         .is_some_and(|t| t.get(task::STATUS).as_str() == "pending");
     if pending {
-        draft.set(reference, task::PROGRESS, Value::Float(progress.clamp(0.0, 1.0)));
+        draft.set(reference, task::PROGRESS, Value::Float(progress.clamp(-1.0, 1.0)));
     }
 }
 
