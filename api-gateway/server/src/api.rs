@@ -25,8 +25,9 @@ use proto_types::Ref;
 use tokio::sync::Semaphore;
 
 use crate::service::{ApiService, CallHeaders, CallReply, Format, Origin};
+use crate::transfer::{self, Broken, Reply, Request};
 use answer::{Answer, Shape};
-use ports::{Cluster, Forwarder};
+use ports::{Cluster, Forwarder, HostStreams};
 
 /// What a node's API is put together from.
 pub struct ApiParts {
@@ -36,6 +37,8 @@ pub struct ApiParts {
     pub cluster: Arc<dyn Cluster>,
     /// The way to the leader for calls of the local socket.
     pub forwarder: Arc<dyn Forwarder>,
+    /// The way to consoles and volumes.
+    pub streams: Arc<dyn HostStreams>,
     /// This host.
     pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
     /// How many sessions there may be.
@@ -47,6 +50,7 @@ pub struct Api {
     pub(crate) ops: Ops,
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) forwarder: Arc<dyn Forwarder>,
+    pub(crate) streams: Arc<dyn HostStreams>,
     pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
     pub(crate) sessions: SessionLimits,
     /// Sessions of this node alone, for emergencies.
@@ -62,6 +66,7 @@ impl Api {
             ops: parts.ops,
             cluster: parts.cluster,
             forwarder: parts.forwarder,
+            streams: parts.streams,
             host: parts.host,
             sessions: parts.sessions,
             local: Mutex::default(),
@@ -122,5 +127,9 @@ pub struct Service(pub Arc<Api>);
 impl ApiService for Service {
     async fn call(&self, origin: Origin, _headers: CallHeaders, format: Format, body: Bytes) -> CallReply {
         self.0.answer(origin, format, body, gate::Hop::First).await
+    }
+
+    async fn transfer(&self, request: Request) -> Result<Reply, Broken> {
+        transfer::run(&self.0, request).await
     }
 }

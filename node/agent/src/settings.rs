@@ -28,6 +28,8 @@ pub struct AgentSettings {
     pub migration_deadline: Duration,
     /// The program that copies save images into volumes and out of them.
     pub qemu_img: PathBuf,
+    /// The program that serves volumes to those who read or write them from outside.
+    pub qemu_nbd: PathBuf,
 }
 
 impl AgentSettings {
@@ -48,6 +50,7 @@ impl AgentSettings {
             heartbeat: Duration::from_secs(1),
             migration_deadline: Duration::from_secs(3600),
             qemu_img: PathBuf::from("qemu-img"),
+            qemu_nbd: PathBuf::from("qemu-nbd"),
         }
     }
 

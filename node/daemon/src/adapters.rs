@@ -3,3 +3,4 @@
 pub mod agents;
 pub mod cluster;
 pub mod forward;
+pub mod streams;

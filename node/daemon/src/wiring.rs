@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use gateway_server::api::{ApiParts, Service};
 use gateway_server::{Api, GatewayConfig, ServerIdentity, TransportLimits, serve};
-use node_agent::AgentService;
+use node_agent::{AgentService, GrpcDialer};
 use pool_domain::decide::session::SessionLimits;
 use pool_ops::Ops;
 use pool_raft::{RaftConfig, start};
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::agents::Agents;
 use crate::adapters::cluster::ClusterAdapter;
 use crate::adapters::forward::ForwardAdapter;
+use crate::adapters::streams::StreamAdapter;
 use crate::config::Config;
 use crate::pool_service::PoolService;
 use crate::{identity, leader, parts, telemetry};
@@ -62,6 +63,11 @@ pub async fn run(config: Config) -> Result<()> {
         cluster: Arc::new(cluster),
         forwarder: Arc::new(ForwardAdapter {
             peers: peers.clone(),
+            pool: pool.clone(),
+        }),
+        streams: Arc::new(StreamAdapter {
+            own: agent.clone(),
+            dialer: GrpcDialer::new(peers.clone()),
             pool: pool.clone(),
         }),
         host: Arc::new(move || {

@@ -20,5 +20,5 @@ pub mod storage;
 pub mod vm;
 
 pub use core::Ops;
-pub use operation::{Call, Operation, run, run_async};
+pub use operation::{Call, Operation, run, run_async, run_in_task};
 pub use ports::{AgentFailure, HostAgents, PoolError, PoolPort};

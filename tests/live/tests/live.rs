@@ -28,3 +28,9 @@ fn a_pool_outlives_its_master_and_heals() {
     bed.scenario("partition.py", &[]);
     bed.scenario("restart.py", &[]);
 }
+
+#[test]
+fn every_host_shows_the_consoles_of_every_guest() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("consoles.py", &[]);
+}

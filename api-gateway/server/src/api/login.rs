@@ -70,7 +70,10 @@ pub fn local_logout(api: &Api, session: Ref) -> Value {
 }
 
 /// Checks a password against the pool's credentials, off the threads that answer calls.
-async fn check(api: &Api, db: &Database, user: &str, password: &str) -> Result<(), ApiError> {
+///
+/// # Errors
+/// `SESSION_AUTHENTICATION_FAILED [user, text]`.
+pub async fn check(api: &Api, db: &Database, user: &str, password: &str) -> Result<(), ApiError> {
     let failed = || {
         ApiError::new(
             "SESSION_AUTHENTICATION_FAILED",

@@ -1,9 +1,13 @@
 //! What the API needs of the rest of the node.
 
+use std::io;
+use std::pin::Pin;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use pool_domain::Database;
 use proto_types::ApiError;
+use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
 use crate::service::Format;
@@ -47,4 +51,29 @@ pub trait Forwarder: Send + Sync {
     /// # Errors
     /// `HOST_STILL_BOOTING` and the like if the leader is not reached.
     async fn forward(&self, leader: Leader, format: Format, body: Bytes) -> Result<Bytes, ApiError>;
+}
+
+/// One connection, whatever carries it.
+pub trait Duplex: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+/// A connection to something on a host.
+pub type HostStream = Pin<Box<dyn Duplex>>;
+
+/// Which console of a VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleKind {
+    /// Its screen, which speaks RFB.
+    Screen,
+    /// Its serial port.
+    Serial,
+}
+
+/// The way to what runs on hosts.
+#[async_trait]
+pub trait HostStreams: Send + Sync {
+    /// Connects to a console of a VM that runs on a host.
+    ///
+    /// # Errors
+    /// `NotFound` if the VM has no such console there; else the host is not reached in time.
+    async fn console(&self, host: Uuid, vm: Uuid, kind: ConsoleKind) -> io::Result<HostStream>;
 }

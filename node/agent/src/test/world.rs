@@ -36,9 +36,9 @@ impl TunnelDialer for LocalDialer {
     ) -> io::Result<TunnelStream> {
         let agent = self.agents.lock().unwrap().get(&destination.host).cloned();
         let agent = agent.ok_or_else(|| io::Error::from(io::ErrorKind::HostUnreachable))?;
-        let (near, stop) = agent.open_tunnel(vm, target).await?;
+        let near = agent.open_tunnel(vm, target).await?;
         let (a, b) = tokio::io::duplex(64 * 1024);
-        tokio::spawn(async move { agent.carry_tunnel(vm, near, Box::pin(b), stop).await });
+        tokio::spawn(async move { agent.carry_tunnel(near, Box::pin(b)).await });
         Ok(Box::pin(a))
     }
 }
