@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt};
 use node_commands::{CommandError, CommandErrorKind, HostCommand, HostEvent, HostReply, VolumeRef};
 use proto_wire::agent::agent_client::AgentClient as Rpc;
 use proto_wire::agent::{
-    CallRequest, TunnelEnd, TunnelOpen, TunnelPart, WatchRequest, call_reply, tunnel_part,
+    ArchivesRequest, CallRequest, TunnelEnd, TunnelOpen, TunnelPart, WatchRequest, call_reply, tunnel_part,
 };
 use proto_wire::channel::{Lane, Peers};
 use tokio::io::AsyncWrite;
@@ -184,6 +184,29 @@ impl AgentClient {
                         source: status.into(),
                     });
                 }
+            }
+        }
+    }
+
+    /// The archives of a VM's figures that the host has, if it has any and answers within `wait`.
+    ///
+    /// # Errors
+    /// The host is not reached, or is too slow.
+    pub async fn archives(&self, vm: Uuid, wait: Duration) -> Result<Option<Bytes>, AgentError> {
+        let host = self.host;
+        let request = ArchivesRequest {
+            vm: Bytes::copy_from_slice(vm.as_bytes()),
+        };
+        let mut rpc = self.rpc.clone();
+        match tokio::time::timeout(wait, rpc.archives(request)).await {
+            Err(_) => Err(AgentError::TimedOut { host, after: wait }),
+            Ok(Err(status)) => Err(AgentError::Unreachable {
+                host,
+                source: status.into(),
+            }),
+            Ok(Ok(reply)) => {
+                let archives = reply.into_inner().archives;
+                Ok((!archives.is_empty()).then_some(archives))
             }
         }
     }

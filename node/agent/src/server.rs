@@ -8,7 +8,8 @@ use futures::{Stream, StreamExt};
 use node_commands::{CommandError, CommandErrorKind, HostCommand};
 use proto_wire::agent::agent_server::{Agent as Rpc, AgentServer};
 use proto_wire::agent::{
-    CallReply, CallRequest, TunnelOpened, TunnelPart, WatchEvent, WatchRequest, call_reply, tunnel_part,
+    ArchivesReply, ArchivesRequest, CallReply, CallRequest, TunnelOpened, TunnelPart, WatchEvent,
+    WatchRequest, call_reply, tunnel_part,
 };
 use proto_wire::channel::peer_host;
 use tokio::sync::mpsc;
@@ -111,6 +112,15 @@ impl Rpc for AgentService {
             Ok(WatchEvent { event: event.into() })
         });
         Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn archives(&self, request: Request<ArchivesRequest>) -> Result<Response<ArchivesReply>, Status> {
+        peer_host(&request)?;
+        let vm = uuid_of(&request.into_inner().vm).map_err(|status| *status)?;
+        let archives = self.agent.metrics().stored(vm).await.unwrap_or_default();
+        Ok(Response::new(ArchivesReply {
+            archives: archives.into(),
+        }))
     }
 
     type TunnelStream = ReceiverStream<Result<TunnelPart, Status>>;

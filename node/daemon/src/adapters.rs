@@ -1,6 +1,7 @@
 //! What the ports of operations and gateway stand for in a real node.
 
 pub mod agents;
+pub mod archives;
 pub mod cluster;
 pub mod forward;
 pub mod streams;

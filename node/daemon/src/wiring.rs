@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::agents::Agents;
+use crate::adapters::archives::PoolArchives;
 use crate::adapters::cluster::ClusterAdapter;
 use crate::adapters::forward::ForwardAdapter;
 use crate::adapters::streams::StreamAdapter;
@@ -48,6 +49,10 @@ pub async fn run(config: Config) -> Result<()> {
 
     let cluster = ClusterAdapter::new(pool.clone());
     let agents = Arc::new(Agents::new(agent.clone(), peers.clone(), pool.clone()));
+    agent.metrics().ask_elsewhere(Arc::new(PoolArchives {
+        pool: pool.clone(),
+        agents: Arc::downgrade(&agents),
+    }));
     let ops = Ops {
         pool: Arc::new(cluster.clone()),
         agents: agents.clone(),
@@ -116,7 +121,13 @@ pub async fn run(config: Config) -> Result<()> {
     let handle = serve(gateway, Arc::new(Service(api)), stop.clone())
         .await
         .context("listen for clients")?;
-    let follower = tokio::spawn(leader::follow(pool.clone(), ops, agents, limits, stop.clone()));
+    let follower = tokio::spawn(leader::follow(
+        pool.clone(),
+        ops,
+        Arc::clone(&agents),
+        limits,
+        stop.clone(),
+    ));
     tracing::info!(host = %who.host, https = %handle.https_addr, "node runs");
 
     let mut terminate = signal(SignalKind::terminate()).context("listen for signals")?;
@@ -129,6 +140,7 @@ pub async fn run(config: Config) -> Result<()> {
     stop.cancel();
     handle.finished().await;
     let _ = follower.await;
+    agents.own().metrics().save().await;
     nodes.abort();
     pool.shutdown().await;
     match failure {

@@ -1,5 +1,6 @@
 //! Decisions, one file per class of verbs: pure functions that write into a [`crate::Draft`].
 
+pub mod figures;
 pub mod generic;
 pub mod host;
 pub mod network;

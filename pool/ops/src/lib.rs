@@ -11,6 +11,7 @@
 
 pub mod agent_step;
 pub mod core;
+pub mod data_sources;
 pub mod domain_request;
 pub mod operation;
 pub mod ports;

@@ -114,6 +114,7 @@ impl World {
         let mut settings = AgentSettings::below(&self.path().join(name));
         settings.migration_dir = self.path().join("mig");
         settings.heartbeat = Duration::from_millis(20);
+        settings.sampling = Duration::from_millis(20);
         let parts = AgentParts {
             host: uuid,
             hypervisor: Arc::new(sim.clone()),
