@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 use crate::service::{ApiService, CallHeaders, CallReply, Format, Origin};
 use crate::transfer::{self, Broken, Reply, Request};
 use answer::{Answer, Shape};
-use ports::{Cluster, Forwarder, HostStreams};
+use ports::{Cluster, Forwarder, HostFigures, HostStreams};
 
 /// What a node's API is put together from.
 pub struct ApiParts {
@@ -39,6 +39,8 @@ pub struct ApiParts {
     pub forwarder: Arc<dyn Forwarder>,
     /// The way to consoles and volumes.
     pub streams: Arc<dyn HostStreams>,
+    /// What is counted on this host.
+    pub figures: Arc<dyn HostFigures>,
     /// This host.
     pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
     /// How many sessions there may be.
@@ -51,6 +53,7 @@ pub struct Api {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) forwarder: Arc<dyn Forwarder>,
     pub(crate) streams: Arc<dyn HostStreams>,
+    pub(crate) figures: Arc<dyn HostFigures>,
     pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
     pub(crate) sessions: SessionLimits,
     /// Sessions of this node alone, for emergencies.
@@ -67,6 +70,7 @@ impl Api {
             cluster: parts.cluster,
             forwarder: parts.forwarder,
             streams: parts.streams,
+            figures: parts.figures,
             host: parts.host,
             sessions: parts.sessions,
             local: Mutex::default(),

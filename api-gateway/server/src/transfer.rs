@@ -9,6 +9,7 @@
 pub mod admit;
 pub mod body;
 pub mod console;
+pub mod figures;
 pub mod place;
 pub mod query;
 pub mod refusal;

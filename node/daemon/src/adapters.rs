@@ -3,5 +3,6 @@
 pub mod agents;
 pub mod archives;
 pub mod cluster;
+pub mod figures;
 pub mod forward;
 pub mod streams;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::agents::Agents;
 use crate::adapters::archives::PoolArchives;
 use crate::adapters::cluster::ClusterAdapter;
+use crate::adapters::figures::FiguresAdapter;
 use crate::adapters::forward::ForwardAdapter;
 use crate::adapters::streams::StreamAdapter;
 use crate::config::Config;
@@ -73,6 +74,10 @@ pub async fn run(config: Config) -> Result<()> {
         streams: Arc::new(StreamAdapter {
             own: agent.clone(),
             dialer: GrpcDialer::new(peers.clone()),
+            pool: pool.clone(),
+        }),
+        figures: Arc::new(FiguresAdapter {
+            agent: agent.clone(),
             pool: pool.clone(),
         }),
         host: Arc::new(move || {

@@ -77,3 +77,42 @@ pub trait HostStreams: Send + Sync {
     /// `NotFound` if the VM has no such console there; else the host is not reached in time.
     async fn console(&self, host: Uuid, vm: Uuid, kind: ConsoleKind) -> io::Result<HostStream>;
 }
+
+/// How figures are written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FiguresForm {
+    /// rrdtool's XML.
+    Xml,
+    /// The same in JSON.
+    Json,
+}
+
+/// Which rows are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FiguresQuery {
+    /// From this second on; a negative number counts back from the newest.
+    pub start: i64,
+    /// Seconds that rows should at least be apart.
+    pub interval: i64,
+    /// Name of the function by which rows were made; any other text means all of them.
+    pub function: String,
+    /// Rows of the host too.
+    pub with_host: bool,
+    /// Rows of these VMs; `None` means all that run here.
+    pub vms: Option<Vec<Uuid>>,
+}
+
+/// What is counted on this host.
+#[async_trait]
+pub trait HostFigures: Send + Sync {
+    /// Rows since a moment.
+    async fn updates(&self, query: FiguresQuery, form: FiguresForm) -> String;
+    /// All archives of this host, once it has been counted.
+    async fn host_archives(&self, form: FiguresForm) -> Option<String>;
+    /// Whether a VM is counted here now.
+    fn has_vm(&self, vm: Uuid) -> bool;
+    /// All archives of a VM, from here or from any host that has some.
+    async fn vm_archives(&self, vm: Uuid, form: FiguresForm) -> Option<String>;
+    /// The last sample in Prometheus' form: content type and text.
+    fn exposition(&self) -> (&'static str, String);
+}

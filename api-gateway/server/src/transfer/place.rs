@@ -2,8 +2,8 @@
 
 use hyper::StatusCode;
 use pool_domain::Database;
+use proto_types::Ref;
 use proto_types::generated::{host, tarn_member};
-use uuid::Uuid;
 
 use super::table::{Entry, Place};
 use super::{Reply, Request, reply};
@@ -19,20 +19,29 @@ pub fn elsewhere(api: &Api, entry: &Entry, request: &Request) -> Option<Reply> {
         Role::Leader => None,
         Role::Unknown => Some(reply::page(StatusCode::SERVICE_UNAVAILABLE)),
         Role::Follower(leader) => {
-            let port = api_port(&api.cluster.snapshot(), leader.host);
+            let db = api.cluster.snapshot();
+            let row = db.by_uuid(host::CLASS, &leader.host.to_string());
+            let port = row.map_or(USUAL_PORT, |row| api_port(&db, row.reference));
             let path = request.head.uri.path_and_query().map_or("/", |p| p.as_str());
             Some(reply::found(&url(&leader.address, port, path)))
         }
     }
 }
 
-fn api_port(db: &Database, host: Uuid) -> i64 {
-    let Some(host) = db.by_uuid(host::CLASS, &host.to_string()) else {
-        return 443;
-    };
+/// Where clients reach a host's API for a path.
+pub fn url_at(db: &Database, on: Ref, path: &str) -> String {
+    let address = db.of_class(host::CLASS, on).map(|row| row.get(host::ADDRESS));
+    let address = address.map_or("", |address| address.as_str());
+    url(address, api_port(db, on), path)
+}
+
+/// HTTPS's.
+const USUAL_PORT: i64 = 443;
+
+fn api_port(db: &Database, on: Ref) -> i64 {
     db.rows(tarn_member::CLASS)
-        .find(|m| m.get(tarn_member::HOST).as_ref() == host.reference)
-        .map_or(443, |m| m.get(tarn_member::API_PORT).as_int())
+        .find(|m| m.get(tarn_member::HOST).as_ref() == on)
+        .map_or(USUAL_PORT, |m| m.get(tarn_member::API_PORT).as_int())
 }
 
 fn url(address: &str, port: i64, path: &str) -> String {
@@ -41,7 +50,7 @@ fn url(address: &str, port: i64, path: &str) -> String {
     } else {
         address.to_owned()
     };
-    if port == 443 {
+    if port == USUAL_PORT {
         format!("https://{host}{path}")
     } else {
         format!("https://{host}:{port}{path}")

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use hyper::{Method, StatusCode};
 use proto_types::schema::Role;
 
-use super::{Exchange, Refusal, Reply, console};
+use super::{Exchange, Refusal, Reply, console, figures};
 
 /// The methods of handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,51 @@ pub const TABLE: &[Entry] = &[
         place: Place::Any,
         handle: |exchange| Box::pin(console::websocket(exchange)),
     },
+    Entry {
+        verb: Verb::Get,
+        path: "/rrd_updates",
+        label: "RRD_updates.get",
+        action: "rrd_updates",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::updates(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/host_rrd",
+        label: "Host_RRD.get",
+        action: "get_host_rrd",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::of_host(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/vm_rrd",
+        label: "VM_RRD.get",
+        action: "get_vm_rrd",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::of_vm(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/sr_rrd",
+        label: "SR_RRD.get",
+        action: "get_sr_rrd",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::of_sr(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/metrics",
+        label: "Metrics.get",
+        action: "get_metrics",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::prometheus(exchange)),
+    },
 ];
 
 /// Handlers of the API that are not built. A `POST` to one of them is not a call.
@@ -89,9 +134,6 @@ const UNBUILT: &[&str] = &[
     "/import",
     "/vncsnapshot",
     "/rrd",
-    "/vm_rrd",
-    "/host_rrd",
-    "/sr_rrd",
     "/blob",
     "/messages",
     "/services",
