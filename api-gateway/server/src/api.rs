@@ -26,8 +26,9 @@ use proto_types::{ApiError, DateTime, Ref};
 use tokio::sync::Semaphore;
 
 use crate::service::{ApiService, CallHeaders, CallReply, Format, Origin};
+use crate::transfer::{self, Broken, Reply, Request};
 use answer::{Answer, Shape};
-use ports::{Cluster, Forwarder, Membership};
+use ports::{Cluster, Forwarder, HostFigures, HostStreams, Membership};
 
 /// What a node's API is put together from.
 pub struct ApiParts {
@@ -39,6 +40,10 @@ pub struct ApiParts {
     pub forwarder: Arc<dyn Forwarder>,
     /// Who belongs to the pool.
     pub membership: Arc<dyn Membership>,
+    /// The way to consoles and volumes.
+    pub streams: Arc<dyn HostStreams>,
+    /// What is counted on this host.
+    pub figures: Arc<dyn HostFigures>,
     /// This host.
     pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
     /// How many sessions there may be.
@@ -51,6 +56,8 @@ pub struct Api {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) forwarder: Arc<dyn Forwarder>,
     pub(crate) membership: Arc<dyn Membership>,
+    pub(crate) streams: Arc<dyn HostStreams>,
+    pub(crate) figures: Arc<dyn HostFigures>,
     pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
     pub(crate) sessions: SessionLimits,
     /// Sessions of this node alone, for emergencies.
@@ -69,6 +76,8 @@ impl Api {
             cluster: parts.cluster,
             forwarder: parts.forwarder,
             membership: parts.membership,
+            streams: parts.streams,
+            figures: parts.figures,
             host: parts.host,
             sessions: parts.sessions,
             local: Mutex::default(),
@@ -144,5 +153,9 @@ pub struct Service(pub Arc<Api>);
 impl ApiService for Service {
     async fn call(&self, origin: Origin, _headers: CallHeaders, format: Format, body: Bytes) -> CallReply {
         self.0.answer(origin, format, body, gate::Hop::First).await
+    }
+
+    async fn transfer(&self, request: Request) -> Result<Reply, Broken> {
+        transfer::run(&self.0, request).await
     }
 }

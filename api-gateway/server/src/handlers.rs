@@ -1,5 +1,6 @@
 //! What each message does: one file per class, a table of names in each.
 
+pub mod data_source;
 pub mod event;
 pub mod host;
 pub mod network;
@@ -97,6 +98,7 @@ pub type Table = &'static [(&'static str, Handler)];
 
 /// All tables.
 const TABLES: &[Table] = &[
+    data_source::TABLE,
     event::TABLE,
     host::TABLE,
     network::TABLE,

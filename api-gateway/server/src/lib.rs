@@ -3,8 +3,9 @@
 //! ```text
 //! listener, unix, redirect   accept connections within limits, TLS by tls.rs
 //! http/                      one connection: time limits, bodies, error pages
-//! router                     what a request wants: XML-RPC, JSON-RPC, OPTIONS, nothing
-//! service                    the port behind which calls are carried out
+//! router                     what a request wants: XML-RPC, JSON-RPC, OPTIONS, a transfer, nothing
+//! service                    the port behind which calls and transfers are carried out
+//! transfer/                  the HTTP handlers besides calls: who may, where, with which task
 //! ```
 //!
 //! The transport knows nothing of what a message does: it hands bytes to an [`ApiService`] and sends back what that answers.
@@ -18,6 +19,7 @@ pub mod redirect;
 pub mod router;
 pub mod service;
 pub mod tls;
+pub mod transfer;
 pub mod unix;
 
 pub use api::Api;

@@ -20,6 +20,8 @@ pub struct TransportLimits {
     pub body: Duration,
     /// A client that takes no byte of its answer for so long is cut off.
     pub write_stall: Duration,
+    /// A client that neither sends nor takes a byte of a transfer for so long is cut off.
+    pub transfer_stall: Duration,
     /// Between two requests of one connection.
     pub idle: Duration,
     /// Bytes of a body; more are answered with 500.
@@ -39,6 +41,7 @@ impl Default for TransportLimits {
             header: Duration::from_secs(15),
             body: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
+            transfer_stall: Duration::from_secs(600),
             idle: Duration::from_secs(900),
             body_bytes: 307_200,
             header_bytes: 32 << 10,

@@ -5,8 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{HOST, HeaderValue, LOCATION};
 use hyper::server::conn::http1;
@@ -17,6 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::http::connection::Shared;
 use crate::http::error_page;
+use crate::http::reply_body::ReplyBody;
 
 /// A redirect takes one round trip; a connection that lasts longer is cut.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -43,7 +42,7 @@ pub(crate) async fn serve(stream: TcpStream, https_port: u16, shared: Arc<Shared
     }
 }
 
-fn answer(request: &Request<Incoming>, local: SocketAddr, https_port: u16) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, local: SocketAddr, https_port: u16) -> Response<ReplyBody> {
     let asked = request
         .uri()
         .host()

@@ -1,7 +1,5 @@
-//! What a request wants, by its method and the longest prefix of its path that is known.
+//! What a request wants: a call, one of the other HTTP handlers, or nothing that there is.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -10,8 +8,13 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
 
+use tokio_util::task::TaskTracker;
+
+use crate::http::connection::Shared;
+use crate::http::reply_body::{self, ReplyBody};
 use crate::http::{body, error_page};
-use crate::{ApiService, CallHeaders, CallReply, Format, Origin, TransportLimits};
+use crate::transfer::{self, Request as TransferRequest};
+use crate::{CallHeaders, CallReply, Format, Origin};
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,45 +27,16 @@ pub enum Route {
     NotFound,
     /// No handler for this method at that path.
     Forbidden,
-    /// A transfer or console, known to the API and not built here; or a method unknown to HTTP servers of the API.
+    /// A transfer, a console, metrics: one of the other HTTP handlers of the API.
+    Transfer,
+    /// A method unknown to HTTP servers of the API.
     NotImplemented,
 }
 
-/// Transfers and streams of the API. None is built yet, and a `POST` to one of them is not a call.
-const TRANSFERS: &[&str] = &[
-    "/export",
-    "/import",
-    "/console",
-    "/vncsnapshot",
-    "/rrd",
-    "/vm_rrd",
-    "/host_rrd",
-    "/sr_rrd",
-    "/blob",
-    "/messages",
-    "/services",
-    "/audit_log",
-    "/wlb_",
-    "/host_logs_download",
-    "/system-status",
-    "/pool_patch_upload",
-    "/bundle",
-    "/host_backup",
-    "/host_restore",
-    "/pool/xmldbdump",
-    "/sync_config_files",
-    "/cli",
-    "/remote_db_access",
-    "/remotecmd",
-    "/repository",
-    "/host_updates",
-    "/update",
-];
-
 /// Decides by method and path.
 pub fn route(method: &Method, path: &str) -> Route {
-    if TRANSFERS.iter().any(|prefix| path.starts_with(prefix)) {
-        return Route::NotImplemented;
+    if transfer::table::knows(path) {
+        return Route::Transfer;
     }
     match *method {
         Method::POST if path.starts_with("/jsonrpc") => Route::Call(Format::Json),
@@ -74,20 +48,46 @@ pub fn route(method: &Method, path: &str) -> Route {
     }
 }
 
-/// Answers one request.
+/// An answer, and what becomes of its connection.
+pub(crate) enum Answered {
+    /// Other requests may follow.
+    Call(Response<ReplyBody>),
+    /// The rest of the connection is this answer.
+    Transfer(Response<ReplyBody>),
+    /// None: the connection is closed.
+    Nothing,
+}
+
+/// Answers one request. What goes on after HTTP has ended is spawned on `tunnels`.
 pub(crate) async fn answer(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     origin: Origin,
-    service: &dyn ApiService,
-    limits: &TransportLimits,
-) -> Response<Full<Bytes>> {
+    shared: &Shared,
+    tunnels: &TaskTracker,
+) -> Answered {
+    let route = route(request.method(), request.uri().path());
+    if route == Route::Transfer {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (head, body) = request.into_parts();
+        let request = TransferRequest {
+            origin,
+            head,
+            body: transfer::RequestBody::new(body, shared.limits.transfer_stall),
+            tunnel: transfer::Tunnel::new(upgrade, tunnels.clone(), shared.shutdown.clone()),
+        };
+        return match shared.service.transfer(request).await {
+            Ok(response) => Answered::Transfer(response),
+            Err(transfer::Broken) => Answered::Nothing,
+        };
+    }
     let (head, body) = request.into_parts();
-    match route(&head.method, head.uri.path()) {
+    Answered::Call(match route {
         Route::Call(format) => {
             let keeps_open = keeps_open(head.version, &head.headers);
-            match body::read(body, limits).await {
+            match body::read(body, &shared.limits).await {
                 Ok(bytes) => {
-                    let reply = service
+                    let reply = shared
+                        .service
                         .call(origin, CallHeaders::new(head.headers), format, bytes)
                         .await;
                     respond(reply, head.version, keeps_open)
@@ -98,8 +98,8 @@ pub(crate) async fn answer(
         Route::Preflight => preflight(&head.headers),
         Route::NotFound => error_page::closing(StatusCode::NOT_FOUND),
         Route::Forbidden => error_page::closing(StatusCode::FORBIDDEN),
-        Route::NotImplemented => error_page::closing(StatusCode::NOT_IMPLEMENTED),
-    }
+        Route::Transfer | Route::NotImplemented => error_page::closing(StatusCode::NOT_IMPLEMENTED),
+    })
 }
 
 /// Whether the connection stays open: HTTP/1.1 without `Connection: close`.
@@ -117,8 +117,8 @@ fn keeps_open(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11 && !asks_to_close()
 }
 
-fn respond(reply: CallReply, version: Version, keeps_open: bool) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(reply.body));
+fn respond(reply: CallReply, version: Version, keeps_open: bool) -> Response<ReplyBody> {
+    let mut response = Response::new(reply_body::full(reply.body));
     *response.status_mut() = reply.status;
     if version == Version::HTTP_10 {
         // Else hyper would add `keep-alive` where the client asked for it.
@@ -149,8 +149,8 @@ fn respond(reply: CallReply, version: Version, keeps_open: bool) -> Response<Ful
 }
 
 /// Allows a page of any origin to call.
-fn preflight(asked: &HeaderMap) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::new()));
+fn preflight(asked: &HeaderMap) -> Response<ReplyBody> {
+    let mut response = Response::new(reply_body::full(Vec::new()));
     let headers = response.headers_mut();
     let allowed = match asked
         .get(ACCESS_CONTROL_REQUEST_HEADERS)
@@ -177,13 +177,13 @@ mod test {
             assert_eq!(route(&Method::POST, path), Route::Call(Format::XmlRpc), "{path}");
         }
         assert_eq!(route(&Method::POST, "/jsonrpc"), Route::Call(Format::Json));
-        assert_eq!(route(&Method::POST, "/cli"), Route::NotImplemented);
+        assert_eq!(route(&Method::POST, "/cli"), Route::Transfer);
     }
 
     #[test]
     fn other_methods_never_reach_the_api() {
         assert_eq!(route(&Method::GET, "/"), Route::NotFound);
-        assert_eq!(route(&Method::GET, "/export/"), Route::NotImplemented);
+        assert_eq!(route(&Method::GET, "/export/"), Route::Transfer);
         assert_eq!(route(&Method::PUT, "/x"), Route::Forbidden);
         assert_eq!(route(&Method::DELETE, "/x"), Route::NotImplemented);
         assert_eq!(route(&Method::OPTIONS, "/jsonrpc"), Route::Preflight);

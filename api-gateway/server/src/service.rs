@@ -6,6 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 
+use crate::http::error_page;
+use crate::transfer::{Broken, Reply, Request};
+
 /// Where a call came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -114,4 +117,16 @@ pub trait ApiService: Send + Sync + 'static {
     /// The future is dropped when the connection breaks before the answer is ready (not when the client merely closes its
     /// half). Work that must then go on belongs in a task of its own.
     async fn call(&self, origin: Origin, headers: CallHeaders, format: Format, body: Bytes) -> CallReply;
+
+    /// Answers a request for one of the HTTP handlers besides calls: transfers, consoles, metrics. After the answer, and
+    /// what it streams, the connection is closed.
+    ///
+    /// The future is dropped when the connection breaks.
+    ///
+    /// # Errors
+    /// [`Broken`]: the connection is closed without an answer.
+    async fn transfer(&self, request: Request) -> Result<Reply, Broken> {
+        drop(request);
+        Ok(error_page::closing(StatusCode::NOT_IMPLEMENTED))
+    }
 }

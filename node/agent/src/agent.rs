@@ -15,13 +15,14 @@ use uuid::Uuid;
 use crate::events::{HostEvents, Hub};
 use crate::fence::Fence;
 use crate::holdings::Holdings;
+use crate::metrics::Metrics;
 use crate::migration::Migrations;
 use crate::operations::{Operations, Outcome};
 use crate::settings::AgentSettings;
 use crate::storage::Plugs;
 use crate::tunnel::TunnelDialer;
 use crate::turns::{Turns, turn_of};
-use crate::{events, reconcile};
+use crate::{events, metrics, reconcile};
 
 /// What an agent is put together from.
 pub struct AgentParts {
@@ -68,6 +69,7 @@ pub(crate) struct Inner {
     pub(crate) plugs: Plugs,
     pub(crate) migrations: Migrations,
     pub(crate) hub: Hub,
+    pub(crate) metrics: Metrics,
     _stop: DropGuard,
 }
 
@@ -99,6 +101,9 @@ impl Agent {
         let plugs = Plugs::load(state.join("plugged.json"))
             .await
             .map_err(StartError::State)?;
+        let metrics = Metrics::load(host, settings.archive_dir())
+            .await
+            .map_err(StartError::State)?;
         let stop = CancellationToken::new();
         let agent = Agent {
             inner: Arc::new(Inner {
@@ -116,12 +121,19 @@ impl Agent {
                 plugs,
                 migrations: Migrations::default(),
                 hub: Hub::new(),
+                metrics,
                 _stop: stop.clone().drop_guard(),
             }),
         };
         events::spawn(&agent, &stop);
         reconcile::spawn(&agent, &stop);
+        metrics::sampler::spawn(&agent, &stop);
         Ok(agent)
+    }
+
+    /// What was counted on this host, and its archives.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// The host's uuid.
@@ -219,6 +231,10 @@ impl Agent {
             HostCommand::DomainStatistics { vm } => Ok(HostReply::Statistics(Box::new(
                 self.inner.hypervisor.statistics(vm).await?,
             ))),
+            HostCommand::DataSources { of } => self.inner.metrics.data_sources(of),
+            HostCommand::QueryDataSource { of, name } => self.inner.metrics.query_data_source(of, &name),
+            HostCommand::RecordDataSource { of, name } => self.inner.metrics.record_data_source(of, &name),
+            HostCommand::ForgetDataSource { of, name } => self.inner.metrics.forget_data_source(of, &name),
             HostCommand::SrCreate { sr } => self.sr_create(&sr).await,
             HostCommand::SrPlug { sr } => self.sr_plug(&sr).await,
             HostCommand::SrUnplug { sr } => self.sr_unplug(sr).await,

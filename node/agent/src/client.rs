@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use node_commands::{CommandError, CommandErrorKind, HostCommand, HostEvent, HostReply};
+use node_commands::{CommandError, CommandErrorKind, HostCommand, HostEvent, HostReply, VolumeRef};
 use proto_wire::agent::agent_client::AgentClient as Rpc;
 use proto_wire::agent::{
-    CallRequest, TunnelEnd, TunnelOpen, TunnelPart, WatchRequest, call_reply, tunnel_part,
+    ArchivesRequest, CallRequest, TunnelEnd, TunnelOpen, TunnelPart, WatchRequest, call_reply, tunnel_part,
 };
 use proto_wire::channel::{Lane, Peers};
 use tokio::io::AsyncWrite;
@@ -25,7 +25,7 @@ use tonic::{Code, Status, Streaming};
 use uuid::Uuid;
 
 use crate::server::TraceHooks;
-use crate::tunnel::{TunnelStream, TunnelTarget};
+use crate::tunnel::{TunnelStream, TunnelTarget, VolumeTunnel};
 
 /// Parts of a tunnel that wait to be sent.
 pub(crate) const PARTS: usize = 8;
@@ -188,6 +188,29 @@ impl AgentClient {
         }
     }
 
+    /// The archives of a VM's figures that the host has, if it has any and answers within `wait`.
+    ///
+    /// # Errors
+    /// The host is not reached, or is too slow.
+    pub async fn archives(&self, vm: Uuid, wait: Duration) -> Result<Option<Bytes>, AgentError> {
+        let host = self.host;
+        let request = ArchivesRequest {
+            vm: Bytes::copy_from_slice(vm.as_bytes()),
+        };
+        let mut rpc = self.rpc.clone();
+        match tokio::time::timeout(wait, rpc.archives(request)).await {
+            Err(_) => Err(AgentError::TimedOut { host, after: wait }),
+            Ok(Err(status)) => Err(AgentError::Unreachable {
+                host,
+                source: status.into(),
+            }),
+            Ok(Ok(reply)) => {
+                let archives = reply.into_inner().archives;
+                Ok((!archives.is_empty()).then_some(archives))
+            }
+        }
+    }
+
     /// All that happens on the host, beginning with its present state. When the stream ends or fails, watch again.
     ///
     /// # Errors
@@ -278,19 +301,33 @@ pub(crate) async fn open_tunnel(
     let parts = tokio::time::timeout(OPENING, open)
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-        .map_err(io::Error::other)?;
+        .map_err(|status| match status.code() {
+            Code::NotFound => io::Error::new(io::ErrorKind::NotFound, status),
+            _ => io::Error::other(status),
+        })?;
     Ok(parts_to_stream(parts, sender, |part| part))
 }
 
 fn open_part(vm: Uuid, target: TunnelTarget) -> TunnelPart {
-    let target = match target {
-        TunnelTarget::Control => proto_wire::agent::TunnelTarget::Control,
-        TunnelTarget::Memory => proto_wire::agent::TunnelTarget::Memory,
-    };
-    let open = TunnelOpen {
+    use proto_wire::agent::TunnelTarget as Wire;
+    let mut open = TunnelOpen {
         vm: Bytes::copy_from_slice(vm.as_bytes()),
-        target: target.into(),
+        ..TunnelOpen::default()
     };
+    open.target = match target {
+        TunnelTarget::Control => Wire::Control,
+        TunnelTarget::Memory => Wire::Memory,
+        TunnelTarget::Screen => Wire::Screen,
+        TunnelTarget::Serial => Wire::Serial,
+        TunnelTarget::Volume(volume) => {
+            open.term = volume.term;
+            open.sr = Bytes::copy_from_slice(volume.volume.sr.as_bytes());
+            open.location = volume.volume.location;
+            open.write = volume.writable;
+            Wire::Volume
+        }
+    }
+    .into();
     TunnelPart {
         part: Some(tunnel_part::Part::Open(open)),
     }
@@ -298,13 +335,21 @@ fn open_part(vm: Uuid, target: TunnelTarget) -> TunnelPart {
 
 /// What a first part asks for.
 pub(crate) fn open_of(part: &TunnelPart) -> Option<(Uuid, TunnelTarget)> {
+    use proto_wire::agent::TunnelTarget as Wire;
     let Some(tunnel_part::Part::Open(open)) = &part.part else {
         return None;
     };
     let target = match open.target() {
-        proto_wire::agent::TunnelTarget::Control => TunnelTarget::Control,
-        proto_wire::agent::TunnelTarget::Memory => TunnelTarget::Memory,
-        proto_wire::agent::TunnelTarget::Unspecified => return None,
+        Wire::Control => TunnelTarget::Control,
+        Wire::Memory => TunnelTarget::Memory,
+        Wire::Screen => TunnelTarget::Screen,
+        Wire::Serial => TunnelTarget::Serial,
+        Wire::Volume => TunnelTarget::Volume(VolumeTunnel {
+            volume: VolumeRef::new(Uuid::from_slice(&open.sr).ok()?, open.location.clone()),
+            writable: open.write,
+            term: open.term,
+        }),
+        Wire::Unspecified => return None,
     };
     Some((Uuid::from_slice(&open.vm).ok()?, target))
 }

@@ -29,7 +29,8 @@ enum News {
     /// Something happened to a domain. How it is now is asked for when this is told, so that no listener hears of an
     /// older state after a newer one.
     Domain(DomainEvent),
-    Heartbeat(HostEvent),
+    /// What needs no second look: heartbeats, figures.
+    Plain(HostEvent),
     /// Everything must be told again.
     Anew,
 }
@@ -125,7 +126,7 @@ async fn beat(pace: std::time::Duration, inner: Weak<Inner>) {
         match inner.hypervisor.host_facts().await {
             Ok(facts) => {
                 number += 1;
-                let _ = inner.hub.sender.send(News::Heartbeat(HostEvent::Heartbeat {
+                let _ = inner.hub.sender.send(News::Plain(HostEvent::Heartbeat {
                     number,
                     memory_total: facts.memory_total,
                     memory_free: facts.memory_free,
@@ -180,7 +181,7 @@ async fn follow(inner: Weak<Inner>, mut news: broadcast::Receiver<News>, sender:
             continue;
         }
         match news.recv().await {
-            Ok(News::Heartbeat(event)) => {
+            Ok(News::Plain(event)) => {
                 if sender.send(event).await.is_err() {
                     return;
                 }
@@ -212,6 +213,12 @@ impl Agent {
             plugged: self.inner.storage.plugged(),
             node_start: self.inner.node_start,
         })
+    }
+
+    /// Tells all listeners what was counted.
+    pub(crate) fn tell_figures(&self, figures: HostEvent) {
+        // Nobody listening is no fault.
+        let _ = self.inner.hub.sender.send(News::Plain(figures));
     }
 
     /// Tells all listeners everything again, for instance since a repository was plugged.

@@ -116,6 +116,15 @@ impl Holdings {
         self.table.lock().await.keys().copied().collect()
     }
 
+    /// The repository of each disk of each domain.
+    pub async fn repositories(&self) -> BTreeMap<(Uuid, u16), Uuid> {
+        let table = self.table.lock().await;
+        table
+            .iter()
+            .flat_map(|(vm, holding)| holding.disks.iter().map(|(disk, volume)| ((*vm, *disk), volume.sr)))
+            .collect()
+    }
+
     /// A domain that has a volume of the repository open.
     pub async fn user_of_sr(&self, sr: Uuid) -> Option<Uuid> {
         let table = self.table.lock().await;

@@ -4,7 +4,7 @@
 //!             Call ──► server ──► Agent::execute ──► fence ──► operations ──► turns ──► domains, disks, networks,
 //!                                                                                      storage, migration
 //!             Watch ◄── server ◄── events ◄── hypervisor's events, heartbeats
-//! other node ─ Tunnel ─► server ──► tunnel ──► socket of the hypervisor
+//! other node ─ Tunnel ─► server ──► tunnel_ends ──► migration's socket, console, volume
 //! ```
 //! [`Agent`] knows no transport; [`server`] and [`client`] put it on gRPC. Four rules hold it together: a term older than
 //! the highest seen is refused ([`fence`]), an operation id is carried out once ([`operations`]), commands on one VM take
@@ -20,23 +20,28 @@ mod events;
 pub mod fence;
 pub mod holdings;
 mod images;
+pub mod metrics;
 mod migration;
 mod networks;
 pub mod operations;
 mod reconcile;
+mod serial;
 pub mod server;
 pub mod settings;
 mod stats;
 mod storage;
 pub mod tunnel;
+mod tunnel_ends;
 pub mod turns;
 
 pub use agent::{Agent, AgentParts, StartError};
 pub use client::{AgentClient, AgentError};
 pub use events::HostEvents;
+pub use metrics::{ArchiveSource, Form, Metrics};
 pub use server::{AgentService, TraceHooks};
 pub use settings::AgentSettings;
-pub use tunnel::{GrpcDialer, TunnelDialer, TunnelTarget};
+pub use tunnel::{GrpcDialer, TunnelDialer, TunnelStream, TunnelTarget, VolumeTunnel};
+pub use tunnel_ends::Opened;
 
 #[cfg(test)]
 mod test;

@@ -14,7 +14,6 @@ use node_hypervisor::{
     DestinationChanges, DiskIndex, DiskSource, ErrorKind, HypervisorError, MigrateOptions, MigrateTarget,
     NicIndex, ProgressSink,
 };
-use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -22,7 +21,8 @@ use uuid::Uuid;
 use crate::agent::Agent;
 use crate::convert;
 use crate::operations::Outcome;
-use crate::tunnel::{Forward, TunnelStream, TunnelTarget, carry, connect_local};
+use crate::tunnel::{Forward, TunnelTarget, connect_local};
+use crate::tunnel_ends::{IncomingEnd, Opened};
 
 /// How long whoever asks for progress waits for the end.
 const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
@@ -197,15 +197,11 @@ impl Agent {
         Ok(HostReply::Done)
     }
 
-    /// Connects a tunnel of another host to the socket where its domain is expected.
+    /// Connects to the socket where a domain is expected.
     ///
     /// # Errors
     /// `NotFound` if no place is kept for that VM; else what connecting says.
-    pub async fn open_tunnel(
-        &self,
-        vm: Uuid,
-        target: TunnelTarget,
-    ) -> io::Result<(UnixStream, CancellationToken)> {
+    pub(crate) async fn open_incoming(&self, vm: Uuid, end: IncomingEnd) -> io::Result<Opened> {
         let (path, stop) = {
             let mut incoming = locked(&self.inner.migrations.incoming);
             let place = incoming.get_mut(&vm).ok_or_else(|| {
@@ -214,10 +210,10 @@ impl Agent {
                     format!("domain {vm} is not expected on this host"),
                 )
             })?;
-            let path = match (target, &place.memory) {
-                (TunnelTarget::Control, _) => place.endpoint.clone(),
-                (TunnelTarget::Memory, MemoryPath::Tunnelled(path)) => path.clone(),
-                (TunnelTarget::Memory, MemoryPath::Direct) => {
+            let path = match (end, &place.memory) {
+                (IncomingEnd::Control, _) => place.endpoint.clone(),
+                (IncomingEnd::Memory, MemoryPath::Tunnelled(path)) => path.clone(),
+                (IncomingEnd::Memory, MemoryPath::Direct) => {
                     return Err(io::Error::new(
                         io::ErrorKind::Unsupported,
                         "memory comes straight to this host",
@@ -228,7 +224,11 @@ impl Agent {
             (path, place.stop.clone())
         };
         match connect_local(&path).await {
-            Ok(stream) => Ok((stream, stop)),
+            Ok(stream) => Ok(Opened {
+                near: Box::pin(stream),
+                stop,
+                place: Some(vm),
+            }),
             Err(error) => {
                 self.tunnel_ended(vm).await;
                 Err(error)
@@ -236,14 +236,8 @@ impl Agent {
         }
     }
 
-    /// Carries an accepted tunnel until it ends or its place is given up.
-    pub async fn carry_tunnel(&self, vm: Uuid, near: UnixStream, far: TunnelStream, stop: CancellationToken) {
-        stop.run_until_cancelled(carry(near, far)).await;
-        self.tunnel_ended(vm).await;
-    }
-
     /// After the last tunnel of a domain that has arrived, its place needs keeping no longer.
-    async fn tunnel_ended(&self, vm: Uuid) {
+    pub(crate) async fn tunnel_ended(&self, vm: Uuid) {
         let last = {
             let mut incoming = locked(&self.inner.migrations.incoming);
             let Some(place) = incoming.get_mut(&vm) else {

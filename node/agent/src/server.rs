@@ -8,7 +8,8 @@ use futures::{Stream, StreamExt};
 use node_commands::{CommandError, CommandErrorKind, HostCommand};
 use proto_wire::agent::agent_server::{Agent as Rpc, AgentServer};
 use proto_wire::agent::{
-    CallReply, CallRequest, TunnelOpened, TunnelPart, WatchEvent, WatchRequest, call_reply, tunnel_part,
+    ArchivesReply, ArchivesRequest, CallReply, CallRequest, TunnelOpened, TunnelPart, WatchEvent,
+    WatchRequest, call_reply, tunnel_part,
 };
 use proto_wire::channel::peer_host;
 use tokio::sync::mpsc;
@@ -113,6 +114,15 @@ impl Rpc for AgentService {
         Ok(Response::new(Box::pin(stream)))
     }
 
+    async fn archives(&self, request: Request<ArchivesRequest>) -> Result<Response<ArchivesReply>, Status> {
+        peer_host(&request)?;
+        let vm = uuid_of(&request.into_inner().vm).map_err(|status| *status)?;
+        let archives = self.agent.metrics().stored(vm).await.unwrap_or_default();
+        Ok(Response::new(ArchivesReply {
+            archives: archives.into(),
+        }))
+    }
+
     type TunnelStream = ReceiverStream<Result<TunnelPart, Status>>;
 
     async fn tunnel(
@@ -128,12 +138,15 @@ impl Rpc for AgentService {
             .as_ref()
             .and_then(open_of)
             .ok_or_else(|| Status::invalid_argument("the first part must open the tunnel"))?;
-        let (near, stop) = self
+        tracing::debug!(%caller, %vm, ?target, "tunnel asked for");
+        let near = self
             .agent
             .open_tunnel(vm, target)
             .await
-            .map_err(|error| Status::unavailable(error.to_string()))?;
-        tracing::debug!(%caller, %vm, ?target, "tunnel opened");
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => Status::not_found(error.to_string()),
+                _ => Status::unavailable(error.to_string()),
+            })?;
         let (sender, receiver) = mpsc::channel(PARTS);
         let opened = TunnelPart {
             part: Some(tunnel_part::Part::Opened(TunnelOpened {})),
@@ -142,7 +155,7 @@ impl Rpc for AgentService {
         let _ = sender.try_send(Ok(opened));
         let far = parts_to_stream(parts, sender, Ok);
         let agent = self.agent.clone();
-        tokio::spawn(async move { agent.carry_tunnel(vm, near, far, stop).await });
+        tokio::spawn(async move { agent.carry_tunnel(near, far).await });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }

@@ -24,10 +24,16 @@ pub struct AgentSettings {
     pub tunnel_memory: bool,
     /// How often the host says that it lives.
     pub heartbeat: Duration,
+    /// How often the host and its domains are counted.
+    pub sampling: Duration,
+    /// How often the archives of figures are written to disk; also when the node stops and when a domain goes.
+    pub archiving: Duration,
     /// Longest time for a migration, unless the command sets one.
     pub migration_deadline: Duration,
     /// The program that copies save images into volumes and out of them.
     pub qemu_img: PathBuf,
+    /// The program that serves volumes to those who read or write them from outside.
+    pub qemu_nbd: PathBuf,
 }
 
 impl AgentSettings {
@@ -46,9 +52,17 @@ impl AgentSettings {
             image_dirs: vec![state_dir.join("images")],
             tunnel_memory: true,
             heartbeat: Duration::from_secs(1),
+            sampling: Duration::from_secs(5),
+            archiving: Duration::from_secs(600),
             migration_deadline: Duration::from_secs(3600),
             qemu_img: PathBuf::from("qemu-img"),
+            qemu_nbd: PathBuf::from("qemu-nbd"),
         }
+    }
+
+    /// Where archives of figures are.
+    pub(crate) fn archive_dir(&self) -> PathBuf {
+        self.state_dir.join("rrd")
     }
 
     /// Where save images are while they are written or read.

@@ -1,5 +1,6 @@
 //! Agents over simulated hosts, in process and over the nodes' own channel.
 
+mod counting;
 mod lifecycle;
 mod moving;
 mod remote;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use node_commands::MigrationDestination;
+use node_commands::{MigrationDestination, VolumeRef};
 use proto_wire::channel::Peers;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
@@ -26,12 +26,29 @@ const CONNECT: Duration = Duration::from_secs(10);
 const BUFFER: usize = 256 * 1024;
 
 /// What is at a tunnel's far end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TunnelTarget {
     /// The hypervisor's own socket.
     Control,
     /// The socket on which a domain's memory is expected.
     Memory,
+    /// The screen of a running domain.
+    Screen,
+    /// The serial port of a running domain.
+    Serial,
+    /// A volume, for as long as the tunnel lasts.
+    Volume(VolumeTunnel),
+}
+
+/// A volume as a tunnel's far end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeTunnel {
+    /// Which one.
+    pub volume: VolumeRef,
+    /// Whether it may be written.
+    pub writable: bool,
+    /// The caller's term: an older one than seen is refused, and the tunnel ends when a newer one is seen.
+    pub term: u64,
 }
 
 /// One connection, whatever carries it.
@@ -66,6 +83,22 @@ impl GrpcDialer {
     pub fn new(peers: Peers) -> GrpcDialer {
         GrpcDialer { peers }
     }
+
+    /// Connects to something on another host.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such thing there; else the host is not reached in time, or refuses.
+    pub async fn open(
+        &self,
+        host: Uuid,
+        address: &str,
+        port: u16,
+        vm: Uuid,
+        target: TunnelTarget,
+    ) -> io::Result<TunnelStream> {
+        let lane = proto_wire::channel::Lane::Tunnel;
+        client::open_tunnel(self.peers.channel(host, address, port, lane), vm, target).await
+    }
 }
 
 #[async_trait]
@@ -76,14 +109,8 @@ impl TunnelDialer for GrpcDialer {
         vm: Uuid,
         target: TunnelTarget,
     ) -> io::Result<TunnelStream> {
-        let lane = proto_wire::channel::Lane::Tunnel;
-        let channel = self.peers.channel(
-            destination.host,
-            &destination.address,
-            destination.grpc_port,
-            lane,
-        );
-        client::open_tunnel(channel, vm, target).await
+        let (host, address) = (destination.host, &destination.address);
+        self.open(host, address, destination.grpc_port, vm, target).await
     }
 }
 
@@ -125,9 +152,10 @@ impl Forward {
                 match listener.accept().await {
                     Ok((near, _)) => {
                         let (dialer, destination) = (Arc::clone(&dialer), destination.clone());
+                        let target = target.clone();
                         let carry = async move {
-                            match dialer.dial(&destination, vm, target).await {
-                                Ok(far) => carry(near, far).await,
+                            match dialer.dial(&destination, vm, target.clone()).await {
+                                Ok(far) => carry(Box::pin(near), far).await,
                                 Err(error) => {
                                     tracing::warn!(%vm, ?target, %error, "no tunnel to the destination")
                                 }
@@ -153,7 +181,7 @@ fn open_to_all(path: &Path) -> io::Result<()> {
 }
 
 /// Carries bytes both ways until both sides have ended.
-pub(crate) async fn carry(mut near: UnixStream, mut far: TunnelStream) {
+pub(crate) async fn carry(mut near: TunnelStream, mut far: TunnelStream) {
     match tokio::io::copy_bidirectional_with_sizes(&mut near, &mut far, BUFFER, BUFFER).await {
         Ok((out, back)) => tracing::debug!(out, back, "tunnel ended"),
         Err(error) => tracing::debug!(%error, "tunnel broke"),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::{DiskRequest, DomainRequest, NicRequest, VolumeRef};
+use crate::measured::Measured;
 use crate::migration::{MigrationDestination, MigrationOptions};
 use crate::network::BridgeRequest;
 use crate::storage::{ProbeRequest, SrSpec, VolumeFill, VolumeRequest};
@@ -147,6 +148,34 @@ pub enum HostCommand {
     DomainStatistics {
         /// The VM.
         vm: Uuid,
+    },
+    /// What is measured of something on this host. Answers [`crate::HostReply::DataSources`], empty if nothing is.
+    /// Changes nothing.
+    DataSources {
+        /// Of what.
+        of: Measured,
+    },
+    /// The newest value of an archived source. Answers [`crate::HostReply::Number`]. Changes nothing.
+    /// Errors: `NoSuchDataSource`.
+    QueryDataSource {
+        /// Of what.
+        of: Measured,
+        /// The source's name.
+        name: String,
+    },
+    /// Begins to archive a source. Idempotent. Errors: `NoSuchDataSource`.
+    RecordDataSource {
+        /// Of what.
+        of: Measured,
+        /// The source's name.
+        name: String,
+    },
+    /// Drops the archives of a source. Errors: `NoSuchDataSource` if it has none.
+    ForgetDataSource {
+        /// Of what.
+        of: Measured,
+        /// The source's name.
+        name: String,
     },
 
     /// Makes a new repository: prepares the place, which must be empty or already that repository. Idempotent.
@@ -310,6 +339,10 @@ impl HostCommand {
             HostCommand::SetVcpus { .. } => "set_vcpus",
             HostCommand::ConsolePaths { .. } => "console_paths",
             HostCommand::DomainStatistics { .. } => "domain_statistics",
+            HostCommand::DataSources { .. } => "data_sources",
+            HostCommand::QueryDataSource { .. } => "query_data_source",
+            HostCommand::RecordDataSource { .. } => "record_data_source",
+            HostCommand::ForgetDataSource { .. } => "forget_data_source",
             HostCommand::SrCreate { .. } => "sr_create",
             HostCommand::SrPlug { .. } => "sr_plug",
             HostCommand::SrUnplug { .. } => "sr_unplug",
@@ -343,6 +376,8 @@ impl HostCommand {
                 | HostCommand::DomainState { .. }
                 | HostCommand::ConsolePaths { .. }
                 | HostCommand::DomainStatistics { .. }
+                | HostCommand::DataSources { .. }
+                | HostCommand::QueryDataSource { .. }
                 | HostCommand::SrScan { .. }
                 | HostCommand::SrProbe { .. }
                 | HostCommand::VolumeStat { .. }
@@ -378,6 +413,13 @@ impl HostCommand {
             | HostCommand::MigrateOut { vm, .. }
             | HostCommand::MigrationProgress { vm }
             | HostCommand::MigrateAbort { vm } => Some(*vm),
+            HostCommand::DataSources { of }
+            | HostCommand::QueryDataSource { of, .. }
+            | HostCommand::RecordDataSource { of, .. }
+            | HostCommand::ForgetDataSource { of, .. } => match of {
+                Measured::Vm(vm) => Some(*vm),
+                Measured::Host | Measured::Sr(_) => None,
+            },
             HostCommand::Facts
             | HostCommand::ListDomains
             | HostCommand::SrCreate { .. }

@@ -39,6 +39,8 @@ pub enum CommandErrorKind {
     Busy,
     /// The source knows of no migration of that VM.
     NoSuchMigration,
+    /// Nothing of that name is measured.
+    NoSuchDataSource,
     /// A path lies outside of the folders that the host allows.
     Forbidden,
     /// The host does not do that at all.
@@ -111,6 +113,7 @@ impl CommandError {
             | CommandErrorKind::Network
             | CommandErrorKind::Busy
             | CommandErrorKind::NoSuchMigration
+            | CommandErrorKind::NoSuchDataSource
             | CommandErrorKind::Internal
             | CommandErrorKind::Unknown => ApiError::internal(self.text.clone()),
         }

@@ -5,6 +5,8 @@ use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::measured::DomainFigures;
+
 /// One message of a host's stream of events.
 ///
 /// A stream begins with `Snapshot`, and so does every part of it after a loss, so that a listener that takes over
@@ -42,5 +44,14 @@ pub enum HostEvent {
         memory_free: Bytes,
         /// Load of all CPUs since the last one, in thousandths; `None` the first time.
         cpu_permille: Option<u16>,
+    },    /// What was counted last, as far as records show it. Sent now and then, and when other domains are here.
+    Figures {
+        /// All memory.
+        memory_total: Bytes,
+        /// What new domains could take.
+        memory_free: Bytes,
+        /// Live domains.
+        #[serde(default)]
+        domains: Vec<DomainFigures>,
     },
 }

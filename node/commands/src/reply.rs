@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use node_hypervisor::{ConsoleEndpoints, DiskSource, Domain, DomainStatistics, HostFacts};
 use serde::{Deserialize, Serialize};
 
+use crate::measured::DataSource;
 use crate::migration::{MemoryPath, MigrationStatus};
 use crate::storage::{SrFacts, VolumeFacts};
 
@@ -24,6 +25,10 @@ pub enum HostReply {
     Consoles(ConsoleEndpoints),
     /// Counters.
     Statistics(Box<DomainStatistics>),
+    /// Sources of figures.
+    DataSources(Vec<DataSource>),
+    /// A value; `None` while it is not known.
+    Number(Option<f64>),
     /// A repository.
     Sr(SrFacts),
     /// A repository and what is on it.

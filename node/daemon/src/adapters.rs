@@ -1,6 +1,9 @@
 //! What the ports of operations and gateway stand for in a real node.
 
 pub mod agents;
+pub mod archives;
 pub mod cluster;
+pub mod figures;
 pub mod forward;
 pub mod membership;
+pub mod streams;

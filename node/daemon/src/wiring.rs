@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use gateway_server::api::{ApiParts, Service};
 use gateway_server::{Api, GatewayConfig, ServerIdentity, TransportLimits, serve};
-use node_agent::AgentService;
+use node_agent::{AgentService, GrpcDialer};
 use pool_domain::decide::session::SessionLimits;
 use pool_ops::Ops;
 use pool_raft::{RaftConfig, start};
@@ -17,9 +17,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::agents::Agents;
+use crate::adapters::archives::PoolArchives;
 use crate::adapters::cluster::ClusterAdapter;
+use crate::adapters::figures::FiguresAdapter;
 use crate::adapters::forward::ForwardAdapter;
 use crate::adapters::membership::MembershipAdapter;
+use crate::adapters::streams::StreamAdapter;
 use crate::config::Config;
 use crate::pool_service::PoolService;
 use crate::{Ended, departure, identity, leader, parts, telemetry};
@@ -51,6 +54,10 @@ pub async fn run(config: Config) -> Result<Ended> {
 
     let cluster = ClusterAdapter::new(pool.clone());
     let agents = Arc::new(Agents::new(agent.clone(), peers.clone(), pool.clone()));
+    agent.metrics().ask_elsewhere(Arc::new(PoolArchives {
+        pool: pool.clone(),
+        agents: Arc::downgrade(&agents),
+    }));
     let ops = Ops {
         pool: Arc::new(cluster.clone()),
         agents: agents.clone(),
@@ -73,6 +80,15 @@ pub async fn run(config: Config) -> Result<Ended> {
             agent: agent.clone(),
             config: config.clone(),
             restart: restart.clone(),
+        }),
+        streams: Arc::new(StreamAdapter {
+            own: agent.clone(),
+            dialer: GrpcDialer::new(peers.clone()),
+            pool: pool.clone(),
+        }),
+        figures: Arc::new(FiguresAdapter {
+            agent: agent.clone(),
+            pool: pool.clone(),
         }),
         host: Arc::new(move || {
             state
@@ -127,7 +143,7 @@ pub async fn run(config: Config) -> Result<Ended> {
     let follower = tokio::spawn(leader::follow(
         pool.clone(),
         ops,
-        agents,
+        Arc::clone(&agents),
         api,
         limits,
         stop.clone(),
@@ -146,6 +162,7 @@ pub async fn run(config: Config) -> Result<Ended> {
     departure.abort();
     handle.finished().await;
     let _ = follower.await;
+    agents.own().metrics().save().await;
     nodes.abort();
     pool.shutdown().await;
     match failure {

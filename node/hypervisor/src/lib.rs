@@ -14,6 +14,7 @@ pub mod host;
 pub mod migrate;
 pub mod statistics;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -34,7 +35,10 @@ pub use migrate::{
     DestinationChanges, MigrateOptions, MigrateProgress, MigrateTarget, MigrationEndpoint, ProgressSink,
 };
 pub use proto_types::Bytes;
-pub use statistics::{DiskStatistics, DomainStatistics, MemoryStatistics, NicStatistics};
+pub use statistics::{
+    CountedDomain, DiskStatistics, DomainStatistics, HostStatistics, LinkStatistics, MemoryStatistics,
+    NicStatistics,
+};
 
 /// The domains of one host.
 ///
@@ -155,6 +159,12 @@ pub trait Hypervisor: Send + Sync {
 
     /// Counters of a live domain, from its start on.
     async fn statistics(&self, vm: Uuid) -> Result<DomainStatistics>;
+
+    /// Counters of every live domain at once, as far as they are to be had without waiting for a busy one.
+    async fn all_statistics(&self) -> Result<BTreeMap<Uuid, CountedDomain>>;
+
+    /// Counters of the host itself.
+    async fn host_statistics(&self) -> Result<HostStatistics>;
 
     /// Sends one JSON command to the guest agent and returns its JSON answer.
     ///

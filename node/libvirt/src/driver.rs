@@ -1,14 +1,15 @@
 //! [`Hypervisor`] over libvirt.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use node_hypervisor::{
-    Accelerator, Bytes, ConsoleEndpoints, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent, DomainSpec,
-    DomainStatistics, HostFacts, Hypervisor, HypervisorError, MigrateOptions, MigrateTarget,
-    MigrationEndpoint, NicIndex, NicSpec, ProgressSink, Result, StartMode,
+    Accelerator, Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
+    DomainSpec, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError, MigrateOptions,
+    MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, ProgressSink, Result, StartMode,
 };
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -17,6 +18,7 @@ use virt::connect::Connect;
 
 use crate::accelerator;
 use crate::bridge::{Bridge, Job, Lane, find};
+use crate::bulk::{self, Taps};
 use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
 use crate::error::Fault;
@@ -37,6 +39,7 @@ struct Inner {
     config: LibvirtConfig,
     accelerator: Accelerator,
     dialect: Dialect,
+    taps: Taps,
     _watching: DropGuard,
 }
 
@@ -80,6 +83,7 @@ impl LibvirtHypervisor {
             config,
             accelerator,
             dialect,
+            taps: Taps::default(),
             _watching: stop.drop_guard(),
         };
         LibvirtHypervisor {
@@ -326,6 +330,21 @@ impl Hypervisor for LibvirtHypervisor {
     async fn statistics(&self, vm: Uuid) -> Result<DomainStatistics> {
         self.short("statistics", Some(vm), move |c| statistics::statistics(c, vm))
             .await
+    }
+
+    async fn all_statistics(&self) -> Result<BTreeMap<Uuid, CountedDomain>> {
+        let taps = self.inner.taps.clone();
+        self.short("all statistics", None, move |c| bulk::all_statistics(c, &taps))
+            .await
+    }
+
+    async fn host_statistics(&self) -> Result<HostStatistics> {
+        tokio::task::spawn_blocking(bulk::host_statistics)
+            .await
+            .map_err(|source| HypervisorError::Failed {
+                operation: "host statistics",
+                source: source.into(),
+            })
     }
 
     async fn guest_agent(&self, vm: Uuid, command: &str) -> Result<String> {

@@ -324,3 +324,83 @@ pub(crate) fn vcpu_times(domain: &Domain, most: u32) -> Result<Vec<Duration>, Er
     seen.truncate(usize::try_from(count).unwrap_or(0));
     Ok(seen.iter().map(|v| Duration::from_nanos(v.cpuTime)).collect())
 }
+
+/// A value of libvirt's bulk statistics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Parameter {
+    Number(u64),
+    Text(String),
+}
+
+/// What libvirt counts of one domain, by its own names such as `vcpu.0.time`.
+pub(crate) type Parameters = std::collections::BTreeMap<String, Parameter>;
+
+/// Counters of all live domains in one call. Of a domain that is busy with a job only some are there.
+pub(crate) fn all_statistics(connect: &Connect) -> Result<Vec<(Uuid, i64, Parameters)>, Error> {
+    const WANTED: u32 = sys::VIR_DOMAIN_STATS_STATE
+        | sys::VIR_DOMAIN_STATS_BALLOON
+        | sys::VIR_DOMAIN_STATS_CPU_TOTAL
+        | sys::VIR_DOMAIN_STATS_VCPU
+        | sys::VIR_DOMAIN_STATS_INTERFACE
+        | sys::VIR_DOMAIN_STATS_BLOCK;
+    const WHICH: u32 =
+        sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
+    let mut records: *mut sys::virDomainStatsRecordPtr = ptr::null_mut();
+    // SAFETY: the connection is held. libvirt allocates the list, which is freed below and not used after that.
+    unsafe {
+        let count = checked(sys::virConnectGetAllDomainStats(
+            connect.as_ptr(),
+            WANTED,
+            &mut records,
+            WHICH,
+        ))?;
+        let mut all = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+        for position in 0..usize::try_from(count).unwrap_or(0) {
+            let record = &**records.add(position);
+            let mut bytes = [0_u8; 16];
+            // It writes 16 bytes.
+            if sys::virDomainGetUUID(record.dom, bytes.as_mut_ptr()) != 0 {
+                continue;
+            }
+            let id = i64::from(sys::virDomainGetID(record.dom));
+            all.push((Uuid::from_bytes(bytes), id, parameters(record.params, record.nparams)));
+        }
+        sys::virDomainStatsRecordListFree(records);
+        Ok(all)
+    }
+}
+
+/// Copies parameters; those that are neither numbers nor text are left out.
+///
+/// # Safety
+/// `first` must point to `count` parameters.
+unsafe fn parameters(first: sys::virTypedParameterPtr, count: c_int) -> Parameters {
+    let count = usize::try_from(count).unwrap_or(0);
+    if first.is_null() || count == 0 {
+        return Parameters::new();
+    }
+    // SAFETY: as the caller promises.
+    let all = unsafe { std::slice::from_raw_parts(first, count) };
+    all.iter()
+        .filter_map(|parameter| {
+            // SAFETY: names end with a null; the type says which of the values it is.
+            let (name, value) = unsafe {
+                let name = copied(parameter.field.as_ptr());
+                let value = match u32::try_from(parameter.type_).unwrap_or(0) {
+                    sys::VIR_TYPED_PARAM_INT => {
+                        Parameter::Number(u64::try_from(parameter.value.i).unwrap_or(0))
+                    }
+                    sys::VIR_TYPED_PARAM_UINT => Parameter::Number(u64::from(parameter.value.ui)),
+                    sys::VIR_TYPED_PARAM_LLONG => {
+                        Parameter::Number(u64::try_from(parameter.value.l).unwrap_or(0))
+                    }
+                    sys::VIR_TYPED_PARAM_ULLONG => Parameter::Number(parameter.value.ul),
+                    sys::VIR_TYPED_PARAM_STRING => Parameter::Text(copied(parameter.value.s)),
+                    _ => return None,
+                };
+                (name, value)
+            };
+            Some((name, value))
+        })
+        .collect()
+}

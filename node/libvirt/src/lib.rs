@@ -6,6 +6,7 @@
 
 mod accelerator;
 mod bridge;
+mod bulk;
 mod config;
 mod device_plugging;
 mod driver;

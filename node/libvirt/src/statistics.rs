@@ -69,6 +69,8 @@ pub(crate) fn statistics(connect: &Connect, vm: Uuid) -> Result<DomainStatistics
                 written: Bytes(counted(counters.wr_bytes)),
                 read_requests: counted(counters.rd_req),
                 write_requests: counted(counters.wr_req),
+                read_time: Duration::ZERO,
+                write_time: Duration::ZERO,
             })
         })
         .collect();
@@ -84,6 +86,8 @@ pub(crate) fn statistics(connect: &Connect, vm: Uuid) -> Result<DomainStatistics
                 sent: Bytes(counted(counters.tx_bytes)),
                 received_packets: counted(counters.rx_packets),
                 sent_packets: counted(counters.tx_packets),
+                receive_errors: counted(counters.rx_errs),
+                send_errors: counted(counters.tx_errs),
             })
         })
         .collect();

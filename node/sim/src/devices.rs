@@ -1,12 +1,10 @@
 //! Plugging and unplugging on simulated domains.
 
 use node_hypervisor::{
-    Bytes, DiskIndex, DiskKind, DiskSource, DiskSpec, DiskStatistics, DomainEventKind, DomainStatistics,
-    HypervisorError, MemoryStatistics, NicIndex, NicSpec, NicStatistics, Result,
+    DiskIndex, DiskKind, DiskSource, DiskSpec, DomainEventKind, HypervisorError, NicIndex, NicSpec, Result,
 };
 use uuid::Uuid;
 
-use crate::domain::SimDomain;
 use crate::faults::Fault;
 use crate::host::Shared;
 
@@ -92,44 +90,4 @@ pub(crate) fn detach_nic(shared: &Shared, vm: Uuid, nic: NicIndex, fault: Option
     nics.remove(place);
     shared.tell(vm, DomainEventKind::NicRemoved(nic));
     Ok(())
-}
-
-/// Counters; only the processor's are not zero.
-pub(crate) fn statistics(domain: &SimDomain) -> DomainStatistics {
-    let spec = &domain.carried.spec;
-    let vcpus = usize::try_from(domain.carried.vcpus).unwrap_or(0);
-    DomainStatistics {
-        cpu_time: domain.count() / 10,
-        vcpu_times: vec![domain.count() / 10 / domain.carried.vcpus.max(1); vcpus],
-        memory: MemoryStatistics {
-            actual: domain.carried.memory_target,
-            maximum: spec.memory.maximum,
-            guest_total: Some(domain.carried.memory_target),
-            guest_free: Some(Bytes(domain.carried.memory_target.0 / 2)),
-            resident: Some(domain.carried.memory_target),
-        },
-        disks: spec
-            .disks
-            .iter()
-            .filter(|d| d.source != DiskSource::Empty)
-            .map(|d| DiskStatistics {
-                index: d.index,
-                read: Bytes(0),
-                written: Bytes(0),
-                read_requests: 0,
-                write_requests: 0,
-            })
-            .collect(),
-        nics: spec
-            .nics
-            .iter()
-            .map(|n| NicStatistics {
-                index: n.index,
-                received: Bytes(0),
-                sent: Bytes(0),
-                received_packets: 0,
-                sent_packets: 0,
-            })
-            .collect(),
-    }
 }

@@ -1,15 +1,16 @@
 //! [`Hypervisor`] for a simulated host.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use node_hypervisor::{
-    Bytes, ConsoleEndpoints, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent, DomainEventKind,
-    DomainSpec, DomainState, DomainStatistics, HostFacts, Hypervisor, HypervisorError, MigrateOptions,
-    MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason, ProgressSink, Result, StartMode,
-    StopReason,
+    Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
+    DomainEventKind, DomainSpec, DomainState, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError,
+    MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason, ProgressSink, Result,
+    StartMode, StopReason,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use crate::domain::{Carried, SimDomain};
 use crate::faults::{Faults, Operation};
 use crate::host::{GuestEnd, Shared, SimHypervisor, State};
-use crate::{devices, image, transfer};
+use crate::{devices, image, load, transfer};
 
 impl SimHypervisor {
     /// Runs an operation between its fault and its answer.
@@ -399,9 +400,30 @@ impl Hypervisor for SimHypervisor {
 
     async fn statistics(&self, vm: Uuid) -> Result<DomainStatistics> {
         self.run(Operation::Read, "statistics", |shared| {
-            Ok(devices::statistics(shared.state().find(vm)?))
+            Ok(load::domain(shared.state().find(vm)?))
         })
         .await
+    }
+
+    async fn all_statistics(&self) -> Result<BTreeMap<Uuid, CountedDomain>> {
+        // Read in the background at any time: a fault meant for something else must not strike here.
+        let state = self.shared.state();
+        Ok(state
+            .domains
+            .iter()
+            .map(|(vm, domain)| {
+                let counted = CountedDomain {
+                    id: domain.id,
+                    running: domain.state == DomainState::Running,
+                    statistics: load::domain(domain),
+                };
+                (*vm, counted)
+            })
+            .collect())
+    }
+
+    async fn host_statistics(&self) -> Result<HostStatistics> {
+        Ok(load::host(&self.shared))
     }
 
     async fn guest_agent(&self, vm: Uuid, _: &str) -> Result<String> {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::domain::SimDomain;
 use crate::faults::Faults;
+use crate::load::HostMeter;
 use crate::transfer;
 
 /// What a simulated host pretends to be.
@@ -83,6 +84,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) domains: BTreeMap<Uuid, SimDomain>,
+    pub(crate) meter: HostMeter,
     last_id: i64,
 }
 

@@ -12,6 +12,7 @@ mod driver;
 mod faults;
 mod host;
 mod image;
+mod load;
 mod transfer;
 mod world;
 

@@ -1,6 +1,7 @@
 //! Decisions, one file per class of verbs: pure functions that write into a [`crate::Draft`].
 
 pub mod event;
+pub mod figures;
 pub mod generic;
 pub mod host;
 pub mod network;

@@ -15,6 +15,12 @@ pub const RUNNING: &str = "Running";
 /// Its memory is on disk.
 pub const SUSPENDED: &str = "Suspended";
 
+/// Says whether a VM has a graphical console. The key counts whatever its value: whoever sets it wants the text console
+/// alone. XenServer looks at it for paravirtual guests only, which are no different from others here.
+pub fn has_screen(row: &Row) -> bool {
+    row.get(vm::OTHER_CONFIG).get("disable_pv_vnc").is_none()
+}
+
 /// Every operation with the power states it needs; an empty list means any.
 const OPERATIONS: &[(&str, &[&str])] = &[
     ("assert_operation_valid", &[]),

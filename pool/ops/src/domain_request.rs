@@ -7,7 +7,7 @@ use node_commands::{
 };
 use node_hypervisor::{BootDevice, DiskKind, EndAction, EndActions, NicModel, Platform};
 use pool_domain::decide::vdi::device_number;
-use pool_domain::{Database, Row, query};
+use pool_domain::{Database, Row, query, vm_rules};
 use proto_types::generated::{network, pif, sr, vbd, vdi, vif, vm};
 use proto_types::{ApiError, Bytes, Ref};
 use uuid::Uuid;
@@ -53,7 +53,7 @@ pub fn build(db: &Database, reference: Ref, on: Ref, start_id: Uuid) -> Result<D
         .map(|(k, v)| (k.as_str().to_owned(), v.as_str().to_owned()))
         .filter(|(k, _)| k.starts_with("vm-data/") || k.starts_with("FIST/"))
         .collect();
-    request.graphical_console = row.get(vm::OTHER_CONFIG).get("disable_pv_vnc").is_none();
+    request.graphical_console = vm_rules::has_screen(row);
     request.end_actions = EndActions {
         // The leader starts a VM anew where its settings say so: one place decides what runs where.
         on_poweroff: EndAction::Destroy,

@@ -11,6 +11,7 @@
 
 pub mod agent_step;
 pub mod core;
+pub mod data_sources;
 pub mod domain_request;
 pub mod operation;
 pub mod ports;
@@ -20,5 +21,5 @@ pub mod storage;
 pub mod vm;
 
 pub use core::Ops;
-pub use operation::{Call, Operation, run, run_async};
+pub use operation::{Call, Operation, run, run_async, run_in_task};
 pub use ports::{AgentFailure, HostAgents, PoolError, PoolPort};

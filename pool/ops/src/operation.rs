@@ -198,6 +198,38 @@ pub async fn run_async<O: Operation>(ops: &Ops, operation: O, call: Call) -> Res
     Ok(reference)
 }
 
+/// Runs an operation behind a task that is there already, and waits for its end, which the task then shows. The work
+/// goes on if the caller goes away.
+///
+/// # Errors
+/// The refusal or failure.
+pub async fn run_in_task<O: Operation>(
+    ops: &Ops,
+    operation: O,
+    call: Call,
+    reference: Ref,
+) -> Result<Value, ApiError> {
+    let ops = ops.clone();
+    let span = tracing::Span::current();
+    let work = tokio::spawn(
+        async move {
+            let error = match begin_patiently(&ops, operation, &call, reference, TaskRow::Exists).await {
+                Ok(begun) => return finish(ops, begun, call.origin, AfterEnd::Keep).await,
+                Err(error) => error,
+            };
+            ops.decide(&call.origin, |d| {
+                task::finish(d, reference, TaskEnd::Failure(error.clone()));
+                Ok(())
+            })
+            .await?;
+            Err(error)
+        }
+        .instrument(span),
+    );
+    work.await
+        .unwrap_or_else(|_| Err(ApiError::internal("the operation was broken off")))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TaskRow {
     Make,

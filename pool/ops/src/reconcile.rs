@@ -5,6 +5,7 @@ use std::time::Duration;
 use node_commands::{HostCommand, HostEvent};
 use node_hypervisor::{Domain, DomainEventKind, DomainState, StopReason};
 use pool_domain::decide::vm_power::{self, GuestEnd};
+use pool_domain::decide::figures::{self, HostFigures};
 use pool_domain::decide::host as hosts;
 use pool_domain::{Database, placement};
 use proto_types::generated::{host, pbd, vm};
@@ -29,7 +30,25 @@ pub async fn take(ops: &Ops, on: Ref, event: HostEvent) -> Result<(), ApiError> 
         }
         HostEvent::Domain { vm, kind, now } => domain_changed(ops, on, vm, kind, now).await,
         HostEvent::Heartbeat { .. } => set_live(ops, on, Liveness::Live).await,
+        HostEvent::Figures {
+            memory_total,
+            memory_free,
+            domains,
+        } => {
+            let domains = domains.iter().map(|d| (d.vm.to_string(), d.memory)).collect();
+            counted(ops, on, HostFigures { memory_total, memory_free, domains }).await
+        }
     }
+}
+
+/// Notes what a host counted, if the records differ noticeably.
+async fn counted(ops: &Ops, on: Ref, figures: HostFigures) -> Result<(), ApiError> {
+    ops.decide(&own("figures"), |d| {
+        figures::note(d, on, &figures);
+        Ok(())
+    })
+    .await
+    .map(|_| ())
 }
 
 /// Whether a host answers.

@@ -39,3 +39,15 @@ fn xe_prints_what_is_written_down_and_bash_completes_it() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("xe.py", &[]);
 }
+
+#[test]
+fn every_host_shows_the_consoles_of_every_guest() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("consoles.py", &[]);
+}
+
+#[test]
+fn hosts_tell_what_they_and_their_guests_do() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("metrics.py", &[]);
+}

@@ -1,11 +1,14 @@
 //! What the API needs of the rest of the node.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use pool_domain::{Database, Row};
 use proto_types::ApiError;
+use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
 use crate::service::Format;
@@ -87,4 +90,68 @@ pub trait Membership: Send + Sync {
     /// # Errors
     /// `HOST_OFFLINE [host]` if it does not keep up; this node leads on.
     async fn hand_over(&self, host: Uuid) -> Result<(), ApiError>;
+}
+
+/// One connection, whatever carries it.
+pub trait Duplex: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+/// A connection to something on a host.
+pub type HostStream = Pin<Box<dyn Duplex>>;
+
+/// Which console of a VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleKind {
+    /// Its screen, which speaks RFB.
+    Screen,
+    /// Its serial port.
+    Serial,
+}
+
+/// The way to what runs on hosts.
+#[async_trait]
+pub trait HostStreams: Send + Sync {
+    /// Connects to a console of a VM that runs on a host.
+    ///
+    /// # Errors
+    /// `NotFound` if the VM has no such console there; else the host is not reached in time.
+    async fn console(&self, host: Uuid, vm: Uuid, kind: ConsoleKind) -> io::Result<HostStream>;
+}
+
+/// How figures are written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FiguresForm {
+    /// rrdtool's XML.
+    Xml,
+    /// The same in JSON.
+    Json,
+}
+
+/// Which rows are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FiguresQuery {
+    /// From this second on; a negative number counts back from the newest.
+    pub start: i64,
+    /// Seconds that rows should at least be apart.
+    pub interval: i64,
+    /// Name of the function by which rows were made; any other text means all of them.
+    pub function: String,
+    /// Rows of the host too.
+    pub with_host: bool,
+    /// Rows of these VMs; `None` means all that run here.
+    pub vms: Option<Vec<Uuid>>,
+}
+
+/// What is counted on this host.
+#[async_trait]
+pub trait HostFigures: Send + Sync {
+    /// Rows since a moment.
+    async fn updates(&self, query: FiguresQuery, form: FiguresForm) -> String;
+    /// All archives of this host, once it has been counted.
+    async fn host_archives(&self, form: FiguresForm) -> Option<String>;
+    /// Whether a VM is counted here now.
+    fn has_vm(&self, vm: Uuid) -> bool;
+    /// All archives of a VM, from here or from any host that has some.
+    async fn vm_archives(&self, vm: Uuid, form: FiguresForm) -> Option<String>;
+    /// The last sample in Prometheus' form: content type and text.
+    fn exposition(&self) -> (&'static str, String);
 }

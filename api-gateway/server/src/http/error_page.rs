@@ -1,9 +1,9 @@
 //! HTML pages for errors outside the protocol.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
+
+use super::reply_body::{self, ReplyBody};
 
 /// The page's text.
 pub(crate) fn body(status: StatusCode) -> String {
@@ -15,8 +15,8 @@ pub(crate) fn body(status: StatusCode) -> String {
 }
 
 /// The page as a whole response, after which the connection is closed.
-pub(crate) fn closing(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body(status))));
+pub(crate) fn closing(status: StatusCode) -> Response<ReplyBody> {
+    let mut response = Response::new(reply_body::full(body(status)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));

@@ -3,9 +3,11 @@
 //! ```text
 //!            first byte                 headers complete
 //!  Waiting -------------> Reading head ------------------> Busy --- answer handed over ---> Waiting
-//!     | idle                  | header                       (no limit here: bodies have their own)
-//!     v                       v
-//!   closed                  closed          in any state: no byte of the answer taken for write_stall -> closed
+//!     | idle                  | header                       |  (no limit here: bodies have their own)
+//!     v                       v                              v stream or tunnel begun
+//!   closed                  closed                        Transfer, to the connection's end
+//!
+//!   in any state: no byte of the answer taken for write_stall (in Transfer: transfer_stall) -> closed
 //! ```
 //! hyper's own header timer cannot tell a client that waits between requests from one that dribbles headers.
 
@@ -24,6 +26,7 @@ use crate::TransportLimits;
 const WAITING: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
+const TRANSFER: u8 = 3;
 
 /// Tells the stream how far its connection has come.
 #[derive(Clone)]
@@ -33,6 +36,11 @@ impl Progress {
     /// A request's headers are complete.
     pub(crate) fn request_began(&self) {
         self.0.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// The rest of the connection is one transfer.
+    pub(crate) fn transfer_began(&self) {
+        self.0.store(TRANSFER, Ordering::Relaxed);
     }
 
     /// The answer has been handed over.
@@ -99,7 +107,7 @@ impl<S> TimedIo<S> {
     /// When the present state must end; looked at only when there is nothing to read.
     fn deadline(&mut self) -> Option<Instant> {
         let now = self.progress.0.load(Ordering::Relaxed);
-        if now != self.seen || (now != BUSY && self.read_until.is_none()) {
+        if now != self.seen || (now < BUSY && self.read_until.is_none()) {
             self.seen = now;
             self.read_until = match now {
                 WAITING => Some(Instant::now() + self.limits.idle),
@@ -115,7 +123,10 @@ impl<S> TimedIo<S> {
             self.write_until = None;
             return result;
         }
-        let stall = self.limits.write_stall;
+        let stall = match self.progress.0.load(Ordering::Relaxed) {
+            TRANSFER => self.limits.transfer_stall,
+            _ => self.limits.write_stall,
+        };
         let until = *self.write_until.get_or_insert_with(|| Instant::now() + stall);
         match self.write_timer.poll(until, cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use gateway_server::transfer::{Broken, Reply, Request, reply};
 use gateway_server::{
     ApiService, CallHeaders, CallReply, Format, GatewayConfig, Origin, ServerHandle, ServerIdentity,
     TransportLimits, serve,
@@ -54,6 +55,41 @@ impl ApiService for Echo {
         };
         reply.headers.push(("x-extra", "yes".to_owned()));
         reply
+    }
+
+    /// `/export`: a stream in pieces. `/import`: an answer before the body, then how long that was. `/console`: an echo.
+    async fn transfer(&self, mut request: Request) -> Result<Reply, Broken> {
+        match request.head.uri.path() {
+            "/export" => {
+                let pieces = futures::stream::iter((0..5).map(|n| Ok(Bytes::from(vec![b'0' + n; 3]))));
+                Ok(reply::stream("application/octet-stream", pieces))
+            }
+            "/import" => {
+                let work = async move {
+                    let mut count = 0;
+                    let end = loop {
+                        match request.body.next().await {
+                            Ok(Some(piece)) => count += piece.len(),
+                            Ok(None) => break "whole".to_owned(),
+                            Err(error) => break format!("{:?}", error.kind()),
+                        }
+                    };
+                    Ok(Bytes::from(format!("{count} {end}")))
+                };
+                Ok(reply::stream("text/plain", futures::stream::once(work)))
+            }
+            "/console" => {
+                let (near, far) = tokio::io::duplex(4096);
+                tokio::spawn(async move {
+                    let (mut from, mut to) = tokio::io::split(near);
+                    tokio::io::copy(&mut from, &mut to).await
+                });
+                request.tunnel.carry(far);
+                Ok(reply::connected())
+            }
+            "/vncsnapshot" => Err(Broken),
+            _ => Ok(reply::page(hyper::StatusCode::NOT_IMPLEMENTED)),
+        }
     }
 }
 

@@ -4,3 +4,4 @@ mod abuse;
 mod endpoints;
 mod fixture;
 mod protocol;
+mod transfers;

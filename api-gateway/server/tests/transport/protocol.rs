@@ -132,7 +132,7 @@ async fn what_is_no_call_gets_a_page() {
     for (request, status) in [
         ("GET /x", 404),
         ("PUT /x", 403),
-        ("GET /export?uuid=1", 501),
+        ("GET /wlb_report?uuid=1", 501),
         ("DELETE /x", 501),
     ] {
         let mut client = server.client().await;

@@ -40,11 +40,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("node-storage", &["node-hypervisor", "proto-types"]),
     ("node-network", &["node-hypervisor", "proto-types"]),
     ("node-commands", &["node-hypervisor", "proto-types"]),
+    ("node-metrics", &["node-hypervisor"]),
     (
         "node-agent",
         &[
             "node-commands",
             "node-hypervisor",
+            "node-metrics",
             "node-network",
             "node-storage",
             "migration",

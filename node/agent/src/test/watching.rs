@@ -17,7 +17,7 @@ async fn next(events: &mut HostEvents) -> Option<HostEvent> {
 async fn news(events: &mut HostEvents) -> HostEvent {
     loop {
         match next(events).await.expect("the stream ended") {
-            HostEvent::Heartbeat { .. } => {}
+            HostEvent::Heartbeat { .. } | HostEvent::Figures { .. } => {}
             event => return event,
         }
     }

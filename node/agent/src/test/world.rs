@@ -36,9 +36,9 @@ impl TunnelDialer for LocalDialer {
     ) -> io::Result<TunnelStream> {
         let agent = self.agents.lock().unwrap().get(&destination.host).cloned();
         let agent = agent.ok_or_else(|| io::Error::from(io::ErrorKind::HostUnreachable))?;
-        let (near, stop) = agent.open_tunnel(vm, target).await?;
+        let near = agent.open_tunnel(vm, target).await?;
         let (a, b) = tokio::io::duplex(64 * 1024);
-        tokio::spawn(async move { agent.carry_tunnel(vm, near, Box::pin(b), stop).await });
+        tokio::spawn(async move { agent.carry_tunnel(near, Box::pin(b)).await });
         Ok(Box::pin(a))
     }
 }
@@ -114,6 +114,7 @@ impl World {
         let mut settings = AgentSettings::below(&self.path().join(name));
         settings.migration_dir = self.path().join("mig");
         settings.heartbeat = Duration::from_millis(20);
+        settings.sampling = Duration::from_millis(20);
         let parts = AgentParts {
             host: uuid,
             hypervisor: Arc::new(sim.clone()),

@@ -110,6 +110,26 @@ pub(super) async fn counters_of_a_live_domain_are_there(
         seen.memory.maximum,
         spec.memory.maximum
     );
+    let all = hypervisor.all_statistics().await.map_err(said)?;
+    let Some(counted) = all.get(&spec.uuid) else {
+        return Err("the domain is not among all".to_owned());
+    };
+    ensure!(counted.running, "it runs, and is counted as one that does not");
+    ensure!(
+        fixture.lacks().contains(&Capability::DeviceStatistics)
+            || counted.statistics.memory.maximum == spec.memory.maximum,
+        "maximum {} among all instead of {}",
+        counted.statistics.memory.maximum,
+        spec.memory.maximum
+    );
+    let host = hypervisor.host_statistics().await.map_err(said)?;
+    ensure!(!host.cpu_times.is_empty(), "the host has no processor");
+    ensure!(
+        host.memory_free <= host.memory_total && host.memory_total > Bytes(0),
+        "the host has {} of {} free",
+        host.memory_free,
+        host.memory_total
+    );
     Ok(())
 }
 

@@ -155,6 +155,38 @@ pub fn cancel(draft: &mut Draft<'_>, reference: Ref, by: Ref) -> Result<(), ApiE
     Ok(())
 }
 
+/// An HTTP handler takes over a task that a client has made for it: from then on the handler ends it.
+///
+/// # Errors
+/// `HANDLE_INVALID` if there is none, `OPERATION_NOT_ALLOWED` if it has ended.
+pub fn take_over(draft: &mut Draft<'_>, reference: Ref, host: Ref) -> Result<(), ApiError> {
+    let row = draft.read(task::CLASS, reference)?;
+    if row.get(task::STATUS).as_str() != "pending" {
+        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["the task has ended"]));
+    }
+    draft.update(
+        reference,
+        vec![
+            (task::RESIDENT_ON, host.into()),
+            (task::PROGRESS, Value::Float(0.0)),
+            (task::ALLOWED_OPERATIONS, Value::strings(["cancel"])),
+        ],
+    );
+    Ok(())
+}
+
+/// A task that an HTTP handler has ended as cancelled names itself in its error.
+pub fn explain_cancelled(draft: &mut Draft<'_>, reference: Ref) {
+    let cancelled = draft
+        .db()
+        .of_class(task::CLASS, reference)
+        .is_some_and(|t| t.get(task::STATUS).as_str() == "cancelled");
+    if cancelled {
+        let error = ApiError::new("TASK_CANCELLED", [reference.to_string()]);
+        draft.set(reference, task::ERROR_INFO, Value::strings(error.description()));
+    }
+}
+
 /// Says whether somebody has asked for the task to be cancelled.
 pub fn is_cancelled(db: &Database, reference: Ref) -> bool {
     db.of_class(task::CLASS, reference)

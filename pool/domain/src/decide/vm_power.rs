@@ -149,14 +149,22 @@ fn next_domid(draft: &Draft<'_>, on: Ref) -> i64 {
 pub fn make_consoles(draft: &mut Draft<'_>, reference: Ref, on: Ref) {
     remove_consoles(draft, reference);
     let address = super::session::address_of(draft.db(), on);
-    for protocol in ["rfb", "vt100"] {
+    let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else {
+        return;
+    };
+    let protocols: &[&str] = if vm_rules::has_screen(&row) {
+        &["rfb", "vt100"]
+    } else {
+        &["vt100"]
+    };
+    for protocol in protocols {
         let uuid = draft.facts().uuid_text();
         let location = format!("https://{}/console?uuid={uuid}", bracketed(&address));
         draft.insert(
             console::CLASS,
             vec![
                 (console::UUID, uuid.into()),
-                (console::PROTOCOL, protocol.into()),
+                (console::PROTOCOL, (*protocol).into()),
                 (console::LOCATION, location.into()),
                 (console::VM, reference.into()),
             ],

@@ -1,0 +1,140 @@
+//! The HTTP handlers besides calls: transfers, consoles, metrics.
+//!
+//! ```text
+//! request ─► table (method, longest path) ─► place (302 to the leader where it must be) ─► admit (who, may they) ─► handler
+//! ```
+//! A handler gets an [`Exchange`]: who asks, for what, the body that comes and the tunnel the connection may become. What it
+//! refuses turns into a status and, where the client named a task, into the end of that task.
+
+pub mod admit;
+pub mod body;
+pub mod console;
+pub mod figures;
+pub mod place;
+pub mod query;
+pub mod refusal;
+pub mod reply;
+pub mod table;
+pub mod task;
+pub mod tunnel;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::http::request::Parts;
+use hyper::{Response, StatusCode};
+use pool_domain::Database;
+
+pub use body::RequestBody;
+pub use query::Query;
+pub use refusal::Refusal;
+pub use tunnel::Tunnel;
+
+use crate::Origin;
+use crate::api::Api;
+use crate::api::caller::Caller;
+use crate::api::ports::Role;
+use crate::http::reply_body::ReplyBody;
+
+/// What a handler answers.
+pub type Reply = Response<ReplyBody>;
+
+/// How long a follower waits for a row that its leader may have written a moment ago.
+const CATCHING_UP: Duration = Duration::from_secs(1);
+
+/// A request as the transport hands it over.
+pub struct Request {
+    /// Where it came from.
+    pub origin: Origin,
+    /// Method, path, headers.
+    pub head: Parts,
+    /// The body, unread.
+    pub body: RequestBody,
+    /// The connection, if it is to outlive HTTP.
+    pub tunnel: Tunnel,
+}
+
+/// A request that has been admitted.
+pub struct Exchange {
+    /// The node's API.
+    pub api: Arc<Api>,
+    /// Who asks.
+    pub caller: Caller,
+    /// The state: all that was acknowledged before on the leader, the latest known elsewhere.
+    pub db: Database,
+    /// Query and cookies.
+    pub query: Query,
+    /// The rest of the request.
+    pub request: Request,
+    /// The handler's entry in the table.
+    pub entry: &'static table::Entry,
+}
+
+impl Exchange {
+    /// Looks something up. A follower that does not find it looks again for a second, since the leader may just have
+    /// written it.
+    pub async fn find<T>(&mut self, look: impl Fn(&Database) -> Option<T>) -> Option<T> {
+        eventually(&self.api, &mut self.db, look).await
+    }
+}
+
+async fn eventually<T>(api: &Api, db: &mut Database, look: impl Fn(&Database) -> Option<T>) -> Option<T> {
+    let deadline = tokio::time::Instant::now() + CATCHING_UP;
+    loop {
+        if let Some(found) = look(db) {
+            return Some(found);
+        }
+        if api.cluster.role() == Role::Leader || tokio::time::Instant::now() >= deadline {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        *db = api.cluster.snapshot();
+    }
+}
+
+/// Answers one request.
+#[tracing::instrument(name = "transfer", skip_all, fields(method = %request.head.method, path = request.head.uri.path()))]
+pub async fn run(api: &Arc<Api>, request: Request) -> Result<Reply, Broken> {
+    let query = Query::of(&request.head);
+    let entry = match table::find(&request.head.method, request.head.uri.path()) {
+        Ok(entry) => entry,
+        Err(status) => return Ok(reply::page(status)),
+    };
+    if let Some(elsewhere) = place::elsewhere(api, entry, &request) {
+        return Ok(elsewhere);
+    }
+    let mut db = match api.cluster.read().await {
+        Ok(db) => db,
+        Err(_) if entry.place == table::Place::Any => api.cluster.snapshot(),
+        // Leadership was lost since; the client asks again.
+        Err(_) => return Ok(reply::page(StatusCode::SERVICE_UNAVAILABLE)),
+    };
+    let named = query.task();
+    let outcome = match admit::admit(api, &mut db, &request, &query, entry).await {
+        Ok(caller) => {
+            let exchange = Exchange {
+                api: Arc::clone(api),
+                caller,
+                db,
+                query,
+                request,
+                entry,
+            };
+            (entry.handle)(exchange).await
+        }
+        Err(refusal) => Err(refusal),
+    };
+    match outcome {
+        Ok(reply) => Ok(reply),
+        Err(refusal) => {
+            if let (Some(named), Some(error)) = (named, refusal.error()) {
+                task::fail(api, named, error).await;
+            }
+            refusal.into_reply(entry)
+        }
+    }
+}
+
+/// The connection is closed without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken;

@@ -1,0 +1,119 @@
+//! Who asks, and may they: local socket, session, or name and password.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::AUTHORIZATION;
+use pool_domain::Database;
+use proto_types::generated::permissions::PERMISSIONS;
+use proto_types::generated::session;
+use proto_types::schema::Role;
+use proto_types::{ApiError, Ref};
+
+use super::query::Query;
+use super::table::Entry;
+use super::{Refusal, Request, eventually};
+use crate::Origin;
+use crate::api::caller::Caller;
+use crate::api::{Api, login};
+
+/// Finds the caller and checks the role.
+///
+/// # Errors
+/// [`Refusal::Unauthorized`] or [`Refusal::Forbidden`].
+pub async fn admit(
+    api: &Arc<Api>,
+    db: &mut Database,
+    request: &Request,
+    query: &Query,
+    entry: &Entry,
+) -> Result<Caller, Refusal> {
+    let caller = who(api, db, request, query).await.ok_or(Refusal::Unauthorized)?;
+    if reaches(&caller, entry) {
+        return Ok(caller);
+    }
+    Err(Refusal::Forbidden(ApiError::new(
+        "RBAC_PERMISSION_DENIED",
+        [
+            format!("http/{}", entry.action),
+            "No permission in user session".to_owned(),
+        ],
+    )))
+}
+
+async fn who(api: &Arc<Api>, db: &mut Database, request: &Request, query: &Query) -> Option<Caller> {
+    if matches!(request.origin, Origin::LocalRoot { .. }) {
+        return Some(Caller {
+            is_superuser: true,
+            ..Caller::default()
+        });
+    }
+    if let Some(text) = query.get("session_id") {
+        let reference = text.parse::<Ref>().ok()?;
+        // A session made at the leader a moment ago may not have reached a follower.
+        return eventually(api, db, |db| {
+            db.of_class(session::CLASS, reference).map(|row| Caller::of(row))
+        })
+        .await;
+    }
+    let (user, password) = basic(request)?;
+    login::check(api, db, &user, &password).await.ok()?;
+    Some(Caller {
+        user,
+        is_superuser: true,
+        ..Caller::default()
+    })
+}
+
+/// Name and password of an `Authorization: Basic` header.
+fn basic(request: &Request) -> Option<(String, String)> {
+    let header = request.head.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    credentials(header)
+}
+
+fn credentials(header: &str) -> Option<(String, String)> {
+    let (scheme, rest) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+/// A session lists the permissions of its roles. Those of HTTP handlers are not messages, so a role is known by any
+/// permission that only it and those above it hold.
+fn reaches(caller: &Caller, entry: &Entry) -> bool {
+    if caller.is_superuser {
+        return true;
+    }
+    if entry.role == Role::LocalRoot {
+        return false;
+    }
+    let held: HashSet<&str> = caller.permissions.iter().map(String::as_str).collect();
+    PERMISSIONS
+        .iter()
+        .any(|p| p.role >= entry.role && p.role != Role::LocalRoot && held.contains(p.name))
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_basic_header_counts() {
+        assert_eq!(
+            credentials("Basic cm9vdDpwOnc="),
+            Some(("root".into(), "p:w".into()))
+        );
+        assert_eq!(
+            credentials("basic cm9vdDo="),
+            Some(("root".into(), String::new()))
+        );
+        for bad in ["Basic", "Bearer cm9vdDpw", "Basic ???", "Basic cm9vdA==", ""] {
+            assert_eq!(credentials(bad), None, "{bad}");
+        }
+    }
+}

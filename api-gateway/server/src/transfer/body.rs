@@ -1,0 +1,73 @@
+//! The body of a request as it comes, each piece within a time.
+
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::io::AsyncRead;
+use tokio_util::io::StreamReader;
+
+/// How much of what a client still sends after the end is taken in, so that it reads the answer rather than an error.
+const DRAINED: usize = 1 << 20;
+/// How long that may take.
+const DRAINING: Duration = Duration::from_secs(2);
+
+/// A body as it comes.
+pub struct RequestBody {
+    incoming: Incoming,
+    stall: Duration,
+}
+
+impl RequestBody {
+    pub(crate) fn new(incoming: Incoming, stall: Duration) -> RequestBody {
+        RequestBody { incoming, stall }
+    }
+
+    /// How long it is, if the client says so.
+    pub fn length(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+
+    /// The next piece; nothing at the end.
+    ///
+    /// # Errors
+    /// `TimedOut` when the client sends nothing for too long, `UnexpectedEof` when it breaks off.
+    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            match tokio::time::timeout(self.stall, self.incoming.frame()).await {
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(None) => return Ok(None),
+                Ok(Some(Err(error))) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)),
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// The body to be read.
+    pub fn reader(&mut self) -> Pin<Box<dyn AsyncRead + Send + '_>> {
+        let pieces = futures::stream::try_unfold(self, |body| async move {
+            Ok::<_, io::Error>(body.next().await?.map(|piece| (piece, body)))
+        });
+        Box::pin(StreamReader::new(Box::pin(pieces)))
+    }
+
+    /// Takes in what the client still sends, within bounds: closing at once would cost it the answer.
+    pub async fn drain(&mut self) {
+        let all = async {
+            let mut taken = 0;
+            while let Ok(Some(piece)) = self.next().await {
+                taken += piece.len();
+                if taken > DRAINED {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(DRAINING, all).await;
+    }
+}

@@ -1,0 +1,233 @@
+//! Which handler answers what: by method and the longest prefix of the path.
+
+use futures::future::BoxFuture;
+use hyper::{Method, StatusCode};
+use proto_types::schema::Role;
+
+use super::{Exchange, Refusal, Reply, console, figures};
+
+/// The methods of handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `GET`
+    Get,
+    /// `PUT`
+    Put,
+    /// `POST`
+    Post,
+    /// `CONNECT`
+    Connect,
+}
+
+impl Verb {
+    fn of(method: &Method) -> Option<Verb> {
+        match *method {
+            Method::GET => Some(Verb::Get),
+            Method::PUT => Some(Verb::Put),
+            Method::POST => Some(Verb::Post),
+            Method::CONNECT => Some(Verb::Connect),
+            _ => None,
+        }
+    }
+}
+
+/// Where a handler can work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On any host.
+    Any,
+    /// On the leader, since it writes; others send the client there.
+    Leader,
+}
+
+/// What carries a request out.
+pub type Handle = fn(Exchange) -> BoxFuture<'static, Result<Reply, Refusal>>;
+
+/// One handler.
+pub struct Entry {
+    /// Its method.
+    pub verb: Verb,
+    /// What its path begins with.
+    pub path: &'static str,
+    /// How it is called in 401 answers and in tasks made for it.
+    pub label: &'static str,
+    /// The permission is `http/` and this.
+    pub action: &'static str,
+    /// Least role.
+    pub role: Role,
+    /// Where it can work.
+    pub place: Place,
+    /// What carries it out.
+    pub handle: Handle,
+}
+
+/// All handlers.
+pub const TABLE: &[Entry] = &[
+    Entry {
+        verb: Verb::Connect,
+        path: "/console",
+        label: "Console.get",
+        action: "connect_console",
+        role: Role::VmOperator,
+        place: Place::Any,
+        handle: |exchange| Box::pin(console::connect(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/console",
+        label: "Console.get",
+        action: "get_console",
+        role: Role::VmOperator,
+        place: Place::Any,
+        handle: |exchange| Box::pin(console::websocket(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/rrd_updates",
+        label: "RRD_updates.get",
+        action: "rrd_updates",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::updates(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/host_rrd",
+        label: "Host_RRD.get",
+        action: "get_host_rrd",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::of_host(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/vm_rrd",
+        label: "VM_RRD.get",
+        action: "get_vm_rrd",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::of_vm(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/sr_rrd",
+        label: "SR_RRD.get",
+        action: "get_sr_rrd",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::of_sr(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/metrics",
+        label: "Metrics.get",
+        action: "get_metrics",
+        role: Role::ReadOnly,
+        place: Place::Any,
+        handle: |exchange| Box::pin(figures::prometheus(exchange)),
+    },
+];
+
+/// Handlers of the API that are not built. A `POST` to one of them is not a call.
+const UNBUILT: &[&str] = &[
+    "/export",
+    "/import",
+    "/vncsnapshot",
+    "/rrd",
+    "/blob",
+    "/messages",
+    "/services",
+    "/audit_log",
+    "/wlb_",
+    "/host_logs_download",
+    "/system-status",
+    "/pool_patch_upload",
+    "/bundle",
+    "/host_backup",
+    "/host_restore",
+    "/pool/xmldbdump",
+    "/sync_config_files",
+    "/cli",
+    "/remote_db_access",
+    "/remotecmd",
+    "/repository",
+    "/host_updates",
+    "/update",
+];
+
+/// Whether a path belongs to a handler, built or not.
+pub fn knows(path: &str) -> bool {
+    built(path).next().is_some() || UNBUILT.iter().any(|prefix| path.starts_with(prefix))
+}
+
+fn built(path: &str) -> impl Iterator<Item = &'static Entry> {
+    TABLE.iter().filter(move |entry| path.starts_with(entry.path))
+}
+
+/// The handler of a request.
+///
+/// # Errors
+/// 403 for a path that has none for the method, 501 for one that is not built or a method that no handler has.
+pub fn find(method: &Method, path: &str) -> Result<&'static Entry, StatusCode> {
+    let Some(verb) = Verb::of(method) else {
+        return Err(StatusCode::NOT_IMPLEMENTED);
+    };
+    let longest = built(path)
+        .filter(|entry| entry.verb == verb)
+        .max_by_key(|entry| entry.path.len());
+    let unbuilt = UNBUILT
+        .iter()
+        .filter(|prefix| path.starts_with(**prefix))
+        .map(|prefix| prefix.len())
+        .max();
+    match (longest, unbuilt) {
+        (Some(entry), Some(length)) if length > entry.path.len() => Err(StatusCode::NOT_IMPLEMENTED),
+        (Some(entry), _) => Ok(entry),
+        (None, Some(_)) => Err(StatusCode::NOT_IMPLEMENTED),
+        (None, None) => Err(StatusCode::FORBIDDEN),
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_trailing_slash_reaches_the_same_handler() {
+        for path in ["/console", "/console/"] {
+            assert_eq!(
+                find(&Method::CONNECT, path).map(|e| e.action),
+                Ok("connect_console")
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_without_a_handler_for_the_method_is_forbidden_and_an_unbuilt_one_says_so() {
+        assert_eq!(
+            find(&Method::PUT, "/console").map(|e| e.action),
+            Err(StatusCode::FORBIDDEN)
+        );
+        assert_eq!(
+            find(&Method::GET, "/vncsnapshot").map(|e| e.action),
+            Err(StatusCode::NOT_IMPLEMENTED)
+        );
+        assert_eq!(
+            find(&Method::DELETE, "/console").map(|e| e.action),
+            Err(StatusCode::NOT_IMPLEMENTED)
+        );
+    }
+
+    #[test]
+    fn no_handler_stands_twice() {
+        for (at, entry) in TABLE.iter().enumerate() {
+            let same = |other: &&Entry| other.verb == entry.verb && other.path == entry.path;
+            assert!(
+                !TABLE[at + 1..].iter().any(|other| same(&other)),
+                "{:?} {}",
+                entry.verb,
+                entry.path
+            );
+        }
+    }
+}

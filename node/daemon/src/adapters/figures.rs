@@ -1,0 +1,74 @@
+//! What is counted on this host, behind the gateway's port.
+
+use async_trait::async_trait;
+use gateway_server::api::ports::{FiguresForm, FiguresQuery, HostFigures};
+use node_agent::{Agent, Form};
+use node_metrics::exposition::{self, NodeState};
+use node_metrics::{Function, Owner, Query};
+use pool_raft::Pool;
+use uuid::Uuid;
+
+/// This host's agent, and the pool whose term goes into the exposition.
+pub struct FiguresAdapter {
+    /// Counts.
+    pub agent: Agent,
+    /// The pool.
+    pub pool: Pool,
+}
+
+fn form_of(form: FiguresForm) -> Form {
+    match form {
+        FiguresForm::Xml => Form::Xml,
+        FiguresForm::Json => Form::Json,
+    }
+}
+
+#[async_trait]
+impl HostFigures for FiguresAdapter {
+    async fn updates(&self, query: FiguresQuery, form: FiguresForm) -> String {
+        let agent = self.agent.clone();
+        let write = move || {
+            let asked = Query {
+                start: query.start,
+                interval: query.interval,
+                function: Function::named(&query.function),
+            };
+            let rows = agent
+                .metrics()
+                .updates(asked, query.with_host, query.vms.as_deref());
+            match form {
+                FiguresForm::Xml => rows.xml(),
+                FiguresForm::Json => rows.json(),
+            }
+        };
+        // Thousands of columns take a while to print. It fails only when the runtime ends.
+        tokio::task::spawn_blocking(write).await.unwrap_or_default()
+    }
+
+    async fn host_archives(&self, form: FiguresForm) -> Option<String> {
+        self.agent.metrics().archives(Owner::Host, form_of(form)).await
+    }
+
+    fn has_vm(&self, vm: Uuid) -> bool {
+        self.agent.metrics().is_here(Owner::Vm(vm))
+    }
+
+    async fn vm_archives(&self, vm: Uuid, form: FiguresForm) -> Option<String> {
+        let metrics = self.agent.metrics();
+        if metrics.is_here(Owner::Vm(vm)) {
+            return metrics.archives(Owner::Vm(vm), form_of(form)).await;
+        }
+        metrics.archives_from_anywhere(vm, form_of(form)).await
+    }
+
+    fn exposition(&self) -> (&'static str, String) {
+        let leadership = self.pool.leadership();
+        let now = leadership.borrow().clone();
+        let node = NodeState {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            leads: now.is_me,
+            term: now.term,
+        };
+        (exposition::CONTENT_TYPE, self.agent.metrics().exposition(&node))
+    }
+}
