@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use node_commands::{CommandError, CommandErrorKind, Facts, HostCommand, HostReply};
 use node_hypervisor::Hypervisor;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::events::{HostEvents, Hub};
 use crate::fence::Fence;
+use crate::guests::Guests;
 use crate::holdings::Holdings;
 use crate::migration::Migrations;
 use crate::operations::{Operations, Outcome};
@@ -21,7 +23,7 @@ use crate::settings::AgentSettings;
 use crate::storage::Plugs;
 use crate::tunnel::TunnelDialer;
 use crate::turns::{Turns, turn_of};
-use crate::{events, reconcile};
+use crate::{events, machine, reconcile};
 
 /// What an agent is put together from.
 pub struct AgentParts {
@@ -68,6 +70,11 @@ pub(crate) struct Inner {
     pub(crate) plugs: Plugs,
     pub(crate) migrations: Migrations,
     pub(crate) hub: Hub,
+    pub(crate) guests: Guests,
+    /// When this node started, in seconds since 1970.
+    started: i64,
+    /// The host is on its way down and tells nothing more.
+    pub(crate) leaving: AtomicBool,
     _stop: DropGuard,
 }
 
@@ -116,6 +123,9 @@ impl Agent {
                 plugs,
                 migrations: Migrations::default(),
                 hub: Hub::new(),
+                guests: Guests::default(),
+                started: machine::now(),
+                leaving: AtomicBool::new(false),
                 _stop: stop.clone().drop_guard(),
             }),
         };
@@ -171,6 +181,9 @@ impl Agent {
     /// `Fenced`.
     pub async fn watch(&self, term: u64) -> Result<HostEvents, CommandError> {
         self.inner.fence.admit(term).await?;
+        if self.inner.leaving.load(Ordering::SeqCst) {
+            return Err(CommandError::new(CommandErrorKind::Busy, "the host is going down").retryable());
+        }
         Ok(events::listen(self, term))
     }
 
@@ -251,6 +264,7 @@ impl Agent {
             } => self.migrate_out(vm, destination, options).await,
             HostCommand::MigrationProgress { vm } => self.migration_progress(vm).await,
             HostCommand::MigrateAbort { vm } => self.migrate_abort(vm).await,
+            HostCommand::Machine { verb } => self.machine(verb).await,
         }
     }
 
@@ -282,6 +296,9 @@ impl Agent {
                 .descriptions()
                 .map(|d| d.kind.to_owned())
                 .collect(),
+            booted: machine::booted(),
+            started: self.inner.started,
+            bios_strings: machine::bios_strings(),
         })))
     }
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::machine::MachineSettings;
+
 /// Folders, limits and choices. Every one can be set, so that many nodes fit on one machine.
 #[derive(Clone, Debug)]
 pub struct AgentSettings {
@@ -28,6 +30,10 @@ pub struct AgentSettings {
     pub migration_deadline: Duration,
     /// The program that copies save images into volumes and out of them.
     pub qemu_img: PathBuf,
+    /// How often guests' agents are asked.
+    pub guest_pace: Duration,
+    /// The host as a machine.
+    pub machine: MachineSettings,
 }
 
 impl AgentSettings {
@@ -48,6 +54,8 @@ impl AgentSettings {
             heartbeat: Duration::from_secs(1),
             migration_deadline: Duration::from_secs(3600),
             qemu_img: PathBuf::from("qemu-img"),
+            guest_pace: Duration::from_secs(10),
+            machine: MachineSettings::default(),
         }
     }
 

@@ -14,6 +14,7 @@ pub mod command;
 pub mod domain;
 pub mod error;
 pub mod event;
+pub mod machine;
 pub mod migration;
 pub mod network;
 pub mod reply;
@@ -23,6 +24,7 @@ pub use command::HostCommand;
 pub use domain::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;
+pub use machine::{GuestReport, MachineReply, MachineVerb};
 pub use migration::{
     MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
 };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use node_hypervisor::{ConsoleEndpoints, DiskSource, Domain, DomainStatistics, HostFacts};
 use serde::{Deserialize, Serialize};
 
+use crate::machine::MachineReply;
 use crate::migration::{MemoryPath, MigrationStatus};
 use crate::storage::{SrFacts, VolumeFacts};
 
@@ -52,6 +53,8 @@ pub enum HostReply {
     },
     /// A migration.
     Migration(MigrationStatus),
+    /// Of the machine itself.
+    Machine(MachineReply),
 }
 
 /// What a host is and has.
@@ -67,6 +70,15 @@ pub struct Facts {
     pub capabilities: BTreeSet<String>,
     /// Types of repository it has drivers for.
     pub sr_types: BTreeSet<String>,
+    /// When the host booted, in seconds since 1970; 0 if unknown.
+    #[serde(default)]
+    pub booted: i64,
+    /// When its node started, in seconds since 1970; 0 if unknown.
+    #[serde(default)]
+    pub started: i64,
+    /// Strings of its firmware: `bios-vendor`, `system-manufacturer` and the like.
+    #[serde(default)]
+    pub bios_strings: BTreeMap<String, String>,
 }
 
 /// A network card.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::domain::{Carried, SimDomain};
 use crate::faults::{Faults, Operation};
 use crate::host::{GuestEnd, Shared, SimHypervisor, State};
-use crate::{devices, image, transfer};
+use crate::{devices, guest, image, transfer};
 
 impl SimHypervisor {
     /// Runs an operation between its fault and its answer.
@@ -404,9 +404,8 @@ impl Hypervisor for SimHypervisor {
         .await
     }
 
-    async fn guest_agent(&self, vm: Uuid, _: &str) -> Result<String> {
-        self.shared.state().find(vm)?;
-        Err(HypervisorError::NoGuestAgent { vm })
+    async fn guest_agent(&self, vm: Uuid, command: &str) -> Result<String> {
+        guest::answer(self.shared.state().find(vm)?, command)
     }
 
     fn events(&self) -> broadcast::Receiver<DomainEvent> {

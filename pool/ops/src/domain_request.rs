@@ -53,6 +53,13 @@ pub fn build(db: &Database, reference: Ref, on: Ref, start_id: Uuid) -> Result<D
         .map(|(k, v)| (k.as_str().to_owned(), v.as_str().to_owned()))
         .filter(|(k, _)| k.starts_with("vm-data/") || k.starts_with("FIST/"))
         .collect();
+    request.bios_strings = row
+        .get(vm::BIOS_STRINGS)
+        .as_map()
+        .into_iter()
+        .flatten()
+        .map(|(k, v)| (k.as_str().to_owned(), v.as_str().to_owned()))
+        .collect();
     request.graphical_console = row.get(vm::OTHER_CONFIG).get("disable_pv_vnc").is_none();
     request.end_actions = EndActions {
         // The leader starts a VM anew where its settings say so: one place decides what runs where.
