@@ -93,7 +93,9 @@ pub const TABLE: Table = &[
     ),
     (
         "host.call_extension",
-        Handler::Special(|api, _, args| Box::pin(async move { call_extension(&api, &args).await })),
+        Handler::Special(|api, entry, args| {
+            Box::pin(async move { call_extension(&api, entry, &args).await })
+        }),
     ),
     (
         "host.has_extension",
@@ -189,7 +191,8 @@ async fn call_plugin(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value
 }
 
 /// An extension reads the call as it was given, and its answer is given back as it is.
-async fn call_extension(api: &Arc<Api>, args: &Args) -> Result<Value, ApiError> {
+async fn call_extension(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {
+    query::find(&entry.db, class::CLASS, args.reference(0)?)?;
     let request = args.text(1)?.to_owned();
     let bad = || ApiError::new("INVALID_VALUE", ["call", request.as_str()]);
     let call = xmlrpc::decode_call(request.as_bytes(), &Limits::CALL).map_err(|_| bad())?;

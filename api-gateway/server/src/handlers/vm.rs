@@ -154,6 +154,7 @@ fn hard_reboot(db: &pool_domain::Database, args: &Args) -> Result<Work, ApiError
 }
 
 fn pool_migrate(db: &pool_domain::Database, args: &Args) -> Result<Work, ApiError> {
+    query::find(db, class::CLASS, args.reference(0)?)?;
     query::find(db, host::CLASS, args.reference(1)?)?;
     let compress = args.at(2)?.get("compress") == Some("true");
     job(Migrate::new(args.reference(0)?, args.reference(1)?, compress))

@@ -74,6 +74,7 @@ pub fn set_with_key(
 /// # Errors
 /// `INVALID_VALUE [value, text]` for an empty name or one with blanks.
 pub fn set_iqn(draft: &mut Draft<'_>, reference: Ref, name: &str) -> Result<(), ApiError> {
+    draft.read(host::CLASS, reference)?;
     if name.is_empty() || name.len() > 223 || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(ApiError::new("INVALID_VALUE", ["value", name]));
     }
