@@ -33,3 +33,9 @@ fn a_pool_outlives_its_master_and_heals() {
     bed.scenario("sessions.py", &[]);
     bed.scenario("restart.py", &[]);
 }
+
+#[test]
+fn settings_of_vms_and_hosts_hold_what_they_promise() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("settings.py", &["agent"]);
+}
