@@ -1,8 +1,12 @@
 //! What each message does: one file per class, a table of names in each.
 
 pub mod data_source;
+pub mod appliance;
+pub mod devices;
 pub mod event;
 pub mod host;
+pub mod host_machine;
+pub mod message;
 pub mod network;
 pub mod pool;
 pub mod session;
@@ -11,6 +15,7 @@ pub mod task;
 pub mod vbd;
 pub mod vif;
 pub mod vm;
+pub mod vm_settings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -99,8 +104,12 @@ pub type Table = &'static [(&'static str, Handler)];
 /// All tables.
 const TABLES: &[Table] = &[
     data_source::TABLE,
+    appliance::TABLE,
+    devices::TABLE,
     event::TABLE,
     host::TABLE,
+    host_machine::TABLE,
+    message::TABLE,
     network::TABLE,
     pool::TABLE,
     session::TABLE,
@@ -109,6 +118,7 @@ const TABLES: &[Table] = &[
     vbd::TABLE,
     vif::TABLE,
     vm::TABLE,
+    vm_settings::TABLE,
 ];
 
 /// Classes whose plain `create` and `destroy` need no more than their row.
@@ -124,7 +134,6 @@ const PLAIN_WRITES: &[&str] = &[
     "VM.remove_from_other_config",
     "VM.remove_from_platform",
     "VM.set_HVM_boot_policy",
-    "VM.set_HVM_shadow_multiplier",
     "VM.set_actions_after_crash",
     "VM.set_appliance",
     "VM.set_blocked_operations",

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use node_commands::{CommandError, CommandErrorKind, Facts, HostCommand, HostReply};
 use node_hypervisor::Hypervisor;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::events::{HostEvents, Hub};
 use crate::fence::Fence;
+use crate::guests::Guests;
 use crate::holdings::Holdings;
 use crate::metrics::Metrics;
 use crate::migration::Migrations;
@@ -22,7 +24,7 @@ use crate::settings::AgentSettings;
 use crate::storage::Plugs;
 use crate::tunnel::TunnelDialer;
 use crate::turns::{Turns, turn_of};
-use crate::{events, metrics, reconcile};
+use crate::{events, machine, metrics, reconcile};
 
 /// What an agent is put together from.
 pub struct AgentParts {
@@ -70,6 +72,11 @@ pub(crate) struct Inner {
     pub(crate) migrations: Migrations,
     pub(crate) hub: Hub,
     pub(crate) metrics: Metrics,
+    pub(crate) guests: Guests,
+    /// When this node started, in seconds since 1970.
+    started: i64,
+    /// The host is on its way down and tells nothing more.
+    pub(crate) leaving: AtomicBool,
     _stop: DropGuard,
 }
 
@@ -122,6 +129,9 @@ impl Agent {
                 migrations: Migrations::default(),
                 hub: Hub::new(),
                 metrics,
+                guests: Guests::default(),
+                started: machine::now(),
+                leaving: AtomicBool::new(false),
                 _stop: stop.clone().drop_guard(),
             }),
         };
@@ -183,6 +193,9 @@ impl Agent {
     /// `Fenced`.
     pub async fn watch(&self, term: u64) -> Result<HostEvents, CommandError> {
         self.inner.fence.admit(term).await?;
+        if self.inner.leaving.load(Ordering::SeqCst) {
+            return Err(CommandError::new(CommandErrorKind::Busy, "the host is going down").retryable());
+        }
         Ok(events::listen(self, term))
     }
 
@@ -267,6 +280,7 @@ impl Agent {
             } => self.migrate_out(vm, destination, options).await,
             HostCommand::MigrationProgress { vm } => self.migration_progress(vm).await,
             HostCommand::MigrateAbort { vm } => self.migrate_abort(vm).await,
+            HostCommand::Machine { verb } => self.machine(verb).await,
         }
     }
 
@@ -298,6 +312,9 @@ impl Agent {
                 .descriptions()
                 .map(|d| d.kind.to_owned())
                 .collect(),
+            booted: machine::booted(),
+            started: self.inner.started,
+            bios_strings: machine::bios_strings(),
         })))
     }
 }

@@ -100,6 +100,7 @@ impl Agent {
             },
         };
         spec.fw_cfg = guest_data(request)?;
+        spec.bios_strings.clone_from(&request.bios_strings);
         spec.end_actions = request.end_actions;
         spec.platform = request.platform;
         spec.serial_log = Some(settings.console_dir.join(format!("{vm}.log")));

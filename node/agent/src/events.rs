@@ -3,9 +3,10 @@
 //! A listener first gets everything as it is, then every change. If changes were lost on the way it gets everything again.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use node_commands::HostEvent;
+use node_commands::{GuestReport, HostEvent};
 use node_hypervisor::{DomainEvent, DomainEventKind, StopReason};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::agent::{Agent, Inner};
+use crate::guests;
 use crate::stats::CpuMeter;
 use crate::turns::Turn;
 
@@ -31,8 +33,11 @@ enum News {
     Domain(DomainEvent),
     /// What needs no second look: heartbeats, figures.
     Plain(HostEvent),
+    Guest(Uuid, Option<Box<GuestReport>>),
     /// Everything must be told again.
     Anew,
+    /// The host goes down: nothing more is told.
+    Close,
 }
 
 impl Hub {
@@ -40,6 +45,22 @@ impl Hub {
         Hub {
             sender: broadcast::Sender::new(BACKLOG),
         }
+    }
+
+    /// Whether anyone listens.
+    pub(crate) fn has_listeners(&self) -> bool {
+        self.sender.receiver_count() > 0
+    }
+
+    /// Tells what a guest's agent said, or that it has fallen silent.
+    pub(crate) fn tell_guest(&self, vm: Uuid, report: Option<GuestReport>) {
+        // Nobody listening is no fault.
+        let _ = self.sender.send(News::Guest(vm, report.map(Box::new)));
+    }
+
+    /// Ends all listeners' streams.
+    pub(crate) fn close(&self) {
+        let _ = self.sender.send(News::Close);
     }
 }
 
@@ -69,6 +90,9 @@ pub(crate) fn spawn(agent: &Agent, stop: &CancellationToken) {
         stop.clone()
             .run_until_cancelled_owned(relay(events, weak.clone())),
     );
+    let pace = agent.inner.settings.guest_pace;
+    let asking = guests::follow(pace, weak.clone());
+    tokio::spawn(stop.clone().run_until_cancelled_owned(asking));
     let pace = agent.inner.settings.heartbeat;
     tokio::spawn(stop.clone().run_until_cancelled_owned(beat(pace, weak)));
 }
@@ -99,6 +123,12 @@ async fn relay(mut events: broadcast::Receiver<DomainEvent>, inner: Weak<Inner>)
 }
 
 fn tell(agent: &Agent, event: DomainEvent) {
+    if matches!(
+        event.kind,
+        DomainEventKind::AgentConnected | DomainEventKind::AgentDisconnected | DomainEventKind::Rebooted
+    ) {
+        agent.inner.guests.wake.notify_one();
+    }
     let (vm, kind) = (event.vm, event.kind.clone());
     // Nobody listening is no fault.
     let _ = agent.inner.hub.sender.send(News::Domain(event));
@@ -120,7 +150,7 @@ async fn beat(pace: std::time::Duration, inner: Weak<Inner>) {
     loop {
         ticks.tick().await;
         let Some(inner) = inner.upgrade() else { return };
-        if inner.hub.sender.receiver_count() == 0 {
+        if inner.hub.sender.receiver_count() == 0 || inner.leaving.load(Ordering::SeqCst) {
             continue;
         }
         match inner.hypervisor.host_facts().await {
@@ -171,6 +201,12 @@ async fn follow(inner: Weak<Inner>, mut news: broadcast::Receiver<News>, sender:
                     if sender.send(snapshot).await.is_err() {
                         return;
                     }
+                    for (vm, report) in agent.inner.guests.all() {
+                        let report = Some(Box::new(report));
+                        if sender.send(HostEvent::Guest { vm, report }).await.is_err() {
+                            return;
+                        }
+                    }
                     anew = false;
                 }
                 Err(error) => {
@@ -200,8 +236,13 @@ async fn follow(inner: Weak<Inner>, mut news: broadcast::Receiver<News>, sender:
                     }
                 }
             }
+            Ok(News::Guest(vm, report)) => {
+                if sender.send(HostEvent::Guest { vm, report }).await.is_err() {
+                    return;
+                }
+            }
             Ok(News::Anew) | Err(RecvError::Lagged(_)) => anew = true,
-            Err(RecvError::Closed) => return,
+            Ok(News::Close) | Err(RecvError::Closed) => return,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::machine::MachineSettings;
+
 /// Folders, limits and choices. Every one can be set, so that many nodes fit on one machine.
 #[derive(Clone, Debug)]
 pub struct AgentSettings {
@@ -34,6 +36,10 @@ pub struct AgentSettings {
     pub qemu_img: PathBuf,
     /// The program that serves volumes to those who read or write them from outside.
     pub qemu_nbd: PathBuf,
+    /// How often guests' agents are asked.
+    pub guest_pace: Duration,
+    /// The host as a machine.
+    pub machine: MachineSettings,
 }
 
 impl AgentSettings {
@@ -57,6 +63,8 @@ impl AgentSettings {
             migration_deadline: Duration::from_secs(3600),
             qemu_img: PathBuf::from("qemu-img"),
             qemu_nbd: PathBuf::from("qemu-nbd"),
+            guest_pace: Duration::from_secs(10),
+            machine: MachineSettings::default(),
         }
     }
 

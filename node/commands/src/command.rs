@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::{DiskRequest, DomainRequest, NicRequest, VolumeRef};
 use crate::measured::Measured;
+use crate::machine::MachineVerb;
 use crate::migration::{MigrationDestination, MigrationOptions};
 use crate::network::BridgeRequest;
 use crate::storage::{ProbeRequest, SrSpec, VolumeFill, VolumeRequest};
@@ -312,6 +313,12 @@ pub enum HostCommand {
         /// The VM.
         vm: Uuid,
     },
+
+    /// Something of the machine itself. Answers [`crate::HostReply::Machine`].
+    Machine {
+        /// What.
+        verb: MachineVerb,
+    },
 }
 
 impl HostCommand {
@@ -364,11 +371,15 @@ impl HostCommand {
             HostCommand::MigrateOut { .. } => "migrate_out",
             HostCommand::MigrationProgress { .. } => "migration_progress",
             HostCommand::MigrateAbort { .. } => "migrate_abort",
+            HostCommand::Machine { .. } => "machine",
         }
     }
 
     /// Whether it only looks: such a call is never kept as an operation, each is answered afresh.
     pub fn only_reads(&self) -> bool {
+        if let HostCommand::Machine { verb } = self {
+            return verb.only_reads();
+        }
         matches!(
             self,
             HostCommand::Facts
@@ -437,7 +448,8 @@ impl HostCommand {
             | HostCommand::VolumeStat { .. }
             | HostCommand::EnsureBridge { .. }
             | HostCommand::RemoveBridge { .. }
-            | HostCommand::ListNics => None,
+            | HostCommand::ListNics
+            | HostCommand::Machine { .. } => None,
         }
     }
 }

@@ -73,6 +73,9 @@ pub struct DomainRequest {
     /// Whether there is a graphical console.
     #[serde(default = "yes")]
     pub graphical_console: bool,
+    /// Strings that the firmware shows the guest, by XenServer's names.
+    #[serde(default)]
+    pub bios_strings: BTreeMap<String, String>,
 }
 
 fn yes() -> bool {
@@ -99,6 +102,7 @@ impl DomainRequest {
             end_actions: EndActions::default(),
             platform: Platform::default(),
             graphical_console: true,
+            bios_strings: BTreeMap::new(),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::measured::DomainFigures;
+use crate::machine::GuestReport;
 
 /// One message of a host's stream of events.
 ///
@@ -33,6 +34,14 @@ pub enum HostEvent {
         kind: DomainEventKind,
         /// How the domain was found just after, `None` if it is not there.
         now: Option<Domain>,
+    },
+    /// What the agent inside a guest says has changed, or it is no longer heard (`None`). After each `Snapshot` the last
+    /// word of every guest is told again.
+    Guest {
+        /// The VM.
+        vm: Uuid,
+        /// Its guest's report.
+        report: Option<Box<GuestReport>>,
     },
     /// The host lives. Sent at a steady pace.
     Heartbeat {

@@ -15,6 +15,7 @@ pub mod domain;
 pub mod error;
 pub mod event;
 pub mod measured;
+pub mod machine;
 pub mod migration;
 pub mod network;
 pub mod reply;
@@ -25,6 +26,7 @@ pub use domain::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRe
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;
 pub use measured::{DataSource, DomainFigures, Measured};
+pub use machine::{GuestReport, MachineReply, MachineVerb};
 pub use migration::{
     MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
 };

@@ -7,6 +7,7 @@ use node_hypervisor::{ConsoleEndpoints, DiskSource, Domain, DomainStatistics, Ho
 use serde::{Deserialize, Serialize};
 
 use crate::measured::DataSource;
+use crate::machine::MachineReply;
 use crate::migration::{MemoryPath, MigrationStatus};
 use crate::storage::{SrFacts, VolumeFacts};
 
@@ -57,6 +58,8 @@ pub enum HostReply {
     },
     /// A migration.
     Migration(MigrationStatus),
+    /// Of the machine itself.
+    Machine(MachineReply),
 }
 
 /// What a host is and has.
@@ -72,6 +75,15 @@ pub struct Facts {
     pub capabilities: BTreeSet<String>,
     /// Types of repository it has drivers for.
     pub sr_types: BTreeSet<String>,
+    /// When the host booted, in seconds since 1970; 0 if unknown.
+    #[serde(default)]
+    pub booted: i64,
+    /// When its node started, in seconds since 1970; 0 if unknown.
+    #[serde(default)]
+    pub started: i64,
+    /// Strings of its firmware: `bios-vendor`, `system-manufacturer` and the like.
+    #[serde(default)]
+    pub bios_strings: BTreeMap<String, String>,
 }
 
 /// A network card.

@@ -20,6 +20,9 @@ pub struct Config {
     /// Sessions.
     #[serde(default)]
     pub session: Session,
+    /// The host as a machine.
+    #[serde(default)]
+    pub machine: Machine,
 }
 
 /// The host.
@@ -117,6 +120,28 @@ impl Default for Session {
             idle_seconds: limits.idle_seconds,
         }
     }
+}
+
+/// The programs by which the host is switched off and the like, each with its first arguments. `[]` takes one away.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Machine {
+    /// Switches the host off; `systemctl poweroff`.
+    pub power_off: Option<Vec<String>>,
+    /// Reboots the host; `systemctl reboot`.
+    pub reboot: Option<Vec<String>>,
+    /// Starts the node anew; `systemctl restart tarn`.
+    pub restart_node: Option<Vec<String>>,
+    /// Changes the host's name, the last argument; `hostnamectl set-hostname`.
+    pub set_hostname: Option<Vec<String>>,
+    /// Sends the log to the last argument as well, or no longer if that is empty. There is none by default.
+    pub set_syslog: Option<Vec<String>>,
+    /// Prints the kernel's messages; `dmesg`.
+    pub kernel_log: Option<Vec<String>>,
+    /// The folder of plug-ins.
+    pub plugin_dir: Option<PathBuf>,
+    /// The folder of extensions.
+    pub extension_dir: Option<PathBuf>,
 }
 
 fn state_dir() -> PathBuf {

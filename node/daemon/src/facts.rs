@@ -1,7 +1,6 @@
 //! What a host's agent says of itself, as the pool's decisions take it.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use node_commands::Facts;
 use node_hypervisor::Accelerator;
@@ -38,7 +37,9 @@ pub fn host_facts(host: Uuid, name: &str, address: &str, facts: &Facts) -> HostF
         }
         .to_owned(),
         nics: facts.nics.iter().map(nic_facts).collect(),
-        booted: booted(),
+        booted: DateTime(facts.booted),
+        started: DateTime(facts.started),
+        bios_strings: facts.bios_strings.clone(),
     }
 }
 
@@ -61,14 +62,4 @@ fn nic_facts(nic: &node_commands::NicFacts) -> NicFacts {
         netmask,
         gateway: nic.gateway.clone().unwrap_or_default(),
     }
-}
-
-/// When this system booted, by the kernel's own word.
-fn booted() -> DateTime {
-    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let seconds = stat
-        .lines()
-        .find_map(|l| l.strip_prefix("btime "))
-        .and_then(|t| t.trim().parse().ok());
-    DateTime(seconds.unwrap_or(0))
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use gateway_server::Api;
 use node_commands::{HostCommand, HostEvent, HostReply};
+use pool_domain::decide::host_life::Since;
 use pool_domain::decide::session::SessionLimits;
 use pool_domain::decide::{event, host as hosts, session, task};
+use pool_ops::host::auto_start;
 use pool_ops::reconcile::{self, Liveness};
 use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
@@ -204,25 +206,33 @@ async fn take(
     reference: Ref,
     event: HostEvent,
 ) -> Result<(), String> {
-    if matches!(event, HostEvent::Snapshot { .. }) {
-        describe(ops, agents, uuid, reference).await;
-    }
+    let since = if matches!(event, HostEvent::Snapshot { .. }) {
+        describe(ops, agents, uuid, reference).await
+    } else {
+        Since::Nothing
+    };
     reconcile::take(ops, reference, event)
         .await
-        .map_err(|e| e.to_string())
+        .map_err(|e| e.to_string())?;
+    if since == Since::Booted {
+        // What ran there before is known to be down by now, and its storage is plugged.
+        let ops = ops.clone();
+        tokio::spawn(async move { auto_start::start_all(&ops, reference).await });
+    }
+    Ok(())
 }
 
-/// Brings the record of a host up to date with what it is now.
-async fn describe(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref) {
+/// Brings the record of a host up to date with what it is now, and says whether it has been started anew since.
+async fn describe(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref) -> Since {
     let answer = agents
         .call(uuid, Uuid::new_v4(), HostCommand::Facts, Duration::from_secs(10))
         .await;
     let Ok(HostReply::Facts(facts)) = answer else {
-        return;
+        return Since::Nothing;
     };
     let db = ops.pool.snapshot();
     let Some(row) = db.of_class(host::CLASS, reference) else {
-        return;
+        return Since::Nothing;
     };
     let address = db
         .rows(tarn_member::CLASS)
@@ -234,12 +244,15 @@ async fn describe(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref) {
     let described = host_facts(uuid, row.get(host::HOSTNAME).as_str(), &address, &facts);
     let noted = ops
         .decide(&pool_ops::core::own("host facts"), |d| {
-            hosts::refresh(d, reference, &described);
-            Ok(())
+            Ok(hosts::refresh(d, reference, &described))
         })
         .await;
-    if let Err(error) = noted {
-        tracing::debug!(%error, "a host's facts were not noted");
+    match noted {
+        Ok((since, _)) => since,
+        Err(error) => {
+            tracing::debug!(%error, "a host's facts were not noted");
+            Since::Nothing
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The parts of one host, by its settings: hypervisor, storage, network, agent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use node_agent::{Agent, AgentParts, AgentSettings, GrpcDialer, TunnelDialer};
+use node_agent::{Agent, AgentParts, AgentSettings, GrpcDialer, MachineSettings, TunnelDialer};
 use node_hypervisor::Hypervisor;
 use node_libvirt::{LibvirtConfig, LibvirtHypervisor};
 use node_network::{Address, LinuxNetwork, NetworkDriver, SimNetwork};
@@ -18,7 +19,12 @@ use crate::config::{self, Config};
 ///
 /// # Errors
 /// When its state cannot be read.
-pub async fn agent(config: &Config, host: Uuid, dialer: Arc<dyn TunnelDialer>) -> Result<Agent> {
+pub async fn agent(
+    config: &Config,
+    host: Uuid,
+    certificate: &str,
+    dialer: Arc<dyn TunnelDialer>,
+) -> Result<Agent> {
     let mut settings = AgentSettings::below(&config.node.state_dir.join("agent"));
     settings.boot_dirs.extend(config.node.boot_dirs.iter().cloned());
     let (hypervisor, network) = match config.node.hypervisor {
@@ -33,6 +39,7 @@ pub async fn agent(config: &Config, host: Uuid, dialer: Arc<dyn TunnelDialer>) -
         settings.console_dir = AgentSettings::default().console_dir;
         settings.migration_dir = AgentSettings::default().migration_dir;
     }
+    settings.machine = machine(config, certificate);
     let storage = Arc::new(SrTable::new(node_storage::drivers()));
     Agent::start(AgentParts {
         host,
@@ -44,6 +51,35 @@ pub async fn agent(config: &Config, host: Uuid, dialer: Arc<dyn TunnelDialer>) -
     })
     .await
     .context("start the agent")
+}
+
+/// Time between the answer to a wish to go down and the going.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// The host as a machine. A simulated host has no machine of its own: only what the settings name is there.
+fn machine(config: &Config, certificate: &str) -> MachineSettings {
+    let real = config.node.hypervisor == config::Hypervisor::Qemu;
+    let words = |set: &Option<Vec<String>>, usual: &[&str]| match set {
+        Some(words) => words.clone(),
+        None if real => usual.iter().map(|w| (*w).to_owned()).collect(),
+        None => Vec::new(),
+    };
+    let m = &config.machine;
+    MachineSettings {
+        power_off: words(&m.power_off, &["systemctl", "poweroff"]),
+        reboot: words(&m.reboot, &["systemctl", "reboot"]),
+        restart_node: words(&m.restart_node, &["systemctl", "restart", "tarn"]),
+        set_hostname: words(&m.set_hostname, &["hostnamectl", "set-hostname"]),
+        set_syslog: words(&m.set_syslog, &[]),
+        kernel_log: words(&m.kernel_log, &["dmesg"]),
+        plugin_dir: m.plugin_dir.clone().or_else(|| Some("/etc/xapi.d/plugins".into())),
+        extension_dir: m
+            .extension_dir
+            .clone()
+            .or_else(|| Some("/etc/xapi.d/extensions".into())),
+        certificate: certificate.to_owned(),
+        grace: GRACE,
+    }
 }
 
 /// The way to other hosts.

@@ -48,7 +48,7 @@ pub async fn run(config: Config) -> Result<Ended> {
     let pool = start(raft, peers.clone())
         .await
         .context("open the pool database; this node stays out")?;
-    let agent = parts::agent(&config, who.host, parts::dialer(&peers)).await?;
+    let agent = parts::agent(&config, who.host, &who.certificate_pem, parts::dialer(&peers)).await?;
     let stop = CancellationToken::new();
     let restart = CancellationToken::new();
 

@@ -1,5 +1,6 @@
 //! What a domain is made of, and what state it is in.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use proto_types::Bytes;
@@ -43,6 +44,10 @@ pub struct DomainSpec {
     pub end_actions: EndActions,
     /// Switches of the machine.
     pub platform: Platform,
+    /// Strings that the firmware shows the guest: `bios-vendor`, `system-serial-number` and the like. What is not named
+    /// is as the driver has it.
+    #[serde(default)]
+    pub bios_strings: BTreeMap<String, String>,
 }
 
 impl DomainSpec {
@@ -76,6 +81,7 @@ impl DomainSpec {
             guest_agent: true,
             end_actions: EndActions::default(),
             platform: Platform::default(),
+            bios_strings: BTreeMap::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod devices;
 pub(crate) mod domain;
 pub(crate) mod live;
 pub(crate) mod rewrite;
+pub(crate) mod smbios;
 pub(crate) mod tree;
 
 /// Namespace of what the driver notes in a domain's metadata.

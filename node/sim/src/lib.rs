@@ -10,6 +10,7 @@ mod devices;
 mod domain;
 mod driver;
 mod faults;
+mod guest;
 mod host;
 mod image;
 mod load;

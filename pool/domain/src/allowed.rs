@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use proto_types::generated::{host, host_metrics, network, pbd, pool, sr, task, vbd, vdi, vif, vm};
+use proto_types::generated::{host, network, pbd, pool, sr, task, vbd, vdi, vif, vm, vm_appliance};
 use proto_types::{Field, Ref, Value};
 
 use crate::database::Database;
 use crate::row::Row;
-use crate::vm_rules;
+use crate::{appliance_rules, host_rules, vm_rules};
 
 /// The operations a row admits now; `None` for classes without the field or whose operations are not derived.
 pub fn operations(db: &Database, row: &Row) -> Option<Value> {
@@ -23,7 +23,9 @@ pub fn operations(db: &Database, row: &Row) -> Option<Value> {
     } else if class == sr::CLASS {
         Some(of_sr(db, row))
     } else if class == host::CLASS {
-        Some(of_host(db, row))
+        Some(host_rules::advertised(db, row))
+    } else if class == vm_appliance::CLASS {
+        Some(appliance_rules::advertised(db, row))
     } else if class == task::CLASS {
         Some(of_task(row))
     } else if class == network::CLASS {
@@ -72,7 +74,7 @@ fn can_alter_neighbours(row: &Row) -> bool {
 
 fn neighbours(row: &Row) -> Vec<Ref> {
     let fields: &[Field] = if row.class == vm::CLASS {
-        &[vm::VBDS, vm::VIFS]
+        &[vm::VBDS, vm::VIFS, vm::APPLIANCE]
     } else if row.class == vbd::CLASS {
         &[vbd::VDI, vbd::VM]
     } else if row.class == vdi::CLASS {
@@ -185,30 +187,6 @@ fn of_sr(db: &Database, row: &Row) -> Value {
         ]);
     } else {
         names.extend(["destroy", "forget"]);
-    }
-    Value::strings(names)
-}
-
-fn of_host(db: &Database, row: &Row) -> Value {
-    let current = row.get(host::CURRENT_OPERATIONS).as_map();
-    let has = |name: &str| current.is_some_and(|m| m.values().any(|o| o.as_str() == name));
-    let live = db
-        .of_class(host_metrics::CLASS, row.get(host::METRICS).as_ref())
-        .is_some_and(|m| m.get(host_metrics::LIVE).as_bool());
-    if !live {
-        return Value::strings(["power_on"]);
-    }
-    if ["evacuate", "shutdown", "reboot"].iter().any(|o| has(o)) {
-        return Value::strings::<&str>([]);
-    }
-    let mut names = vec!["evacuate"];
-    if !has("provision") {
-        names.push("provision");
-    }
-    if row.get(host::ENABLED).as_bool() {
-        names.extend(["vm_start", "vm_resume", "vm_migrate"]);
-    } else {
-        names.extend(["enable", "reboot", "shutdown"]);
     }
     Value::strings(names)
 }

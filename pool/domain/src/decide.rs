@@ -1,14 +1,23 @@
 //! Decisions, one file per class of verbs: pure functions that write into a [`crate::Draft`].
 
+pub mod appliance;
+pub mod blob;
+pub mod boot_record;
 pub mod event;
 pub mod figures;
 pub mod generic;
+pub mod guest;
 pub mod host;
+pub mod host_life;
+pub mod host_settings;
+pub mod licence;
+pub mod message;
 pub mod network;
 pub mod operation;
 pub mod pool;
 pub mod pool_members;
 pub mod session;
+pub mod setting;
 pub mod storage;
 pub mod task;
 pub mod templates;
@@ -18,5 +27,8 @@ pub mod vif;
 pub mod vm;
 pub mod vm_clone;
 pub mod vm_create;
+pub mod vm_live;
+pub mod vm_move;
 pub mod vm_power;
 pub mod vm_provision;
+pub mod vm_settings;

@@ -7,13 +7,16 @@
 #![forbid(unsafe_code)]
 
 pub mod allowed;
+pub mod appliance_rules;
 pub mod apply;
 pub mod changes;
 pub mod database;
 pub mod decide;
 pub mod draft;
+pub mod evacuation;
 pub mod facts;
 pub mod filter;
+pub mod host_rules;
 pub mod placement;
 pub mod query;
 pub mod refused;

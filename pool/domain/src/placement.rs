@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use proto_types::generated::{host, host_metrics, network, pbd, pif, sr, vbd, vdi, vif, vm};
+use proto_types::generated::{host, host_metrics, network, pbd, pif, sr, vbd, vdi, vgpu, vif, vm, vusb};
 use proto_types::{ApiError, Bytes, Ref, Value};
 
 use crate::database::Database;
 use crate::row::Row;
-use crate::vm_rules;
+use crate::{host_rules, vm_rules};
 
 /// Memory a host keeps for itself and QEMU needs beside each guest's own.
 pub const OVERHEAD_PER_VM: Bytes = Bytes::mib(32);
@@ -15,15 +15,47 @@ pub const OVERHEAD_PER_VM: Bytes = Bytes::mib(32);
 /// Says whether a host can run a VM, as `VM.assert_can_boot_here`.
 ///
 /// # Errors
-/// The first obstacle in the documented order: liveness, enabled, storage, networks, memory.
+/// The first obstacle in the documented order: liveness, enabled, virtual hardware, storage, networks, devices,
+/// memory, processors.
 pub fn can_run(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiError> {
+    is_open(db, vm_row, host_row)?;
+    can_host(db, vm_row, host_row)?;
+    has_room(db, vm_row, host_row)
+}
+
+/// As [`can_run`], for a VM whose disks are looked at elsewhere: they may be on their way to other repositories.
+///
+/// # Errors
+/// As [`can_run`], without those about storage.
+pub fn can_take(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiError> {
+    is_open(db, vm_row, host_row)?;
+    can_reach_networks(db, vm_row, host_row)?;
+    requires_devices(db, vm_row)?;
+    has_room(db, vm_row, host_row)
+}
+
+/// Whether a host takes guests at all.
+fn is_open(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiError> {
+    let me = || [host_row.reference.to_string()];
     if !is_live(db, host_row) {
         return Err(ApiError::bare("HOST_NOT_LIVE"));
     }
-    if !host_row.get(host::ENABLED).as_bool() {
-        return Err(ApiError::new("HOST_DISABLED", [host_row.reference.to_string()]));
+    // A guest that lives on the host already is not asked to leave by it.
+    let resident = vm_row.get(vm::RESIDENT_ON).as_ref() == host_row.reference;
+    if resident && is_live_state(vm_row.get(vm::POWER_STATE)) {
+        return Ok(());
     }
-    can_reach(db, vm_row, host_row)?;
+    if !host_row.get(host::ENABLED).as_bool() {
+        return Err(ApiError::new("HOST_DISABLED", me()));
+    }
+    if host_rules::is_being_emptied(host_row) {
+        return Err(ApiError::new("HOST_EVACUATE_IN_PROGRESS", me()));
+    }
+    Ok(())
+}
+
+/// Whether a host has the memory and the processors.
+fn has_room(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiError> {
     let needed = memory_needed(vm_row);
     let free = memory_free(db, host_row, Some(vm_row.reference));
     if needed > free {
@@ -31,6 +63,61 @@ pub fn can_run(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiErr
             "HOST_NOT_ENOUGH_FREE_MEMORY",
             [needed.get().to_string(), free.get().to_string()],
         ));
+    }
+    let (wanted, there) = (vm_row.get(vm::VCPUS_MAX).as_int(), processors(host_row));
+    if there > 0 && wanted > there {
+        return Err(ApiError::new(
+            "HOST_NOT_ENOUGH_PCPUS",
+            [wanted.to_string(), there.to_string()],
+        ));
+    }
+    Ok(())
+}
+
+/// Logical processors of a host; 0 if it does not say.
+fn processors(host_row: &Row) -> i64 {
+    host_row
+        .get(host::CPU_INFO)
+        .get("cpu_count")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Says whether a host has all a VM needs but memory and processors: its virtual hardware, disks, networks, and
+/// devices of the host itself.
+///
+/// # Errors
+/// `VM_HOST_INCOMPATIBLE_VIRTUAL_HARDWARE_PLATFORM_VERSION`, those of [`can_reach`], `VM_HAS_VGPU` and the like
+/// for devices that no host of this kind can give to a guest.
+pub fn can_host(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiError> {
+    let wanted = vm_row.get(vm::HARDWARE_PLATFORM_VERSION);
+    let known = host_row.get(host::VIRTUAL_HARDWARE_PLATFORM_VERSIONS).as_set();
+    if !known.is_empty() && !known.contains(wanted) {
+        let versions: Vec<String> = known.iter().map(|v| v.as_int().to_string()).collect();
+        return Err(ApiError::new(
+            "VM_HOST_INCOMPATIBLE_VIRTUAL_HARDWARE_PLATFORM_VERSION",
+            [
+                host_row.reference.to_string(),
+                format!("[ {} ]", versions.join("; ")),
+                vm_row.reference.to_string(),
+                wanted.as_int().to_string(),
+            ],
+        ));
+    }
+    can_reach(db, vm_row, host_row)?;
+    requires_devices(db, vm_row)
+}
+
+/// Graphics processors and USB devices that a VM asks for: no host has one to give.
+fn requires_devices(db: &Database, vm_row: &Row) -> Result<(), ApiError> {
+    let me = || vm_row.reference.to_string();
+    if let Some(gpu) = vm_row.get(vm::VGPUS).as_refs().into_iter().find_map(|r| db.of_class(vgpu::CLASS, r)) {
+        let group = gpu.get(vgpu::GPU_GROUP).as_ref();
+        return Err(ApiError::new("VM_REQUIRES_GPU", [me(), group.to_string()]));
+    }
+    if let Some(usb) = vm_row.get(vm::VUSBS).as_refs().into_iter().find_map(|r| db.of_class(vusb::CLASS, r)) {
+        let group = usb.get(vusb::USB_GROUP).as_ref();
+        return Err(ApiError::new("VM_REQUIRES_VUSB", [me(), group.to_string()]));
     }
     Ok(())
 }
@@ -48,6 +135,14 @@ pub fn can_reach(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiE
             ));
         }
     }
+    can_reach_networks(db, vm_row, host_row)
+}
+
+/// Says whether a host sees a VM's networks.
+///
+/// # Errors
+/// `VM_REQUIRES_NETWORK [vm, network]`.
+pub fn can_reach_networks(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiError> {
     for reference in vm_row.get(vm::VIFS).as_refs() {
         let Some(nic) = db.of_class(vif::CLASS, reference) else {
             continue;
@@ -129,10 +224,21 @@ pub fn is_live(db: &Database, host_row: &Row) -> bool {
         .is_some_and(|m| m.get(host_metrics::LIVE).as_bool())
 }
 
+/// Memory a VM takes of a host beside its own.
+pub fn overhead(_vm_row: &Row) -> Bytes {
+    OVERHEAD_PER_VM
+}
+
+/// The most memory a VM can have if it may take `total` in all, in whole MiB.
+pub fn largest_memory(vm_row: &Row, total: Bytes) -> Bytes {
+    let left = total.get().saturating_sub(overhead(vm_row).get());
+    Bytes(left.saturating_sub(left.checked_rem(Bytes::MIB).unwrap_or(0)))
+}
+
 /// What a VM takes of a host's memory.
 pub fn memory_needed(vm_row: &Row) -> Bytes {
     let guest = Bytes::from_i64(vm_row.get(vm::MEMORY_STATIC_MAX).as_int());
-    Bytes(guest.get().saturating_add(OVERHEAD_PER_VM.get()))
+    Bytes(guest.get().saturating_add(overhead(vm_row).get()))
 }
 
 /// Memory of a host not promised to any VM that runs there or is about to, `except` left out.
@@ -188,4 +294,59 @@ pub fn choose(db: &Database, vm_row: &Row) -> Result<Ref, ApiError> {
 /// Says whether a power state counts as live.
 pub fn is_live_state(state: &Value) -> bool {
     matches!(state.as_str(), vm_rules::RUNNING | vm_rules::PAUSED)
+}
+
+/// Says whether a VM could live on every host of the pool, as high availability needs it.
+///
+/// # Errors
+/// `HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED [sr]`, `HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED [network]`,
+/// `VM_HAS_VGPU [vm]`, `VM_HAS_VUSBS [vm]`.
+pub fn check_agile(db: &Database, vm_row: &Row) -> Result<(), ApiError> {
+    for storage in storages(db, vm_row) {
+        let shared = db
+            .of_class(sr::CLASS, storage)
+            .is_some_and(|s| s.get(sr::SHARED).as_bool());
+        if !shared {
+            return Err(ApiError::new(
+                "HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED",
+                [storage.to_string()],
+            ));
+        }
+    }
+    for reference in vm_row.get(vm::VIFS).as_refs() {
+        let Some(nic) = db.of_class(vif::CLASS, reference) else {
+            continue;
+        };
+        let net = nic.get(vif::NETWORK).as_ref();
+        if !is_on_every_host(db, net) {
+            return Err(ApiError::new(
+                "HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED",
+                [net.to_string()],
+            ));
+        }
+    }
+    let me = || [vm_row.reference.to_string()];
+    if !vm_row.get(vm::VGPUS).as_set().is_empty() {
+        return Err(ApiError::new("VM_HAS_VGPU", me()));
+    }
+    if !vm_row.get(vm::VUSBS).as_set().is_empty() {
+        return Err(ApiError::new("VM_HAS_VUSBS", me()));
+    }
+    Ok(())
+}
+
+fn is_on_every_host(db: &Database, net: Ref) -> bool {
+    let Some(row) = db.of_class(network::CLASS, net) else {
+        return false;
+    };
+    if row.get(network::OTHER_CONFIG).get("assume_network_is_shared") == Some("true") {
+        return true;
+    }
+    let cards = row.get(network::PIFS).as_refs();
+    db.rows(host::CLASS).all(|h| {
+        cards.iter().any(|r| {
+            db.of_class(pif::CLASS, *r)
+                .is_some_and(|p| p.get(pif::HOST).as_ref() == h.reference)
+        })
+    })
 }

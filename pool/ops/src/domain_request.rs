@@ -54,6 +54,13 @@ pub fn build(db: &Database, reference: Ref, on: Ref, start_id: Uuid) -> Result<D
         .filter(|(k, _)| k.starts_with("vm-data/") || k.starts_with("FIST/"))
         .collect();
     request.graphical_console = vm_rules::has_screen(row);
+    request.bios_strings = row
+        .get(vm::BIOS_STRINGS)
+        .as_map()
+        .into_iter()
+        .flatten()
+        .map(|(k, v)| (k.as_str().to_owned(), v.as_str().to_owned()))
+        .collect();
     request.end_actions = EndActions {
         // The leader starts a VM anew where its settings say so: one place decides what runs where.
         on_poweroff: EndAction::Destroy,

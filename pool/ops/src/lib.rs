@@ -10,10 +10,14 @@
 #![forbid(unsafe_code)]
 
 pub mod agent_step;
+pub mod appliance;
 pub mod core;
 pub mod data_sources;
 pub mod domain_request;
+pub mod host;
+pub mod machine;
 pub mod operation;
+pub mod parts;
 pub mod ports;
 pub mod reconcile;
 pub mod registry;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use node_commands::{HostCommand, HostEvent};
+use node_commands::{GuestReport, HostCommand, HostEvent};
 use node_hypervisor::{Domain, DomainEventKind, DomainState, StopReason};
-use pool_domain::decide::vm_power::{self, GuestEnd};
 use pool_domain::decide::figures::{self, HostFigures};
-use pool_domain::decide::host as hosts;
+use pool_domain::decide::guest::{self, GuestFacts};
+use pool_domain::decide::vm_power::{self, GuestEnd};
+use pool_domain::decide::{host as hosts, message};
 use pool_domain::{Database, placement};
 use proto_types::generated::{host, pbd, vm};
 use proto_types::{ApiError, Ref};
@@ -29,6 +30,7 @@ pub async fn take(ops: &Ops, on: Ref, event: HostEvent) -> Result<(), ApiError> 
             plug_missing(ops, on, &plugged).await
         }
         HostEvent::Domain { vm, kind, now } => domain_changed(ops, on, vm, kind, now).await,
+        HostEvent::Guest { vm, report } => guest_told(ops, on, vm, report.as_deref()).await,
         HostEvent::Heartbeat { .. } => set_live(ops, on, Liveness::Live).await,
         HostEvent::Figures {
             memory_total,
@@ -102,6 +104,65 @@ async fn domains_are(ops: &Ops, on: Ref, domains: &[Domain]) -> Result<(), ApiEr
     Ok(())
 }
 
+/// The agent inside a guest said something, or fell silent.
+async fn guest_told(
+    ops: &Ops,
+    on: Ref,
+    uuid: Uuid,
+    report: Option<&GuestReport>,
+) -> Result<(), ApiError> {
+    let db = ops.pool.snapshot();
+    let Some(reference) = db.by_uuid(vm::CLASS, &uuid.to_string()).map(|v| v.reference) else {
+        return Ok(());
+    };
+    let facts = report.map(guest_facts);
+    ops.decide(&own("guest agent"), |d| {
+        let resident = d
+            .db()
+            .of_class(vm::CLASS, reference)
+            .map_or(Ref::NULL, |v| v.get(vm::RESIDENT_ON).as_ref());
+        // Word of a guest that has left for another host since, or of one that is only arriving, is another host's.
+        if resident == on {
+            match &facts {
+                Some(facts) => guest::told(d, reference, facts),
+                None => guest::silent(d, reference),
+            }
+        }
+        Ok(())
+    })
+    .await
+    .map(|_| ())
+}
+
+/// What the guest's agent can do, by the names under which clients look for it.
+const FEATURES: &[(&str, &[&str])] = &[
+    (
+        "guest-shutdown",
+        &["feature-shutdown", "feature-poweroff", "feature-reboot"],
+    ),
+    ("guest-set-vcpus", &["feature-vcpu-hotplug"]),
+    ("guest-fsfreeze-freeze", &["feature-snapshot"]),
+];
+
+fn guest_facts(report: &GuestReport) -> GuestFacts {
+    GuestFacts {
+        agent_version: report.agent_version.clone(),
+        os_name: report.os_name.clone(),
+        distro: report.distro.clone(),
+        os_version: report.os_version.clone(),
+        kernel: report.kernel.clone(),
+        hostname: report.hostname.clone(),
+        interfaces: report.interfaces.clone(),
+        features: FEATURES
+            .iter()
+            .filter(|(command, _)| report.commands.iter().any(|c| c == command))
+            .flat_map(|(_, features)| features.iter().map(|f| (*f).to_owned()))
+            // The balloon and suspension need no agent.
+            .chain(["feature-balloon", "feature-suspend"].map(str::to_owned))
+            .collect(),
+    }
+}
+
 async fn domain_changed(
     ops: &Ops,
     on: Ref,
@@ -129,6 +190,9 @@ async fn domain_changed(
                     let ours = row.get(vm::RESIDENT_ON).as_ref() == on && !is_busy(d.db(), reference);
                     if ours {
                         vm_power::halted(d, reference);
+                        if crashed {
+                            message::about_vm(d, reference, "VM_CRASHED", "crashed");
+                        }
                     }
                     Ok(ours)
                 })

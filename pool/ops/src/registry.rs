@@ -3,10 +3,12 @@
 use proto_types::Ref;
 use proto_types::generated::tarn_saga;
 
+use crate::appliance::WorkOnAppliance;
 use crate::core::Ops;
+use crate::host::{evacuate, go_down};
 use crate::operation::{Operation, resume};
 use crate::storage::{pbd, sr, vdi};
-use crate::vm::{clone, migrate, plug, power, provision, start, stop, suspend};
+use crate::vm::{clone, live, migrate, plug, power, provision, reset, start, stop, suspend};
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came
 /// before. Returns how many there were.
@@ -33,6 +35,13 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         migrate::Migrate::NAME => go_on::<migrate::Migrate>(ops, saga),
         clone::CloneVm::NAME => go_on::<clone::CloneVm>(ops, saga),
         provision::Provision::NAME => go_on::<provision::Provision>(ops, saga),
+        stop::Shutdown::NAME => go_on::<stop::Shutdown>(ops, saga),
+        live::SetMemory::NAME => go_on::<live::SetMemory>(ops, saga),
+        live::SetVcpus::NAME => go_on::<live::SetVcpus>(ops, saga),
+        reset::ResetPower::NAME => go_on::<reset::ResetPower>(ops, saga),
+        WorkOnAppliance::NAME => go_on::<WorkOnAppliance>(ops, saga),
+        evacuate::Evacuate::NAME => go_on::<evacuate::Evacuate>(ops, saga),
+        go_down::GoDown::NAME => go_on::<go_down::GoDown>(ops, saga),
         plug::PlugDevice::NAME => go_on::<plug::PlugDevice>(ops, saga),
         vdi::MakeVdi::NAME => go_on::<vdi::MakeVdi>(ops, saga),
         vdi::ChangeVdi::NAME => go_on::<vdi::ChangeVdi>(ops, saga),

@@ -51,3 +51,9 @@ fn hosts_tell_what_they_and_their_guests_do() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("metrics.py", &[]);
 }
+
+#[test]
+fn settings_of_vms_and_hosts_hold_what_they_promise() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("settings.py", &["agent"]);
+}

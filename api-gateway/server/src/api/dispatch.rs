@@ -128,7 +128,7 @@ fn arguments(message: &MessageDef, call: &Call) -> Result<Args, ApiError> {
 }
 
 /// Every name that can be called.
-fn all_methods() -> Vec<String> {
+pub fn all_methods() -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(generated::MESSAGES.len().saturating_mul(2));
     for message in generated::MESSAGES.iter().filter(|m| !m.removed) {
         names.push(message.full_name.to_owned());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pool_domain::decide::{host as hosts, pool_members};
+use pool_domain::decide::{host as hosts, licence, pool_members};
 use pool_domain::{placement, query};
 use pool_ops::Call;
 use pool_ops::core::uuid_of_host;
@@ -56,6 +56,13 @@ pub const TABLE: Table = &[
                     .filter(|h| h.reference != master && placement::is_live(s.db, h))
                     .map(|h| h.reference.into());
             Ok(Value::Set(alive.collect()))
+        }),
+    ),
+    (
+        "pool.get_license_state",
+        Handler::Read(|s, args| {
+            query::find(s.db, pool::CLASS, args.reference(0)?)?;
+            Ok(Value::string_map([("edition", licence::EDITION), ("expiry", "never")]))
         }),
     ),
 ];

@@ -1,7 +1,6 @@
 //! VMs.
 
-use pool_domain::decide::vm::{self, MemoryLimits};
-use pool_domain::decide::{vbd, vif, vm_create};
+use pool_domain::decide::{vbd, vif, vm, vm_create};
 use pool_domain::{placement, query, vm_rules};
 use pool_ops::vm::clone::CloneVm;
 use pool_ops::vm::migrate::Migrate;
@@ -120,81 +119,6 @@ pub const TABLE: Table = &[
         }),
     ),
     (
-        "VM.set_memory",
-        Handler::Write(|d, _, a| {
-            let v = a.int(1)?;
-            with_limits(d, a, |l| MemoryLimits {
-                static_max: v,
-                dynamic_min: v,
-                dynamic_max: v,
-                ..l
-            })
-        }),
-    ),
-    (
-        "VM.set_memory_limits",
-        Handler::Write(|d, _, a| {
-            let (static_min, static_max, dynamic_min, dynamic_max) =
-                (a.int(1)?, a.int(2)?, a.int(3)?, a.int(4)?);
-            with_limits(d, a, |_| MemoryLimits {
-                static_min,
-                static_max,
-                dynamic_min,
-                dynamic_max,
-            })
-        }),
-    ),
-    (
-        "VM.set_memory_static_range",
-        Handler::Write(|d, _, a| {
-            let (static_min, static_max) = (a.int(1)?, a.int(2)?);
-            with_limits(d, a, |l| MemoryLimits {
-                static_min,
-                static_max,
-                ..l
-            })
-        }),
-    ),
-    (
-        "VM.set_memory_static_max",
-        Handler::Write(|d, _, a| {
-            let static_max = a.int(1)?;
-            with_limits(d, a, |l| MemoryLimits { static_max, ..l })
-        }),
-    ),
-    (
-        "VM.set_memory_static_min",
-        Handler::Write(|d, _, a| {
-            let static_min = a.int(1)?;
-            with_limits(d, a, |l| MemoryLimits { static_min, ..l })
-        }),
-    ),
-    (
-        "VM.set_memory_dynamic_range",
-        Handler::Write(|d, _, a| {
-            let (dynamic_min, dynamic_max) = (a.int(1)?, a.int(2)?);
-            with_limits(d, a, |l| MemoryLimits {
-                dynamic_min,
-                dynamic_max,
-                ..l
-            })
-        }),
-    ),
-    (
-        "VM.set_memory_dynamic_max",
-        Handler::Write(|d, _, a| {
-            let dynamic_max = a.int(1)?;
-            with_limits(d, a, |l| MemoryLimits { dynamic_max, ..l })
-        }),
-    ),
-    (
-        "VM.set_memory_dynamic_min",
-        Handler::Write(|d, _, a| {
-            let dynamic_min = a.int(1)?;
-            with_limits(d, a, |l| MemoryLimits { dynamic_min, ..l })
-        }),
-    ),
-    (
         "VM.set_VCPUs_max",
         Handler::Write(|d, _, a| {
             vm::set_vcpus(d, a.reference(0)?, class::VCPUS_MAX, a.int(1)?).map(|()| Value::Void)
@@ -207,17 +131,6 @@ pub const TABLE: Table = &[
         }),
     ),
 ];
-
-fn with_limits(
-    d: &mut pool_domain::Draft<'_>,
-    args: &Args,
-    change: impl FnOnce(MemoryLimits) -> MemoryLimits,
-) -> Result<Value, ApiError> {
-    let this = args.reference(0)?;
-    let row = d.read(class::CLASS, this)?;
-    vm::set_memory(d, this, change(MemoryLimits::of(&row)))?;
-    Ok(Value::Void)
-}
 
 /// A halted VM is down already.
 fn hard_shutdown(db: &pool_domain::Database, args: &Args) -> Result<Work, ApiError> {
@@ -241,6 +154,7 @@ fn hard_reboot(db: &pool_domain::Database, args: &Args) -> Result<Work, ApiError
 }
 
 fn pool_migrate(db: &pool_domain::Database, args: &Args) -> Result<Work, ApiError> {
+    query::find(db, class::CLASS, args.reference(0)?)?;
     query::find(db, host::CLASS, args.reference(1)?)?;
     let compress = args.at(2)?.get("compress") == Some("true");
     job(Migrate::new(args.reference(0)?, args.reference(1)?, compress))

@@ -1,20 +1,24 @@
 //! The first process of a host's namespaces.
 //!
 //! It mounts the host's private folders, starts libvirtd and, once the host belongs to a pool,
-//! the node; then it reaps orphans for ever. It restarts nothing: a host whose node died is
-//! what the tests want to see. Its death is the host's power failure.
+//! the node; then it reaps orphans for ever. It restarts nothing by itself: a host whose node died is
+//! what the tests want to see. Its death is the host's power failure; it ends itself when it is told
+//! that the host goes off (SIGTERM) or reboots (SIGHUP), and starts the node anew on SIGUSR1.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 
 use super::host_files::{PRIVATE, SHARED};
 use super::node_cli;
@@ -45,6 +49,9 @@ pub fn run(args: &HostInit) -> Result<()> {
         std::process::id() == 1,
         "host-init must be the first process of its own namespace"
     );
+    let wishes = wishes();
+    // Before there is any other thread, so that all of them leave these to the one that waits.
+    wishes.thread_block().context("keep signals")?;
     nix::unistd::sethostname(&args.host).context("set the host name")?;
     let dir = args.dir.join("hosts").join(&args.host);
     let logs = open_logs(&dir)?;
@@ -52,7 +59,66 @@ pub fn run(args: &HostInit) -> Result<()> {
     if args.libvirt {
         start_libvirt(&logs)?;
     }
-    await_node_start(args, &logs)
+    let node = Arc::new(Node {
+        words: node_cli::node(&args.binary, Path::new("/etc/tarn/tarn.toml")),
+        log: logs.node,
+        pid: Mutex::new(None),
+    });
+    let listener = Arc::clone(&node);
+    std::thread::spawn(move || listen(&wishes, &listener));
+    await_node_start(args, &node)
+}
+
+/// What the host can be asked for from inside. A first process gets no signal that it does not wait for.
+fn wishes() -> SigSet {
+    SigSet::from_iter([Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1])
+}
+
+/// The node's process.
+struct Node {
+    words: Vec<String>,
+    log: File,
+    pid: Mutex<Option<i32>>,
+}
+
+impl Node {
+    fn start(&self) -> Result<()> {
+        let (program, rest) = self.words.split_first().context("empty node command")?;
+        let pid = spawn(Command::new(program).args(rest), &self.log).context("start the node")?;
+        *self.pid.lock().unwrap_or_else(PoisonError::into_inner) = Some(pid);
+        Ok(())
+    }
+
+    /// Ends it, waits until it has been reaped, and starts it again.
+    fn restart(&self) -> Result<()> {
+        let pid = *self.pid.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pid) = pid else { return Ok(()) };
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        let patience = Instant::now() + Duration::from_secs(20);
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            if Instant::now() > patience {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.start()
+    }
+}
+
+/// Does what the host is asked for.
+fn listen(wishes: &SigSet, node: &Node) {
+    loop {
+        match wishes.wait() {
+            // The end of the first process is the end of all others.
+            Ok(Signal::SIGTERM | Signal::SIGHUP) => std::process::exit(0),
+            Ok(Signal::SIGUSR1) => {
+                if let Err(error) = node.restart() {
+                    eprintln!("the node was not started anew: {error:#}");
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Log files stay open from before the mounts, as these may hide their folder.
@@ -175,21 +241,22 @@ fn start_libvirt(logs: &Logs) -> Result<()> {
         .status()
         .context("start virtlogd")?;
     ensure!(status.success(), "virtlogd failed");
-    spawn(&mut Command::new("libvirtd"), &logs.libvirtd).context("start libvirtd")
+    spawn(&mut Command::new("libvirtd"), &logs.libvirtd).context("start libvirtd")?;
+    Ok(())
 }
 
 /// Starts a child that `waitpid` below will reap.
-fn spawn(command: &mut Command, log: &File) -> Result<()> {
-    command
+fn spawn(command: &mut Command, log: &File) -> Result<i32> {
+    let child = command
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log.try_clone()?)
         .spawn()?;
-    Ok(())
+    Ok(child.id().cast_signed())
 }
 
 /// Reaps, and starts the node once its host is in a pool and libvirtd answers.
-fn await_node_start(args: &HostInit, logs: &Logs) -> Result<()> {
+fn await_node_start(args: &HostInit, node: &Node) -> Result<()> {
     let ready = Path::new("/etc/tarn/.ready");
     let socket = Path::new("/run/libvirt/libvirt-sock");
     let patience = Instant::now() + Duration::from_secs(60);
@@ -198,9 +265,7 @@ fn await_node_start(args: &HostInit, logs: &Logs) -> Result<()> {
         if !started && ready.exists() {
             // A libvirtd that never comes must not keep the node from saying so itself.
             if !args.libvirt || socket.exists() || Instant::now() > patience {
-                let node = node_cli::node(&args.binary, Path::new("/etc/tarn/tarn.toml"));
-                let (program, rest) = node.split_first().context("empty node command")?;
-                spawn(Command::new(program).args(rest), &logs.node).context("start the node")?;
+                node.start()?;
                 started = true;
             }
         }

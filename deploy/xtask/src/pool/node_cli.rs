@@ -120,7 +120,8 @@ pub fn settings(testbed: &Testbed, host: &HostBed) -> String {
          socket = [{sockets}]\n\n\
          [telemetry]\n\
          log = {log:?}\n\
-         {otlp}",
+         {otlp}\n\
+         {machine}",
         name = host.name,
         address = host.address,
         hypervisor = testbed.hypervisor.name(),
@@ -131,8 +132,20 @@ pub fn settings(testbed: &Testbed, host: &HostBed) -> String {
         otlp = std::env::var("TARN_OTLP_ENDPOINT")
             .map(|endpoint| format!("otlp_endpoint = {endpoint:?}\n"))
             .unwrap_or_default(),
+        machine = if host.netns.is_some() { MACHINE } else { "" },
     )
 }
+
+/// How a host made of namespaces is switched off and the like: its first process listens for signals, see `host_init`.
+/// Nothing here may reach beyond the namespaces.
+const MACHINE: &str = "[machine]\n\
+     power_off = [\"kill\", \"-TERM\", \"1\"]\n\
+     reboot = [\"kill\", \"-HUP\", \"1\"]\n\
+     restart_node = [\"kill\", \"-USR1\", \"1\"]\n\
+     set_hostname = [\"hostname\"]\n\
+     kernel_log = [\"dmesg\"]\n\
+     plugin_dir = \"/etc/tarn/plugins\"\n\
+     extension_dir = \"/etc/tarn/extensions\"\n";
 
 fn words<const N: usize>(binary: &Path, args: [&str; N]) -> Vec<String> {
     std::iter::once(binary.display().to_string())

@@ -6,7 +6,7 @@ use node_hypervisor::{
 };
 
 use super::tree::Element;
-use super::{NAMESPACE, devices};
+use super::{NAMESPACE, devices, smbios};
 
 /// The least number of ports into which something can be plugged while the guest runs.
 const SPARE_PORTS: usize = 8;
@@ -62,6 +62,9 @@ pub(crate) fn domain(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
     if let Dialect::Qemu { accelerator, machine } = dialect {
         if !spec.fw_cfg.is_empty() {
             root.children.push(fw_cfg(spec)?);
+        }
+        if !spec.bios_strings.is_empty() {
+            root.children.push(smbios::sysinfo(spec)?);
         }
         root.children.push(os(spec, machine)?);
         root.children.push(features(spec, *accelerator));
@@ -202,6 +205,9 @@ fn os(spec: &DomainSpec, machine: &str) -> Result<Element> {
                 )
                 .leaf("nvram", devices::path_text(nvram)?);
         }
+    }
+    if !spec.bios_strings.is_empty() {
+        os.children.push(Element::new("smbios").with("mode", "sysinfo"));
     }
     if let Boot::Kernel { kernel, initrd, args } = &spec.boot {
         os = os.leaf("kernel", devices::path_text(kernel)?);

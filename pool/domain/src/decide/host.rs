@@ -8,7 +8,9 @@ use proto_types::generated::{
 use proto_types::{ApiError, Bytes, DateTime, Ref, Value};
 
 use crate::database::Database;
-use crate::decide::{vm_create, vm_power};
+use crate::decide::host_life::{self, Since};
+use crate::decide::message::{self, Notice};
+use crate::decide::{licence, vm_create, vm_power};
 use crate::draft::Draft;
 use crate::placement;
 
@@ -45,6 +47,10 @@ pub struct HostFacts {
     pub nics: Vec<NicFacts>,
     /// When the host booted.
     pub booted: DateTime,
+    /// When its node started.
+    pub started: DateTime,
+    /// Strings of its firmware, by the names that VMs have for theirs.
+    pub bios_strings: BTreeMap<String, String>,
 }
 
 /// One physical network interface.
@@ -198,8 +204,13 @@ pub fn described(facts: &HostFacts) -> Vec<(proto_types::Field, Value)> {
             Value::strings(["hvm-3.0-x86_32", "hvm-3.0-x86_32p", "hvm-3.0-x86_64"]),
         ),
         (host::SCHED_POLICY, "credit".into()),
-        (host::EDITION, "free".into()),
-        (host::LICENSE_PARAMS, Value::string_map(license())),
+        (host::EDITION, licence::EDITION.into()),
+        (host::EDITIONS, Value::strings([licence::EDITION])),
+        (
+            host::BIOS_STRINGS,
+            Value::string_map(facts.bios_strings.iter().map(|(k, v)| (k, v))),
+        ),
+        (host::LICENSE_PARAMS, Value::string_map(licence::parameters())),
         (
             host::LICENSE_SERVER,
             Value::string_map([("address", "localhost"), ("port", "27000")]),
@@ -211,7 +222,7 @@ pub fn described(facts: &HostFacts) -> Vec<(proto_types::Field, Value)> {
         (
             host::OTHER_CONFIG,
             Value::string_map([
-                ("agent_start_time", format!("{}.", facts.booted.0)),
+                ("agent_start_time", format!("{}.", facts.started.0)),
                 ("boot_time", format!("{}.", facts.booted.0)),
             ]),
         ),
@@ -219,70 +230,6 @@ pub fn described(facts: &HostFacts) -> Vec<(proto_types::Field, Value)> {
         (host::HTTPS_ONLY, true.into()),
         (host::MEMORY_OVERHEAD, Bytes::mib(128).into()),
     ]
-}
-
-/// Features that clients look for before they offer something; all are free.
-const RESTRICTIONS: &[&str] = &[
-    "connection",
-    "pooling",
-    "qos",
-    "historical_performance",
-    "pool_attached_storage",
-    "vlan",
-    "netapp",
-    "equalogic",
-    "marathon",
-    "email_alerting",
-    "ha",
-    "rbac",
-    "dmc",
-    "checkpoint",
-    "storagelink",
-    "export_resource_data",
-    "intellicache",
-    "gpu",
-    "dr",
-    "vss",
-    "storage_xen_motion",
-    "hotfix_apply",
-    "read_caching",
-    "cifs",
-    "health_check",
-    "set_vcpus_number",
-    "live_patching",
-    "ssl_legacy_switch",
-    "igmp_snooping",
-    "corosync",
-    "cbt",
-    "nested_virt",
-    "pool_size",
-];
-
-/// Licence parameters: nothing is restricted, nothing expires.
-fn license() -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> = RESTRICTIONS
-        .iter()
-        .map(|name| (format!("restrict_{name}"), "false".to_owned()))
-        .collect();
-    all.extend(
-        [
-            ("sku_type", "free"),
-            ("version", ""),
-            ("serialnumber", ""),
-            ("expiry", "20991231T23:59:59Z"),
-        ]
-        .map(|(k, v)| (k.to_owned(), v.to_owned())),
-    );
-    all
-}
-
-/// Restrictions as the pool row has them.
-pub fn restrictions() -> Value {
-    Value::string_map(
-        RESTRICTIONS
-            .iter()
-            .map(|name| (format!("restrict_{name}"), "false")),
-    )
 }
 
 /// The record that stands for the host's own system; clients filter it out but expect it.
@@ -424,11 +371,15 @@ pub fn set_live(draft: &mut Draft<'_>, reference: Ref, live: bool) {
     draft.touch(reference);
 }
 
-/// Notes what a host said of itself when its node started.
-pub fn refresh(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts) {
+/// Notes what a host said of itself, and says what has happened to it since it last did.
+pub fn refresh(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts) -> Since {
     let Some(row) = draft.db().of_class(host::CLASS, reference).cloned() else {
-        return;
+        return Since::Nothing;
     };
+    let since = host_life::since(&row, facts);
+    if since != Since::Nothing {
+        host_life::came_up(draft, &row);
+    }
     let mut fields = described(facts);
     // Clients keep their own keys in other_config: only the two of the agent change.
     let mut other = row.get(host::OTHER_CONFIG).as_map().cloned().unwrap_or_default();
@@ -448,24 +399,31 @@ pub fn refresh(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts) {
             (host_metrics::MEMORY_FREE, facts.memory_free.into()),
         ],
     );
+    since
 }
 
 /// The pool's master has changed.
 pub fn new_master(draft: &mut Draft<'_>, reference: Ref) {
-    let Some(row) = draft.db().only(pool::CLASS).map(|p| p.reference) else {
+    let Some(row) = draft.db().only(pool::CLASS).cloned() else {
         return;
     };
-    draft.set(row, pool::MASTER, reference);
-}
-
-/// Allows or forbids new VMs on a host.
-///
-/// # Errors
-/// `HANDLE_INVALID`.
-pub fn set_enabled(draft: &mut Draft<'_>, reference: Ref, enabled: bool) -> Result<(), ApiError> {
-    draft.read(host::CLASS, reference)?;
-    draft.set(reference, host::ENABLED, enabled);
-    Ok(())
+    if row.get(pool::MASTER).as_ref() == reference {
+        return;
+    }
+    draft.set(row.reference, pool::MASTER, reference);
+    let uuid = draft
+        .db()
+        .of_class(host::CLASS, reference)
+        .map(|h| h.uuid().to_owned())
+        .unwrap_or_default();
+    let notice = Notice {
+        name: "POOL_MASTER_TRANSITION",
+        priority: 4,
+        cls: "Host",
+        object: &uuid,
+        body: message::host_in_words(draft.db(), reference),
+    };
+    message::add(draft, &notice);
 }
 
 /// Makes the records agree with the domains a host reports: what the records say runs there and does not is
@@ -512,21 +470,14 @@ pub fn reconcile_domains(draft: &mut Draft<'_>, on: Ref, reported: &[(String, bo
 /// Removes a host that leaves: its rows, plugs, interfaces, and its own storage.
 ///
 /// # Errors
-/// `HANDLE_INVALID`; `HOST_HAS_RESIDENT_VMS [host, vm]`.
+/// `HANDLE_INVALID`; `HOST_HAS_RESIDENT_VMS [host]`.
 pub fn leave(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     let row = draft.read(host::CLASS, reference)?;
     let control = row.get(host::CONTROL_DOMAIN).as_ref();
-    if let Some(guest) = row
-        .get(host::RESIDENT_VMS)
-        .as_refs()
-        .into_iter()
-        .find(|v| *v != control)
-    {
-        return Err(ApiError::new(
-            "HOST_HAS_RESIDENT_VMS",
-            [reference.to_string(), guest.to_string()],
-        ));
+    if row.get(host::RESIDENT_VMS).as_refs().iter().any(|v| *v != control) {
+        return Err(ApiError::new("HOST_HAS_RESIDENT_VMS", [reference.to_string()]));
     }
+    host_life::forget(draft, &row);
     for plug in row.get(host::PBDS).as_refs() {
         let storage = draft
             .db()

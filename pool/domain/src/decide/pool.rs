@@ -4,7 +4,7 @@ use proto_types::generated::{permissions, pool, role, sm, tarn_authority, tarn_c
 use proto_types::{ApiError, DateTime, Ref, Value};
 
 use crate::decide::host::{self, HostFacts, MemberFacts};
-use crate::decide::templates;
+use crate::decide::{licence, templates};
 use crate::draft::Draft;
 
 /// What a new pool is made of.
@@ -59,7 +59,7 @@ pub fn create(draft: &mut Draft<'_>, new: &NewPool) -> Result<Ref, ApiError> {
         vec![
             (pool::NAME_LABEL, new.name.as_str().into()),
             (pool::MASTER, master.into()),
-            (pool::RESTRICTIONS, host::restrictions()),
+            (pool::RESTRICTIONS, licence::restrictions()),
             (pool::TLS_VERIFICATION_ENABLED, true.into()),
             (
                 pool::OTHER_CONFIG,

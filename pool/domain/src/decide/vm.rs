@@ -41,7 +41,13 @@ pub fn set_is_a_template(draft: &mut Draft<'_>, reference: Ref, template: bool) 
         draft.set(metrics, vm_metrics::INSTALL_TIME, now);
     }
     draft.set(reference, vm::IS_A_TEMPLATE, template);
-    if !template {
+    if template {
+        // A template is no place for what only a guest has.
+        for usb in row.get(vm::VUSBS).as_refs() {
+            draft.delete(usb);
+        }
+        draft.set(reference, vm::GROUPS, Value::Set(Vec::new()));
+    } else {
         draft.set(reference, vm::IS_DEFAULT_TEMPLATE, false);
     }
     Ok(())
@@ -91,24 +97,28 @@ impl MemoryLimits {
     }
 }
 
-/// Sets the memory limits of a VM.
+/// Says whether a VM may be given these memory limits now.
 ///
 /// # Errors
 /// The static limits need a halted VM, the dynamic ones one that is halted or runs; the limits must be in order.
-pub fn set_memory(draft: &mut Draft<'_>, reference: Ref, limits: MemoryLimits) -> Result<(), ApiError> {
-    let row = draft.read(vm::CLASS, reference)?;
-    let before = MemoryLimits::of(&row);
+pub fn check_memory(
+    db: &crate::Database,
+    row: &crate::row::Row,
+    limits: MemoryLimits,
+) -> Result<(), ApiError> {
+    let before = MemoryLimits::of(row);
     let is_static = before.static_min != limits.static_min || before.static_max != limits.static_max;
-    vm_rules::check(
-        draft.db(),
-        &row,
-        if is_static {
-            "changing_static_range"
-        } else {
-            "changing_dynamic_range"
-        },
-    )?;
-    limits.check()?;
+    let operation = if is_static {
+        "changing_static_range"
+    } else {
+        "changing_dynamic_range"
+    };
+    vm_rules::check(db, row, operation)?;
+    limits.check()
+}
+
+/// Writes memory limits that have been checked.
+pub fn write_memory(draft: &mut Draft<'_>, reference: Ref, limits: MemoryLimits) {
     draft.update(
         reference,
         vec![
@@ -119,6 +129,16 @@ pub fn set_memory(draft: &mut Draft<'_>, reference: Ref, limits: MemoryLimits) -
             (vm::MEMORY_TARGET, limits.dynamic_max.into()),
         ],
     );
+}
+
+/// Sets the memory limits of a VM that is not running.
+///
+/// # Errors
+/// As [`check_memory`].
+pub fn set_memory(draft: &mut Draft<'_>, reference: Ref, limits: MemoryLimits) -> Result<(), ApiError> {
+    let row = draft.read(vm::CLASS, reference)?;
+    check_memory(draft.db(), &row, limits)?;
+    write_memory(draft, reference, limits);
     Ok(())
 }
 

@@ -1,12 +1,12 @@
 //! Making and removing VM records.
 
-use proto_types::generated::{vm, vm_metrics};
+use proto_types::generated::{vif, vm, vm_metrics, vtpm};
 use proto_types::{ApiError, DateTime, Field, Ref, Value};
 
 use crate::decide::vm::MemoryLimits;
 use crate::decide::{generic, vbd};
 use crate::draft::Draft;
-use crate::vm_rules;
+use crate::{placement, vm_rules};
 
 /// Makes a VM from a record.
 ///
@@ -22,8 +22,16 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
     };
     let state = given(vm::POWER_STATE);
     let suspended = state.as_str() == vm_rules::SUSPENDED && !given(vm::SUSPEND_VDI).as_ref().is_null();
-    if state.as_str() == vm_rules::SUSPENDED && !suspended {
-        return Err(ApiError::new("INVALID_VALUE", ["suspend_VDI", "OpaqueRef:NULL"]));
+    if state.as_str() == vm_rules::SUSPENDED {
+        if !suspended {
+            return Err(ApiError::new("INVALID_VALUE", ["suspend_VDI", "OpaqueRef:NULL"]));
+        }
+        if given(vm::LAST_BOOTED_RECORD).as_str().is_empty() {
+            return Err(ApiError::new("INVALID_VALUE", ["last_booted_record", ""]));
+        }
+        if given(vm::LAST_BOOT_CPU_FLAGS).as_map().is_none_or(|m| m.is_empty()) {
+            return Err(ApiError::new("INVALID_VALUE", ["last_boot_CPU_flags", "()"]));
+        }
     }
     MemoryLimits {
         static_min: given(vm::MEMORY_STATIC_MIN).as_int(),
@@ -56,6 +64,12 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
         "unspecified" | "" => domain_type(given(vm::HVM_BOOT_POLICY).as_str()),
         _ => "",
     };
+    let mut platform = given(vm::PLATFORM).as_map().cloned().unwrap_or_default();
+    if domain_type == "hvm" || given(vm::DOMAIN_TYPE).as_str() == "hvm" {
+        platform
+            .entry("device-model".into())
+            .or_insert_with(|| device_model(&given(vm::HVM_BOOT_PARAMS)).into());
+    }
     let target = given(vm::MEMORY_DYNAMIC_MAX);
     fields.retain(|(f, _)| *f != vm::OTHER_CONFIG && *f != vm::POWER_STATE && *f != vm::MEMORY_TARGET);
     fields.push((vm::OTHER_CONFIG, Value::Map(other)));
@@ -69,11 +83,23 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
         fields.push((vm::DOMAIN_TYPE, domain_type.into()));
     }
     let metrics = new_metrics(draft, most);
-    fields.retain(|(f, _)| *f != vm::METRICS && *f != vm::DOMID && *f != vm::UUID);
+    let computed = [vm::METRICS, vm::DOMID, vm::UUID, vm::PLATFORM, vm::MEMORY_OVERHEAD];
+    fields.retain(|(f, _)| !computed.contains(f));
+    fields.push((vm::PLATFORM, Value::Map(platform)));
+    fields.push((vm::MEMORY_OVERHEAD, placement::OVERHEAD_PER_VM.into()));
     fields.push((vm::METRICS, metrics.into()));
     fields.push((vm::DOMID, Value::Int(-1)));
     let reference = draft.insert(vm::CLASS, fields);
     Ok(reference)
+}
+
+/// The device model that clients expect to find named.
+fn device_model(boot_params: &Value) -> &'static str {
+    if boot_params.get("firmware") == Some("uefi") {
+        "qemu-upstream-uefi"
+    } else {
+        "qemu-upstream-compat"
+    }
 }
 
 /// The domain type that a boot policy stands for.
@@ -123,10 +149,27 @@ pub fn remove(draft: &mut Draft<'_>, reference: Ref) {
     for drive in row.get(vm::VBDS).as_refs() {
         vbd::remove_row(draft, drive);
     }
+    for module in row.get(vm::VTPMS).as_refs() {
+        let contents = draft
+            .db()
+            .of_class(vtpm::CLASS, module)
+            .map_or(Ref::NULL, |v| v.get(vtpm::CONTENTS).as_ref());
+        draft.delete(contents);
+    }
+    for nic in row.get(vm::VIFS).as_refs() {
+        let metrics = draft
+            .db()
+            .of_class(vif::CLASS, nic)
+            .map_or(Ref::NULL, |v| v.get(vif::METRICS).as_ref());
+        draft.delete(metrics);
+    }
     for field in [vm::VIFS, vm::CONSOLES, vm::VGPUS, vm::VUSBS, vm::VTPMS] {
         for part in row.get(field).as_refs() {
             draft.delete(part);
         }
+    }
+    for blob in row.get(vm::BLOBS).as_map().into_iter().flat_map(|m| m.values()) {
+        draft.delete(blob.as_ref());
     }
     draft.delete(row.get(vm::METRICS).as_ref());
     draft.delete(row.get(vm::GUEST_METRICS).as_ref());

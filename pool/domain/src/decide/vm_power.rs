@@ -3,7 +3,7 @@
 use proto_types::generated::{console, host, vbd, vdi, vif, vm, vm_metrics};
 use proto_types::{ApiError, Ref, Value};
 
-use crate::decide::{operation, vdi as disks};
+use crate::decide::{boot_record, guest, message, operation, vdi as disks};
 use crate::draft::Draft;
 use crate::placement;
 use crate::vm_rules;
@@ -111,7 +111,15 @@ pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused:
     draft.update(op.vm, fields);
     if fresh_boot {
         let metrics = row.get(vm::METRICS).as_ref();
-        draft.set(metrics, vm_metrics::START_TIME, now);
+        draft.update(
+            metrics,
+            vec![
+                (vm_metrics::START_TIME, now.into()),
+                (vm_metrics::VCPUS_NUMBER, row.get(vm::VCPUS_AT_STARTUP).clone()),
+            ],
+        );
+        draft.set(op.vm, vm::LAST_BOOTED_RECORD, boot_record::take(&row));
+        guest::forget(draft, op.vm);
     }
     for reference in row.get(vm::VBDS).as_refs() {
         let Some(disk) = draft.db().of_class(vbd::CLASS, reference).cloned() else {
@@ -131,6 +139,12 @@ pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused:
         draft.set(reference, vif::CURRENTLY_ATTACHED, true);
     }
     make_consoles(draft, op.vm, on);
+    let place = message::host_in_words(draft.db(), on);
+    if fresh_boot {
+        message::about_vm(draft, op.vm, "VM_STARTED", &format!("started on host: {place}"));
+    } else {
+        message::about_vm(draft, op.vm, "VM_RESUMED", &format!("resumed on host: {place}"));
+    }
 }
 
 /// A number that no VM on the host has had lately; domain ids mean nothing to QEMU but clients look at them.
@@ -201,6 +215,38 @@ pub fn commit_paused(draft: &mut Draft<'_>, op: &VmOperation<'_>, paused: bool) 
         vm_rules::RUNNING
     };
     draft.set(op.vm, vm::POWER_STATE, state);
+    let on = draft
+        .db()
+        .of_class(vm::CLASS, op.vm)
+        .map_or(Ref::NULL, |v| v.get(vm::RESIDENT_ON).as_ref());
+    let place = message::host_in_words(draft.db(), on);
+    let (name, what) = match op.name {
+        "pause" => ("VM_PAUSED", "paused"),
+        "unpause" => ("VM_UNPAUSED", "unpaused"),
+        "hard_reboot" => ("VM_REBOOTED", "rebooted forcibly"),
+        _ => ("VM_REBOOTED", "rebooted cleanly"),
+    };
+    message::about_vm(draft, op.vm, name, &format!("{what} on host: {place}"));
+}
+
+/// The VM has been shut down by the operation.
+pub fn commit_shutdown(draft: &mut Draft<'_>, op: &VmOperation<'_>, forced: Forced) {
+    abort(draft, op, None);
+    halted(draft, op.vm);
+    let what = match forced {
+        Forced::No => "shutdown cleanly",
+        Forced::Yes => "shutdown forcibly",
+    };
+    message::about_vm(draft, op.vm, "VM_SHUTDOWN", what);
+}
+
+/// Whether a guest was asked to go down or just ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forced {
+    /// It went down by itself.
+    No,
+    /// It was ended.
+    Yes,
 }
 
 /// The VM no longer runs anywhere: every device is detached, its place is free.
@@ -212,6 +258,7 @@ pub fn halted(draft: &mut Draft<'_>, reference: Ref) {
     };
     detach_all(draft, &row);
     remove_consoles(draft, reference);
+    guest::silent(draft, reference);
     let image = row.get(vm::SUSPEND_VDI).as_ref();
     draft.update(
         reference,
@@ -248,6 +295,8 @@ pub fn commit_suspended(draft: &mut Draft<'_>, op: &VmOperation<'_>, image: Ref)
             (vm::HA_ALWAYS_RUN, false.into()),
         ],
     );
+    let place = message::host_in_words(draft.db(), row.get(vm::RESIDENT_ON).as_ref());
+    message::about_vm(draft, op.vm, "VM_SUSPENDED", &format!("suspended on host: {place}"));
 }
 
 fn detach_all(draft: &mut Draft<'_>, row: &crate::row::Row) {
@@ -293,6 +342,20 @@ pub fn begin_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref)
 pub fn commit_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref) {
     operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
     operation::end(draft, target, host::CURRENT_OPERATIONS, op.task);
+    let source = draft
+        .db()
+        .of_class(vm::CLASS, op.vm)
+        .map_or(Ref::NULL, |v| v.get(vm::RESIDENT_ON).as_ref());
+    let (from, to) = (
+        message::host_in_words(draft.db(), source),
+        message::host_in_words(draft.db(), target),
+    );
+    message::about_vm(
+        draft,
+        op.vm,
+        "VM_MIGRATED",
+        &format!("migrated from host: {from} to host: {to}"),
+    );
     let domid = next_domid(draft, target);
     draft.update(
         op.vm,

@@ -1,13 +1,13 @@
-//! `VM.hard_shutdown` and `VM.clean_shutdown`.
+//! `VM.hard_shutdown`, `VM.clean_shutdown`, and `VM.shutdown`, which tries the one and then the other.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use node_commands::{HostCommand, HostReply, VolumeRef};
 use pool_domain::Draft;
-use pool_domain::decide::vm_power::{self, VmOperation};
+use pool_domain::decide::vm_power::{self, Forced, VmOperation};
 use pool_saga::{Step, StepError};
-use proto_types::generated::vm;
+use proto_types::generated::{vdi, vm};
 use proto_types::{ApiError, Ref, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -37,6 +37,19 @@ impl Resident {
             host,
         })
     }
+}
+
+/// Where the memory of a suspended VM lies, and a host that can take it away.
+fn suspend_image(draft: &mut Draft<'_>, reference: Ref) -> Result<Option<(Uuid, VolumeRef)>, ApiError> {
+    let image = draft.read(vm::CLASS, reference)?.get(vm::SUSPEND_VDI).as_ref();
+    let Some(row) = draft.db().of_class(vdi::CLASS, image).cloned() else {
+        return Ok(None);
+    };
+    let host = pool_domain::decide::storage::host_for(draft.db(), row.get(vdi::SR).as_ref())?;
+    Ok(Some((
+        uuid_of_host(draft.db(), host)?,
+        volume_of(draft.db(), image)?,
+    )))
 }
 
 /// Ends a VM at once.
@@ -73,16 +86,7 @@ impl Operation for HardShutdown {
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
         vm_power::begin(draft, &self.operation(task))?;
         self.at = Resident::find(draft, self.at.vm)?;
-        let image = draft.read(vm::CLASS, self.at.vm)?.get(vm::SUSPEND_VDI).as_ref();
-        if let Some(row) = draft
-            .db()
-            .of_class(proto_types::generated::vdi::CLASS, image)
-            .cloned()
-        {
-            let storage = row.get(proto_types::generated::vdi::SR).as_ref();
-            let host = pool_domain::decide::storage::host_for(draft.db(), storage)?;
-            self.image = Some((uuid_of_host(draft.db(), host)?, volume_of(draft.db(), image)?));
-        }
+        self.image = suspend_image(draft, self.at.vm)?;
         Ok(())
     }
 
@@ -110,8 +114,7 @@ impl Operation for HardShutdown {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
-        vm_power::abort(draft, &self.operation(task), None);
-        vm_power::halted(draft, self.at.vm);
+        vm_power::commit_shutdown(draft, &self.operation(task), Forced::Yes);
         Ok(Value::Void)
     }
 
@@ -165,8 +168,7 @@ impl Operation for CleanShutdown {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
-        vm_power::abort(draft, &self.operation(task), None);
-        vm_power::halted(draft, self.at.vm);
+        vm_power::commit_shutdown(draft, &self.operation(task), Forced::No);
         Ok(Value::Void)
     }
 
@@ -188,43 +190,173 @@ impl Step<Cx<CleanShutdown>> for AskAndWait {
     }
 
     async fn run(&self, cx: &Cx<CleanShutdown>) -> Result<(), StepError> {
-        let at = &cx.operation.at;
-        let Some(host) = at.host else { return Ok(()) };
-        let agents = &cx.ops.agents;
-        let command = HostCommand::ShutdownDomain { vm: at.vm_uuid };
-        let wait = Duration::from_secs(30);
-        if let Err(failure) = agents.call(host, cx.command_id("ask_guest"), command, wait).await {
-            let gone = failure.kind
-                == Some(node_commands::CommandErrorKind::Hypervisor(
-                    node_hypervisor::ErrorKind::NoSuchDomain,
-                ));
-            return if gone { Ok(()) } else { Err(step_error(failure)) };
-        }
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(cx.operation.seconds);
-        loop {
-            let command = HostCommand::DomainState { vm: at.vm_uuid };
-            match agents.call(host, Uuid::new_v4(), command, wait).await {
-                Ok(HostReply::Domain(None)) => return Ok(()),
-                Ok(_) => {}
-                Err(failure) if failure.is_fenced => return Err(StepError::LeadershipLost),
-                Err(failure) => {
-                    tracing::debug!(error = %failure.text, "cannot see whether the guest is down")
-                }
-            }
-            if cx.is_cancelled() {
-                return Err(ApiError::new("TASK_CANCELLED", [cx.task.to_string()]).into());
-            }
-            if tokio::time::Instant::now() > deadline {
-                let vm = at.vm.to_string();
-                return Err(
-                    ApiError::new("VM_SHUTDOWN_TIMEOUT", [vm, cx.operation.seconds.to_string()]).into(),
-                );
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
+        ask_and_wait(cx, &cx.operation.at, cx.operation.seconds).await
     }
 
     async fn undo(&self, _: &Cx<CleanShutdown>) -> Result<(), StepError> {
+        Ok(())
+    }
+}
+
+/// Asks a guest to power off and waits until its domain has gone.
+async fn ask_and_wait<O: Operation>(cx: &Cx<O>, at: &Resident, seconds: u64) -> Result<(), StepError> {
+    let Some(host) = at.host else { return Ok(()) };
+    let agents = &cx.ops.agents;
+    let command = HostCommand::ShutdownDomain { vm: at.vm_uuid };
+    let wait = Duration::from_secs(30);
+    if let Err(failure) = agents
+        .call(host, cx.command_id("ask_guest"), command, wait)
+        .await
+    {
+        let gone = failure.kind
+            == Some(node_commands::CommandErrorKind::Hypervisor(
+                node_hypervisor::ErrorKind::NoSuchDomain,
+            ));
+        return if gone { Ok(()) } else { Err(step_error(failure)) };
+    }
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(seconds);
+    loop {
+        let command = HostCommand::DomainState { vm: at.vm_uuid };
+        match agents.call(host, Uuid::new_v4(), command, wait).await {
+            Ok(HostReply::Domain(None)) => return Ok(()),
+            Ok(_) => {}
+            Err(failure) if failure.is_fenced => return Err(StepError::LeadershipLost),
+            Err(failure) => {
+                tracing::debug!(error = %failure.text, "cannot see whether the guest is down")
+            }
+        }
+        if cx.is_cancelled() {
+            return Err(ApiError::new("TASK_CANCELLED", [cx.task.to_string()]).into());
+        }
+        if tokio::time::Instant::now() > deadline {
+            let vm = at.vm.to_string();
+            return Err(ApiError::new("VM_SHUTDOWN_TIMEOUT", [vm, seconds.to_string()]).into());
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Asks the guest to power off, and ends it if it does not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Shutdown {
+    at: Resident,
+    listens: bool,
+    seconds: u64,
+    image: Option<(Uuid, VolumeRef)>,
+}
+
+impl Shutdown {
+    /// Of this VM. Its `shutdown_delay` says how long it is waited for.
+    pub fn new(vm: Ref) -> Shutdown {
+        Shutdown {
+            at: Resident {
+                vm,
+                ..Resident::default()
+            },
+            listens: false,
+            seconds: SHUTDOWN_SECONDS,
+            image: None,
+        }
+    }
+
+    fn operation(&self, task: Ref) -> VmOperation<'static> {
+        VmOperation {
+            vm: self.at.vm,
+            task,
+            name: "shutdown",
+        }
+    }
+}
+
+/// The output that says that the guest went down by itself.
+const BY_ITSELF: &str = "by_itself";
+
+impl Operation for Shutdown {
+    const NAME: &'static str = "vm_shutdown";
+
+    fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
+        vm_power::begin(draft, &self.operation(task))?;
+        self.at = Resident::find(draft, self.at.vm)?;
+        self.image = suspend_image(draft, self.at.vm)?;
+        let row = draft.read(vm::CLASS, self.at.vm)?;
+        self.listens = row.get(vm::POWER_STATE).as_str() == pool_domain::vm_rules::RUNNING;
+        let delay = row.get(vm::SHUTDOWN_DELAY).as_int();
+        if delay > 0 {
+            self.seconds = u64::try_from(delay).unwrap_or(SHUTDOWN_SECONDS);
+        }
+        Ok(())
+    }
+
+    fn steps() -> Vec<Box<dyn Step<Cx<Self>>>> {
+        vec![
+            Box::new(AskFirst),
+            Box::new(AgentStep::<Shutdown> {
+                name: "destroy_domain",
+                ask: |cx| {
+                    let at = &cx.operation.at;
+                    Some((at.host?, HostCommand::DestroyDomain { vm: at.vm_uuid }))
+                },
+                undo: nothing,
+                wait: Duration::from_secs(60),
+            }),
+            Box::new(AgentStep::<Shutdown> {
+                name: "remove_image",
+                ask: |cx| {
+                    let (host, volume) = cx.operation.image.clone()?;
+                    Some((host, HostCommand::VolumeDestroy { volume }))
+                },
+                undo: nothing,
+                wait: Duration::from_secs(60),
+            }),
+        ]
+    }
+
+    fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
+        let forced = if outputs.contains_key(BY_ITSELF) {
+            Forced::No
+        } else {
+            Forced::Yes
+        };
+        vm_power::commit_shutdown(draft, &self.operation(task), forced);
+        Ok(Value::Void)
+    }
+
+    fn abort(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) {
+        vm_power::abort(draft, &self.operation(task), None);
+    }
+
+    fn is_cancellable() -> bool {
+        true
+    }
+}
+
+/// Asks the guest; a refusal or silence only means that the next step has something to do.
+struct AskFirst;
+
+#[async_trait]
+impl Step<Cx<Shutdown>> for AskFirst {
+    fn name(&self) -> &'static str {
+        "ask_guest"
+    }
+
+    async fn run(&self, cx: &Cx<Shutdown>) -> Result<(), StepError> {
+        if !cx.operation.listens {
+            return Ok(());
+        }
+        match ask_and_wait(cx, &cx.operation.at, cx.operation.seconds).await {
+            Ok(()) => {
+                cx.leave(BY_ITSELF, &true);
+                Ok(())
+            }
+            Err(StepError::Failed(error)) if error.code != "TASK_CANCELLED" => {
+                tracing::info!(%error, "the guest does not go down by itself");
+                Ok(())
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn undo(&self, _: &Cx<Shutdown>) -> Result<(), StepError> {
         Ok(())
     }
 }

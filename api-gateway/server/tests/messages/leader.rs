@@ -1,0 +1,297 @@
+//! One node that leads a pool in memory. Its hosts carry out what they are asked at once, unless they are told not to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gateway_codec::{Limits, Outcome as Reply, WireValue, xmlrpc};
+use gateway_server::Api;
+use gateway_server::Format;
+use gateway_server::api::ApiParts;
+use gateway_server::api::ports::{Cluster, Forwarder, Leader as Known, Role};
+use node_commands::{CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb};
+use node_hypervisor::{Domain, DomainState, ErrorKind};
+use pool_domain::decide::host::{HostFacts, MemberFacts, NicFacts};
+use pool_domain::decide::pool::NewPool;
+use pool_domain::decide::session::SessionLimits;
+use pool_domain::transaction::Origin;
+use pool_domain::{Database, Draft, Facts, Outcome, Transaction, apply, decide, query};
+use pool_ops::{AgentFailure, HostAgents, Ops, PoolError, PoolPort};
+use proto_types::generated::{host, vm};
+use proto_types::{ApiError, DateTime, Field, Ref, Value};
+use uuid::Uuid;
+
+/// The pool: one database, one writer.
+#[derive(Default)]
+struct Memory {
+    db: Mutex<Database>,
+    index: AtomicU64,
+}
+
+#[async_trait]
+impl PoolPort for Memory {
+    fn snapshot(&self) -> Database {
+        self.db.lock().unwrap().clone()
+    }
+
+    async fn propose(&self, transaction: Transaction) -> Result<(Outcome, Database), PoolError> {
+        let mut db = self.db.lock().unwrap();
+        let index = self.index.fetch_add(1, Ordering::SeqCst) + 1;
+        let (outcome, _) = apply::apply(&mut db, index, &transaction);
+        Ok((outcome, db.clone()))
+    }
+
+    fn is_leader(&self) -> bool {
+        true
+    }
+}
+
+struct Leads(Arc<Memory>);
+
+#[async_trait]
+impl Cluster for Leads {
+    fn role(&self) -> Role {
+        Role::Leader
+    }
+    async fn read(&self) -> Result<Database, Role> {
+        Ok(self.0.snapshot())
+    }
+    fn snapshot(&self) -> Database {
+        self.0.snapshot()
+    }
+}
+
+struct Nowhere;
+
+#[async_trait]
+impl Forwarder for Nowhere {
+    async fn forward(&self, _: Known, _: Format, _: Bytes) -> Result<Bytes, ApiError> {
+        Err(ApiError::bare("HOST_STILL_BOOTING"))
+    }
+}
+
+/// All hosts at once. Remembers what was asked.
+#[derive(Default)]
+pub struct Hosts {
+    pub asked: Mutex<Vec<(Uuid, HostCommand)>>,
+    /// Verbs that are refused.
+    pub refuses: Mutex<Vec<&'static str>>,
+    /// What plug-ins print.
+    pub prints: Mutex<String>,
+    /// Domains that are there.
+    pub domains: Mutex<Vec<Uuid>>,
+}
+
+#[async_trait]
+impl HostAgents for Hosts {
+    async fn call(
+        &self,
+        host: Uuid,
+        _: Uuid,
+        command: HostCommand,
+        _: Duration,
+    ) -> Result<HostReply, AgentFailure> {
+        let verb = command.verb();
+        self.asked.lock().unwrap().push((host, command.clone()));
+        if self.refuses.lock().unwrap().contains(&verb) {
+            return Err(AgentFailure {
+                host,
+                text: format!("no {verb} today"),
+                api: ApiError::internal("refused"),
+                is_unknown: false,
+                is_fenced: false,
+                kind: Some(CommandErrorKind::Hypervisor(ErrorKind::Failed)),
+            });
+        }
+        let mut domains = self.domains.lock().unwrap();
+        Ok(match command {
+            HostCommand::StartDomain { request, .. } => {
+                domains.push(request.vm);
+                HostReply::Domain(Some(domain(request.vm)))
+            }
+            HostCommand::DestroyDomain { vm } | HostCommand::ShutdownDomain { vm } => {
+                domains.retain(|d| *d != vm);
+                HostReply::Done
+            }
+            HostCommand::DomainState { vm } => HostReply::Domain(domains.contains(&vm).then(|| domain(vm))),
+            HostCommand::Machine { verb } => HostReply::Machine(match verb {
+                MachineVerb::Clock => MachineReply::Clock { utc: 1_000, ahead: 3_600 },
+                MachineVerb::KernelLog => MachineReply::Text("a kernel speaks".to_owned()),
+                MachineVerb::Certificate => MachineReply::Text("-----BEGIN CERTIFICATE-----".to_owned()),
+                MachineVerb::HasExtension { name } => MachineReply::Truth(name == "there"),
+                MachineVerb::RunPlugin { .. } | MachineVerb::RunExtension { .. } => MachineReply::Output {
+                    status: 0,
+                    stdout: self.prints.lock().unwrap().clone(),
+                    stderr: "hm".to_owned(),
+                },
+                _ => MachineReply::Done,
+            }),
+            _ => HostReply::Done,
+        })
+    }
+}
+
+fn domain(vm: Uuid) -> Domain {
+    Domain {
+        uuid: vm,
+        id: 7,
+        state: DomainState::Running,
+        operation: None,
+    }
+}
+
+/// The node, with a session.
+pub struct Leader {
+    api: Arc<Api>,
+    memory: Arc<Memory>,
+    pub hosts: Arc<Hosts>,
+    pub session: String,
+}
+
+fn facts(name: &str, number: u128) -> HostFacts {
+    HostFacts {
+        uuid: Uuid::from_u128(number << 64).to_string(),
+        hostname: name.to_owned(),
+        address: format!("192.0.2.{number}"),
+        cpus: 4,
+        memory_total: proto_types::Bytes::gib(4),
+        memory_free: proto_types::Bytes::gib(4),
+        nics: vec![NicFacts {
+            device: "eth0".to_owned(),
+            mac: "02:00:00:00:00:01".to_owned(),
+            ip: format!("192.0.2.{number}"),
+            ..NicFacts::default()
+        }],
+        ..HostFacts::default()
+    }
+}
+
+impl Leader {
+    /// A pool of two hosts, `one` (the master) and `two`.
+    pub async fn new() -> Leader {
+        let memory = Arc::new(Memory::default());
+        let hosts = Arc::new(Hosts::default());
+        let ops = Ops {
+            pool: memory.clone(),
+            agents: hosts.clone(),
+            encode: xmlrpc::task_result,
+        };
+        let own = memory.clone();
+        let api = Api::new(ApiParts {
+            ops,
+            cluster: Arc::new(Leads(memory.clone())),
+            forwarder: Arc::new(Nowhere),
+            host: Arc::new(move || {
+                let db = own.snapshot();
+                query::by_name_label(&db, host::CLASS, "one").first().copied().unwrap_or_default()
+            }),
+            sessions: SessionLimits::default(),
+        });
+        let mut leader = Leader {
+            api,
+            memory,
+            hosts,
+            session: String::new(),
+        };
+        let new = NewPool {
+            name: "test".to_owned(),
+            host: facts("one", 1),
+            member: MemberFacts::default(),
+            user: "root".to_owned(),
+            password_hash: String::new(),
+            authority: (String::new(), String::new()),
+            authority_ends: DateTime::EPOCH,
+            drivers: Vec::new(),
+        };
+        leader.decide(|d| decide::pool::create(d, &new).map(|_| ()));
+        leader.decide(|d| decide::host::join(d, &facts("two", 2), &MemberFacts::default()).map(|_| ()));
+        let login = xmlrpc::call("session.login_with_password", &["root".into(), "".into()]);
+        leader.session = match leader.send(login).await {
+            Reply::Success(WireValue::String(session)) => session,
+            other => panic!("no session: {other:?}"),
+        };
+        leader
+    }
+
+    /// Writes past the API.
+    pub fn decide(&self, f: impl FnOnce(&mut Draft<'_>) -> Result<(), ApiError>) {
+        let facts = Facts::new(pool_ops::core::now(), Uuid::new_v4);
+        let mut db = self.memory.db.lock().unwrap();
+        let mut draft = Draft::new(&db, &facts);
+        f(&mut draft).unwrap();
+        let index = self.memory.index.fetch_add(1, Ordering::SeqCst) + 1;
+        let transaction = draft.finish(Uuid::new_v4(), Origin::default());
+        let (outcome, _) = apply::apply(&mut db, index, &transaction);
+        assert!(matches!(outcome, Outcome::Applied(_)));
+    }
+
+    pub fn set(&self, row: Ref, field: Field, value: impl Into<Value>) {
+        self.decide(|d| {
+            d.set(row, field, value);
+            Ok(())
+        });
+    }
+
+    pub fn db(&self) -> Database {
+        self.memory.snapshot()
+    }
+
+    async fn send(&self, body: Vec<u8>) -> Reply {
+        let reply = self.api.forwarded(Format::XmlRpc, Bytes::from(body)).await;
+        xmlrpc::decode_response(&reply.body, &Limits::CALL).unwrap()
+    }
+
+    /// Calls a message with this node's session.
+    pub async fn call(&self, method: &str, params: &[Value]) -> Reply {
+        let all: Vec<Value> = std::iter::once(Value::str(&self.session))
+            .chain(params.iter().cloned())
+            .collect();
+        self.send(xmlrpc::call(method, &all)).await
+    }
+
+    /// The result of a call that must succeed.
+    pub async fn ok(&self, method: &str, params: &[Value]) -> WireValue {
+        match self.call(method, params).await {
+            Reply::Success(value) => value,
+            Reply::Failure(error) => panic!("{method}: {:?}", error.description()),
+        }
+    }
+
+    /// The error of a call that must fail.
+    pub async fn refused(&self, method: &str, params: &[Value]) -> Vec<String> {
+        match self.call(method, params).await {
+            Reply::Success(value) => panic!("{method} succeeded: {value:?}"),
+            Reply::Failure(error) => error.description(),
+        }
+    }
+
+    pub fn host(&self, name: &str) -> Ref {
+        query::by_name_label(&self.db(), host::CLASS, name)[0]
+    }
+
+    /// A halted VM without disks.
+    pub async fn vm(&self) -> Ref {
+        let template = query::by_name_label(&self.db(), vm::CLASS, "Other install media")[0];
+        let made = self.ok("VM.clone", &[template.into(), "guest".into()]).await;
+        let made: Ref = made.as_str().unwrap().parse().unwrap();
+        self.ok("VM.provision", &[made.into()]).await;
+        made
+    }
+
+    /// A running VM.
+    pub async fn running(&self) -> Ref {
+        let made = self.vm().await;
+        self.ok("VM.start", &[made.into(), false.into(), true.into()]).await;
+        made
+    }
+
+    /// A host's silence.
+    pub fn silence(&self, host: Ref) {
+        self.decide(|d| {
+            decide::host::set_live(d, host, false);
+            Ok(())
+        });
+    }
+}
