@@ -20,6 +20,7 @@ mod events;
 pub mod fence;
 pub mod holdings;
 mod images;
+mod kept_networks;
 mod migration;
 mod networks;
 pub mod operations;

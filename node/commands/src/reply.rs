@@ -39,6 +39,8 @@ pub enum HostReply {
     Volume(VolumeFacts),
     /// The network cards.
     Nics(Vec<NicFacts>),
+    /// A bridge.
+    Bridge(BridgeFacts),
     /// The destination is ready.
     Incoming {
         /// Where its hypervisor waits; goes into [`crate::MigrationDestination::endpoint`].
@@ -67,6 +69,18 @@ pub struct Facts {
     pub capabilities: BTreeSet<String>,
     /// Types of repository it has drivers for.
     pub sr_types: BTreeSet<String>,
+}
+
+/// A bridge as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeFacts {
+    /// Its MAC address.
+    pub mac: String,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// IP addresses with prefix length.
+    #[serde(default)]
+    pub addresses: Vec<String>,
 }
 
 /// A network card.

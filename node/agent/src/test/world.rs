@@ -143,6 +143,7 @@ impl World {
             bridge: BridgeRequest::internal("xapi0"),
             mtu: None,
             model: Default::default(),
+            policy: Default::default(),
         });
         request
     }
