@@ -2,7 +2,9 @@
 
 pub mod event;
 pub mod host;
+pub mod link;
 pub mod network;
+pub mod pif;
 pub mod pool;
 pub mod session;
 pub mod storage;
@@ -99,7 +101,9 @@ pub type Table = &'static [(&'static str, Handler)];
 const TABLES: &[Table] = &[
     event::TABLE,
     host::TABLE,
+    link::TABLE,
     network::TABLE,
+    pif::TABLE,
     pool::TABLE,
     session::TABLE,
     storage::TABLE,
@@ -134,7 +138,6 @@ const PLAIN_WRITES: &[&str] = &[
     "VM.set_start_delay",
     "VDI.set_read_only",
     "VDI.set_sharable",
-    "network.set_default_locking_mode",
     "task.add_to_other_config",
     "task.remove_from_other_config",
     "task.set_error_info",

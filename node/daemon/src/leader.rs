@@ -8,7 +8,7 @@ use futures::StreamExt;
 use gateway_server::Api;
 use node_commands::{HostCommand, HostEvent, HostReply};
 use pool_domain::decide::session::SessionLimits;
-use pool_domain::decide::{event, host as hosts, session, task};
+use pool_domain::decide::{event, host as hosts, pif_hardware as hardware, session, task};
 use pool_ops::reconcile::{self, Liveness};
 use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
@@ -235,6 +235,7 @@ async fn describe(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref) {
     let noted = ops
         .decide(&pool_ops::core::own("host facts"), |d| {
             hosts::refresh(d, reference, &described);
+            hardware::refresh(d, reference, &described.nics);
             Ok(())
         })
         .await;

@@ -12,6 +12,7 @@
 pub mod agent_step;
 pub mod core;
 pub mod domain_request;
+pub mod network;
 pub mod operation;
 pub mod ports;
 pub mod reconcile;
