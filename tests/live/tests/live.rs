@@ -33,3 +33,15 @@ fn a_pool_outlives_its_master_and_heals() {
     bed.scenario("sessions.py", &[]);
     bed.scenario("restart.py", &[]);
 }
+
+#[test]
+fn networks_are_made_on_every_host_and_undone_where_one_fails() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("network.py", &[]);
+}
+
+#[test]
+fn guests_meet_through_a_tunnel_and_are_locked_and_moved() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("network_guests.py", &[]);
+}
