@@ -3,6 +3,7 @@
 pub mod event;
 pub mod host;
 pub mod link;
+pub mod management;
 pub mod network;
 pub mod pif;
 pub mod pool;
@@ -102,6 +103,7 @@ const TABLES: &[Table] = &[
     event::TABLE,
     host::TABLE,
     link::TABLE,
+    management::TABLE,
     network::TABLE,
     pif::TABLE,
     pool::TABLE,

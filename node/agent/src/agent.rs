@@ -17,6 +17,7 @@ use crate::fence::Fence;
 use crate::holdings::Holdings;
 use crate::kept_networks::KeptNetworks;
 use crate::migration::Migrations;
+use crate::networks;
 use crate::operations::{Operations, Outcome};
 use crate::settings::AgentSettings;
 use crate::storage::Plugs;
@@ -247,6 +248,7 @@ impl Agent {
                 self.bridge_facts(&bridge.name).await
             }
             HostCommand::RemoveBridge { bridge } => self.remove_bridge(&bridge).await,
+            HostCommand::Reach { address, port } => networks::reach(address, port).await,
             HostCommand::ListNics => Ok(HostReply::Nics(self.nics().await?)),
             HostCommand::PrepareIncoming { request } => self.prepare_incoming(&request).await,
             HostCommand::CancelIncoming { vm } => self.cancel_incoming(vm).await,

@@ -38,10 +38,18 @@ impl KeptNetworks {
 
     pub(crate) async fn keep(&self, bridge: &BridgeRequest) -> io::Result<()> {
         let mut table = self.table.lock().await;
-        if table.get(&bridge.name) == Some(bridge) {
+        let mut bridge = bridge.clone();
+        let known = table.get(&bridge.name);
+        if let Some(known) = known
+            && bridge.ip.is_empty()
+        {
+            // Its addresses are left as they are, also over the next restart.
+            bridge.ip.clone_from(&known.ip);
+        }
+        if known == Some(&bridge) {
             return Ok(());
         }
-        table.insert(bridge.name.clone(), bridge.clone());
+        table.insert(bridge.name.clone(), bridge);
         self.write(&table).await
     }
 

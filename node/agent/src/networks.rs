@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use node_commands::{
     BondRequest, BridgeFacts, BridgeRequest, CommandError, CommandErrorKind, HostReply, IpRequest, NicFacts, NicLock,
@@ -379,6 +380,19 @@ impl Agent {
     pub(crate) async fn set_nic_policy(&self, vm: Uuid, nic: &NicRequest) -> Outcome {
         self.set_policy(vm, nic).await?;
         Ok(HostReply::Done)
+    }
+}
+
+/// How long another node may take to accept a connection.
+const REACH: Duration = Duration::from_secs(5);
+
+/// See [`node_commands::HostCommand::Reach`].
+pub(crate) async fn reach(address: IpAddr, port: u16) -> Outcome {
+    let failed = |why: String| CommandError::new(CommandErrorKind::Network, format!("{address} port {port}: {why}"));
+    match tokio::time::timeout(REACH, tokio::net::TcpStream::connect((address, port))).await {
+        Ok(Ok(_)) => Ok(HostReply::Done),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed(format!("no answer within {REACH:?}"))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod lifecycle;
 mod moving;
+mod networks;
 mod remote;
 mod watching;
 mod world;

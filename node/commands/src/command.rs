@@ -255,6 +255,13 @@ pub enum HostCommand {
         /// The bridge as it was asked for.
         bridge: Box<BridgeRequest>,
     },
+    /// Whether this host reaches a port at an address. Changes nothing. Errors: `Network` if it does not.
+    Reach {
+        /// The address.
+        address: std::net::IpAddr,
+        /// The TCP port.
+        port: u16,
+    },
     /// The host's network cards. Answers [`crate::HostReply::Nics`]. Changes nothing.
     ListNics,
 
@@ -340,6 +347,7 @@ impl HostCommand {
             HostCommand::VolumeStat { .. } => "volume_stat",
             HostCommand::EnsureBridge { .. } => "ensure_bridge",
             HostCommand::RemoveBridge { .. } => "remove_bridge",
+            HostCommand::Reach { .. } => "reach",
             HostCommand::ListNics => "list_nics",
             HostCommand::PrepareIncoming { .. } => "prepare_incoming",
             HostCommand::CancelIncoming { .. } => "cancel_incoming",
@@ -361,6 +369,7 @@ impl HostCommand {
                 | HostCommand::SrScan { .. }
                 | HostCommand::SrProbe { .. }
                 | HostCommand::VolumeStat { .. }
+                | HostCommand::Reach { .. }
                 | HostCommand::ListNics
                 | HostCommand::MigrationProgress { .. }
         )
@@ -412,6 +421,7 @@ impl HostCommand {
             | HostCommand::VolumeStat { .. }
             | HostCommand::EnsureBridge { .. }
             | HostCommand::RemoveBridge { .. }
+            | HostCommand::Reach { .. }
             | HostCommand::ListNics => None,
         }
     }

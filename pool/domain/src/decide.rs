@@ -4,6 +4,7 @@ pub mod bond;
 pub mod event;
 pub mod generic;
 pub mod host;
+pub mod management;
 pub mod network;
 pub mod operation;
 pub mod pif;

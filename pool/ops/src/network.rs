@@ -3,6 +3,7 @@
 pub mod bond;
 pub mod cards;
 pub mod link;
+pub mod management;
 pub mod on_hosts;
 pub mod reconcile;
 pub mod request;

@@ -5,7 +5,7 @@ use proto_types::generated::tarn_saga;
 
 use crate::core::Ops;
 use crate::operation::{Operation, resume};
-use crate::network::{bond, cards, link, tunnel, vif, vlan};
+use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::storage::{pbd, sr, vdi};
 use crate::vm::{clone, migrate, plug, power, provision, start, stop, suspend};
 
@@ -51,6 +51,7 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         link::ReconfigureIp::NAME => go_on::<link::ReconfigureIp>(ops, saga),
         link::AttachNetworks::NAME => go_on::<link::AttachNetworks>(ops, saga),
         cards::LookForCards::NAME => go_on::<cards::LookForCards>(ops, saga),
+        management::MoveManagement::NAME => go_on::<management::MoveManagement>(ops, saga),
         vif::MoveVif::NAME => go_on::<vif::MoveVif>(ops, saga),
         vif::ChangeVif::NAME => go_on::<vif::ChangeVif>(ops, saga),
         other => {
