@@ -20,8 +20,9 @@ use bytes::Bytes;
 use gateway_codec::{Call, Limits, jsonrpc, xmlrpc};
 use hyper::StatusCode;
 use pool_domain::Database;
-use pool_domain::decide::session::SessionLimits;
+use pool_domain::decide::{management, session::SessionLimits};
 use pool_ops::Ops;
+use proto_types::generated::host;
 use proto_types::{ApiError, DateTime, Ref};
 use tokio::sync::Semaphore;
 
@@ -151,6 +152,12 @@ pub struct Service(pub Arc<Api>);
 
 #[async_trait]
 impl ApiService for Service {
+    fn admits_strangers(&self) -> bool {
+        let db = self.0.cluster.snapshot();
+        let own = db.of_class(host::CLASS, (self.0.host)());
+        !own.is_some_and(|row| management::is_disabled(&db, row.uuid()))
+    }
+
     async fn call(&self, origin: Origin, _headers: CallHeaders, format: Format, body: Bytes) -> CallReply {
         self.0.answer(origin, format, body, gate::Hop::First).await
     }

@@ -7,7 +7,10 @@ pub mod event;
 pub mod host;
 pub mod host_machine;
 pub mod message;
+pub mod link;
+pub mod management;
 pub mod network;
+pub mod pif;
 pub mod pool;
 pub mod session;
 pub mod storage;
@@ -110,7 +113,10 @@ const TABLES: &[Table] = &[
     host::TABLE,
     host_machine::TABLE,
     message::TABLE,
+    link::TABLE,
+    management::TABLE,
     network::TABLE,
+    pif::TABLE,
     pool::TABLE,
     session::TABLE,
     storage::TABLE,
@@ -145,7 +151,6 @@ const PLAIN_WRITES: &[&str] = &[
     "VM.set_start_delay",
     "VDI.set_read_only",
     "VDI.set_sharable",
-    "network.set_default_locking_mode",
     "task.add_to_other_config",
     "task.remove_from_other_config",
     "task.set_error_info",

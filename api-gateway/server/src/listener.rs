@@ -199,6 +199,10 @@ impl Acceptor {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    if !peer.ip().to_canonical().is_loopback() && !self.shared.service.admits_strangers() {
+                        tracing::debug!(%peer, "the management is off");
+                        continue;
+                    }
                     let Some(counted) = self.counter.enter(Some(peer.ip())) else {
                         tracing::debug!(%peer, "too many connections");
                         continue;

@@ -112,6 +112,11 @@ impl CallReply {
 /// Carries out calls.
 #[async_trait]
 pub trait ApiService: Send + Sync + 'static {
+    /// Whether clients are listened to that come over the network from elsewhere.
+    fn admits_strangers(&self) -> bool {
+        true
+    }
+
     /// Answers one call.
     ///
     /// The future is dropped when the connection breaks before the answer is ready (not when the client merely closes its

@@ -34,6 +34,8 @@ pub const TESTBED: &[&str] = &[
     "cpio",
     "gzip",
     "iproute2",
+    "nftables",
+    "ethtool",
     "util-linux",
     "kmod",
     "dosfstools",

@@ -18,7 +18,9 @@ use crate::fence::Fence;
 use crate::guests::Guests;
 use crate::holdings::Holdings;
 use crate::metrics::Metrics;
+use crate::kept_networks::KeptNetworks;
 use crate::migration::Migrations;
+use crate::networks;
 use crate::operations::{Operations, Outcome};
 use crate::settings::AgentSettings;
 use crate::storage::Plugs;
@@ -69,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) turns: Turns,
     pub(crate) holdings: Holdings,
     pub(crate) plugs: Plugs,
+    pub(crate) kept: KeptNetworks,
     pub(crate) migrations: Migrations,
     pub(crate) hub: Hub,
     pub(crate) metrics: Metrics,
@@ -111,6 +114,9 @@ impl Agent {
         let metrics = Metrics::load(host, settings.archive_dir())
             .await
             .map_err(StartError::State)?;
+        let kept = KeptNetworks::load(state.join("networks.json"))
+            .await
+            .map_err(StartError::State)?;
         let stop = CancellationToken::new();
         let agent = Agent {
             inner: Arc::new(Inner {
@@ -126,6 +132,7 @@ impl Agent {
                 turns: Turns::default(),
                 holdings,
                 plugs,
+                kept,
                 migrations: Migrations::default(),
                 hub: Hub::new(),
                 metrics,
@@ -234,6 +241,8 @@ impl Agent {
             } => self.change_media(vm, userdevice, volume).await,
             HostCommand::AttachNic { vm, nic } => self.attach_nic(vm, &nic).await,
             HostCommand::DetachNic { vm, device } => self.detach_nic(vm, device).await,
+            HostCommand::MoveNic { vm, nic } => self.move_nic(vm, &nic).await,
+            HostCommand::SetNicPolicy { vm, nic } => self.set_nic_policy(vm, &nic).await,
             HostCommand::SetMemoryTarget { vm, target } => {
                 done(self.inner.hypervisor.set_memory_target(vm, target).await)
             }
@@ -265,11 +274,10 @@ impl Agent {
             HostCommand::VolumeStat { volume } => self.volume_stat(&volume).await,
             HostCommand::EnsureBridge { bridge } => {
                 self.ensure_bridge(&bridge).await?;
-                Ok(HostReply::Done)
+                self.bridge_facts(&bridge.name).await
             }
-            HostCommand::RemoveBridge { bridge, uplink } => {
-                self.remove_bridge(&bridge, uplink.as_deref()).await
-            }
+            HostCommand::RemoveBridge { bridge } => self.remove_bridge(&bridge).await,
+            HostCommand::Reach { address, port } => networks::reach(address, port).await,
             HostCommand::ListNics => Ok(HostReply::Nics(self.nics().await?)),
             HostCommand::PrepareIncoming { request } => self.prepare_incoming(&request).await,
             HostCommand::CancelIncoming { vm } => self.cancel_incoming(vm).await,
@@ -295,6 +303,7 @@ impl Agent {
                 ("bond", kernel.bond),
                 ("vxlan", kernel.vxlan),
                 ("gre", kernel.gre),
+                ("filter", kernel.filter),
             ] {
                 if there {
                     capabilities.insert(name.to_owned());

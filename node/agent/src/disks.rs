@@ -73,6 +73,9 @@ impl Agent {
 
     /// Gives back all that a domain held.
     pub(crate) async fn release_domain(&self, vm: Uuid) {
+        if let Some(spec) = self.inner.holdings.of(vm).await.and_then(|holding| holding.spec) {
+            self.forget_policies(&spec.nics).await;
+        }
         for volume in self.inner.holdings.drop_domain(vm).await {
             self.release(&volume).await;
         }

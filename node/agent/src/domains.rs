@@ -108,7 +108,7 @@ impl Agent {
             .graphical_console
             .then(|| settings.console_dir.join(format!("{vm}.vnc")));
         for nic in &request.nics {
-            spec.nics.push(self.open_nic(nic).await?);
+            spec.nics.push(self.open_nic(vm, nic).await?);
         }
         for disk in &request.disks {
             spec.disks.push(self.open_disk(vm, disk).await?);

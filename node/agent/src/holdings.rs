@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use node_commands::VolumeRef;
-use node_hypervisor::DomainSpec;
+use node_hypervisor::{DomainSpec, NicIndex, NicSpec};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -75,6 +75,18 @@ impl Holdings {
         let holding = table.entry(vm).or_default();
         holding.spec = Some(spec);
         self.write(vm, holding).await
+    }
+
+    /// Notes that a domain has an interface as described, or has it no longer.
+    pub async fn note_nic(&self, vm: Uuid, index: NicIndex, nic: Option<NicSpec>) {
+        let mut table = self.table.lock().await;
+        let Some(holding) = table.get_mut(&vm) else { return };
+        let Some(spec) = &mut holding.spec else { return };
+        spec.nics.retain(|there| there.index != index);
+        spec.nics.extend(nic);
+        if let Err(error) = self.write(vm, holding).await {
+            tracing::warn!(%vm, %error, "what a domain holds was not written");
+        }
     }
 
     /// Forgets one disk of a domain; the volume is given back if no other disk of this host has it open.

@@ -23,6 +23,7 @@ pub mod holdings;
 mod images;
 pub mod metrics;
 pub mod machine;
+mod kept_networks;
 mod migration;
 mod networks;
 pub mod operations;

@@ -17,6 +17,8 @@ pub(crate) fn spawn(agent: &Agent, stop: &CancellationToken) {
         let Some(agent) = weak.upgrade().map(|inner| Agent { inner }) else {
             return;
         };
+        // First of all: the pool may be reached through one of them.
+        agent.restore_networks().await;
         let wanted = agent.inner.plugs.all().await;
         agent.release_departed().await;
         drop(agent);

@@ -3,6 +3,7 @@
 mod counting;
 mod lifecycle;
 mod moving;
+mod networks;
 mod remote;
 mod watching;
 mod world;

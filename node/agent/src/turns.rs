@@ -34,6 +34,8 @@ pub fn turn_of(command: &HostCommand) -> Option<Turn> {
         | HostCommand::ChangeMedia { .. }
         | HostCommand::AttachNic { .. }
         | HostCommand::DetachNic { .. }
+        | HostCommand::MoveNic { .. }
+        | HostCommand::SetNicPolicy { .. }
         | HostCommand::SetMemoryTarget { .. }
         | HostCommand::SetVcpus { .. } => command.vm().map(Turn::Devices),
         _ => None,

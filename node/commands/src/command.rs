@@ -126,6 +126,21 @@ pub enum HostCommand {
         /// The interface's number.
         device: u16,
     },
+    /// Moves an interface of a live domain to another bridge, which is made if missing, under the interface's policy.
+    /// Idempotent. Errors: `NoSuchDomain`, `NoSuchDevice`.
+    MoveNic {
+        /// The VM.
+        vm: Uuid,
+        /// The interface as it is to be.
+        nic: NicRequest,
+    },
+    /// Holds an interface of a live domain to a policy. Idempotent. Errors: `Unsupported` if the host cannot filter.
+    SetNicPolicy {
+        /// The VM.
+        vm: Uuid,
+        /// The interface as it is to be.
+        nic: NicRequest,
+    },
     /// Sets the balloon target. Idempotent. Errors: `OutOfRange`.
     SetMemoryTarget {
         /// The VM.
@@ -258,19 +273,24 @@ pub enum HostCommand {
         volume: VolumeRef,
     },
 
-    /// Makes a bridge as described, or changes one to be so. Idempotent.
+    /// Makes a bridge as described, or changes one to be so. Idempotent. Answers [`crate::HostReply::Bridge`].
+    /// Errors: `Unsupported` if the host's kernel cannot.
     EnsureBridge {
         /// The bridge.
-        bridge: BridgeRequest,
+        bridge: Box<BridgeRequest>,
     },
-    /// Takes a bridge away; the card gets its addresses back. Idempotent: an absent one is a success. Errors: `Busy` if
-    /// taps are on it.
+    /// Takes a bridge away with the VLAN, bond or tunnel that was made for it; the card gets its addresses back, of a
+    /// bond the first one. Idempotent: an absent one is a success. Errors: `Busy` if taps are on it.
     RemoveBridge {
-        /// Its name.
-        bridge: String,
-        /// The card through which it reached the outside.
-        #[serde(default)]
-        uplink: Option<String>,
+        /// The bridge as it was asked for.
+        bridge: Box<BridgeRequest>,
+    },
+    /// Whether this host reaches a port at an address. Changes nothing. Errors: `Network` if it does not.
+    Reach {
+        /// The address.
+        address: std::net::IpAddr,
+        /// The TCP port.
+        port: u16,
     },
     /// The host's network cards. Answers [`crate::HostReply::Nics`]. Changes nothing.
     ListNics,
@@ -342,6 +362,8 @@ impl HostCommand {
             HostCommand::ChangeMedia { .. } => "change_media",
             HostCommand::AttachNic { .. } => "attach_nic",
             HostCommand::DetachNic { .. } => "detach_nic",
+            HostCommand::MoveNic { .. } => "move_nic",
+            HostCommand::SetNicPolicy { .. } => "set_nic_policy",
             HostCommand::SetMemoryTarget { .. } => "set_memory_target",
             HostCommand::SetVcpus { .. } => "set_vcpus",
             HostCommand::ConsolePaths { .. } => "console_paths",
@@ -365,6 +387,7 @@ impl HostCommand {
             HostCommand::VolumeStat { .. } => "volume_stat",
             HostCommand::EnsureBridge { .. } => "ensure_bridge",
             HostCommand::RemoveBridge { .. } => "remove_bridge",
+            HostCommand::Reach { .. } => "reach",
             HostCommand::ListNics => "list_nics",
             HostCommand::PrepareIncoming { .. } => "prepare_incoming",
             HostCommand::CancelIncoming { .. } => "cancel_incoming",
@@ -392,6 +415,7 @@ impl HostCommand {
                 | HostCommand::SrScan { .. }
                 | HostCommand::SrProbe { .. }
                 | HostCommand::VolumeStat { .. }
+                | HostCommand::Reach { .. }
                 | HostCommand::ListNics
                 | HostCommand::MigrationProgress { .. }
         )
@@ -416,6 +440,8 @@ impl HostCommand {
             | HostCommand::ChangeMedia { vm, .. }
             | HostCommand::AttachNic { vm, .. }
             | HostCommand::DetachNic { vm, .. }
+            | HostCommand::MoveNic { vm, .. }
+            | HostCommand::SetNicPolicy { vm, .. }
             | HostCommand::SetMemoryTarget { vm, .. }
             | HostCommand::SetVcpus { vm, .. }
             | HostCommand::ConsolePaths { vm }
@@ -449,6 +475,7 @@ impl HostCommand {
             | HostCommand::EnsureBridge { .. }
             | HostCommand::RemoveBridge { .. }
             | HostCommand::ListNics
+            | HostCommand::Reach { .. }
             | HostCommand::Machine { .. } => None,
         }
     }

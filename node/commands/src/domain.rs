@@ -8,7 +8,7 @@ use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::network::BridgeRequest;
+use crate::network::{BridgeRequest, NicPolicy};
 
 /// One volume of the pool.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -198,4 +198,7 @@ pub struct NicRequest {
     /// What the guest sees.
     #[serde(default)]
     pub model: NicModel,
+    /// What it lets through.
+    #[serde(default)]
+    pub policy: NicPolicy,
 }

@@ -30,8 +30,8 @@ pub use machine::{GuestReport, MachineReply, MachineVerb};
 pub use migration::{
     MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
 };
-pub use network::BridgeRequest;
-pub use reply::{Facts, HostReply, NicFacts};
+pub use network::{BondRequest, BridgeRequest, IpRequest, NicLock, NicPolicy, TunnelRequest};
+pub use reply::{BridgeFacts, Facts, HostReply, NicFacts};
 pub use storage::{ProbeRequest, SrFacts, SrSpec, VolumeFacts, VolumeFill, VolumeRequest};
 
 #[cfg(test)]

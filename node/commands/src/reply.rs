@@ -45,6 +45,8 @@ pub enum HostReply {
     Volume(VolumeFacts),
     /// The network cards.
     Nics(Vec<NicFacts>),
+    /// A bridge.
+    Bridge(BridgeFacts),
     /// The destination is ready.
     Incoming {
         /// Where its hypervisor waits; goes into [`crate::MigrationDestination::endpoint`].
@@ -84,6 +86,18 @@ pub struct Facts {
     /// Strings of its firmware: `bios-vendor`, `system-manufacturer` and the like.
     #[serde(default)]
     pub bios_strings: BTreeMap<String, String>,
+}
+
+/// A bridge as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeFacts {
+    /// Its MAC address.
+    pub mac: String,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// IP addresses with prefix length.
+    #[serde(default)]
+    pub addresses: Vec<String>,
 }
 
 /// A network card.

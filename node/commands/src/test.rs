@@ -19,6 +19,7 @@ fn a_request_reads_back_as_written() {
         bridge: BridgeRequest::over("xapi0", "eth0"),
         mtu: None,
         model: Default::default(),
+        policy: Default::default(),
     });
     let command = HostCommand::StartDomain {
         request: Box::new(request),
@@ -35,7 +36,7 @@ fn fields_of_a_later_release_are_skipped_and_missing_ones_take_defaults() {
     assert_eq!(
         read,
         HostCommand::EnsureBridge {
-            bridge: BridgeRequest::internal("xapi0")
+            bridge: Box::new(BridgeRequest::internal("xapi0"))
         }
     );
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use node_commands::Facts;
 use node_hypervisor::Accelerator;
-use pool_domain::decide::host::{HostFacts, NicFacts};
+use pool_domain::decide::host::HostFacts;
+use pool_ops::network::on_hosts::card_facts;
 use proto_types::DateTime;
 use uuid::Uuid;
 
@@ -36,30 +37,9 @@ pub fn host_facts(host: Uuid, name: &str, address: &str, facts: &Facts) -> HostF
             Accelerator::Simulated => "simulated",
         }
         .to_owned(),
-        nics: facts.nics.iter().map(nic_facts).collect(),
+        nics: facts.nics.iter().map(card_facts).collect(),
         booted: DateTime(facts.booted),
         started: DateTime(facts.started),
         bios_strings: facts.bios_strings.clone(),
-    }
-}
-
-fn nic_facts(nic: &node_commands::NicFacts) -> NicFacts {
-    let own = nic.addresses.iter().find_map(|a| {
-        let (ip, prefix) = a.split_once('/')?;
-        let ip: std::net::Ipv4Addr = ip.parse().ok()?;
-        let prefix: u32 = prefix.parse().ok()?;
-        let mask = u32::MAX.checked_shl(32u32.saturating_sub(prefix)).unwrap_or(0);
-        Some((ip.to_string(), std::net::Ipv4Addr::from(mask).to_string()))
-    });
-    let (ip, netmask) = own.unwrap_or_default();
-    NicFacts {
-        device: nic.device.clone(),
-        mac: nic.mac.clone(),
-        mtu: i64::from(nic.mtu),
-        carrier: nic.carrier,
-        speed: i64::from(nic.speed),
-        ip,
-        netmask,
-        gateway: nic.gateway.clone().unwrap_or_default(),
     }
 }

@@ -9,7 +9,7 @@ use gateway_server::Api;
 use node_commands::{HostCommand, HostEvent, HostReply};
 use pool_domain::decide::host_life::Since;
 use pool_domain::decide::session::SessionLimits;
-use pool_domain::decide::{event, host as hosts, session, task};
+use pool_domain::decide::{event, host as hosts, pif_hardware as hardware, session, task};
 use pool_ops::host::auto_start;
 use pool_ops::reconcile::{self, Liveness};
 use pool_ops::{HostAgents, Ops, registry};
@@ -244,7 +244,9 @@ async fn describe(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref) -> Sin
     let described = host_facts(uuid, row.get(host::HOSTNAME).as_str(), &address, &facts);
     let noted = ops
         .decide(&pool_ops::core::own("host facts"), |d| {
-            Ok(hosts::refresh(d, reference, &described))
+            let since = hosts::refresh(d, reference, &described);
+            hardware::refresh(d, reference, &described.nics);
+            Ok(since)
         })
         .await;
     match noted {

@@ -117,5 +117,5 @@ fn simulated_network(config: &Config, host: Uuid) -> Arc<dyn NetworkDriver> {
         .parse()
         .ok()
         .map(|ip| Address { ip, prefix: 24 });
-    Arc::new(SimNetwork::one_nic(number, address))
+    Arc::new(SimNetwork::two_nics(number, address))
 }

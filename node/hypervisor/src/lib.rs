@@ -119,6 +119,12 @@ pub trait Hypervisor: Send + Sync {
     /// Takes a network interface away, as [`Hypervisor::detach_disk`].
     async fn detach_nic(&self, vm: Uuid, nic: NicIndex) -> Result<()>;
 
+    /// Moves a network interface of a live domain to another bridge of the host, which must be there. Idempotent.
+    ///
+    /// # Errors
+    /// [`HypervisorError::NoSuchDevice`].
+    async fn move_nic(&self, vm: Uuid, nic: NicIndex, bridge: &str) -> Result<()>;
+
     /// On the destination: checks that the domain could come here and makes the folders it needs.
     ///
     /// Changes nothing that would need undoing. The answer names the local socket to which the source's traffic

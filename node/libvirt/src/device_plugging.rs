@@ -85,6 +85,23 @@ pub(crate) fn attach_nic(connect: &Connect, vm: Uuid, nic: &NicSpec) -> Result<(
     Ok(domain.attach_device_flags(&xml, sys::VIR_DOMAIN_AFFECT_LIVE)?)
 }
 
+pub(crate) fn move_nic(connect: &Connect, vm: Uuid, nic: NicIndex, bridge: &str) -> Result<(), Fault> {
+    let domain = find(connect, vm)?;
+    let Some(there) = live(&domain)?.nic(nic) else {
+        return Err(HypervisorError::NoSuchDevice {
+            vm,
+            device: nic.to_string(),
+        }
+        .into());
+    };
+    let mut xml = there.element;
+    if xml.of("source", "bridge") == Some(bridge) {
+        return Ok(());
+    }
+    xml.replace(Element::new("source").with("bridge", bridge));
+    Ok(domain.update_device_flags(&xml.to_xml(), sys::VIR_DOMAIN_DEVICE_MODIFY_LIVE)?)
+}
+
 pub(crate) fn change_media(
     connect: &Connect,
     vm: Uuid,

@@ -265,6 +265,14 @@ impl Hypervisor for LibvirtHypervisor {
         device_plugging::detach(&self.inner.bridge, job, vm, Device::Nic(nic), patience).await
     }
 
+    async fn move_nic(&self, vm: Uuid, nic: NicIndex, bridge: &str) -> Result<()> {
+        let bridge = bridge.to_owned();
+        self.short("move interface", Some(vm), move |c| {
+            device_plugging::move_nic(c, vm, nic, &bridge)
+        })
+        .await
+    }
+
     async fn migrate_prepare(&self, spec: &DomainSpec) -> Result<MigrationEndpoint> {
         let Some(socket) = self.inner.config.migration_socket() else {
             return Err(HypervisorError::Unsupported {

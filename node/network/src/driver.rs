@@ -1,9 +1,11 @@
 //! What a host must be able to do with its network.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
 
+use crate::device::{BondSpec, IpSpec, PortPolicy, TunnelSpec, VlanSpec};
 use crate::error::{NetworkError, Result};
 
 /// The network of one host.
@@ -40,6 +42,66 @@ pub trait NetworkDriver: Send + Sync {
 
     /// Takes an interface out of whatever bridge it is in; succeeds if it is in none or gone.
     async fn detach_port(&self, port: &str) -> Result<()>;
+
+    /// Makes a bond as described, or changes one that is there. Its members leave the bridges whose uplinks they were,
+    /// and the addresses of those bridges and of the members move onto the bond.
+    ///
+    /// Where bonds cannot be made nothing has changed.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`], [`NetworkError::NoSuchInterface`], [`NetworkError::AlreadyEnslaved`],
+    /// [`NetworkError::NotOfKind`] if the name is another device's.
+    async fn ensure_bond(&self, spec: &BondSpec) -> Result<()>;
+
+    /// Takes a bond apart; succeeds if it is gone. Its addresses move onto the `heir`.
+    async fn remove_bond(&self, name: &str, heir: &str) -> Result<()>;
+
+    /// Makes the device of a VLAN, which is [`VlanSpec::device`].
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`], [`NetworkError::NoSuchInterface`] for the base.
+    async fn ensure_vlan(&self, spec: &VlanSpec) -> Result<()>;
+
+    /// Makes this host's part of a tunnel and puts it into a bridge, or changes who else is part of it.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`], [`NetworkError::NoSuchInterface`] for the bridge.
+    async fn ensure_tunnel(&self, bridge: &str, spec: &TunnelSpec) -> Result<()>;
+
+    /// Removes the device of a VLAN or tunnel; succeeds if it is gone.
+    ///
+    /// # Errors
+    /// [`NetworkError::NotOfKind`] for anything else.
+    async fn remove_device(&self, name: &str) -> Result<()>;
+
+    /// Gives a link exactly these addresses of one family, and brings it up.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoSuchInterface`].
+    async fn set_ip(&self, link: &str, spec: &IpSpec) -> Result<()>;
+
+    /// Gets a link's IPv4 address by DHCP and goes on renewing it; answers once there is one.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] without a client, [`NetworkError::TimedOut`] without a server.
+    async fn start_dhcp(&self, link: &str) -> Result<()>;
+
+    /// Renews a link's address no longer; the address stays. Succeeds if that is so already.
+    async fn stop_dhcp(&self, link: &str) -> Result<()>;
+
+    /// Holds a guest's port to a policy from now on, in place of any before; the port need not exist yet.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] where packets cannot be filtered and the policy is not open.
+    async fn set_policy(&self, policy: &PortPolicy) -> Result<()>;
+
+    /// Sets offloads and link parameters of a NIC, by the words that follow `ethtool-`. What the NIC refuses is left as
+    /// it is and answered.
+    async fn set_link_options(
+        &self,
+        nic: &str,
+        options: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>>;
 
     /// What this host's kernel can do.
     async fn features(&self) -> Result<KernelFeatures>;
@@ -224,4 +286,6 @@ pub struct KernelFeatures {
     pub vxlan: bool,
     /// GRE tunnels that carry Ethernet.
     pub gre: bool,
+    /// Filters on bridges' ports.
+    pub filter: bool,
 }

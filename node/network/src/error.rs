@@ -29,6 +29,14 @@ pub enum NetworkError {
         /// Its name.
         name: String,
     },
+    /// The name belongs to a device of another kind.
+    #[error("{name:?} exists and is no {kind}")]
+    NotOfKind {
+        /// Its name.
+        name: String,
+        /// What it should be.
+        kind: &'static str,
+    },
     /// The interface belongs to another bridge or bond.
     #[error("{name:?} belongs to {master:?} already")]
     AlreadyEnslaved {

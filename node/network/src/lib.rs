@@ -5,11 +5,16 @@
 //! gone succeed.
 #![forbid(unsafe_code)]
 
+pub mod device;
 pub mod driver;
 pub mod error;
 pub mod linux;
 pub mod sim;
 
+pub use device::{
+    BondMode, BondSpec, Family, IpSpec, LacpHash, LacpRate, PortLock, PortPolicy, TunnelProtocol, TunnelSpec,
+    VlanSpec,
+};
 pub use driver::{Address, BridgeSpec, BridgeState, KernelFeatures, NetworkDriver, Nic, NicKind};
 pub use error::{NetworkError, Result};
 pub use linux::LinuxNetwork;

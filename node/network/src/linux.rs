@@ -1,18 +1,27 @@
 //! The kernel's bridges over rtnetlink.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rtnetlink::{LinkBridge, LinkUnspec};
 use tokio::sync::Mutex;
 
+use crate::device::{BondSpec, IpSpec, PortPolicy, TunnelSpec, VlanSpec};
 use crate::driver::{BridgeSpec, BridgeState, KernelFeatures, NetworkDriver, Nic, NicKind, check_name};
 use crate::error::{NetworkError, Result};
 
+mod address;
+mod bond;
+mod dhcp;
+mod ethtool;
 mod features;
+mod filter;
+mod program;
 mod relocate;
 mod session;
 mod sysfs;
+mod tunnel;
 
 #[cfg(test)]
 mod test;
@@ -21,11 +30,13 @@ use session::{Kind, Link, Session};
 
 /// The network of the namespace in which the process runs.
 ///
-/// Holds no state but a lock: what is there is asked of the kernel each time, since others change it too.
+/// Holds no state but a lock and the DHCP clients it has started: what is there is asked of the kernel each time, since
+/// others change it too.
 #[derive(Debug, Default)]
 pub struct LinuxNetwork {
     /// Two changes at a time would see each other's halves.
     order: Mutex<()>,
+    dhcp: dhcp::Clients,
 }
 
 /// The longest that any call may take; the kernel answers within milliseconds.
@@ -92,6 +103,61 @@ impl NetworkDriver for LinuxNetwork {
         .await
     }
 
+    async fn ensure_bond(&self, spec: &BondSpec) -> Result<()> {
+        spec.validate()?;
+        let _order = self.order.lock().await;
+        bounded("make bond", bond::ensure_bond(spec)).await
+    }
+
+    async fn remove_bond(&self, name: &str, heir: &str) -> Result<()> {
+        check_name(name)?;
+        let _order = self.order.lock().await;
+        bounded("remove bond", bond::remove_bond(name, heir)).await
+    }
+
+    async fn ensure_vlan(&self, spec: &VlanSpec) -> Result<()> {
+        spec.validate()?;
+        let _order = self.order.lock().await;
+        bounded("make VLAN", bond::ensure_vlan(spec)).await
+    }
+
+    async fn ensure_tunnel(&self, bridge: &str, spec: &TunnelSpec) -> Result<()> {
+        spec.validate()?;
+        let _order = self.order.lock().await;
+        bounded("make tunnel", tunnel::ensure_tunnel(bridge, spec)).await
+    }
+
+    async fn remove_device(&self, name: &str) -> Result<()> {
+        let _order = self.order.lock().await;
+        bounded("remove device", bond::remove_device(name)).await
+    }
+
+    async fn set_ip(&self, link: &str, spec: &IpSpec) -> Result<()> {
+        let _order = self.order.lock().await;
+        bounded("set addresses", address::set_ip(link, spec)).await
+    }
+
+    async fn start_dhcp(&self, link: &str) -> Result<()> {
+        self.dhcp.start(link).await
+    }
+
+    async fn stop_dhcp(&self, link: &str) -> Result<()> {
+        self.dhcp.stop(link);
+        Ok(())
+    }
+
+    async fn set_policy(&self, policy: &PortPolicy) -> Result<()> {
+        filter::set_policy(policy).await
+    }
+
+    async fn set_link_options(
+        &self,
+        nic: &str,
+        options: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>> {
+        ethtool::set(nic, options).await
+    }
+
     async fn features(&self) -> Result<KernelFeatures> {
         let _order = self.order.lock().await;
         bounded("try kernel features", async {
@@ -115,7 +181,7 @@ async fn list_nics() -> Result<Vec<Nic>> {
         let kind = match link.kind {
             Kind::Physical => NicKind::Physical,
             Kind::Veth => NicKind::Veth,
-            Kind::Bridge | Kind::Other => continue,
+            Kind::Bridge | Kind::Vlan | Kind::Bond | Kind::Tunnel | Kind::Other => continue,
         };
         if !link.ethernet || GUEST_SIDE.iter().any(|prefix| link.name.starts_with(prefix)) {
             continue;
@@ -213,6 +279,9 @@ async fn ensure_bridge(spec: &BridgeSpec) -> Result<BridgeState> {
             )
             .await?;
     }
+    if let Some(uplink) = &uplink {
+        drop_old_vlans(&session, &bridge, uplink).await?;
+    }
     let Some(uplink) = uplink else {
         return state(&session, &spec.name)
             .await?
@@ -240,6 +309,17 @@ async fn ensure_bridge(spec: &BridgeSpec) -> Result<BridgeState> {
     state(&session, &spec.name)
         .await?
         .ok_or_else(|| no_such(&spec.name))
+}
+
+/// Removes VLAN devices through which a bridge reached the outside before it got another uplink: with two it would
+/// join two networks.
+async fn drop_old_vlans(session: &Session, bridge: &Link, uplink: &Link) -> Result<()> {
+    for old in session.links().await? {
+        if old.master == Some(bridge.index) && old.kind == Kind::Vlan && old.index != uplink.index {
+            session.delete("remove old VLAN", &old.name, old.index).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Fails if an interface belongs to something else.

@@ -75,6 +75,21 @@ pub(crate) fn attach_nic(shared: &Shared, vm: Uuid, nic: &NicSpec) -> Result<()>
     }
 }
 
+pub(crate) fn move_nic(shared: &Shared, vm: Uuid, nic: NicIndex, bridge: &str) -> Result<()> {
+    let mut state = shared.state();
+    let nics = &mut state.find(vm)?.carried.spec.nics;
+    match nics.iter_mut().find(|n| n.index == nic) {
+        Some(there) => {
+            bridge.clone_into(&mut there.bridge);
+            Ok(())
+        }
+        None => Err(HypervisorError::NoSuchDevice {
+            vm,
+            device: nic.to_string(),
+        }),
+    }
+}
+
 pub(crate) fn detach_nic(shared: &Shared, vm: Uuid, nic: NicIndex, fault: Option<&Fault>) -> Result<()> {
     let mut state = shared.state();
     let nics = &mut state.find(vm)?.carried.spec.nics;

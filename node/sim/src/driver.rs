@@ -306,6 +306,13 @@ impl Hypervisor for SimHypervisor {
         Faults::reply(fault, "detach interface", ())
     }
 
+    async fn move_nic(&self, vm: Uuid, nic: NicIndex, bridge: &str) -> Result<()> {
+        self.run(Operation::Attach, "move interface", |shared| {
+            devices::move_nic(shared, vm, nic, bridge)
+        })
+        .await
+    }
+
     async fn migrate_prepare(&self, spec: &DomainSpec) -> Result<MigrationEndpoint> {
         self.run(Operation::MigratePrepare, "prepare migration", |shared| {
             if let Some(there) = shared.state().domains.get(&spec.uuid) {

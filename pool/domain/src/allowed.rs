@@ -130,7 +130,7 @@ fn of_vif(db: &Database, row: &Row) -> Value {
     let mut names = vec!["attach"];
     if state == vm_rules::RUNNING {
         if attached {
-            names.extend(["unplug", "unplug_force"]);
+            names.push("unplug");
         } else {
             names.push("plug");
         }

@@ -192,7 +192,7 @@ pub fn has_plugged(db: &Database, storage: Ref, on: Ref) -> bool {
 
 /// A network is visible on a host that has a PIF on it; one with no PIF anywhere is internal to the host on
 /// which it is used.
-fn network_reaches(db: &Database, net: Ref, on: Ref) -> bool {
+pub fn network_reaches(db: &Database, net: Ref, on: Ref) -> bool {
     let Some(row) = db.of_class(network::CLASS, net) else {
         return false;
     };

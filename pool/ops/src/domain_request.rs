@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use node_commands::{
-    BootRequest, BridgeRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef,
-};
+use node_commands::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
 use node_hypervisor::{BootDevice, DiskKind, EndAction, EndActions, NicModel, Platform};
 use pool_domain::decide::vdi::device_number;
 use pool_domain::{Database, Row, query, vm_rules};
-use proto_types::generated::{network, pif, sr, vbd, vdi, vif, vm};
+use proto_types::generated::{network, sr, vbd, vdi, vif, vm};
 use proto_types::{ApiError, Bytes, Ref};
 use uuid::Uuid;
+
+use crate::network::request::{bridge_request, nic_policy};
 
 /// Builds the request to start a VM on a host.
 ///
@@ -169,23 +169,8 @@ pub fn nic_request(db: &Database, nic: &Row, on: Ref) -> Result<NicRequest, ApiE
         bridge: bridge_request(db, net, on),
         mtu,
         model: NicModel::default(),
+        policy: nic_policy(db, nic),
     })
-}
-
-/// The bridge of a network on a host: over the host's own card where it has one there.
-pub fn bridge_request(db: &Database, net: &Row, on: Ref) -> BridgeRequest {
-    let bridge = net.get(network::BRIDGE).as_str();
-    let card = net
-        .get(network::PIFS)
-        .as_refs()
-        .into_iter()
-        .filter_map(|r| db.of_class(pif::CLASS, r))
-        .find(|p| p.get(pif::HOST).as_ref() == on)
-        .map(|p| p.get(pif::DEVICE).as_str().to_owned());
-    match card {
-        Some(card) => BridgeRequest::over(bridge, card),
-        None => BridgeRequest::internal(bridge),
-    }
 }
 
 fn parse(row: &Row, class: &'static str) -> Result<Uuid, ApiError> {

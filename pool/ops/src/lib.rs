@@ -16,6 +16,7 @@ pub mod data_sources;
 pub mod domain_request;
 pub mod host;
 pub mod machine;
+pub mod network;
 pub mod operation;
 pub mod parts;
 pub mod ports;

@@ -14,6 +14,7 @@ use proto_types::{ApiError, Ref};
 use uuid::Uuid;
 
 use crate::core::{Ops, own};
+use crate::network::reconcile as networks;
 use crate::operation::Call;
 use crate::storage::pbd::spec_of;
 use crate::vm::start::StartVm;
@@ -27,6 +28,7 @@ pub async fn take(ops: &Ops, on: Ref, event: HostEvent) -> Result<(), ApiError> 
         HostEvent::Snapshot { domains, plugged, .. } => {
             set_live(ops, on, Liveness::Live).await?;
             domains_are(ops, on, &domains).await?;
+            networks::restore(ops, on).await?;
             plug_missing(ops, on, &plugged).await
         }
         HostEvent::Domain { vm, kind, now } => domain_changed(ops, on, vm, kind, now).await,

@@ -7,6 +7,7 @@ use crate::appliance::WorkOnAppliance;
 use crate::core::Ops;
 use crate::host::{evacuate, go_down};
 use crate::operation::{Operation, resume};
+use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::storage::{pbd, sr, vdi};
 use crate::vm::{clone, live, migrate, plug, power, provision, reset, start, stop, suspend};
 
@@ -48,6 +49,20 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         pbd::Plug::NAME => go_on::<pbd::Plug>(ops, saga),
         sr::CreateSr::NAME => go_on::<sr::CreateSr>(ops, saga),
         sr::WorkOnSr::NAME => go_on::<sr::WorkOnSr>(ops, saga),
+        vlan::MakeVlans::NAME => go_on::<vlan::MakeVlans>(ops, saga),
+        vlan::DestroyVlan::NAME => go_on::<vlan::DestroyVlan>(ops, saga),
+        bond::MakeBond::NAME => go_on::<bond::MakeBond>(ops, saga),
+        bond::DestroyBond::NAME => go_on::<bond::DestroyBond>(ops, saga),
+        bond::ChangeBond::NAME => go_on::<bond::ChangeBond>(ops, saga),
+        tunnel::MakeTunnel::NAME => go_on::<tunnel::MakeTunnel>(ops, saga),
+        tunnel::DestroyTunnel::NAME => go_on::<tunnel::DestroyTunnel>(ops, saga),
+        link::PlugCard::NAME => go_on::<link::PlugCard>(ops, saga),
+        link::ReconfigureIp::NAME => go_on::<link::ReconfigureIp>(ops, saga),
+        link::AttachNetworks::NAME => go_on::<link::AttachNetworks>(ops, saga),
+        cards::LookForCards::NAME => go_on::<cards::LookForCards>(ops, saga),
+        management::MoveManagement::NAME => go_on::<management::MoveManagement>(ops, saga),
+        vif::MoveVif::NAME => go_on::<vif::MoveVif>(ops, saga),
+        vif::ChangeVif::NAME => go_on::<vif::ChangeVif>(ops, saga),
         other => {
             tracing::error!(%saga, operation = other, "a saga of a kind that this release does not know")
         }

@@ -57,3 +57,15 @@ fn settings_of_vms_and_hosts_hold_what_they_promise() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("settings.py", &["agent"]);
 }
+
+#[test]
+fn networks_are_made_on_every_host_and_undone_where_one_fails() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("network.py", &[]);
+}
+
+#[test]
+fn guests_meet_through_a_tunnel_and_are_locked_and_moved() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("network_guests.py", &[]);
+}

@@ -47,6 +47,7 @@ pub struct Host {
     pub uuid: Uuid,
     pub agent: Agent,
     pub sim: SimHypervisor,
+    pub network: Arc<SimNetwork>,
     pub settings: AgentSettings,
 }
 
@@ -115,11 +116,12 @@ impl World {
         settings.migration_dir = self.path().join("mig");
         settings.heartbeat = Duration::from_millis(20);
         settings.sampling = Duration::from_millis(20);
+        let network = Arc::new(SimNetwork::two_nics(1, None));
         let parts = AgentParts {
             host: uuid,
             hypervisor: Arc::new(sim.clone()),
             storage: Arc::new(SrTable::new(drivers())),
-            network: Arc::new(SimNetwork::one_nic(1, None)),
+            network: Arc::<SimNetwork>::clone(&network),
             dialer,
             settings: settings.clone(),
         };
@@ -129,6 +131,7 @@ impl World {
             uuid,
             agent,
             sim,
+            network,
             settings,
         }
     }
@@ -144,6 +147,7 @@ impl World {
             bridge: BridgeRequest::internal("xapi0"),
             mtu: None,
             model: Default::default(),
+            policy: Default::default(),
         });
         request
     }

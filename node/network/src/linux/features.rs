@@ -6,14 +6,13 @@ use std::path::Path;
 use rtnetlink::LinkUnspec;
 use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo};
 
-use super::session::{EPERM, Session, errno, failed};
+use super::filter;
+use super::session::{EOPNOTSUPP, EPERM, Session, errno, failed};
 use crate::driver::KernelFeatures;
 use crate::error::{NetworkError, Result};
 
 /// Name of the interfaces that are made and removed again.
 const TRIAL: &str = "tarntrial0";
-/// The kernel's answer to a kind of interface that it does not know.
-const EOPNOTSUPP: i32 = 95;
 
 /// Tries everything.
 pub async fn probe(session: &Session) -> Result<KernelFeatures> {
@@ -25,6 +24,7 @@ pub async fn probe(session: &Session) -> Result<KernelFeatures> {
         bond: module_exists("bonding") || knows(session, InfoKind::Bond).await?,
         vxlan: knows(session, InfoKind::Vxlan).await?,
         gre: knows(session, InfoKind::GreTap).await?,
+        filter: filter::works().await,
     })
 }
 

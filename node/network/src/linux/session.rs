@@ -6,10 +6,10 @@ use futures::{Stream, TryStreamExt};
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
 use rtnetlink::packet_route::link::{
-    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+    InfoData, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
-use rtnetlink::{Error, Handle};
+use rtnetlink::{Error, Handle, LinkUnspec};
 
 use crate::driver::Address;
 use crate::error::{NetworkError, Result};
@@ -33,6 +33,12 @@ pub enum Kind {
     Veth,
     /// A bridge.
     Bridge,
+    /// A VLAN on another link.
+    Vlan,
+    /// A bond.
+    Bond,
+    /// A tunnel that carries Ethernet.
+    Tunnel,
     /// Anything else.
     Other,
 }
@@ -60,6 +66,10 @@ pub struct Link {
     pub carrier: bool,
     /// Number of the bridge or bond it belongs to.
     pub master: Option<u32>,
+    /// Number of the link it stands on.
+    pub base: Option<u32>,
+    /// What is particular to its kind.
+    pub data: Option<InfoData>,
 }
 
 impl Link {
@@ -75,6 +85,8 @@ impl Link {
             up: message.header.flags.contains(LinkFlags::Up),
             carrier: message.header.flags.contains(LinkFlags::LowerUp),
             master: None,
+            base: None,
+            data: None,
         };
         for attribute in message.attributes {
             match attribute {
@@ -88,15 +100,23 @@ impl Link {
                     link.mac_bytes = bytes;
                 }
                 LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+                LinkAttribute::Link(base) if base != 0 => link.base = Some(base),
                 LinkAttribute::Controller(master) if master != 0 => link.master = Some(master),
                 LinkAttribute::LinkInfo(parts) => {
                     for part in parts {
-                        if let LinkInfo::Kind(kind) = part {
-                            link.kind = match kind {
-                                InfoKind::Veth => Kind::Veth,
-                                InfoKind::Bridge => Kind::Bridge,
-                                _ => Kind::Other,
-                            };
+                        match part {
+                            LinkInfo::Kind(kind) => {
+                                link.kind = match kind {
+                                    InfoKind::Veth => Kind::Veth,
+                                    InfoKind::Bridge => Kind::Bridge,
+                                    InfoKind::Vlan => Kind::Vlan,
+                                    InfoKind::Bond => Kind::Bond,
+                                    InfoKind::Vxlan | InfoKind::GreTap => Kind::Tunnel,
+                                    _ => Kind::Other,
+                                };
+                            }
+                            LinkInfo::Data(data) => link.data = Some(data),
+                            _ => {}
                         }
                     }
                 }
@@ -105,6 +125,15 @@ impl Link {
         }
         link
     }
+}
+
+/// Up or down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Working.
+    Up,
+    /// At rest.
+    Down,
 }
 
 /// The kernel's number of an error, positive; zero if it said none.
@@ -119,6 +148,8 @@ pub fn errno(error: &Error) -> i32 {
 pub const EPERM: i32 = 1;
 /// See [`EPERM`].
 pub const EEXIST: i32 = 17;
+/// The kernel does not know that kind of interface.
+pub const EOPNOTSUPP: i32 = 95;
 /// There is no such address.
 pub const EADDRNOTAVAIL: i32 = 99;
 
@@ -173,6 +204,38 @@ impl Session {
     pub async fn link(&self, name: &str) -> Result<Option<Link>> {
         crate::driver::check_name(name)?;
         Ok(self.links().await?.into_iter().find(|link| link.name == name))
+    }
+
+    /// Makes an interface of a kind that the kernel may not know, which is `feature`.
+    pub async fn add_kind(&self, feature: &'static str, name: &str, message: LinkMessage) -> Result<()> {
+        match self.handle.link().add(message).execute().await {
+            Err(error) if errno(&error) == EOPNOTSUPP => Err(NetworkError::Unsupported { feature }),
+            other => other.map_err(failed("make device", name)),
+        }
+    }
+
+    /// Brings an interface up or down.
+    pub async fn turn(&self, link: &Link, state: Turn) -> Result<()> {
+        let message = LinkUnspec::new_with_index(link.index);
+        let message = match state {
+            Turn::Up => message.up(),
+            Turn::Down => message.down(),
+        };
+        self.set("bring up or down", &link.name, message.build()).await
+    }
+
+    /// Takes an interface out of its bridge or bond.
+    pub async fn release(&self, link: &Link) -> Result<()> {
+        let message = LinkUnspec::new_with_index(link.index).nocontroller().build();
+        self.set("detach port", &link.name, message).await
+    }
+
+    /// Puts an interface into a bridge or bond.
+    pub async fn enslave(&self, link: &Link, master: &Link) -> Result<()> {
+        let message = LinkUnspec::new_with_index(link.index)
+            .controller(master.index)
+            .build();
+        self.set("attach port", &link.name, message).await
     }
 
     /// Makes an interface.

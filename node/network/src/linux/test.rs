@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use super::*;
 
 mod bridge;
+mod devices;
+mod ports;
 mod uplink;
 
 /// A network namespace that goes away with this value.
@@ -185,6 +187,31 @@ fn pair() -> Pair {
     host.ip("route add 192.168.77.0/24 via 10.9.0.7 dev eth0 src 10.9.0.22");
     host.ip("-6 route add default via fd09::1 dev eth0 metric 60");
     Pair { host, peer }
+}
+
+/// What the kernel of this machine can do.
+fn features(host: &Namespace) -> KernelFeatures {
+    host.run(|network| async move { network.features().await }).unwrap()
+}
+
+/// Puts a guest's end into a namespace of its own, with an address, and its port into a bridge of a host.
+fn guest(host: &Namespace, bridge: &'static str, port: &'static str, address: &str) -> Namespace {
+    let guest = Namespace::new(port);
+    ip(&[
+        "-n", &host.name, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", &guest.name,
+    ]);
+    guest.ip(&format!("addr add {address} dev eth0"));
+    guest.ip("link set eth0 up");
+    host.run(move |network| async move { network.attach_port(bridge, port).await })
+        .unwrap();
+    guest
+}
+
+/// Whether one namespace reaches a port of another by TCP within some seconds.
+fn reaches(from: &Namespace, to: &Namespace, address: &'static str, patience: Duration) -> bool {
+    let listener = to.enter(move || std::net::TcpListener::bind((address, 0)).unwrap());
+    let target = listener.local_addr().unwrap();
+    from.enter(move || std::net::TcpStream::connect_timeout(&target, patience).is_ok())
 }
 
 fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {

@@ -72,6 +72,12 @@ pub struct NicFacts {
     pub netmask: String,
     /// Default gateway by this interface, empty if none.
     pub gateway: String,
+    /// Whether both directions work at once.
+    pub duplex: bool,
+    /// Driver of the kernel.
+    pub driver: String,
+    /// Where it is plugged, empty if nowhere.
+    pub pci_path: String,
 }
 
 /// How a member of the Raft group is reached.
@@ -290,7 +296,9 @@ fn join_nic(draft: &mut Draft<'_>, on: Ref, position: usize, nic: &NicFacts, man
         vec![
             (pif_metrics::CARRIER, nic.carrier.into()),
             (pif_metrics::SPEED, nic.speed.into()),
-            (pif_metrics::DUPLEX, true.into()),
+            (pif_metrics::DUPLEX, nic.duplex.into()),
+            (pif_metrics::DEVICE_NAME, nic.driver.as_str().into()),
+            (pif_metrics::PCI_BUS_PATH, nic.pci_path.as_str().into()),
             (pif_metrics::LAST_UPDATED, now.into()),
         ],
     );

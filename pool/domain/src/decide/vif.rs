@@ -4,8 +4,10 @@ use md5::{Digest, Md5};
 use proto_types::generated::{network, vif, vm};
 use proto_types::{ApiError, Ref, Value};
 
-use crate::decide::{generic, operation};
+use crate::database::Database;
+use crate::decide::{generic, operation, vif_settings};
 use crate::draft::Draft;
+use crate::row::Row;
 use crate::vm_rules;
 
 /// Device numbers a VM may use for interfaces.
@@ -28,7 +30,7 @@ pub fn generated_mac(seed: &str, device: u16) -> String {
 }
 
 /// Checks a unicast address of the form `xx:xx:xx:xx:xx:xx`.
-fn is_unicast(mac: &str) -> bool {
+pub(crate) fn is_unicast(mac: &str) -> bool {
     let parts: Vec<&str> = mac.split(':').collect();
     let bytes: Option<Vec<u8>> = parts
         .iter()
@@ -46,7 +48,8 @@ fn is_unicast(mac: &str) -> bool {
 /// Makes an interface; it is not plugged by this.
 ///
 /// # Errors
-/// `HANDLE_INVALID`; `INVALID_DEVICE [device]`; `DEVICE_ALREADY_EXISTS [device]`; `MAC_INVALID [mac]`.
+/// `HANDLE_INVALID`; `INVALID_DEVICE [device]`; `DEVICE_ALREADY_EXISTS [device]`; `MAC_INVALID [mac]`;
+/// `INVALID_IP_ADDRESS_SPECIFIED ["ipv4_allowed" or "ipv6_allowed"]`.
 pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
     let mut fields = generic::fields_of(vif::CLASS, record)?;
     let given = |field| {
@@ -79,6 +82,8 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
     } else {
         return Err(ApiError::new("MAC_INVALID", [mac.as_str()]));
     };
+    vif_settings::check_allowed(&given(vif::IPV4_ALLOWED), vif_settings::Kind::V4)?;
+    vif_settings::check_allowed(&given(vif::IPV6_ALLOWED), vif_settings::Kind::V6)?;
     fields.retain(|(f, _)| {
         ![
             vif::DEVICE,
@@ -95,7 +100,7 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
 }
 
 /// Device numbers in use.
-pub fn devices(draft: &Draft<'_>, owner: &crate::row::Row) -> Vec<String> {
+pub fn devices(draft: &Draft<'_>, owner: &Row) -> Vec<String> {
     owner
         .get(vm::VIFS)
         .as_refs()
@@ -122,10 +127,11 @@ pub fn destroy(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Begins a hot plug (`attach`) or unplug.
+/// Begins a hot plug (`plug`) or unplug.
 ///
 /// # Errors
-/// `VM_BAD_POWER_STATE`; `DEVICE_ALREADY_ATTACHED` or `DEVICE_ALREADY_DETACHED [vif]`; another operation.
+/// `VM_BAD_POWER_STATE`; `DEVICE_ALREADY_ATTACHED` or `DEVICE_ALREADY_DETACHED [vif]`; another operation;
+/// `HOST_CANNOT_ATTACH_NETWORK [host, network]` for a plug.
 pub fn begin_plug(draft: &mut Draft<'_>, reference: Ref, task: Ref, name: &str) -> Result<(), ApiError> {
     let row = draft.read(vif::CLASS, reference)?;
     let owner = draft.read(vm::CLASS, row.get(vif::VM).as_ref())?;
@@ -144,9 +150,79 @@ pub fn begin_plug(draft: &mut Draft<'_>, reference: Ref, task: Ref, name: &str) 
     if !attached && name != "plug" {
         return Err(ApiError::new("DEVICE_ALREADY_DETACHED", [reference.to_string()]));
     }
+    assert_idle(&owner, &row)?;
+    if name == "plug" {
+        check_network(draft.db(), &row, &owner)?;
+    }
+    // A forced unplug is an unplug to those who watch.
+    let shown = if name == "plug" { "plug" } else { "unplug" };
+    operation::begin(draft, reference, vif::CURRENT_OPERATIONS, task, shown);
+    Ok(())
+}
+
+/// A VM that runs must be on a host that reaches the network.
+fn check_network(db: &Database, nic: &Row, owner: &Row) -> Result<(), ApiError> {
+    let on = owner.get(vm::RESIDENT_ON).as_ref();
+    super::network::check_attach(db, nic.get(vif::NETWORK).as_ref(), on)
+}
+
+/// Begins to move an interface to another network. Answers the network before.
+///
+/// The network changes with this for an interface that is not attached; for one that is, once its host has moved it.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `VM_BAD_POWER_STATE` unless the VM runs or is halted; another operation;
+/// `HOST_CANNOT_ATTACH_NETWORK [host, network]`.
+pub fn begin_move(draft: &mut Draft<'_>, reference: Ref, net: Ref, task: Ref) -> Result<Moving, ApiError> {
+    let row = draft.read(vif::CLASS, reference)?;
+    let owner = draft.read(vm::CLASS, row.get(vif::VM).as_ref())?;
+    draft.read(network::CLASS, net)?;
+    let state = owner.get(vm::POWER_STATE).as_str();
+    if state != vm_rules::RUNNING && state != vm_rules::HALTED {
+        return Err(vm_rules::bad_power_state(
+            owner.reference,
+            &[vm_rules::RUNNING, vm_rules::HALTED],
+            state,
+        ));
+    }
+    assert_idle(&owner, &row)?;
+    let before = row.get(vif::NETWORK).as_ref();
+    if !row.get(vif::CURRENTLY_ATTACHED).as_bool() {
+        draft.set(reference, vif::NETWORK, net);
+        return Ok(Moving::Done);
+    }
+    super::network::check_attach(draft.db(), net, owner.get(vm::RESIDENT_ON).as_ref())?;
+    operation::begin(draft, reference, vif::CURRENT_OPERATIONS, task, "plug");
+    draft.set(reference, vif::NETWORK, net);
+    Ok(Moving::OnHost { before })
+}
+
+/// What is left to be done of a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moving {
+    /// Nothing.
+    Done,
+    /// The host is to move it; this was its network before.
+    OnHost {
+        /// The network before.
+        before: Ref,
+    },
+}
+
+/// The move has ended; `back` is the network to which it returns if it failed.
+pub fn end_move(draft: &mut Draft<'_>, reference: Ref, task: Ref, back: Option<Ref>) {
+    operation::end(draft, reference, vif::CURRENT_OPERATIONS, task);
+    if let Some(back) = back {
+        draft.set(reference, vif::NETWORK, back);
+    }
+}
+
+/// # Errors
+/// `OTHER_OPERATION_IN_PROGRESS`.
+fn assert_idle(owner: &Row, row: &Row) -> Result<(), ApiError> {
     for (class, object, field) in [
-        ("VM", &owner, vm::CURRENT_OPERATIONS),
-        ("VIF", &row, vif::CURRENT_OPERATIONS),
+        ("VM", owner, vm::CURRENT_OPERATIONS),
+        ("VIF", row, vif::CURRENT_OPERATIONS),
     ] {
         if let Some((holder, current)) = object.get(field).as_map().and_then(|m| m.iter().next()) {
             return Err(ApiError::new(
@@ -160,7 +236,6 @@ pub fn begin_plug(draft: &mut Draft<'_>, reference: Ref, task: Ref, name: &str) 
             ));
         }
     }
-    operation::begin(draft, reference, vif::CURRENT_OPERATIONS, task, name);
     Ok(())
 }
 

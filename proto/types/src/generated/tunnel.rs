@@ -19,6 +19,8 @@ pub const STATUS: Field = Field { class: CLASS, index: 3 };
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 4 };
 /// The protocol. `enum tunnel_protocol`.
 pub const PROTOCOL: Field = Field { class: CLASS, index: 5 };
+/// Tells tunnelled networks apart; the same on all hosts. `int`.
+pub const KEY: Field = Field { class: CLASS, index: 6 };
 
 /// The description.
 pub static DEF: ClassDef = ClassDef {
@@ -52,6 +54,10 @@ pub static DEF: ClassDef = ClassDef {
         FieldDef {
             qualifier: Qualifier::ReadWrite, default: Default::Str("gre"),
             ..FieldDef::new("protocol", Type::Enum(&enums::TUNNEL_PROTOCOL), "1.250.0", "The protocol.")
+        },
+        FieldDef {
+            internal: true,
+            ..FieldDef::new("key", Type::Int, "cowley", "Tells tunnelled networks apart; the same on all hosts.")
         },
     ],
 };
@@ -194,6 +200,10 @@ impl<'a> Tunnel<'a> {
     /// The protocol.
     pub fn protocol(&self) -> enums::TunnelProtocol {
         enums::TunnelProtocol::parse(view::text(self.0, 5)).unwrap_or(enums::TunnelProtocol::Gre)
+    }
+    /// Tells tunnelled networks apart; the same on all hosts.
+    pub fn key(&self) -> i64 {
+        view::int(self.0, 6)
     }
 }
 

@@ -1,0 +1,88 @@
+"""Guests on two hosts meet through a tunnelled network, are locked and moved while they run; what the kernel lacks is said."""
+
+import re
+
+from tarn import *
+
+session, master = login()
+x = session.xenapi
+refs = {name: x.host.get_by_uuid(h["uuid"]) for name, h in hosts.items()}
+first, second = list(hosts)[:2]
+
+
+def network(label):
+    return x.network.create({
+        "name_label": label, "name_description": "", "MTU": "1400", "other_config": {}, "bridge": "",
+        "managed": True, "tags": [],
+    })
+
+
+def card(host, device):
+    return next(
+        ref for ref, p in x.PIF.get_all_records().items()
+        if p["host"] == refs[host] and p["device"] == device and p["physical"]
+    )
+
+
+def guest(label, on, net):
+    vm = x.VM.clone(x.VM.get_by_uuid(pool["template"]), label)
+    x.VM.provision(vm)
+    for vif in x.VM.get_VIFs(vm):
+        x.VIF.destroy(vif)
+    vif = x.VIF.create({
+        "device": "0", "network": net, "VM": vm, "MAC": "", "MTU": "1400", "other_config": {},
+        "qos_algorithm_type": "", "qos_algorithm_params": {},
+    })
+    x.VM.start_on(vm, refs[on], False, True)
+    wait_for(label, lambda: "TARN-UP" in testbed("serial", label))
+    return vm, vif
+
+
+def address(label):
+    """The address that the guest gave itself."""
+    return re.search(r"TARN-UP \S+ \S+ ([0-9.]+)", testbed("serial", label)).group(1)
+
+
+def sees(label, other):
+    """Whether the guest's newest word on its neighbours names another one."""
+    told = re.findall(r"TARN-PEERS(.*)", testbed("serial", label))
+    return bool(told) and other in told[-1].split()
+
+
+mesh = network("mesh")
+for name in hosts:
+    x.tunnel.create(card(name, "eth0"), mesh, "vxlan")
+(one, nic), (two, _) = guest("one", first, mesh), guest("two", second, mesh)
+mine, other = address("one"), address("two")
+wait_for("the neighbour", lambda: sees("one", other) and sees("two", mine), 120)
+say("two guests on two hosts reach one another through a tunnelled network")
+
+x.VIF.set_locking_mode(nic, "locked")
+wait_for("silence", lambda: not sees("two", mine), 120)
+x.VIF.set_ipv4_allowed(nic, [mine])
+wait_for("the allowed address", lambda: sees("two", mine), 120)
+say("a locked interface passes its own address and nothing else")
+
+inside = network("inside")
+x.VIF.move(nic, inside)
+wait_for("silence", lambda: not sees("two", mine), 120)
+x.VIF.move(nic, mesh)
+wait_for("the neighbour", lambda: sees("two", mine), 120)
+x.VM.pool_migrate(one, refs[list(hosts)[2]], {"live": "true"})
+wait_for("the neighbour", lambda: sees("two", mine), 120)
+assert x.VIF.get_locking_mode(nic) == "locked"
+say("it moved to another network and back, and with its guest to a third host, still locked")
+
+kinds = testbed("exec", first, "sh", "-c", "ip link add tarntry0 type veth peer name tarntry1 && "
+                "(ip link add link tarntry0 name tarntry0.7 type vlan id 7 && echo vlan || true); ip link del tarntry0")
+seven = network("seven")
+try:
+    made = x.pool.create_VLAN_from_PIF(card(master, "eth1"), seven, "7")
+    assert "vlan" in kinds and len(made) == len(hosts)
+    say("VLANs are made by this kernel")
+except XenAPI.Failure as failure:
+    assert "vlan" not in kinds and failure.details[0] == "PIF_CONFIGURATION_ERROR", failure.details
+    assert x.network.get_PIFs(seven) == [] and x.VLAN.get_all() == []
+    say(f"this kernel has no VLANs, and the pool says so: {failure.details[2]}")
+for vm in [one, two]:
+    x.VM.hard_shutdown(vm)
