@@ -105,10 +105,6 @@ pub const TABLE: Table = &[
         Handler::Read(|s, args| Ok(find(s, args)?.get(class::MEMORY_OVERHEAD).clone())),
     ),
     (
-        "host.get_management_interface",
-        Handler::Read(|s, args| Ok(host_settings::management_interface(s.db, args.reference(0)?)?.into())),
-    ),
-    (
         "host.list_methods",
         Handler::Read(|_, _| Ok(Value::strings(dispatch::all_methods()))),
     ),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_codec::{Limits, Outcome, WireValue, typed, xmlrpc};
-use pool_domain::decide::host_settings;
+use pool_domain::decide::{host_settings, management};
 use pool_domain::{host_rules, query};
 use pool_ops::machine::{self, MachineReply, MachineVerb};
 use proto_types::generated::{host as class, pif};
@@ -164,7 +164,7 @@ async fn power_on(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, A
     if mode != "wake-on-lan" {
         return Err(ApiError::new("XENAPI_MISSING_PLUGIN", [mode]));
     }
-    let card = host_settings::management_interface(&entry.db, row.reference)?;
+    let card = management::interface(&entry.db, row.reference)?;
     let mac = query::find(&entry.db, pif::CLASS, card)?.get(pif::MAC).as_str().to_owned();
     let from = (api.host)();
     machine::ask(&api.ops, from, MachineVerb::Wake { mac }, WAIT).await?;

@@ -1,12 +1,10 @@
 //! Settings of hosts that are more than a write of one field.
 
-use proto_types::generated::{host, pif, vm};
+use proto_types::generated::{host, vm};
 use proto_types::{ApiError, Field, Ref, Value};
 
-use crate::database::Database;
 use crate::decide::licence::EDITION;
 use crate::draft::Draft;
-use crate::query;
 
 /// Longest name of a host.
 const LONGEST_NAME: usize = 253;
@@ -128,22 +126,6 @@ pub fn apply_edition(draft: &mut Draft<'_>, reference: Ref, edition: &str) -> Re
     }
     draft.set(reference, host::EDITION, edition);
     Ok(())
-}
-
-/// The interface that carries a host's management.
-///
-/// # Errors
-/// `HANDLE_INVALID`; `HOST_HAS_NO_MANAGEMENT_IP []`.
-pub fn management_interface(db: &Database, reference: Ref) -> Result<Ref, ApiError> {
-    let row = query::find(db, host::CLASS, reference)?;
-    row.get(host::PIFS)
-        .as_refs()
-        .into_iter()
-        .find(|r| {
-            db.of_class(pif::CLASS, *r)
-                .is_some_and(|p| p.get(pif::MANAGEMENT).as_bool())
-        })
-        .ok_or_else(|| ApiError::bare("HOST_HAS_NO_MANAGEMENT_IP"))
 }
 
 #[cfg(test)]
