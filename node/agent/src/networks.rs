@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use node_commands::{
-    BondRequest, BridgeFacts, BridgeRequest, CommandError, CommandErrorKind, HostReply, IpRequest, NicFacts, NicLock,
-    NicPolicy, NicRequest, TunnelRequest,
+    BondRequest, BridgeFacts, BridgeRequest, CommandError, CommandErrorKind, HostReply, IpRequest, NicFacts,
+    NicLock, NicPolicy, NicRequest, TunnelRequest,
 };
 use node_hypervisor::{NicIndex, NicSpec};
 use node_network::{
@@ -120,11 +120,7 @@ fn address(text: &str) -> Result<Address, CommandError> {
     read.ok_or_else(|| convert::bad_spec(format!("{text:?} is no address with a prefix")))
 }
 
-fn ip_spec(
-    family: Family,
-    addresses: &[String],
-    gateway: Option<IpAddr>,
-) -> Result<IpSpec, CommandError> {
+fn ip_spec(family: Family, addresses: &[String], gateway: Option<IpAddr>) -> Result<IpSpec, CommandError> {
     Ok(IpSpec {
         family,
         addresses: addresses.iter().map(|a| address(a)).collect::<Result<_, _>>()?,
@@ -187,7 +183,11 @@ impl Agent {
         self.set_ip(bridge).await?;
         self.set_link_options(bridge).await;
         if bridge.keep {
-            self.inner.kept.keep(bridge).await.map_err(|error| convert::files("networks", &error))?;
+            self.inner
+                .kept
+                .keep(bridge)
+                .await
+                .map_err(|error| convert::files("networks", &error))?;
         }
         Ok(())
     }
@@ -207,10 +207,29 @@ impl Agent {
             if spec.family == Family::V4 {
                 network.stop_dhcp(&bridge.name).await.map_err(convert::network)?;
             }
-            network.set_ip(&bridge.name, &spec).await.map_err(convert::network)?;
+            network
+                .set_ip(&bridge.name, &spec)
+                .await
+                .map_err(convert::network)?;
         }
         if by_dhcp {
             network.start_dhcp(&bridge.name).await.map_err(convert::network)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the devices of a tunnel, unless guests are on its bridge.
+    async fn leave_tunnel(&self, bridge: &str, tunnel: &TunnelSpec) -> Result<(), CommandError> {
+        let network = &self.inner.network;
+        let state = network.bridge(bridge).await.map_err(convert::network)?;
+        let ports = state.map(|state| state.ports).unwrap_or_default();
+        let (own, others): (Vec<String>, Vec<String>) = ports.into_iter().partition(|port| tunnel.owns(port));
+        if !others.is_empty() {
+            // The bridge's removal says who is on it.
+            return Ok(());
+        }
+        for device in own.into_iter().chain(tunnel.devices()) {
+            network.remove_device(&device).await.map_err(convert::network)?;
         }
         Ok(())
     }
@@ -245,7 +264,12 @@ impl Agent {
         };
         for card in cards {
             // What a card refuses is told in the log; the network works without it.
-            if let Err(error) = self.inner.network.set_link_options(card, &bridge.link_options).await {
+            if let Err(error) = self
+                .inner
+                .network
+                .set_link_options(card, &bridge.link_options)
+                .await
+            {
                 tracing::warn!(card, error = error.chain(), "link options were not set");
             }
         }
@@ -258,9 +282,19 @@ impl Agent {
         }
         let port = port_of(bridge);
         network.stop_dhcp(&bridge.name).await.map_err(convert::network)?;
-        if !bridge.ip.is_empty() && network.bridge(&bridge.name).await.map_err(convert::network)?.is_some() {
+        if !bridge.ip.is_empty()
+            && network
+                .bridge(&bridge.name)
+                .await
+                .map_err(convert::network)?
+                .is_some()
+        {
             // What is left on it goes to the card.
             self.set_ip(bridge).await?;
+        }
+        if let Some(tunnel) = &bridge.tunnel {
+            self.leave_tunnel(&bridge.name, &tunnel_spec(tunnel, mtu_of(bridge))?)
+                .await?;
         }
         network
             .remove_bridge(&bridge.name, port.as_deref())
@@ -271,11 +305,6 @@ impl Agent {
             .forget(&bridge.name)
             .await
             .map_err(|error| convert::files("networks", &error))?;
-        if let Some(tunnel) = &bridge.tunnel {
-            for device in tunnel_spec(tunnel, mtu_of(bridge))?.devices() {
-                network.remove_device(&device).await.map_err(convert::network)?;
-            }
-        }
         match (&bridge.bond, bridge.vlan, port) {
             (_, Some(_), Some(device)) => network.remove_device(&device).await.map_err(convert::network)?,
             (Some(bond), None, Some(name)) => {
@@ -388,7 +417,8 @@ const REACH: Duration = Duration::from_secs(5);
 
 /// See [`node_commands::HostCommand::Reach`].
 pub(crate) async fn reach(address: IpAddr, port: u16) -> Outcome {
-    let failed = |why: String| CommandError::new(CommandErrorKind::Network, format!("{address} port {port}: {why}"));
+    let failed =
+        |why: String| CommandError::new(CommandErrorKind::Network, format!("{address} port {port}: {why}"));
     match tokio::time::timeout(REACH, tokio::net::TcpStream::connect((address, port))).await {
         Ok(Ok(_)) => Ok(HostReply::Done),
         Ok(Err(error)) => Err(failed(error.to_string())),
@@ -407,7 +437,10 @@ mod test {
             let vm = Uuid::from_u128(number << 96 | 7);
             for device in [0, 1, 15] {
                 let name = tap_name(vm, device);
-                assert!(name.len() <= 15 && name.bytes().all(|b| b.is_ascii_alphanumeric()), "{name}");
+                assert!(
+                    name.len() <= 15 && name.bytes().all(|b| b.is_ascii_alphanumeric()),
+                    "{name}"
+                );
                 assert!(seen.insert(name));
             }
         }

@@ -163,7 +163,11 @@ impl TunnelSpec {
     pub fn devices(&self) -> Vec<String> {
         match self.protocol {
             TunnelProtocol::Vxlan => vec![self.name.clone()],
-            TunnelProtocol::Gre => self.remotes.iter().map(|remote| self.gre_device(*remote)).collect(),
+            TunnelProtocol::Gre => self
+                .remotes
+                .iter()
+                .map(|remote| self.gre_device(*remote))
+                .collect(),
         }
     }
 

@@ -520,7 +520,8 @@ impl NetworkDriver for SimNetwork {
     async fn start_dhcp(&self, link: &str) -> Result<()> {
         let mut world = self.world();
         world.begin()?;
-        let number = u8::try_from(world.bridges.keys().position(|name| name == link).unwrap_or(0)).unwrap_or(0);
+        let number =
+            u8::try_from(world.bridges.keys().position(|name| name == link).unwrap_or(0)).unwrap_or(0);
         let bridge = world.bridges.get_mut(link).ok_or_else(|| no_such(link))?;
         if !bridge.addresses.iter().any(|address| address.ip.is_ipv4()) {
             // A server's choice in a network set aside for examples.

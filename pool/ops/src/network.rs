@@ -10,3 +10,6 @@ pub mod request;
 pub mod tunnel;
 pub mod vif;
 pub mod vlan;
+
+#[cfg(test)]
+mod test;

@@ -6,8 +6,8 @@ use proto_types::generated::tarn_saga;
 use crate::appliance::WorkOnAppliance;
 use crate::core::Ops;
 use crate::host::{evacuate, go_down};
-use crate::operation::{Operation, resume};
 use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
+use crate::operation::{Operation, resume};
 use crate::storage::{pbd, sr, vdi};
 use crate::vm::{clone, live, migrate, plug, power, provision, reset, start, stop, suspend};
 

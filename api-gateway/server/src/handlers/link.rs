@@ -41,14 +41,24 @@ pub const TABLE: Table = &[
         "pool.create_VLAN",
         Handler::Run(|db, args| {
             let bases = vlan::bases_by_device(db, args.text(0)?)?;
-            job(MakeVlans::new(bases, args.int(2)?, args.reference(1)?, Answer::Cards))
+            job(MakeVlans::new(
+                bases,
+                args.int(2)?,
+                args.reference(1)?,
+                Answer::Cards,
+            ))
         }),
     ),
     (
         "pool.create_VLAN_from_PIF",
         Handler::Run(|db, args| {
             let bases = vlan::bases_like(db, args.reference(0)?)?;
-            job(MakeVlans::new(bases, args.int(2)?, args.reference(1)?, Answer::Cards))
+            job(MakeVlans::new(
+                bases,
+                args.int(2)?,
+                args.reference(1)?,
+                Answer::Cards,
+            ))
         }),
     ),
     (
@@ -83,7 +93,13 @@ pub const TABLE: Table = &[
     ),
     (
         "tunnel.create",
-        Handler::Run(|_, args| job(MakeTunnel::new(args.reference(0)?, args.reference(1)?, args.text(2)?))),
+        Handler::Run(|_, args| {
+            job(MakeTunnel::new(
+                args.reference(0)?,
+                args.reference(1)?,
+                args.text(2)?,
+            ))
+        }),
     ),
     (
         "tunnel.destroy",
@@ -173,5 +189,8 @@ fn no_pvs(_: &Scope<'_>, _: &Args) -> Result<Value, ApiError> {
 /// For messages on objects that nobody can make.
 fn no_object(s: &Scope<'_>, args: &Args, class: ClassId) -> Result<Value, ApiError> {
     let this = query::find(s.db, class, args.reference(0)?)?;
-    Err(ApiError::new("NOT_IMPLEMENTED", [format!("{} {}", s.message.full_name, this.reference)]))
+    Err(ApiError::new(
+        "NOT_IMPLEMENTED",
+        [format!("{} {}", s.message.full_name, this.reference)],
+    ))
 }

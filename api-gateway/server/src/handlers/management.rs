@@ -21,8 +21,14 @@ pub const TABLE: Table = &[
         // Only the master carries it out, so its own interfaces are meant.
         "host.local_management_reconfigure",
         Handler::Run(|db, args| {
-            let master = db.only(pool::CLASS).map_or(Ref::NULL, |p| p.get(pool::MASTER).as_ref());
-            job(MoveManagement::to_card(management::by_name(db, master, args.text(0)?)?))
+            let master = db
+                .only(pool::CLASS)
+                .map_or(Ref::NULL, |p| p.get(pool::MASTER).as_ref());
+            job(MoveManagement::to_card(management::by_name(
+                db,
+                master,
+                args.text(0)?,
+            )?))
         }),
     ),
     (

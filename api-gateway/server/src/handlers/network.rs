@@ -60,6 +60,11 @@ pub const TABLE: Table = &[
     ),
     (
         "network.detach_for_vm",
-        Handler::Run(|_, args| job(AttachNetworks::no_longer_for_vm(args.reference(1)?, args.reference(0)?))),
+        Handler::Run(|_, args| {
+            job(AttachNetworks::no_longer_for_vm(
+                args.reference(1)?,
+                args.reference(0)?,
+            ))
+        }),
     ),
 ];

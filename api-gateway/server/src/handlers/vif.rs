@@ -69,5 +69,10 @@ fn change(args: &Args, change: Change) -> Result<Work, ApiError> {
 }
 
 fn texts(args: &Args) -> Result<Vec<String>, ApiError> {
-    Ok(args.at(1)?.as_set().iter().map(|v| v.as_str().to_owned()).collect())
+    Ok(args
+        .at(1)?
+        .as_set()
+        .iter()
+        .map(|v| v.as_str().to_owned())
+        .collect())
 }

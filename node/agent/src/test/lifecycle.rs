@@ -440,6 +440,7 @@ async fn facts_name_cards_and_types_of_repository() {
         panic!("no facts")
     };
     assert!(facts.sr_types.contains("file"));
-    assert_eq!(facts.nics.len(), 1);
+    let cards: Vec<&str> = facts.nics.iter().map(|nic| nic.device.as_str()).collect();
+    assert_eq!(cards, ["eth0", "eth1"]);
     assert_eq!(facts.host.hostname, a.sim.host_facts().await.unwrap().hostname);
 }

@@ -66,7 +66,10 @@ async fn a_network_comes_with_all_it_stands_on_and_goes_with_it() {
     }
     assert_eq!(ports(&a, "xapi7").await, ["bond0.7"]);
     assert_eq!(ports(&a, "xapi9").await, ["tunnel0"]);
-    assert_eq!(a.network.options("eth1").get("tso").map(String::as_str), Some("off"));
+    assert_eq!(
+        a.network.options("eth1").get("tso").map(String::as_str),
+        Some("off")
+    );
     for bridge in [tunnelled(), bonded_vlan(), bonded_vlan()] {
         let bridge = Box::new(bridge);
         a.ask(HostCommand::RemoveBridge { bridge }).await.unwrap();
@@ -115,7 +118,11 @@ async fn kept_networks_are_back_after_a_restart_of_the_machine() {
     assert_eq!(ports(&b, "xapi7").await, ["bond0.7"]);
     let state = b.network.bridge("xapi7").await.unwrap().unwrap();
     assert_eq!(state.addresses.len(), 1, "{state:?}");
-    assert_eq!(b.network.bridge("xapi1").await.unwrap(), None, "made by whoever needs it");
+    assert_eq!(
+        b.network.bridge("xapi1").await.unwrap(),
+        None,
+        "made by whoever needs it"
+    );
 }
 
 #[tokio::test]
@@ -164,13 +171,19 @@ async fn a_port_is_held_to_its_policy_until_its_domain_ends() {
         },
         ..request.nics[0].clone()
     };
-    a.ask(HostCommand::AttachNic { vm, nic: nic.clone() }).await.unwrap();
+    a.ask(HostCommand::AttachNic { vm, nic: nic.clone() })
+        .await
+        .unwrap();
     assert_eq!(a.network.policy(&second).unwrap().lock, PortLock::Shut);
     nic.bridge = BridgeRequest::internal("xapi5");
-    a.ask(HostCommand::MoveNic { vm, nic: nic.clone() }).await.unwrap();
+    a.ask(HostCommand::MoveNic { vm, nic: nic.clone() })
+        .await
+        .unwrap();
     assert!(a.network.bridge("xapi5").await.unwrap().is_some());
     nic.policy = NicPolicy::default();
-    a.ask(HostCommand::SetNicPolicy { vm, nic: nic.clone() }).await.unwrap();
+    a.ask(HostCommand::SetNicPolicy { vm, nic: nic.clone() })
+        .await
+        .unwrap();
     assert_eq!(a.network.policy(&second), None);
     nic.policy.rate = Some(1);
     a.ask(HostCommand::SetNicPolicy { vm, nic }).await.unwrap();

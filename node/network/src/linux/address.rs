@@ -6,9 +6,9 @@ use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::route::RouteMessage;
 
+use super::no_such;
 use super::session::{EADDRNOTAVAIL, EEXIST, Link, Session, TABLE_MAIN, Turn, errno, failed, is_link_local};
 use super::session::{local_address, table};
-use super::no_such;
 use crate::device::{Family, IpSpec};
 use crate::driver::Address;
 use crate::error::Result;
@@ -24,7 +24,9 @@ pub async fn set_ip(link: &str, spec: &IpSpec) -> Result<()> {
         add(&session, &link, *address).await?;
     }
     for message in session.address_messages(link.index).await?.into_iter().rev() {
-        let Some(ip) = local_address(&message) else { continue };
+        let Some(ip) = local_address(&message) else {
+            continue;
+        };
         let there = Address {
             ip,
             prefix: message.header.prefix_len,

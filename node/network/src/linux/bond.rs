@@ -109,7 +109,10 @@ pub async fn ensure_bond(spec: &BondSpec) -> Result<()> {
                 .address(mac.unwrap_or_default())
                 .build();
             session.add_kind("bonds", &spec.name, new).await?;
-            session.link(&spec.name).await?.ok_or_else(|| no_such(&spec.name))?
+            session
+                .link(&spec.name)
+                .await?
+                .ok_or_else(|| no_such(&spec.name))?
         }
     };
     if !has_settings(&bond, spec.mode) {
@@ -183,11 +186,15 @@ pub async fn remove_bond(name: &str, heir: &str) -> Result<()> {
 /// See [`crate::NetworkDriver::ensure_vlan`].
 pub async fn ensure_vlan(spec: &VlanSpec) -> Result<()> {
     let session = Session::open()?;
-    let base = session.link(&spec.base).await?.ok_or_else(|| no_such(&spec.base))?;
+    let base = session
+        .link(&spec.base)
+        .await?
+        .ok_or_else(|| no_such(&spec.base))?;
     let name = spec.device();
     match session.link(&name).await? {
         Some(link) => {
-            let tagged = matches!(&link.data, Some(InfoData::Vlan(parts)) if parts.contains(&InfoVlan::Id(spec.tag)));
+            let tagged =
+                matches!(&link.data, Some(InfoData::Vlan(parts)) if parts.contains(&InfoVlan::Id(spec.tag)));
             if link.kind != Kind::Vlan || link.base != Some(base.index) || !tagged {
                 return Err(NetworkError::NotOfKind {
                     name,

@@ -24,7 +24,8 @@ fn arguments<'a>(nic: &'a str, word: &'a str, value: &'a str) -> Option<Vec<&'a 
         "duplex" if matches!(value, "half" | "full") => Some(vec!["-s", nic, word, value]),
         "advertise" => {
             let digits = value.strip_prefix("0x")?;
-            let fits = digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && (1..=16).contains(&digits.len());
+            let fits =
+                digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && (1..=16).contains(&digits.len());
             fits.then(|| vec!["-s", nic, word, value])
         }
         _ => None,

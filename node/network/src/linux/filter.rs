@@ -142,7 +142,9 @@ fn from_guest(line: &mut impl FnMut(&str), mac: &str, addresses: &BTreeSet<IpAdd
     }
     if let Some(six) = six {
         line(&format!("ip6 saddr {{ {six} }} accept"));
-        line(&format!("ip6 saddr {{ ::, fe80::/10 }} icmpv6 type {NEIGHBOURS} accept"));
+        line(&format!(
+            "ip6 saddr {{ ::, fe80::/10 }} icmpv6 type {NEIGHBOURS} accept"
+        ));
     }
     line("drop");
     Ok(())

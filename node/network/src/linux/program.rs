@@ -50,5 +50,7 @@ pub async fn run(program: &str, arguments: &[&str], input: &str) -> Result<(), F
         return Ok(());
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::Refused(complaint.trim().chars().take(LONGEST_COMPLAINT).collect()))
+    Err(Failure::Refused(
+        complaint.trim().chars().take(LONGEST_COMPLAINT).collect(),
+    ))
 }

@@ -191,14 +191,26 @@ fn pair() -> Pair {
 
 /// What the kernel of this machine can do.
 fn features(host: &Namespace) -> KernelFeatures {
-    host.run(|network| async move { network.features().await }).unwrap()
+    host.run(|network| async move { network.features().await })
+        .unwrap()
 }
 
 /// Puts a guest's end into a namespace of its own, with an address, and its port into a bridge of a host.
 fn guest(host: &Namespace, bridge: &'static str, port: &'static str, address: &str) -> Namespace {
     let guest = Namespace::new(port);
     ip(&[
-        "-n", &host.name, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", &guest.name,
+        "-n",
+        &host.name,
+        "link",
+        "add",
+        port,
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "eth0",
+        "netns",
+        &guest.name,
     ]);
     guest.ip(&format!("addr add {address} dev eth0"));
     guest.ip("link set eth0 up");

@@ -30,7 +30,9 @@ const ANY_MAC: [u8; 6] = [0; 6];
 /// See [`crate::NetworkDriver::ensure_tunnel`].
 pub async fn ensure_tunnel(bridge: &str, spec: &TunnelSpec) -> Result<()> {
     let session = Session::open()?;
-    let bridge = bridge_link(&session, bridge).await?.ok_or_else(|| no_such(bridge))?;
+    let bridge = bridge_link(&session, bridge)
+        .await?
+        .ok_or_else(|| no_such(bridge))?;
     match spec.protocol {
         TunnelProtocol::Vxlan => {
             let new = LinkVxlan::new(&spec.name, spec.key)
@@ -38,7 +40,14 @@ pub async fn ensure_tunnel(bridge: &str, spec: &TunnelSpec) -> Result<()> {
                 .port(VXLAN_PORT)
                 .learning(true)
                 .build();
-            let link = device(&session, &spec.name, "VXLAN tunnels", |link| is_vxlan(link, spec), new).await?;
+            let link = device(
+                &session,
+                &spec.name,
+                "VXLAN tunnels",
+                |link| is_vxlan(link, spec),
+                new,
+            )
+            .await?;
             adopt(&session, &link, &bridge, spec.mtu, Mesh::One).await?;
             flood_to(&session, &link, &spec.remotes).await
         }
@@ -86,7 +95,11 @@ fn gre(name: &str, spec: &TunnelSpec, remote: Ipv4Addr) -> rtnetlink::packet_rou
 async fn gre_is_there(session: &Session, spec: &TunnelSpec) -> Result<()> {
     let name = format!("g{:06x}trial", spec.key);
     session
-        .add_kind("GRE tunnels", &name, gre(&name, spec, Ipv4Addr::new(192, 0, 2, 1)))
+        .add_kind(
+            "GRE tunnels",
+            &name,
+            gre(&name, spec, Ipv4Addr::new(192, 0, 2, 1)),
+        )
         .await?;
     match session.link(&name).await? {
         Some(link) => session.delete("remove trial tunnel", &name, link.index).await,

@@ -91,7 +91,10 @@ async fn an_address_follows_its_nic_through_bond_and_bridge_and_back() {
     network.remove_bond("bond0", "eth0").await.unwrap();
     network.remove_bond("bond0", "eth0").await.unwrap();
     let nics = network.list_nics().await.unwrap();
-    assert_eq!((nics[0].addresses.as_slice(), &nics[0].master), ([MINE].as_slice(), &None));
+    assert_eq!(
+        (nics[0].addresses.as_slice(), &nics[0].master),
+        ([MINE].as_slice(), &None)
+    );
 }
 
 #[tokio::test]
@@ -126,5 +129,8 @@ async fn a_kernel_without_them_refuses_and_nothing_changes() {
         Err(NetworkError::Unsupported { .. })
     ));
     let state = network.bridge("xenbr0").await.unwrap().unwrap();
-    assert_eq!((state.ports.len(), state.addresses.as_slice()), (1, [MINE].as_slice()));
+    assert_eq!(
+        (state.ports.len(), state.addresses.as_slice()),
+        (1, [MINE].as_slice())
+    );
 }

@@ -6,9 +6,8 @@ use proto_types::generated::{bond, network, pif, tunnel, vif, vlan, vm};
 use proto_types::{ApiError, Field, Ref, Value};
 
 use super::pif::{
-    NewVirtual, about, assert_managed, assert_unconnected, free_device,
-    has_ip_configuration, insert_virtual, is_bond_member, is_ha_enabled, is_vlan, remove as remove_pif,
-    tunnel_of,
+    NewVirtual, about, assert_managed, assert_unconnected, free_device, has_ip_configuration, insert_virtual,
+    is_bond_member, is_ha_enabled, is_vlan, remove as remove_pif, tunnel_of,
 };
 use super::pif_hardware::links_up;
 use super::vif::is_unicast;
@@ -199,7 +198,9 @@ fn check_property(mode: &str, name: &str, value: &str) -> Result<(), ApiError> {
     let known = PROPERTIES.iter().find(|(known, ..)| *known == name);
     match known {
         Some((_, values, _)) if values.contains(&value) && mode == "lacp" => Ok(()),
-        Some((_, values, _)) if !values.contains(&value) => Err(ApiError::new("INVALID_VALUE", ["properties", value])),
+        Some((_, values, _)) if !values.contains(&value) => {
+            Err(ApiError::new("INVALID_VALUE", ["properties", value]))
+        }
         Some(_) | None => Err(ApiError::new("INVALID_VALUE", ["properties", name])),
     }
 }
@@ -264,7 +265,13 @@ fn hand_over(draft: &mut Draft<'_>, from: Ref, to: Ref, addresses: bool) {
         draft.set(carried, tunnel::TRANSPORT_PIF, to);
     }
     if addresses {
-        draft.update(to, MOVED.iter().map(|field| (*field, row.get(*field).clone())).collect());
+        draft.update(
+            to,
+            MOVED
+                .iter()
+                .map(|field| (*field, row.get(*field).clone()))
+                .collect(),
+        );
         draft.set(to, pif::MANAGEMENT, row.get(pif::MANAGEMENT).clone());
         draft.update(
             from,
@@ -319,7 +326,10 @@ pub fn begin_destroy(draft: &mut Draft<'_>, reference: Ref) -> Result<Made, ApiE
 
 /// The bond is taken apart: the primary member has again what the bond had.
 pub fn commit_destroy(draft: &mut Draft<'_>, made: &Made) -> Result<(), ApiError> {
-    let primary = draft.read(bond::CLASS, made.bond)?.get(bond::PRIMARY_SLAVE).as_ref();
+    let primary = draft
+        .read(bond::CLASS, made.bond)?
+        .get(bond::PRIMARY_SLAVE)
+        .as_ref();
     let heir = draft.read(pif::CLASS, primary)?;
     hand_over(draft, made.master, primary, true);
     for guest in &made.guests {
@@ -354,7 +364,12 @@ pub fn set_mode(draft: &mut Draft<'_>, reference: Ref, mode: &str) -> Result<Set
 ///
 /// # Errors
 /// `HANDLE_INVALID`; `INVALID_VALUE ["properties", name or value]`.
-pub fn set_property(draft: &mut Draft<'_>, reference: Ref, name: &str, value: &str) -> Result<Settings, ApiError> {
+pub fn set_property(
+    draft: &mut Draft<'_>,
+    reference: Ref,
+    name: &str,
+    value: &str,
+) -> Result<Settings, ApiError> {
     let row = draft.read(bond::CLASS, reference)?;
     let before = Settings::of(&row);
     check_property(&before.mode, name, value)?;
@@ -390,4 +405,3 @@ impl Settings {
         );
     }
 }
-

@@ -49,7 +49,12 @@ pub fn check(draft: &mut Draft<'_>, card: Ref) -> Result<Move, ApiError> {
         .db()
         .rows(tarn_member::CLASS)
         .filter(|m| m.get(tarn_member::HOST).as_ref() == on)
-        .flat_map(|m| [m.get(tarn_member::GRPC_PORT).as_int(), m.get(tarn_member::API_PORT).as_int()])
+        .flat_map(|m| {
+            [
+                m.get(tarn_member::GRPC_PORT).as_int(),
+                m.get(tarn_member::API_PORT).as_int(),
+            ]
+        })
         .filter_map(|port| u16::try_from(port).ok())
         .filter(|port| *port != 0)
         .collect();
@@ -198,7 +203,7 @@ fn enable(draft: &mut Draft<'_>) {
 /// Whether a host, by its uuid, listens to nobody but itself. One that is no longer alone listens.
 pub fn is_disabled(db: &Database, uuid: &str) -> bool {
     db.count(host::CLASS) == 1
-        && db
-            .rows(tarn_setting::CLASS)
-            .any(|s| s.get(tarn_setting::KEY).as_str() == DISABLED && s.get(tarn_setting::VALUE).as_str() == uuid)
+        && db.rows(tarn_setting::CLASS).any(|s| {
+            s.get(tarn_setting::KEY).as_str() == DISABLED && s.get(tarn_setting::VALUE).as_str() == uuid
+        })
 }

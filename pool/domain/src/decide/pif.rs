@@ -146,7 +146,10 @@ pub fn check_plug(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError>
         return Err(about("CANNOT_PLUG_BOND_SLAVE", reference));
     }
     if let Some(access) = tunnel_of(&row) {
-        let transport = draft.read(tunnel::CLASS, access)?.get(tunnel::TRANSPORT_PIF).as_ref();
+        let transport = draft
+            .read(tunnel::CLASS, access)?
+            .get(tunnel::TRANSPORT_PIF)
+            .as_ref();
         if !has_ip_configuration(&*draft.read(pif::CLASS, transport)?) {
             return Err(about("TRANSPORT_PIF_NOT_CONFIGURED", transport));
         }
@@ -167,7 +170,10 @@ pub fn plugged(draft: &mut Draft<'_>, reference: Ref, found: &FoundLink) {
         fields.push((pif::IP, found.ip.as_str().into()));
         fields.push((pif::NETMASK, found.netmask.as_str().into()));
     }
-    if matches!(row.get(pif::IPV6_CONFIGURATION_MODE).as_str(), "DHCP" | "Autoconf") {
+    if matches!(
+        row.get(pif::IPV6_CONFIGURATION_MODE).as_str(),
+        "DHCP" | "Autoconf"
+    ) {
         fields.push((pif::IPV6, Value::strings(&found.ipv6)));
     }
     draft.update(reference, fields);

@@ -193,7 +193,10 @@ pub fn set_primary_address_type(draft: &mut Draft<'_>, reference: Ref, kind: &st
         return Err(about("PIF_IS_MANAGEMENT_INTERFACE", reference));
     }
     let (field, code) = if kind == "IPv6" {
-        (pif::IPV6_CONFIGURATION_MODE, "PIF_HAS_NO_V6_NETWORK_CONFIGURATION")
+        (
+            pif::IPV6_CONFIGURATION_MODE,
+            "PIF_HAS_NO_V6_NETWORK_CONFIGURATION",
+        )
     } else {
         (pif::IP_CONFIGURATION_MODE, "PIF_HAS_NO_NETWORK_CONFIGURATION")
     };

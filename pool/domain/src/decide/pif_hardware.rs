@@ -254,7 +254,10 @@ pub fn db_forget(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> 
 ///
 /// # Errors
 /// `HANDLE_INVALID` for network or host.
-pub fn db_introduce(draft: &mut Draft<'_>, mut fields: Vec<(proto_types::Field, Value)>) -> Result<Ref, ApiError> {
+pub fn db_introduce(
+    draft: &mut Draft<'_>,
+    mut fields: Vec<(proto_types::Field, Value)>,
+) -> Result<Ref, ApiError> {
     let given = |field| {
         fields
             .iter()

@@ -92,7 +92,10 @@ pub fn begin(draft: &mut Draft<'_>, transport: Ref, net: Ref, protocol: &str) ->
 
 /// The lowest number that no tunnelled network has.
 fn free_key(db: &Database) -> i64 {
-    let taken: BTreeSet<i64> = db.rows(tunnel::CLASS).map(|t| t.get(tunnel::KEY).as_int()).collect();
+    let taken: BTreeSet<i64> = db
+        .rows(tunnel::CLASS)
+        .map(|t| t.get(tunnel::KEY).as_int())
+        .collect();
     (1..).find(|key| !taken.contains(key)).unwrap_or(1)
 }
 
@@ -121,7 +124,10 @@ pub fn commit(draft: &mut Draft<'_>, made: &Made) -> Result<(), ApiError> {
 /// # Errors
 /// `HANDLE_INVALID`; `PIF_DOES_NOT_ALLOW_UNPLUG [pif]`; `VIF_IN_USE [network, vif]`.
 pub fn begin_destroy(draft: &mut Draft<'_>, reference: Ref) -> Result<Made, ApiError> {
-    let access = draft.read(tunnel::CLASS, reference)?.get(tunnel::ACCESS_PIF).as_ref();
+    let access = draft
+        .read(tunnel::CLASS, reference)?
+        .get(tunnel::ACCESS_PIF)
+        .as_ref();
     let row = draft.read(pif::CLASS, access)?;
     if row.get(pif::DISALLOW_UNPLUG).as_bool() {
         return Err(about("PIF_DOES_NOT_ALLOW_UNPLUG", access));

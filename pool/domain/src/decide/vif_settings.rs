@@ -97,7 +97,11 @@ impl Before {
 ///
 /// # Errors
 /// `HANDLE_INVALID`; `INVALID_IP_ADDRESS_SPECIFIED [field]`.
-pub fn change(draft: &mut Draft<'_>, reference: Ref, change: &Change) -> Result<(Before, Option<Ref>), ApiError> {
+pub fn change(
+    draft: &mut Draft<'_>,
+    reference: Ref,
+    change: &Change,
+) -> Result<(Before, Option<Ref>), ApiError> {
     let row = draft.read(vif::CLASS, reference)?;
     let before = Before(
         [vif::LOCKING_MODE, vif::IPV4_ALLOWED, vif::IPV6_ALLOWED]
@@ -162,7 +166,11 @@ pub fn lock_of(db: &Database, row: &Row) -> Lock {
             let default = db
                 .of_class(network::CLASS, row.get(vif::NETWORK).as_ref())
                 .map_or("", |n| n.get(network::DEFAULT_LOCKING_MODE).as_str());
-            if default == "disabled" { Lock::Shut } else { Lock::Open }
+            if default == "disabled" {
+                Lock::Shut
+            } else {
+                Lock::Open
+            }
         }
     }
 }

@@ -93,7 +93,10 @@ fn has_tag(db: &Database, vlans: &[Ref], tag: i64) -> bool {
 /// `HANDLE_INVALID`; `PIF_DOES_NOT_ALLOW_UNPLUG [pif]`; `PIF_IS_MANAGEMENT_INTERFACE [pif]`;
 /// `VIF_IN_USE [network, vif]`.
 pub fn begin_destroy(draft: &mut Draft<'_>, reference: Ref) -> Result<Ref, ApiError> {
-    let untagged = draft.read(vlan::CLASS, reference)?.get(vlan::UNTAGGED_PIF).as_ref();
+    let untagged = draft
+        .read(vlan::CLASS, reference)?
+        .get(vlan::UNTAGGED_PIF)
+        .as_ref();
     let row = draft.read(pif::CLASS, untagged)?;
     if !is_vlan(&row) {
         return Err(ApiError::bare("PIF_IS_PHYSICAL"));
@@ -148,7 +151,12 @@ pub fn bases_like(db: &Database, reference: Ref) -> Result<Vec<Ref>, ApiError> {
             .and_then(|p| db.of_class(proto_types::generated::host::CLASS, p.get(pif::HOST).as_ref()))
             .is_some_and(|h| crate::placement::is_live(db, h))
     };
-    let mut found: Vec<Ref> = net.get(network::PIFS).as_refs().into_iter().filter(is_live).collect();
+    let mut found: Vec<Ref> = net
+        .get(network::PIFS)
+        .as_refs()
+        .into_iter()
+        .filter(is_live)
+        .collect();
     if !found.contains(&reference) {
         found.push(reference);
     }

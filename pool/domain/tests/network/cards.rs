@@ -11,7 +11,11 @@ use crate::pool::*;
 #[test]
 fn an_interface_is_unplugged_only_where_nobody_needs_it() {
     let mut pool = Pool::new();
-    let (on, eth0, eth1) = (pool.host("one"), pool.card("one", "eth0"), pool.card("one", "eth1"));
+    let (on, eth0, eth1) = (
+        pool.host("one"),
+        pool.card("one", "eth0"),
+        pool.card("one", "eth1"),
+    );
     assert_eq!(
         pool.refusal(|d| pif::begin_unplug(d, eth0)),
         words([&"PIF_IS_MANAGEMENT_INTERFACE", &eth0])
@@ -91,7 +95,8 @@ fn addresses_are_checked_word_by_word() {
         pool.refusal(|d| pif_address::set_primary_address_type(d, eth1, "IPv4")),
         words([&"PIF_HAS_NO_NETWORK_CONFIGURATION", &eth1])
     );
-    pool.decide(|d| pif_address::reconfigure_ip(d, eth1, &good)).unwrap();
+    pool.decide(|d| pif_address::reconfigure_ip(d, eth1, &good))
+        .unwrap();
     assert_eq!(pool.get(eth1, pif_class::GATEWAY).as_str(), "198.51.100.254");
     let six = |mode: &str, address: &str, gateway: &str| Ipv6Settings {
         mode: mode.to_owned(),
@@ -114,9 +119,14 @@ fn addresses_are_checked_word_by_word() {
         words([&"PIF_HAS_NO_V6_NETWORK_CONFIGURATION", &eth1])
     );
     let right = six("Static", "2001:db8::1/64", "2001:db8::2");
-    pool.decide(|d| pif_address::reconfigure_ipv6(d, eth1, &right)).unwrap();
-    assert_eq!(pool.get(eth1, pif_class::IPV6).as_set(), [Value::str("2001:db8::1/64")]);
-    pool.decide(|d| pif_address::set_primary_address_type(d, eth1, "IPv6")).unwrap();
+    pool.decide(|d| pif_address::reconfigure_ipv6(d, eth1, &right))
+        .unwrap();
+    assert_eq!(
+        pool.get(eth1, pif_class::IPV6).as_set(),
+        [Value::str("2001:db8::1/64")]
+    );
+    pool.decide(|d| pif_address::set_primary_address_type(d, eth1, "IPv6"))
+        .unwrap();
     assert_eq!(
         pool.refusal(|d| pif_address::set_primary_address_type(d, eth0, "IPv4")),
         words([&"PIF_IS_MANAGEMENT_INTERFACE", &eth0])
@@ -175,7 +185,11 @@ fn cards_are_found_introduced_and_forgotten() {
     let again = pool
         .decide(|d| pif_hardware::introduce(d, on, ("02:00:00:00:01:02", ""), false, &cards))
         .unwrap();
-    assert_eq!(pool.get(again, pif_class::NETWORK).as_ref(), net, "its network waited for it");
+    assert_eq!(
+        pool.get(again, pif_class::NETWORK).as_ref(),
+        net,
+        "its network waited for it"
+    );
     assert_eq!(
         pool.refusal(|d| pif::check_plug(d, again)),
         words([&"PIF_UNMANAGED", &again])

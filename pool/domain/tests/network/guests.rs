@@ -21,7 +21,10 @@ fn networks_guard_their_bridges_purposes_and_guests() {
     }
     let wanted = record(&[("name_label", "x".into()), ("bridge", "mine0".into())]);
     pool.decide(|d| network::create(d, &wanted)).unwrap();
-    assert_eq!(pool.refusal(|d| network::create(d, &wanted)), ["BRIDGE_NAME_EXISTS", "mine0"]);
+    assert_eq!(
+        pool.refusal(|d| network::create(d, &wanted)),
+        ["BRIDGE_NAME_EXISTS", "mine0"]
+    );
     let net = pool.network("within");
     assert_eq!(pool.get(net, network_class::MTU).as_int(), 1500);
     let nic = pool.guest(on, net);
@@ -61,11 +64,14 @@ fn networks_guard_their_bridges_purposes_and_guests() {
         ["NETWORK_INCOMPATIBLE_PURPOSES", "insecure_nbd", "nbd"]
     );
     pool.decide(|d| network::remove_purpose(d, net, "nbd")).unwrap();
-    pool.decide(|d| network::add_purpose(d, outside, "insecure_nbd")).unwrap();
+    pool.decide(|d| network::add_purpose(d, outside, "insecure_nbd"))
+        .unwrap();
     // A network whose guest runs on one host is not to be had on another.
     let two = pool.host("two");
     assert_eq!(
-        network::check_attach(&pool.db, net, two).unwrap_err().description(),
+        network::check_attach(&pool.db, net, two)
+            .unwrap_err()
+            .description(),
         words([&"HOST_CANNOT_ATTACH_NETWORK", &two, &net])
     );
     network::check_attach(&pool.db, net, on).unwrap();
@@ -101,7 +107,11 @@ fn a_guests_interface_moves_and_is_locked() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(pool.get(nic, vif_class::NETWORK).as_ref(), here, "a failed move goes back");
+    assert_eq!(
+        pool.get(nic, vif_class::NETWORK).as_ref(),
+        here,
+        "a failed move goes back"
+    );
 
     let row = |pool: &Pool| pool.db.of_class(vif_class::CLASS, nic).unwrap().clone();
     assert_eq!(vif_settings::lock_of(&pool.db, &row(&pool)), Lock::Open);
@@ -109,10 +119,15 @@ fn a_guests_interface_moves_and_is_locked() {
         .decide(|d| vif_settings::change(d, nic, &Change::Mode("locked".to_owned())))
         .unwrap();
     assert_eq!(follows, Some(on));
-    assert_eq!(vif_settings::lock_of(&pool.db, &row(&pool)), Lock::Only([].into()));
+    assert_eq!(
+        vif_settings::lock_of(&pool.db, &row(&pool)),
+        Lock::Only([].into())
+    );
     let add = |address: &str| Change::Add(Kind::V4, address.to_owned());
-    pool.decide(|d| vif_settings::change(d, nic, &add("192.0.2.9"))).unwrap();
-    pool.decide(|d| vif_settings::change(d, nic, &add("192.0.2.9"))).unwrap();
+    pool.decide(|d| vif_settings::change(d, nic, &add("192.0.2.9")))
+        .unwrap();
+    pool.decide(|d| vif_settings::change(d, nic, &add("192.0.2.9")))
+        .unwrap();
     assert_eq!(
         vif_settings::lock_of(&pool.db, &row(&pool)),
         Lock::Only(["192.0.2.9".parse().unwrap()].into())
@@ -138,7 +153,10 @@ fn a_guests_interface_moves_and_is_locked() {
             nic,
             vec![
                 (vif_class::QOS_ALGORITHM_TYPE, "ratelimit".into()),
-                (vif_class::QOS_ALGORITHM_PARAMS, Value::string_map([("kbps", "100")])),
+                (
+                    vif_class::QOS_ALGORITHM_PARAMS,
+                    Value::string_map([("kbps", "100")]),
+                ),
             ],
         );
         Ok(())

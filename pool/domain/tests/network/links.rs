@@ -13,7 +13,11 @@ use crate::pool::*;
 #[test]
 fn a_vlan_is_refused_where_it_cannot_be() {
     let mut pool = Pool::new();
-    let (on, eth0, eth1) = (pool.host("one"), pool.card("one", "eth0"), pool.card("one", "eth1"));
+    let (on, eth0, eth1) = (
+        pool.host("one"),
+        pool.card("one", "eth0"),
+        pool.card("one", "eth1"),
+    );
     let net = pool.network("seven");
     for tag in [-1, 4095] {
         assert_eq!(
@@ -61,10 +65,16 @@ fn a_vlan_has_the_rows_that_clients_expect_and_leaves_none() {
     let net = pool.network("seven");
     let before = pool.db.all().count();
     let made = pool.vlan(eth0, 7, net);
-    assert_eq!(pool.get(made.untagged, pif_class::MAC).as_str(), "fe:ff:ff:ff:ff:ff");
+    assert_eq!(
+        pool.get(made.untagged, pif_class::MAC).as_str(),
+        "fe:ff:ff:ff:ff:ff"
+    );
     assert_eq!(pool.get(made.untagged, pif_class::DEVICE).as_str(), "eth0");
     assert_eq!(pool.get(made.untagged, pif_class::VLAN).as_int(), 7);
-    assert_eq!(pool.get(made.untagged, pif_class::VLAN_MASTER_OF).as_ref(), made.vlan);
+    assert_eq!(
+        pool.get(made.untagged, pif_class::VLAN_MASTER_OF).as_ref(),
+        made.vlan
+    );
     assert!(!pool.get(made.untagged, pif_class::PHYSICAL).as_bool());
     assert!(pool.get(made.untagged, pif_class::CURRENTLY_ATTACHED).as_bool());
     assert_eq!(pool.get(eth0, pif_class::VLAN_SLAVE_OF).as_refs(), [made.vlan]);
@@ -81,13 +91,18 @@ fn a_vlan_has_the_rows_that_clients_expect_and_leaves_none() {
         Ok(())
     })
     .unwrap();
-    pool.decide(|d| pif::set_disallow_unplug(d, made.untagged, true)).unwrap();
+    pool.decide(|d| pif::set_disallow_unplug(d, made.untagged, true))
+        .unwrap();
     assert_eq!(
         pool.refusal(|d| vlan::begin_destroy(d, made.vlan)),
         words([&"PIF_DOES_NOT_ALLOW_UNPLUG", &made.untagged])
     );
-    pool.decide(|d| pif::set_disallow_unplug(d, made.untagged, false)).unwrap();
-    assert_eq!(pool.decide(|d| vlan::begin_destroy(d, made.vlan)).unwrap(), made.untagged);
+    pool.decide(|d| pif::set_disallow_unplug(d, made.untagged, false))
+        .unwrap();
+    assert_eq!(
+        pool.decide(|d| vlan::begin_destroy(d, made.vlan)).unwrap(),
+        made.untagged
+    );
     assert!(!pool.get(made.untagged, pif_class::CURRENTLY_ATTACHED).as_bool());
     pool.decide(|d| {
         vlan::remove(d, made.vlan);
@@ -141,7 +156,10 @@ fn a_bond_is_refused_where_it_cannot_be() {
     }
     let far = pool.card("two", "eth1");
     let new = with(&pool, &[eth0, far]);
-    assert_eq!(pool.refusal(|d| bond::begin(d, &new)), ["PIF_CANNOT_BOND_CROSS_HOST"]);
+    assert_eq!(
+        pool.refusal(|d| bond::begin(d, &new)),
+        ["PIF_CANNOT_BOND_CROSS_HOST"]
+    );
     let seven = pool.network("seven");
     let tagged = pool.vlan(eth0, 7, seven).untagged;
     let new = with(&pool, &[eth1, tagged]);
@@ -151,7 +169,10 @@ fn a_bond_is_refused_where_it_cannot_be() {
     );
     pool.decide(|d| pif::set_property(d, eth1, "gro", "off")).unwrap();
     let new = with(&pool, &[eth0, eth1]);
-    assert_eq!(pool.refusal(|d| bond::begin(d, &new)), ["INCOMPATIBLE_PIF_PROPERTIES"]);
+    assert_eq!(
+        pool.refusal(|d| bond::begin(d, &new)),
+        ["INCOMPATIBLE_PIF_PROPERTIES"]
+    );
     pool.decide(|d| pif::set_property(d, eth0, "gro", "off")).unwrap();
     let address = Ipv4Settings {
         mode: "Static".to_owned(),
@@ -159,8 +180,13 @@ fn a_bond_is_refused_where_it_cannot_be() {
         netmask: "255.255.255.0".to_owned(),
         ..Ipv4Settings::default()
     };
-    let before = pool.decide(|d| pif_address::reconfigure_ip(d, eth1, &address)).unwrap();
-    assert_eq!(pool.refusal(|d| bond::begin(d, &new)), ["PIF_BOND_MORE_THAN_ONE_IP"]);
+    let before = pool
+        .decide(|d| pif_address::reconfigure_ip(d, eth1, &address))
+        .unwrap();
+    assert_eq!(
+        pool.refusal(|d| bond::begin(d, &new)),
+        ["PIF_BOND_MORE_THAN_ONE_IP"]
+    );
     pool.decide(|d| {
         pif_address::write_ip(d, eth1, &before);
         Ok(())
@@ -223,7 +249,11 @@ fn a_bond_is_refused_where_it_cannot_be() {
 #[test]
 fn a_bond_takes_over_from_its_members_and_gives_all_back() {
     let mut pool = Pool::new();
-    let (on, eth0, eth1) = (pool.host("one"), pool.card("one", "eth0"), pool.card("one", "eth1"));
+    let (on, eth0, eth1) = (
+        pool.host("one"),
+        pool.card("one", "eth0"),
+        pool.card("one", "eth1"),
+    );
     let seven = pool.network("seven");
     let tagged = pool.vlan(eth0, 7, seven);
     let old = pool.get(eth0, pif_class::NETWORK).as_ref();
@@ -232,19 +262,30 @@ fn a_bond_takes_over_from_its_members_and_gives_all_back() {
     let net = pool.network("bonded");
     let made = pool.bond("one", net);
     assert_eq!(made.guests, [nic]);
-    assert_eq!(pool.get(made.bond, bond_class::PRIMARY_SLAVE).as_ref(), eth0, "the management's card");
     assert_eq!(
-        pool.get(made.bond, bond_class::PROPERTIES).get("hashing_algorithm"),
+        pool.get(made.bond, bond_class::PRIMARY_SLAVE).as_ref(),
+        eth0,
+        "the management's card"
+    );
+    assert_eq!(
+        pool.get(made.bond, bond_class::PROPERTIES)
+            .get("hashing_algorithm"),
         Some("tcpudp_ports")
     );
     assert_eq!(pool.get(made.master, pif_class::DEVICE).as_str(), "bond0");
-    assert_eq!(pool.get(made.master, pif_class::MAC), pool.get(eth0, pif_class::MAC));
+    assert_eq!(
+        pool.get(made.master, pif_class::MAC),
+        pool.get(eth0, pif_class::MAC)
+    );
     assert_eq!(pool.get(made.master, pif_class::IP).as_str(), "192.0.2.1");
     assert!(pool.get(made.master, pif_class::MANAGEMENT).as_bool());
     assert!(!pool.get(eth0, pif_class::MANAGEMENT).as_bool());
     assert_eq!(pool.get(eth0, pif_class::IP).as_str(), "");
     assert_eq!(pool.get(eth1, pif_class::BOND_SLAVE_OF).as_ref(), made.bond);
-    assert_eq!(pool.get(tagged.vlan, vlan_class::TAGGED_PIF).as_ref(), made.master);
+    assert_eq!(
+        pool.get(tagged.vlan, vlan_class::TAGGED_PIF).as_ref(),
+        made.master
+    );
     assert_eq!(pool.get(tagged.untagged, pif_class::DEVICE).as_str(), "bond0");
     assert_eq!(pool.get(nic, vif_class::NETWORK).as_ref(), net);
     assert_eq!(pool.get(made.bond, bond_class::LINKS_UP).as_int(), 2);
@@ -264,16 +305,26 @@ fn a_bond_takes_over_from_its_members_and_gives_all_back() {
 #[test]
 fn a_tunnel_is_refused_where_it_cannot_be_and_has_one_key_on_all_hosts() {
     let mut pool = Pool::new();
-    let (on, eth0, eth1) = (pool.host("one"), pool.card("one", "eth0"), pool.card("one", "eth1"));
+    let (on, eth0, eth1) = (
+        pool.host("one"),
+        pool.card("one", "eth0"),
+        pool.card("one", "eth1"),
+    );
     let net = pool.network("tunnelled");
     assert_eq!(
         pool.refusal(|d| tunnel::begin(d, eth1, net, "vxlan")),
         words([&"TRANSPORT_PIF_NOT_CONFIGURED", &eth1])
     );
     let first = pool.decide(|d| tunnel::begin(d, eth0, net, "vxlan")).unwrap();
-    assert_eq!(pool.get(first.tunnel, tunnel_class::STATUS).get("active"), Some("false"));
+    assert_eq!(
+        pool.get(first.tunnel, tunnel_class::STATUS).get("active"),
+        Some("false")
+    );
     pool.decide(|d| tunnel::commit(d, &first)).unwrap();
-    assert_eq!(pool.get(first.tunnel, tunnel_class::STATUS).get("active"), Some("true"));
+    assert_eq!(
+        pool.get(first.tunnel, tunnel_class::STATUS).get("active"),
+        Some("true")
+    );
     assert_eq!(pool.get(first.access, pif_class::DEVICE).as_str(), "tunnel0");
     let other = pool.network("other");
     assert_eq!(

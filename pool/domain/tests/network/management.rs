@@ -18,7 +18,11 @@ fn address(ip: &str) -> Ipv4Settings {
 #[test]
 fn management_moves_to_an_interface_with_an_address_and_the_host_is_known_by_it() {
     let mut pool = Pool::new();
-    let (on, eth0, eth1) = (pool.host("one"), pool.card("one", "eth0"), pool.card("one", "eth1"));
+    let (on, eth0, eth1) = (
+        pool.host("one"),
+        pool.card("one", "eth0"),
+        pool.card("one", "eth1"),
+    );
     assert_eq!(management::interface(&pool.db, on).unwrap(), eth0);
     assert_eq!(
         pool.refusal(|d| management::check(d, eth1)),
@@ -98,7 +102,9 @@ fn the_whole_pool_moves_only_where_every_host_can() {
     assert_eq!(management::by_name(&pool.db, on, "eth1").unwrap(), one);
     assert_eq!(management::by_name(&pool.db, on, "xenbr1").unwrap(), one);
     assert_eq!(
-        management::by_name(&pool.db, on, "eth9").unwrap_err().description(),
+        management::by_name(&pool.db, on, "eth9")
+            .unwrap_err()
+            .description(),
         ["PIF_DEVICE_NOT_FOUND"]
     );
 }

@@ -6,9 +6,7 @@ use pool_domain::decide::pool::NewPool;
 use pool_domain::decide::{self, network, pif, vlan};
 use pool_domain::transaction::Origin;
 use pool_domain::{Database, Draft, Facts, Outcome, Row, apply, query};
-use proto_types::generated::{
-    host, pif as pif_class, pool as pool_class, vif as vif_class, vm,
-};
+use proto_types::generated::{host, pif as pif_class, pool as pool_class, vif as vif_class, vm};
 use proto_types::{ApiError, Bytes, DateTime, Field, Ref, Value};
 use uuid::Uuid;
 
@@ -26,8 +24,16 @@ pub fn card(device: &str, host: u128) -> NicFacts {
         mac: format!("02:00:00:00:{host:02x}:{number:02x}"),
         mtu: 1500,
         carrier: true,
-        ip: if number == 0 { format!("192.0.2.{host}") } else { String::new() },
-        netmask: if number == 0 { "255.255.255.0".to_owned() } else { String::new() },
+        ip: if number == 0 {
+            format!("192.0.2.{host}")
+        } else {
+            String::new()
+        },
+        netmask: if number == 0 {
+            "255.255.255.0".to_owned()
+        } else {
+            String::new()
+        },
         ..NicFacts::default()
     }
 }
@@ -72,7 +78,10 @@ impl Pool {
         pool
     }
 
-    pub fn decide<T>(&mut self, f: impl FnOnce(&mut Draft<'_>) -> Result<T, ApiError>) -> Result<T, ApiError> {
+    pub fn decide<T>(
+        &mut self,
+        f: impl FnOnce(&mut Draft<'_>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let mut draft = Draft::new(&self.db, &self.facts);
         let result = f(&mut draft)?;
         let entry = draft.finish(self.facts.uuid(), Origin::default());
@@ -124,10 +133,7 @@ impl Pool {
         self.decide(|d| {
             let owner = d.insert(
                 vm::CLASS,
-                vec![
-                    (vm::POWER_STATE, "Running".into()),
-                    (vm::RESIDENT_ON, on.into()),
-                ],
+                vec![(vm::POWER_STATE, "Running".into()), (vm::RESIDENT_ON, on.into())],
             );
             Ok(d.insert(
                 vif_class::CLASS,

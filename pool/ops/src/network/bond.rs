@@ -234,7 +234,10 @@ impl Operation for MakeBond {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, _: Ref, _: &Outputs) -> Result<Value, ApiError> {
-        let made = self.made.as_ref().ok_or_else(|| ApiError::internal("the bond was not begun"))?;
+        let made = self
+            .made
+            .as_ref()
+            .ok_or_else(|| ApiError::internal("the bond was not begun"))?;
         bonds::commit(draft, &made.into())?;
         Ok(made.bond.into())
     }
@@ -296,7 +299,10 @@ impl Operation for DestroyBond {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, _: Ref, _: &Outputs) -> Result<Value, ApiError> {
-        let made = self.made.as_ref().ok_or_else(|| ApiError::internal("nothing was begun"))?;
+        let made = self
+            .made
+            .as_ref()
+            .ok_or_else(|| ApiError::internal("nothing was begun"))?;
         bonds::commit_destroy(draft, &made.into())?;
         Ok(Value::Void)
     }

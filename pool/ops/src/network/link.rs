@@ -59,7 +59,10 @@ impl Operation for PlugCard {
     fn begin(&mut self, draft: &mut Draft<'_>, _: Ref) -> Result<(), ApiError> {
         let row = draft.read(pif::CLASS, self.card)?;
         self.was_up = row.get(pif::CURRENTLY_ATTACHED).as_bool();
-        let (up, down) = (plug_ask(draft.db(), self.card)?, unplug_ask(draft.db(), self.card)?);
+        let (up, down) = (
+            plug_ask(draft.db(), self.card)?,
+            unplug_ask(draft.db(), self.card)?,
+        );
         if self.plugs {
             cards::check_plug(draft, self.card)?;
             self.plan.asks.push(up);

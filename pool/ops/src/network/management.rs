@@ -88,7 +88,10 @@ impl Operation for MoveManagement {
         for to in &moves {
             self.plan.asks.extend(asks(draft.db(), to)?);
         }
-        self.moves = moves.into_iter().map(|to| (to.host, to.card, to.address)).collect();
+        self.moves = moves
+            .into_iter()
+            .map(|to| (to.host, to.card, to.address))
+            .collect();
         Ok(())
     }
 

@@ -161,16 +161,22 @@ impl<O: Operation + Planned> Step<Cx<O>> for PlanStep {
 /// A host's failure in the API's terms: what its network cannot do is a fault of the interface.
 fn explained(mut failure: AgentFailure, about: About) -> AgentFailure {
     let kind = failure.kind;
-    let about_network = matches!(kind, Some(CommandErrorKind::Unsupported | CommandErrorKind::Network));
+    let about_network = matches!(
+        kind,
+        Some(CommandErrorKind::Unsupported | CommandErrorKind::Network)
+    );
     if !about_network || failure.api.code == "BRIDGE_NOT_AVAILABLE" {
         return failure;
     }
     failure.api = match about {
         // XenServer's tunnels need its virtual switch; here they need the kernel's, and it is as absent.
-        About::Tunnel(_) if kind == Some(CommandErrorKind::Unsupported) => ApiError::bare("OPENVSWITCH_NOT_ACTIVE"),
-        About::Card(card) | About::Tunnel(card) => {
-            ApiError::new("PIF_CONFIGURATION_ERROR", [card.to_string(), failure.text.clone()])
+        About::Tunnel(_) if kind == Some(CommandErrorKind::Unsupported) => {
+            ApiError::bare("OPENVSWITCH_NOT_ACTIVE")
         }
+        About::Card(card) | About::Tunnel(card) => ApiError::new(
+            "PIF_CONFIGURATION_ERROR",
+            [card.to_string(), failure.text.clone()],
+        ),
         About::Nic(nic) => ApiError::new("CANNOT_PLUG_VIF", [nic.to_string()]),
     };
     failure
@@ -251,7 +257,12 @@ pub fn found_link(reply: Option<&HostReply>) -> FoundLink {
         mtu: i64::from(facts.mtu),
         ip,
         netmask,
-        ipv6: facts.addresses.iter().filter(|a| a.contains(':')).cloned().collect(),
+        ipv6: facts
+            .addresses
+            .iter()
+            .filter(|a| a.contains(':'))
+            .cloned()
+            .collect(),
     }
 }
 

@@ -16,7 +16,9 @@ use proto_types::{Ref, Value};
 pub fn bridge_request(db: &Database, net: &Row, on: Ref) -> BridgeRequest {
     let mut request = BridgeRequest::internal(net.get(network::BRIDGE).as_str());
     request.must_exist = !net.get(network::MANAGED).as_bool();
-    request.mtu = u32::try_from(net.get(network::MTU).as_int()).ok().filter(|mtu| *mtu > 0);
+    request.mtu = u32::try_from(net.get(network::MTU).as_int())
+        .ok()
+        .filter(|mtu| *mtu > 0);
     if let Some(card) = cards::on_host(db, net.reference, on) {
         over_card(db, net, &card, &mut request);
     }
@@ -29,7 +31,9 @@ pub fn plug_request(db: &Database, card: &Row) -> Option<BridgeRequest> {
     let net = db.of_class(network::CLASS, card.get(pif::NETWORK).as_ref())?;
     let mut request = BridgeRequest::internal(net.get(network::BRIDGE).as_str());
     request.must_exist = !net.get(network::MANAGED).as_bool();
-    request.mtu = u32::try_from(net.get(network::MTU).as_int()).ok().filter(|mtu| *mtu > 0);
+    request.mtu = u32::try_from(net.get(network::MTU).as_int())
+        .ok()
+        .filter(|mtu| *mtu > 0);
     over_card(db, net, card, &mut request);
     request.ip = addresses(card);
     request.keep = true;
@@ -37,7 +41,11 @@ pub fn plug_request(db: &Database, card: &Row) -> Option<BridgeRequest> {
 }
 
 fn over_card(db: &Database, net: &Row, card: &Row, request: &mut BridgeRequest) {
-    if let Some(mtu) = card.get(pif::OTHER_CONFIG).get("mtu").and_then(|mtu| mtu.parse().ok()) {
+    if let Some(mtu) = card
+        .get(pif::OTHER_CONFIG)
+        .get("mtu")
+        .and_then(|mtu| mtu.parse().ok())
+    {
         request.mtu = Some(mtu);
     }
     if let Some(access) = cards::tunnel_of(card) {
@@ -155,7 +163,12 @@ fn addresses(card: &Row) -> Vec<IpRequest> {
     let mut all = vec![four];
     match card.get(pif::IPV6_CONFIGURATION_MODE).as_str() {
         "Static" => all.push(IpRequest::V6 {
-            addresses: card.get(pif::IPV6).as_set().iter().map(|a| a.as_str().to_owned()).collect(),
+            addresses: card
+                .get(pif::IPV6)
+                .as_set()
+                .iter()
+                .map(|a| a.as_str().to_owned())
+                .collect(),
             gateway: gateway(pif::IPV6_GATEWAY),
         }),
         "None" => all.push(IpRequest::V6 {

@@ -17,7 +17,9 @@ pub(crate) fn tell_others(db: &Database, net: Ref, except: Ref) -> Vec<HostAsk> 
     let access = |part: Ref| {
         let row = db.of_class(tunnel::CLASS, part)?;
         let card = db.of_class(pif::CLASS, row.get(tunnel::ACCESS_PIF).as_ref())?;
-        card.get(pif::CURRENTLY_ATTACHED).as_bool().then_some(card.reference)
+        card.get(pif::CURRENTLY_ATTACHED)
+            .as_bool()
+            .then_some(card.reference)
     };
     tunnels::parts(db, net)
         .into_iter()
@@ -114,9 +116,13 @@ impl Operation for MakeTunnel {
         let before = draft.db().clone();
         let made = tunnels::begin(draft, self.transport, self.network, &self.protocol)?;
         self.plan.asks.push(plug_ask(draft.db(), made.access)?);
-        self.plan.asks.extend(tell_others(draft.db(), self.network, made.tunnel));
+        self.plan
+            .asks
+            .extend(tell_others(draft.db(), self.network, made.tunnel));
         self.plan.undo.push(unplug_ask(draft.db(), made.access)?);
-        self.plan.undo.extend(tell_others(&before, self.network, made.tunnel));
+        self.plan
+            .undo
+            .extend(tell_others(&before, self.network, made.tunnel));
         self.part = Some(made.into());
         Ok(())
     }
@@ -126,7 +132,10 @@ impl Operation for MakeTunnel {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, _: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
-        let part = self.part.as_ref().ok_or_else(|| ApiError::internal("the tunnel was not begun"))?;
+        let part = self
+            .part
+            .as_ref()
+            .ok_or_else(|| ApiError::internal("the tunnel was not begun"))?;
         tunnels::commit(draft, &part.into())?;
         cards::plugged(draft, part.access, &found_link(replies(outputs).first()));
         Ok(part.tunnel.into())
@@ -182,10 +191,14 @@ impl Operation for DestroyTunnel {
             tunnels::remove(&mut scratch, &made);
             scratch.db().clone()
         };
-        self.plan.asks.extend(tell_others(&without, made.network, made.tunnel));
+        self.plan
+            .asks
+            .extend(tell_others(&without, made.network, made.tunnel));
         if self.was_up {
             self.plan.undo.push(plug_ask(&before, made.access)?);
-            self.plan.undo.extend(tell_others(&before, made.network, made.tunnel));
+            self.plan
+                .undo
+                .extend(tell_others(&before, made.network, made.tunnel));
         }
         self.part = Some(made.into());
         Ok(())

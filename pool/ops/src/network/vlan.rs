@@ -122,8 +122,14 @@ impl Operation for DestroyVlan {
 
     fn begin(&mut self, draft: &mut Draft<'_>, _: Ref) -> Result<(), ApiError> {
         use proto_types::generated::{pif, vlan};
-        let untagged = draft.read(vlan::CLASS, self.vlan)?.get(vlan::UNTAGGED_PIF).as_ref();
-        self.was_up = draft.read(pif::CLASS, untagged)?.get(pif::CURRENTLY_ATTACHED).as_bool();
+        let untagged = draft
+            .read(vlan::CLASS, self.vlan)?
+            .get(vlan::UNTAGGED_PIF)
+            .as_ref();
+        self.was_up = draft
+            .read(pif::CLASS, untagged)?
+            .get(pif::CURRENTLY_ATTACHED)
+            .as_bool();
         self.untagged = vlans::begin_destroy(draft, self.vlan)?;
         self.plan.asks.push(unplug_ask(draft.db(), self.untagged)?);
         if self.was_up {

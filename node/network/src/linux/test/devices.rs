@@ -34,7 +34,10 @@ fn guests_of_one_vlan_meet_and_those_of_another_do_not() {
     if !features(&host).vlan {
         println!("this kernel has no VLANs (CONFIG_VLAN_8021Q): only the refusal is tested");
         let answer = host.run(|network| async move { network.ensure_vlan(&vlan("eth0", 7)).await });
-        assert!(matches!(answer, Err(NetworkError::Unsupported { .. })), "{answer:?}");
+        assert!(
+            matches!(answer, Err(NetworkError::Unsupported { .. })),
+            "{answer:?}"
+        );
         assert_eq!(host.ip("-brief link show"), before);
         return;
     }
@@ -94,7 +97,10 @@ fn a_bond_takes_the_address_of_its_member_and_gives_it_back() {
     if !features(&host).bond {
         println!("this kernel has no bonding (CONFIG_BONDING): only the refusal is tested");
         let answer = host.run(|network| async move { network.ensure_bond(&bond(MODES[0])).await });
-        assert!(matches!(answer, Err(NetworkError::Unsupported { .. })), "{answer:?}");
+        assert!(
+            matches!(answer, Err(NetworkError::Unsupported { .. })),
+            "{answer:?}"
+        );
         assert_eq!(host.ensure(BridgeSpec::over("xenbr0", "eth0")), before);
         return;
     }
@@ -102,7 +108,10 @@ fn a_bond_takes_the_address_of_its_member_and_gives_it_back() {
         host.run(move |network| async move { network.ensure_bond(&bond(mode)).await })
             .unwrap();
         let made = host.ensure(BridgeSpec::over("xapi0", "bond0"));
-        assert_eq!((made.addresses.clone(), made.mac), (before.addresses.clone(), before.mac.clone()));
+        assert_eq!(
+            (made.addresses.clone(), made.mac),
+            (before.addresses.clone(), before.mac.clone())
+        );
     }
     host.run(|network| async move {
         network.ensure_bond(&bond(MODES[0])).await.unwrap();
@@ -110,7 +119,10 @@ fn a_bond_takes_the_address_of_its_member_and_gives_it_back() {
         network.remove_bond("bond0", "eth0").await.unwrap();
         network.remove_bond("bond0", "eth0").await.unwrap();
     });
-    assert_eq!(host.ensure(BridgeSpec::over("xenbr0", "eth0")).addresses, before.addresses);
+    assert_eq!(
+        host.ensure(BridgeSpec::over("xenbr0", "eth0")).addresses,
+        before.addresses
+    );
 }
 
 #[test]
@@ -129,7 +141,10 @@ fn what_a_bond_or_vlan_cannot_stand_on_is_refused() {
         let answer = network.ensure_vlan(&vlan("eth9", 7)).await;
         assert!(matches!(answer, Err(NetworkError::NoSuchInterface { name }) if name == "eth9"));
         let answer = network.remove_device("eth0").await;
-        assert!(matches!(answer, Err(NetworkError::NotOfKind { .. })), "{answer:?}");
+        assert!(
+            matches!(answer, Err(NetworkError::NotOfKind { .. })),
+            "{answer:?}"
+        );
     });
 }
 
@@ -143,7 +158,17 @@ fn hosts_on_a_switch(count: u8) -> (Namespace, Vec<Namespace>) {
             let host = Namespace::new("host");
             let port = format!("p{number}");
             ip(&[
-                "-n", &switch.name, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns",
+                "-n",
+                &switch.name,
+                "link",
+                "add",
+                &port,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
                 &host.name,
             ]);
             switch.ip(&format!("link set {port} master sw up"));
@@ -187,7 +212,11 @@ fn guests_meet_through(protocol: TunnelProtocol) {
         .zip(["192.168.5.1/24", "192.168.5.2/24", "192.168.5.3/24"])
         .map(|(host, address)| guest(host, "xapi5", "vif1", address))
         .collect();
-    for (from, to, address) in [(0, 1, "192.168.5.2"), (1, 2, "192.168.5.3"), (2, 0, "192.168.5.1")] {
+    for (from, to, address) in [
+        (0, 1, "192.168.5.2"),
+        (1, 2, "192.168.5.3"),
+        (2, 0, "192.168.5.1"),
+    ] {
         assert!(
             reaches(&guests[from], &guests[to], address, PATIENCE),
             "{from} does not reach {to}"
@@ -204,7 +233,12 @@ fn guests_meet_through(protocol: TunnelProtocol) {
         join(&hosts[usize::from(number) - 1], part(number, 1..=2, protocol)).unwrap();
     }
     assert!(reaches(&guests[1], &guests[0], "192.168.5.1", PATIENCE));
-    assert!(!reaches(&guests[0], &guests[2], "192.168.5.3", Duration::from_secs(1)));
+    assert!(!reaches(
+        &guests[0],
+        &guests[2],
+        "192.168.5.3",
+        Duration::from_secs(1)
+    ));
 }
 
 #[test]
@@ -230,7 +264,10 @@ fn guests_of_three_hosts_meet_through_gre() {
         let before = host.ip("-brief link show type gretap");
         for others in [1..=1, 1..=2] {
             let answer = join(&host, part(1, others, TunnelProtocol::Gre));
-            assert!(matches!(answer, Err(NetworkError::Unsupported { .. })), "{answer:?}");
+            assert!(
+                matches!(answer, Err(NetworkError::Unsupported { .. })),
+                "{answer:?}"
+            );
         }
         assert_eq!(host.ip("-brief link show type gretap"), before);
         return;
@@ -270,8 +307,17 @@ fn a_link_has_the_addresses_it_is_given_and_no_others() {
         ["10.9.0.3/24", six],
         "the other family is left alone"
     );
-    assert_eq!(set(&["10.9.0.3/24"], Family::V4, Some("10.9.0.1")), ["10.9.0.3/24", six]);
-    assert!(host.routes().iter().any(|r| r.starts_with("default 10.9.0.1 eth0")), "{:?}", host.routes());
+    assert_eq!(
+        set(&["10.9.0.3/24"], Family::V4, Some("10.9.0.1")),
+        ["10.9.0.3/24", six]
+    );
+    assert!(
+        host.routes()
+            .iter()
+            .any(|r| r.starts_with("default 10.9.0.1 eth0")),
+        "{:?}",
+        host.routes()
+    );
     assert!(reaches(&peer, &host, "10.9.0.3", PATIENCE));
     assert_eq!(set(&[], Family::V6, None), ["10.9.0.3/24"]);
     assert_eq!(set(&[], Family::V4, None), [""; 0]);

@@ -37,7 +37,10 @@ fn guests() -> Option<(Namespace, Namespace, Namespace)> {
 }
 
 fn mac(guest: &Namespace) -> String {
-    guest.json("link show dev eth0")[0]["address"].as_str().unwrap().to_owned()
+    guest.json("link show dev eth0")[0]["address"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 fn only(guest: &Namespace, addresses: &[&str]) -> PortLock {
@@ -49,16 +52,24 @@ fn only(guest: &Namespace, addresses: &[&str]) -> PortLock {
 
 #[test]
 fn a_locked_port_passes_its_own_addresses_and_no_others() {
-    let Some((host, held, free)) = guests() else { return };
+    let Some((host, held, free)) = guests() else {
+        return;
+    };
     assert!(reaches(&held, &free, "10.7.0.2", PATIENCE));
     hold(&host, only(&held, &["10.7.0.1"]), None);
     assert!(reaches(&held, &free, "10.7.0.2", PATIENCE));
     assert!(reaches(&free, &held, "10.7.0.1", PATIENCE));
-    assert!(!reaches(&held, &free, "fd07::2", MOMENT), "no IPv6 address is allowed");
+    assert!(
+        !reaches(&held, &free, "fd07::2", MOMENT),
+        "no IPv6 address is allowed"
+    );
     hold(&host, only(&held, &["10.7.0.1", "fd07::1"]), None);
     assert!(reaches(&held, &free, "fd07::2", PATIENCE));
     hold(&host, only(&held, &["10.7.0.9"]), None);
-    assert!(!reaches(&held, &free, "10.7.0.2", MOMENT), "its address is another's");
+    assert!(
+        !reaches(&held, &free, "10.7.0.2", MOMENT),
+        "its address is another's"
+    );
     assert!(!reaches(&free, &held, "10.7.0.1", MOMENT));
     // With the right address and another MAC address.
     hold(&host, only(&free, &["10.7.0.1"]), None);
@@ -66,7 +77,10 @@ fn a_locked_port_passes_its_own_addresses_and_no_others() {
     hold(&host, PortLock::Open, None);
     assert!(reaches(&held, &free, "10.7.0.2", PATIENCE));
     let left = host.enter(|| {
-        let output = std::process::Command::new("nft").args(["list", "tables"]).output().unwrap();
+        let output = std::process::Command::new("nft")
+            .args(["list", "tables"])
+            .output()
+            .unwrap();
         String::from_utf8(output.stdout).unwrap()
     });
     assert!(!left.contains("tarn_"), "{left}");
@@ -74,7 +88,9 @@ fn a_locked_port_passes_its_own_addresses_and_no_others() {
 
 #[test]
 fn a_shut_port_passes_nothing_and_is_shut_before_it_is_there() {
-    let Some((host, held, free)) = guests() else { return };
+    let Some((host, held, free)) = guests() else {
+        return;
+    };
     hold(&host, PortLock::Shut, None);
     assert!(!reaches(&held, &free, "10.7.0.2", MOMENT));
     assert!(!reaches(&free, &held, "10.7.0.1", MOMENT));
@@ -88,7 +104,9 @@ fn a_shut_port_passes_nothing_and_is_shut_before_it_is_there() {
 
 #[test]
 fn a_guest_sends_no_more_than_its_rate() {
-    let Some((host, held, free)) = guests() else { return };
+    let Some((host, held, free)) = guests() else {
+        return;
+    };
     let receiver = free.enter(|| UdpSocket::bind("10.7.0.2:0").unwrap());
     receiver.set_read_timeout(Some(MOMENT)).unwrap();
     let target = receiver.local_addr().unwrap();
