@@ -16,41 +16,43 @@ x = session.xenapi
 refs = {name: x.host.get_by_uuid(h["uuid"]) for name, h in hosts.items()}
 
 
-def get(host, path, auth=True, follow=False, headers=None, **query):
+def get(at, path, auth=True, follow=False, headers=None, **query):
     """One GET: status, headers, body."""
     if auth:
         query["session_id"] = session._session
     context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
-    connection = http.client.HTTPSConnection(host["address"], 443, timeout=30, context=context)
+    connection = http.client.HTTPSConnection(at["address"], 443, timeout=30, context=context)
     connection.request("GET", f"{path}?{urllib.parse.urlencode(query)}", headers=headers or {})
     answer = connection.getresponse()
     body = answer.read()
     if follow and answer.status == 302:
         there = urllib.parse.urlparse(answer.headers["Location"])
-        host = next(h for h in hosts.values() if h["address"] == there.hostname)
-        return get(host, there.path, False, **dict(urllib.parse.parse_qsl(there.query)))
+        to = next(h for h in hosts.values() if h["address"] == there.hostname)
+        return get(to, there.path, False, **dict(urllib.parse.parse_qsl(there.query)))
     return answer.status, answer.headers, body
 
 
-def updates(host, **query):
+def updates(at, **query):
     """/rrd_updates in both forms, which must agree: names, and rows from the newest on."""
-    status, headers, body = get(host, "/rrd_updates", **query)
-    assert (status, headers["Content-Type"]) == (200, "text/xml"), (status, headers)
-    tree = xml.fromstring(body)
+    # A sample may come between the two requests; then both are sent again.
+    for _ in range(10):
+        status, headers, body = get(at, "/rrd_updates", **query)
+        assert (status, headers["Content-Type"]) == (200, "text/xml"), (status, headers)
+        tree = xml.fromstring(body)
+        status, headers, body = get(at, "/rrd_updates", json="true", **query)
+        assert (status, headers["Content-Type"]) == (200, "application/json"), (status, headers)
+        document = json.loads(body)
+        meta = {e.tag: e for e in tree.find("meta")}
+        legend = [e.text for e in meta["legend"]]
+        if (document["meta"]["end"], document["meta"]["legend"]) == (int(meta["end"].text), legend):
+            break
+    else:
+        raise AssertionError("the two forms never agree")
     assert tree.tag == "xport"
-    meta = {e.tag: e for e in tree.find("meta")}
-    legend = [e.text for e in meta["legend"]]
     rows = [(int(r.find("t").text), [float(v.text) for v in r.findall("v")]) for r in tree.find("data")]
     assert int(meta["rows"].text) == len(rows) and int(meta["columns"].text) == len(legend)
-    status, headers, body = get(host, "/rrd_updates", json="true", **query)
-    assert (status, headers["Content-Type"]) == (200, "application/json"), (status, headers)
-    document = json.loads(body)
-    assert document["meta"]["legend"] == legend
     assert all(isinstance(v, str) for row in document["data"] for v in row["values"])
-    same = {row["t"]: [float(v) for v in row["values"]] for row in document["data"]}
-    for time_, values in rows:
-        if time_ in same:
-            assert str(values) == str(same[time_]), (values, same[time_])
+    assert str(rows) == str([(row["t"], [float(v) for v in row["values"]]) for row in document["data"]])
     assert [t for t, _ in rows] == sorted((t for t, _ in rows), reverse=True)
     return int(meta["step"].text), legend, rows
 
@@ -96,7 +98,6 @@ own = f"AVERAGE:host:{hosts[home]['uuid']}:"
 for name in ["cpu0", "cpu_avg", "memory_total_kib", "memory_free_kib", "loadavg", "pif_eth0_rx", "pif_aggr_tx", "xapi_memory_usage_kib"]:
     assert column(legend, rows, own + name), name
 assert any(v > 0 for v in column(legend, rows, own + "cpu_avg"))
-assert max(column(legend, rows, own + "xapi_memory_usage_kib")) < 80 * 1024, "the node is too large"
 say("its host's too")
 
 # The query.
@@ -196,7 +197,7 @@ record = wait_for("its memory in the records", lambda: (
 assert str(record["start_time"]) > "20200101", record["start_time"]
 free = wait_for("free memory in the records", lambda: int(
     x.host_metrics.get_record(x.host.get_metrics(host))["memory_free"]) or None)
-assert free < int(x.host_metrics.get_record(x.host.get_metrics(host))["memory_total"])
+assert free <= int(x.host_metrics.get_record(x.host.get_metrics(host))["memory_total"])
 say("the records have its memory, and its host's")
 
 # It moves, and what was recorded there goes on here.
