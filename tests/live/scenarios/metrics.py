@@ -80,15 +80,15 @@ def moving():
     if not all(entry(name) in legend for name in names):
         return None
     columns = {name: column(legend, rows, entry(name)) for name in names}
-    return (step, legend, rows, columns) if all(len(c) >= 3 for c in columns.values()) else None
+    enough = all(len(c) >= 3 for c in columns.values())
+    busy = all(any(v > 0 for v in columns[name]) for name in ["cpu0", "vif_0_rx", "vbd_xvda_read"])
+    return (step, legend, rows, columns) if enough and busy else None
 
 
-step, legend, rows, columns = wait_for("three samples of the VM", moving, 90)
+step, legend, rows, columns = wait_for("three samples of the VM that move", moving, 120)
 assert step == 5, step
-assert len(set(columns["cpu0"])) > 1 and all(0 < v <= 1 for v in columns["cpu0"]), columns["cpu0"]
+assert len(set(columns["cpu0"])) > 1 and all(0 <= v <= 1 for v in columns["cpu0"]), columns["cpu0"]
 assert columns["memory"][0] == float("%.5g" % int(x.VM.get_memory_static_max(vm))), columns["memory"]
-for name in ["vif_0_rx", "vbd_xvda_read"]:
-    assert any(v > 0 for v in columns[name]), (name, columns[name])
 for name, host in hosts.items():
     _, legend_there, _ = updates(host, start=-60)
     assert any(e.startswith(f"AVERAGE:vm:{uuid}:") for e in legend_there) == (name == home), name
@@ -156,7 +156,7 @@ assert listed["cpu0"]["enabled"] and listed["cpu0"]["standard"] and listed["cpu0
 assert listed["memory"]["units"] == "B" and math.isinf(listed["memory"]["max"])
 errors = listed["vif_0_rx_errors"]
 assert not errors["enabled"] and not errors["standard"], errors
-assert 0 < x.VM.query_data_source(vm, "cpu0") <= 1
+assert 0 <= x.VM.query_data_source(vm, "cpu0") <= 1
 assert x.VM.query_data_source(vm, "memory") == float(x.VM.get_memory_static_max(vm))
 x.VM.record_data_source(vm, "vif_0_rx_errors")
 assert {s["name_label"]: s["enabled"] for s in x.VM.get_data_sources(vm)}["vif_0_rx_errors"]
