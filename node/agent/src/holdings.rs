@@ -133,7 +133,12 @@ impl Holdings {
         let table = self.table.lock().await;
         table
             .iter()
-            .flat_map(|(vm, holding)| holding.disks.iter().map(|(disk, volume)| ((*vm, *disk), volume.sr)))
+            .flat_map(|(vm, holding)| {
+                holding
+                    .disks
+                    .iter()
+                    .map(|(disk, volume)| ((*vm, *disk), volume.sr))
+            })
             .collect()
     }
 

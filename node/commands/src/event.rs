@@ -53,7 +53,8 @@ pub enum HostEvent {
         memory_free: Bytes,
         /// Load of all CPUs since the last one, in thousandths; `None` the first time.
         cpu_permille: Option<u16>,
-    },    /// What was counted last, as far as records show it. Sent now and then, and when other domains are here.
+    },
+    /// What was counted last, as far as records show it. Sent now and then, and when other domains are here.
     Figures {
         /// All memory.
         memory_total: Bytes,

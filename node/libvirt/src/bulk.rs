@@ -31,7 +31,13 @@ struct Known {
 
 impl Taps {
     /// The numbers of a domain's taps. Its XML is read only if it has one that is not known.
-    fn of(&self, connect: &Connect, vm: Uuid, domain: i64, names: &[String]) -> BTreeMap<String, Option<NicIndex>> {
+    fn of(
+        &self,
+        connect: &Connect,
+        vm: Uuid,
+        domain: i64,
+        names: &[String],
+    ) -> BTreeMap<String, Option<NicIndex>> {
         let known = {
             let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.get(&vm).filter(|known| known.domain == domain).cloned()
@@ -204,9 +210,7 @@ fn cpu_times(stat: &str) -> Vec<Duration> {
                 .map_while(|field| field.parse().ok())
                 .collect();
             let busy = [0, 1, 2, 5, 6].map(|at: usize| ticks.get(at).copied().unwrap_or(0));
-            Some(Duration::from_millis(
-                busy.iter().sum::<u64>().saturating_mul(10),
-            ))
+            Some(Duration::from_millis(busy.iter().sum::<u64>().saturating_mul(10)))
         })
         .collect()
 }
@@ -281,16 +285,26 @@ mod test {
             )
             .collect();
         assert_eq!(names_of_taps(&parameters), ["vnet3", "macvtap0"]);
-        let taps = BTreeMap::from([("vnet3".to_owned(), Some(NicIndex(1))), ("macvtap0".to_owned(), None)]);
+        let taps = BTreeMap::from([
+            ("vnet3".to_owned(), Some(NicIndex(1))),
+            ("macvtap0".to_owned(), None),
+        ]);
         let seen = statistics(&parameters, &taps);
-        assert_eq!(seen.vcpu_times, [Duration::from_millis(1500)], "the other is not plugged");
+        assert_eq!(
+            seen.vcpu_times,
+            [Duration::from_millis(1500)],
+            "the other is not plugged"
+        );
         assert_eq!(seen.memory.actual, Bytes::mib(1));
         assert_eq!(seen.memory.guest_free, Some(Bytes(100 << 10)));
         assert_eq!(seen.memory.guest_total, None);
         let [nic] = seen.nics.as_slice() else {
             unreachable!("one is none of ours: {:?}", seen.nics)
         };
-        assert_eq!((nic.index, nic.received, nic.send_errors), (NicIndex(1), Bytes(10), 3));
+        assert_eq!(
+            (nic.index, nic.received, nic.send_errors),
+            (NicIndex(1), Bytes(10), 3)
+        );
         let [disk] = seen.disks.as_slice() else {
             unreachable!("the drive is empty: {:?}", seen.disks)
         };

@@ -363,7 +363,11 @@ pub(crate) fn all_statistics(connect: &Connect) -> Result<Vec<(Uuid, i64, Parame
                 continue;
             }
             let id = i64::from(sys::virDomainGetID(record.dom));
-            all.push((Uuid::from_bytes(bytes), id, parameters(record.params, record.nparams)));
+            all.push((
+                Uuid::from_bytes(bytes),
+                id,
+                parameters(record.params, record.nparams),
+            ));
         }
         sys::virDomainStatsRecordListFree(records);
         Ok(all)

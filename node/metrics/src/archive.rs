@@ -45,10 +45,22 @@ pub struct Shape {
 
 /// Steps of 5 s for ten minutes, of a minute for two hours, of an hour for a week, of a day for a year.
 pub const SHAPES: [Shape; 4] = [
-    Shape { per_row: 1, rows: 120 },
-    Shape { per_row: 12, rows: 120 },
-    Shape { per_row: 720, rows: 168 },
-    Shape { per_row: 17_280, rows: 366 },
+    Shape {
+        per_row: 1,
+        rows: 120,
+    },
+    Shape {
+        per_row: 12,
+        rows: 120,
+    },
+    Shape {
+        per_row: 720,
+        rows: 168,
+    },
+    Shape {
+        per_row: 17_280,
+        rows: 366,
+    },
 ];
 
 /// Rows of all columns by one function in one shape.

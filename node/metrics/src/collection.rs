@@ -73,10 +73,7 @@ impl Entry {
         for measure in live.iter().filter(|m| m.standard) {
             self.rrd.add(measure.source.clone());
         }
-        let values: HashMap<&str, Raw> = live
-            .iter()
-            .map(|m| (m.source.name.as_str(), m.value))
-            .collect();
+        let values: HashMap<&str, Raw> = live.iter().map(|m| (m.source.name.as_str(), m.value)).collect();
         self.rrd.update(at, &values);
         self.live = live;
     }
@@ -187,9 +184,7 @@ impl Collection {
     }
 
     fn entry(&mut self, at: Moment, owner: Owner) -> &mut Entry {
-        self.entries
-            .entry(owner)
-            .or_insert_with(|| Entry::new(at, owner))
+        self.entries.entry(owner).or_insert_with(|| Entry::new(at, owner))
     }
 
     /// An owner's archives.

@@ -91,7 +91,11 @@ impl Column {
         if value > max && max.is_finite() && value <= max * TOLERANCE {
             return max;
         }
-        if value < min || value > max { f64::NAN } else { value }
+        if value < min || value > max {
+            f64::NAN
+        } else {
+            value
+        }
     }
 }
 

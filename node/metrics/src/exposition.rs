@@ -169,11 +169,9 @@ impl Page {
     fn disks(&mut self, sample: &Sample) {
         type Pick = fn(&DiskStatistics) -> u64;
         let families: [(&str, &str, Pick); 4] = [
-            (
-                "tarn_vm_disk_read_bytes_total",
-                "Bytes read from a disk.",
-                |d| d.read.0,
-            ),
+            ("tarn_vm_disk_read_bytes_total", "Bytes read from a disk.", |d| {
+                d.read.0
+            }),
             (
                 "tarn_vm_disk_written_bytes_total",
                 "Bytes written to a disk.",

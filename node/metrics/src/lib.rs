@@ -11,7 +11,7 @@
 //! Everything here is pure: whoever samples says when. Memory is bounded: a column's archives have a fixed number of
 //! rows, and an [`Rrd`] has at most [`rrd::MOST_COLUMNS`] columns.
 #![forbid(unsafe_code)]
-#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
 
 pub mod archive;
 pub mod collection;

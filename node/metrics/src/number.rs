@@ -30,7 +30,12 @@ pub(crate) fn print(out: &mut String, number: f64) {
     } else {
         let sign = if exponent < 0 { '-' } else { '+' };
         // Writing to a string cannot fail.
-        let _ = write!(out, "{}e{sign}{:02}", shortened(mantissa), exponent.unsigned_abs());
+        let _ = write!(
+            out,
+            "{}e{sign}{:02}",
+            shortened(mantissa),
+            exponent.unsigned_abs()
+        );
     }
 }
 

@@ -226,7 +226,13 @@ fn forms_look_as_clients_read_them() {
         rrd.update(Moment(BEGIN + 5000 * number), &value);
     }
     let owners = [("vm:u:".to_owned(), &rrd)];
-    let rows = Xport::new(&owners, Query { start: -7, ..Query::default() });
+    let rows = Xport::new(
+        &owners,
+        Query {
+            start: -7,
+            ..Query::default()
+        },
+    );
     assert_eq!(
         rows.xml(),
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<xport><meta><start>1700000005</start><step>5</step>\

@@ -34,7 +34,10 @@ fn total(mean: f64, seconds: f64, phase: f64) -> f64 {
 
 /// Where in its period a guest begins: another place for each.
 fn phase(vm: Uuid, salt: u8) -> f64 {
-    let byte = vm.as_bytes().iter().fold(salt, |sum, b| sum.wrapping_mul(31).wrapping_add(*b));
+    let byte = vm
+        .as_bytes()
+        .iter()
+        .fold(salt, |sum, b| sum.wrapping_mul(31).wrapping_add(*b));
     f64::from(byte) / 256.0 * std::f64::consts::TAU
 }
 

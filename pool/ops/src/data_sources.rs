@@ -66,10 +66,7 @@ fn where_it_runs(db: &Database, row: &Row, why: Use) -> Result<Ref, ApiError> {
 }
 
 async fn ask(ops: &Ops, place: Place, command: HostCommand) -> Result<HostReply, ApiError> {
-    let answer = ops
-        .agents
-        .call(place.host, Uuid::new_v4(), command, WAIT)
-        .await;
+    let answer = ops.agents.call(place.host, Uuid::new_v4(), command, WAIT).await;
     answer.map_err(|failure| match failure.kind {
         Some(CommandErrorKind::NoSuchDataSource) => ApiError::internal(failure.text),
         _ => failure.api,
@@ -77,7 +74,9 @@ async fn ask(ops: &Ops, place: Place, command: HostCommand) -> Result<HostReply,
 }
 
 fn other_answer<T>() -> Result<T, ApiError> {
-    Err(ApiError::internal("the host gave another answer than was asked for"))
+    Err(ApiError::internal(
+        "the host gave another answer than was asked for",
+    ))
 }
 
 /// All sources.

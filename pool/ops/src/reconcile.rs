@@ -40,7 +40,16 @@ pub async fn take(ops: &Ops, on: Ref, event: HostEvent) -> Result<(), ApiError> 
             domains,
         } => {
             let domains = domains.iter().map(|d| (d.vm.to_string(), d.memory)).collect();
-            counted(ops, on, HostFigures { memory_total, memory_free, domains }).await
+            counted(
+                ops,
+                on,
+                HostFigures {
+                    memory_total,
+                    memory_free,
+                    domains,
+                },
+            )
+            .await
         }
     }
 }

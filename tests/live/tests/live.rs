@@ -44,6 +44,7 @@ fn xe_prints_what_is_written_down_and_bash_completes_it() {
 fn every_host_shows_the_consoles_of_every_guest() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("consoles.py", &[]);
+    bed.scenario("metrics.py", &[]);
 }
 
 #[test]

@@ -13,18 +13,54 @@ use crate::api::gate::Entry;
 
 /// The messages.
 pub const TABLE: Table = &[
-    ("VM.get_data_sources", Handler::Special(|api, e, a| list(api, e, a, vm::CLASS))),
-    ("VM.query_data_source", Handler::Special(|api, e, a| query(api, e, a, vm::CLASS))),
-    ("VM.record_data_source", Handler::Special(|api, e, a| record(api, e, a, vm::CLASS))),
-    ("VM.forget_data_source_archives", Handler::Special(|api, e, a| forget(api, e, a, vm::CLASS))),
-    ("host.get_data_sources", Handler::Special(|api, e, a| list(api, e, a, host::CLASS))),
-    ("host.query_data_source", Handler::Special(|api, e, a| query(api, e, a, host::CLASS))),
-    ("host.record_data_source", Handler::Special(|api, e, a| record(api, e, a, host::CLASS))),
-    ("host.forget_data_source_archives", Handler::Special(|api, e, a| forget(api, e, a, host::CLASS))),
-    ("SR.get_data_sources", Handler::Special(|api, e, a| list(api, e, a, sr::CLASS))),
-    ("SR.query_data_source", Handler::Special(|api, e, a| query(api, e, a, sr::CLASS))),
-    ("SR.record_data_source", Handler::Special(|api, e, a| record(api, e, a, sr::CLASS))),
-    ("SR.forget_data_source_archives", Handler::Special(|api, e, a| forget(api, e, a, sr::CLASS))),
+    (
+        "VM.get_data_sources",
+        Handler::Special(|api, e, a| list(api, e, a, vm::CLASS)),
+    ),
+    (
+        "VM.query_data_source",
+        Handler::Special(|api, e, a| query(api, e, a, vm::CLASS)),
+    ),
+    (
+        "VM.record_data_source",
+        Handler::Special(|api, e, a| record(api, e, a, vm::CLASS)),
+    ),
+    (
+        "VM.forget_data_source_archives",
+        Handler::Special(|api, e, a| forget(api, e, a, vm::CLASS)),
+    ),
+    (
+        "host.get_data_sources",
+        Handler::Special(|api, e, a| list(api, e, a, host::CLASS)),
+    ),
+    (
+        "host.query_data_source",
+        Handler::Special(|api, e, a| query(api, e, a, host::CLASS)),
+    ),
+    (
+        "host.record_data_source",
+        Handler::Special(|api, e, a| record(api, e, a, host::CLASS)),
+    ),
+    (
+        "host.forget_data_source_archives",
+        Handler::Special(|api, e, a| forget(api, e, a, host::CLASS)),
+    ),
+    (
+        "SR.get_data_sources",
+        Handler::Special(|api, e, a| list(api, e, a, sr::CLASS)),
+    ),
+    (
+        "SR.query_data_source",
+        Handler::Special(|api, e, a| query(api, e, a, sr::CLASS)),
+    ),
+    (
+        "SR.record_data_source",
+        Handler::Special(|api, e, a| record(api, e, a, sr::CLASS)),
+    ),
+    (
+        "SR.forget_data_source_archives",
+        Handler::Special(|api, e, a| forget(api, e, a, sr::CLASS)),
+    ),
 ];
 
 type Answer<'a> = BoxFuture<'a, Result<Value, ApiError>>;

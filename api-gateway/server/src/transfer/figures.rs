@@ -3,9 +3,7 @@
 //! Each host answers for itself and for the VMs that run on it: a client asks every host, as it does XenServer's.
 
 use hyper::StatusCode;
-use hyper::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderName,
-};
+use hyper::header::{ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderName};
 use pool_domain::Database;
 use proto_types::Ref;
 use proto_types::generated::{host, vm};

@@ -138,7 +138,10 @@ mod test {
             files.write(owner, vec![1]).await;
             let seconds = u64::try_from(number).unwrap() + 1000;
             let when = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-            let file = std::fs::File::options().write(true).open(files.path(owner)).unwrap();
+            let file = std::fs::File::options()
+                .write(true)
+                .open(files.path(owner))
+                .unwrap();
             file.set_modified(when).unwrap();
         }
         files.throw_away_oldest(2).await.unwrap();

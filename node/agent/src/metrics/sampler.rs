@@ -67,7 +67,7 @@ struct Sampler {
 impl Sampler {
     async fn sample(&mut self, agent: &Agent) {
         let inner = &agent.inner;
-        if self.number % LOOK_AT_NICS == 0 {
+        if self.number.is_multiple_of(LOOK_AT_NICS) {
             match inner.network.list_nics().await {
                 Ok(nics) => self.nics = nics.into_iter().map(|nic| nic.name).collect(),
                 Err(error) => tracing::debug!(%error, "NICs are not known"),
@@ -134,7 +134,7 @@ impl Sampler {
         let here: BTreeMap<Uuid, i64> = sample.domains.iter().map(|(vm, c)| (*vm, c.id)).collect();
         let is_new = std::mem::replace(&mut self.domains, here) != self.domains;
         let Some(host) = &sample.host else { return };
-        if !is_new && self.number % REPORT != 0 {
+        if !is_new && !self.number.is_multiple_of(REPORT) {
             return;
         }
         agent.tell_figures(HostEvent::Figures {

@@ -47,7 +47,11 @@ async fn a_running_domain_is_counted_and_a_stopped_one_is_kept_on_disk() {
     .await;
     let mut kept = None;
     wait_for("the file", async || {
-        kept = host.agent.metrics().archives(Owner::Vm(request.vm), Form::Xml).await;
+        kept = host
+            .agent
+            .metrics()
+            .archives(Owner::Vm(request.vm), Form::Xml)
+            .await;
         kept.is_some()
     })
     .await;
@@ -58,7 +62,10 @@ async fn a_running_domain_is_counted_and_a_stopped_one_is_kept_on_disk() {
 async fn sources_are_listed_and_an_unknown_one_is_refused() {
     let world = World::new();
     let host = world.host("a").await;
-    wait_for("a sample of the host", async || host.agent.metrics().is_here(Owner::Host)).await;
+    wait_for("a sample of the host", async || {
+        host.agent.metrics().is_here(Owner::Host)
+    })
+    .await;
     let of = Measured::Host;
     let Ok(HostReply::DataSources(sources)) = host.ask(HostCommand::DataSources { of }).await else {
         panic!("no sources")
@@ -66,19 +73,39 @@ async fn sources_are_listed_and_an_unknown_one_is_refused() {
     let errors = sources.iter().find(|s| s.name == "pif_eth0_rx_errors").unwrap();
     assert!(!errors.enabled && !errors.standard, "only on demand");
     let name = "pif_eth0_rx_errors".to_owned();
-    host.ask(HostCommand::RecordDataSource { of, name: name.clone() })
-        .await
-        .unwrap();
-    let reply = host.ask(HostCommand::QueryDataSource { of, name: name.clone() }).await;
+    host.ask(HostCommand::RecordDataSource {
+        of,
+        name: name.clone(),
+    })
+    .await
+    .unwrap();
+    let reply = host
+        .ask(HostCommand::QueryDataSource {
+            of,
+            name: name.clone(),
+        })
+        .await;
     assert!(matches!(reply, Ok(HostReply::Number(_))));
-    host.ask(HostCommand::ForgetDataSource { of, name: name.clone() })
-        .await
-        .unwrap();
+    host.ask(HostCommand::ForgetDataSource {
+        of,
+        name: name.clone(),
+    })
+    .await
+    .unwrap();
     for command in [
-        HostCommand::QueryDataSource { of, name: name.clone() },
+        HostCommand::QueryDataSource {
+            of,
+            name: name.clone(),
+        },
         HostCommand::ForgetDataSource { of, name },
-        HostCommand::RecordDataSource { of, name: "nonsense".into() },
-        HostCommand::QueryDataSource { of: Measured::Sr(world.sr.uuid), name: "x".into() },
+        HostCommand::RecordDataSource {
+            of,
+            name: "nonsense".into(),
+        },
+        HostCommand::QueryDataSource {
+            of: Measured::Sr(world.sr.uuid),
+            name: "x".into(),
+        },
     ] {
         let error = host.ask(command).await.unwrap_err();
         assert_eq!(error.kind, node_commands::CommandErrorKind::NoSuchDataSource);
@@ -110,9 +137,12 @@ async fn archives_follow_a_vm_to_another_host() {
     let vm = Measured::Vm(request.vm);
     // Only what was recorded here can be known there.
     let name = "vif_0_rx_errors".to_owned();
-    from.ask(HostCommand::RecordDataSource { of: vm, name: name.clone() })
-        .await
-        .unwrap();
+    from.ask(HostCommand::RecordDataSource {
+        of: vm,
+        name: name.clone(),
+    })
+    .await
+    .unwrap();
     from.ask(HostCommand::DestroyDomain { vm: request.vm })
         .await
         .unwrap();
@@ -130,7 +160,11 @@ async fn the_leader_hears_what_domains_have() {
     host.start(&request).await.unwrap();
     loop {
         let event = tokio::time::timeout(LIMIT, events.next()).await.unwrap().unwrap();
-        if let HostEvent::Figures { domains, memory_free, memory_total } = event
+        if let HostEvent::Figures {
+            domains,
+            memory_free,
+            memory_total,
+        } = event
             && let Some(figures) = domains.iter().find(|d| d.vm == request.vm)
         {
             assert_eq!(figures.memory, request.memory_static_max);

@@ -64,7 +64,10 @@ fn updates_hold_what_was_sampled_newest_first() {
         .position(|entry| *entry == format!("AVERAGE:vm:{VM}:cpu0"))
         .unwrap();
     let of_cpu: Vec<(i64, f64)> = rows.rows.iter().map(|(t, v)| (*t, v[column])).collect();
-    assert_eq!(of_cpu[..3], [(BEGIN + 15, 0.2), (BEGIN + 10, 0.2), (BEGIN + 5, 0.2)].map(near));
+    assert_eq!(
+        of_cpu[..3],
+        [(BEGIN + 15, 0.2), (BEGIN + 10, 0.2), (BEGIN + 5, 0.2)].map(near)
+    );
     assert!(rows.legend.iter().all(|entry| !entry.contains(":host:")));
 }
 
@@ -91,7 +94,15 @@ fn the_host_is_told_only_when_asked_for_and_a_vm_only_when_named() {
 #[test]
 fn a_coarser_interval_takes_a_coarser_archive() {
     let all = sampled(40);
-    for (interval, step) in [(0, 5), (5, 5), (6, 60), (60, 60), (61, 3600), (86_400, 86_400), (99_999, 86_400)] {
+    for (interval, step) in [
+        (0, 5),
+        (5, 5),
+        (6, 60),
+        (60, 60),
+        (61, 3600),
+        (86_400, 86_400),
+        (99_999, 86_400),
+    ] {
         let query = Query {
             start: BEGIN,
             interval,
@@ -103,7 +114,11 @@ fn a_coarser_interval_takes_a_coarser_archive() {
         start: BEGIN - 3600,
         ..Query::default()
     };
-    assert_eq!(all.updates(long_ago, true, None).step, 60, "ten minutes are not enough");
+    assert_eq!(
+        all.updates(long_ago, true, None).step,
+        60,
+        "ten minutes are not enough"
+    );
 }
 
 #[test]
@@ -135,7 +150,10 @@ fn a_domain_that_is_gone_takes_its_archives_along_and_they_can_come_back() {
     let rows = all.updates(query, false, None);
     let values: Vec<f64> = rows.rows.iter().map(|(_, v)| v[0]).collect();
     assert!(values[0].is_nan(), "the new domain's counters began anew");
-    assert!(values.iter().any(|value| *value > 0.1), "what was before is still there");
+    assert!(
+        values.iter().any(|value| *value > 0.1),
+        "what was before is still there"
+    );
 }
 
 #[test]
@@ -145,7 +163,10 @@ fn a_paused_domain_changes_nothing() {
     let mut paused = counted(1, 5);
     paused.running = false;
     all.take(sample(BEGIN + 25, &[(VM, paused)]));
-    assert_eq!(format!("{:?}", all.archives(Owner::Vm(VM)).cloned()), format!("{before:?}"));
+    assert_eq!(
+        format!("{:?}", all.archives(Owner::Vm(VM)).cloned()),
+        format!("{before:?}")
+    );
 }
 
 #[test]
@@ -154,7 +175,10 @@ fn sources_are_queried_recorded_and_forgotten() {
     let vm = Owner::Vm(VM);
     assert!((all.query(vm, "cpu0").unwrap() - 0.2).abs() < 1e-9);
     assert_eq!(all.query(vm, "cpu9"), Err(no_source("cpu9")));
-    assert_eq!(all.query(Owner::Vm(Uuid::nil()), "cpu0"), Err(QueryError::NoArchives));
+    assert_eq!(
+        all.query(Owner::Vm(Uuid::nil()), "cpu0"),
+        Err(QueryError::NoArchives)
+    );
     all.forget(vm, "cpu0").unwrap();
     assert_eq!(all.forget(vm, "cpu0"), Err(no_source("cpu0")));
     let found = |all: &Collection| {
@@ -173,7 +197,10 @@ fn a_host_is_counted_while_its_domains_cannot_be() {
     let mut all = sampled(5);
     let before = format!("{:?}", all.archives(Owner::Vm(VM)));
     all.take_host(sample(BEGIN + 25, &[]));
-    assert_eq!(all.archives(Owner::Host).map(Rrd::updated), Some(Moment::seconds(BEGIN + 25)));
+    assert_eq!(
+        all.archives(Owner::Host).map(Rrd::updated),
+        Some(Moment::seconds(BEGIN + 25))
+    );
     assert_eq!(format!("{:?}", all.archives(Owner::Vm(VM))), before);
     assert_eq!(all.query(Owner::Host, "running_domains"), Ok(1.0));
 }

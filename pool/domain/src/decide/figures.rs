@@ -138,7 +138,12 @@ mod test {
         let first = figures(&pool, 500, 100);
         assert!(noted(&mut pool, on, &first));
         assert_eq!(memory(&pool), 100);
-        for (free, memory, written) in [(500, 100, false), (530, 104, false), (530, 95, true), (551, 95, true)] {
+        for (free, memory, written) in [
+            (500, 100, false),
+            (530, 104, false),
+            (530, 95, true),
+            (551, 95, true),
+        ] {
             let next = figures(&pool, free, memory);
             assert_eq!(noted(&mut pool, on, &next), written, "{free} {memory}");
         }
