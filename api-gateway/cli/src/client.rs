@@ -242,9 +242,19 @@ impl Client {
     }
 
     async fn ask(&self, method: &str, params: &[Value]) -> Result<WireValue, Failure> {
+        self.ask_for(method, params, None).await
+    }
+
+    /// Sends a message; of records in its answer only some fields may be wanted.
+    async fn ask_for(
+        &self,
+        method: &str,
+        params: &[Value],
+        fields: Option<&[&str]>,
+    ) -> Result<WireValue, Failure> {
         let body = Bytes::from(xmlrpc::call(method, params));
         for _ in 0..MOST_MOVES {
-            match self.exchange(body.clone()).await? {
+            match self.exchange(body.clone(), fields).await? {
                 Outcome::Success(value) => return Ok(value),
                 Outcome::Failure(ApiError { code, params })
                     if code == "HOST_IS_SLAVE" && !params.is_empty() =>
@@ -262,7 +272,7 @@ impl Client {
         ))
     }
 
-    async fn exchange(&self, body: Bytes) -> Result<Outcome, Failure> {
+    async fn exchange(&self, body: Bytes, fields: Option<&[&str]>) -> Result<Outcome, Failure> {
         let (peer, open) = {
             let mut link = self.link.borrow_mut();
             (link.peer.clone(), link.open.take())
@@ -300,7 +310,9 @@ impl Client {
             .await
             .map_err(|_| lost(&"no answer in time"))??;
         self.link.borrow_mut().open = Some(connection);
-        xmlrpc::decode_response(&bytes, &Limits::RESPONSE).map_err(|error| lost(&error))
+        let thin = fields.and_then(|fields| xmlrpc::thinned(&bytes, &|name| fields.contains(&name)));
+        let bytes = thin.as_deref().unwrap_or(&bytes);
+        xmlrpc::decode_response(bytes, &Limits::RESPONSE).map_err(|error| lost(&error))
     }
 
     /// The text that a message answers.
@@ -352,10 +364,28 @@ impl Client {
     /// # Errors
     /// As [`Client::call`].
     pub fn objects(&self, class: &str, expression: &str) -> Result<Vec<Object>, Failure> {
-        let answer = match expression {
-            "true" => self.call(&format!("{class}.get_all_records"), &[]),
-            other => self.call(&format!("{class}.get_all_records_where"), &[Value::str(other)]),
-        }?;
+        self.objects_with(class, expression, None)
+    }
+
+    /// As [`Client::objects`], with these fields only, if any are named.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn objects_with(
+        &self,
+        class: &str,
+        expression: &str,
+        fields: Option<&[&str]>,
+    ) -> Result<Vec<Object>, Failure> {
+        let mut params = vec![Value::str(self.session())];
+        let method = match expression {
+            "true" => format!("{class}.get_all_records"),
+            other => {
+                params.push(Value::str(other));
+                format!("{class}.get_all_records_where")
+            }
+        };
+        let answer = self.wait(self.ask_for(&method, &params, fields))?;
         let WireValue::Struct(members) = answer else {
             return Err(Failure::contact("The server's answer is no set of records."));
         };

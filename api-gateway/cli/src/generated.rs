@@ -176,7 +176,11 @@ fn list(cx: &mut Context<'_>, kind: &'static Kind) -> Result<(), Failure> {
     } else {
         select::expression(kind, &filters)
     };
-    let mut objects = cx.client.objects(kind.class, &expression)?;
+    let fields = chosen(kind, cx.params.get("params"), kind.listed);
+    let columns = columns(kind, &fields, &filters);
+    let mut objects = cx
+        .client
+        .objects_with(kind.class, &expression, columns.as_deref())?;
     if kind.class == "role" && objects.iter().any(|role| !role.texts("subroles").is_empty()) {
         // Where permissions are rows too, they are the roles that hold no others.
         objects.retain(|role| !role.texts("subroles").is_empty());
@@ -184,11 +188,29 @@ fn list(cx: &mut Context<'_>, kind: &'static Kind) -> Result<(), Failure> {
     if !everything {
         objects = select::filtered(cx.client, kind, objects, &filters)?;
     }
-    let fields = chosen(kind, cx.params.get("params"), kind.listed);
     let objects: Vec<&Object> = objects.iter().collect();
     let rows = records::printed(cx.client, kind.class, &fields, &objects, true)?;
     cx.out.table(&rows);
     Ok(())
+}
+
+/// The columns that a list looks at; nothing if some field may look at any.
+fn columns(kind: &'static Kind, shown: &[&Field], filters: &[(&str, &str)]) -> Option<Vec<&'static str>> {
+    // References are remembered by uuid and name; the subroles tell roles from permissions.
+    let mut columns = vec!["uuid", "name_label", "subroles"];
+    let shown = shown
+        .iter()
+        .filter(|field| !field.expensive)
+        .map(|field| field.name);
+    let filtered = filters.iter().filter_map(|(name, _)| select::field(kind, name));
+    for name in shown.chain(filtered) {
+        let field = kind.field(name)?;
+        if field.is_computed() {
+            return None;
+        }
+        columns.push(field.via.map_or(field.column, |(reference, _)| reference));
+    }
+    Some(columns)
 }
 
 /// The object of the uuid.
@@ -373,6 +395,27 @@ mod test {
         assert_eq!(names(Some("none")), Vec::<&str>::new());
         let all = names(Some("all"));
         assert!(all.len() > 80 && !all.contains(&"NVRAM"));
+    }
+
+    #[test]
+    fn a_list_looks_at_no_more_than_it_needs() {
+        let vm = records::kind("vm").unwrap();
+        let shown = chosen(vm, None, vm.listed);
+        let looked_at = columns(vm, &shown, &[("is-a-template", "false"), ("other-config:a", "b")]).unwrap();
+        for column in [
+            "uuid",
+            "name_label",
+            "power_state",
+            "is_a_template",
+            "other_config",
+        ] {
+            assert!(looked_at.contains(&column), "{column}");
+        }
+        assert!(!looked_at.contains(&"platform"));
+        let metric = chosen(vm, Some("hvm"), &[]);
+        assert!(columns(vm, &metric, &[]).unwrap().contains(&"metrics"));
+        let sr = records::kind("sr").unwrap();
+        assert_eq!(columns(sr, &chosen(sr, None, sr.listed), &[]), None);
     }
 
     #[test]

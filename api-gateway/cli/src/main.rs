@@ -22,6 +22,8 @@ mod output;
 mod records;
 mod select;
 mod simple;
+#[cfg(test)]
+mod stand_in;
 mod tasks;
 mod transfer;
 mod transport;

@@ -66,6 +66,14 @@ fn contains(word: &str) -> Result<(), Failure> {
     ))
 }
 
+/// The name of the field that a filter looks at, if it is one.
+pub fn field(kind: &Kind, name: &str) -> Option<&'static str> {
+    match part(kind, name) {
+        Ok(Part::Whole(field) | Part::Member(field) | Part::Key(field, _)) => Some(field.name),
+        Err(_) => None,
+    }
+}
+
 /// The field and key that `name:key` or `name-key` mean, for setting.
 pub enum Target<'a> {
     /// A whole field.

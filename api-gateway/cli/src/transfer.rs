@@ -93,7 +93,13 @@ impl<'a> Transfer<'a> {
             Some(task) => (task.clone(), false),
             None => {
                 let args = [Value::str(&self.label), Value::str(&self.description)];
-                (client.text("task.create", &args)?, true)
+                match client.text("task.create", &args) {
+                    Ok(task) => (task, true),
+                    Err(failure) => {
+                        file.finish(false);
+                        return Err(failure);
+                    }
+                }
             }
         };
         // Below zero until the server has taken the task on: so that we know whose it is.
@@ -366,41 +372,4 @@ pub fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod test {
-    use super::*;
-
-    #[test]
-    fn redirections_lead_to_the_named_host() {
-        let here = Peer::Socket(PathBuf::from("/s"));
-        let (peer, target) = elsewhere(&here, "https://192.0.2.7/export?ref=a%20b&x=y").unwrap();
-        let there = Peer::Network {
-            host: "192.0.2.7".into(),
-            port: 443,
-            plain: false,
-        };
-        assert_eq!((peer, target.as_str()), (there, "/export?ref=a%20b&x=y"));
-        let (peer, _) = elsewhere(&here, "https://[2001:db8::1]:8443/export").unwrap();
-        assert!(matches!(peer, Peer::Network { host, port: 8443, .. } if host == "2001:db8::1"));
-        assert_eq!(elsewhere(&here, "/export").unwrap().0, here);
-        assert!(elsewhere(&here, "ftp://192.0.2.7/x").is_err());
-    }
-
-    #[test]
-    fn queries_are_escaped() {
-        assert_eq!(escaped("OpaqueRef:1-2"), "OpaqueRef:1-2");
-        assert_eq!(escaped("a b&c=é"), "a%20b%26c%3D%C3%A9");
-    }
-
-    #[test]
-    fn a_file_that_is_there_is_not_written_over() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(Local::open(&Way::Down(file.path().to_owned())).is_err());
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new");
-        Local::open(&Way::Down(path.clone())).unwrap().finish(false);
-        assert!(!path.exists());
-        Local::open(&Way::Down(path.clone())).unwrap().finish(true);
-        assert!(path.exists());
-        assert!(Local::open(&Way::Up(folder.path().join("none"))).is_err());
-    }
-}
+mod test;
