@@ -141,22 +141,15 @@ fn the_dead_are_declared_dead_only_when_they_are_silent() {
     let mut pool = Pool::new();
     let (guest, on) = (pool.vm(), pool.host("two"));
     pool.start_on(guest, Some(on));
-    for name in ["declare_dead", "destroy"] {
-        let error = pool
-            .decide(|d| match name {
-                "destroy" => host_life::destroy(d, on),
-                _ => host_life::declare_dead(d, on),
-            })
-            .unwrap_err();
-        assert_eq!((&*error.code, error.params), ("HOST_IS_LIVE", vec![on.to_string()]), "{name}");
-    }
+    let error = pool.decide(|d| host_life::declare_dead(d, on)).unwrap_err();
+    assert_eq!((&*error.code, error.params), ("HOST_IS_LIVE", vec![on.to_string()]));
     pool.silence(on);
-    let error = pool.decide(|d| host_life::destroy(d, on)).unwrap_err();
+    let error = pool.decide(|d| hosts::leave(d, on)).unwrap_err();
     assert_eq!((&*error.code, error.params), ("HOST_HAS_RESIDENT_VMS", vec![on.to_string()]));
     let control = pool.get(on, host::CONTROL_DOMAIN).as_ref();
     pool.decide(|d| host_life::declare_dead(d, on)).unwrap();
     assert_eq!((pool.state(guest), pool.state(control)), ("Halted", "Running"));
-    pool.decide(|d| host_life::destroy(d, on)).unwrap();
+    pool.decide(|d| hosts::leave(d, on)).unwrap();
     assert!(pool.db.get(on).is_none() && pool.db.get(control).is_none());
     assert_eq!(pool.start(guest), pool.host("one"));
 }

@@ -10,7 +10,7 @@ use gateway_codec::{Limits, Outcome as Reply, WireValue, xmlrpc};
 use gateway_server::Api;
 use gateway_server::Format;
 use gateway_server::api::ApiParts;
-use gateway_server::api::ports::{Cluster, Forwarder, Leader as Known, Role};
+use gateway_server::api::ports::{Cluster, Forwarder, Leader as Known, Membership, OtherPool, Role};
 use node_commands::{CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb};
 use node_hypervisor::{Domain, DomainState, ErrorKind};
 use pool_domain::decide::host::{HostFacts, MemberFacts, NicFacts};
@@ -69,6 +69,22 @@ struct Nowhere;
 impl Forwarder for Nowhere {
     async fn forward(&self, _: Known, _: Format, _: Bytes) -> Result<Bytes, ApiError> {
         Err(ApiError::bare("HOST_STILL_BOOTING"))
+    }
+}
+
+/// Whoever is told to go has gone.
+struct Group;
+
+#[async_trait]
+impl Membership for Group {
+    async fn join(&self, _: OtherPool) -> Result<(), ApiError> {
+        Err(ApiError::bare("JOINING_HOST_CONNECTION_FAILED"))
+    }
+    async fn wait_removed(&self, _: Uuid) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn hand_over(&self, _: Uuid) -> Result<(), ApiError> {
+        Ok(())
     }
 }
 
@@ -183,6 +199,7 @@ impl Leader {
             ops,
             cluster: Arc::new(Leads(memory.clone())),
             forwarder: Arc::new(Nowhere),
+            membership: Arc::new(Group),
             host: Arc::new(move || {
                 let db = own.snapshot();
                 query::by_name_label(&db, host::CLASS, "one").first().copied().unwrap_or_default()

@@ -59,7 +59,7 @@ async fn a_host_is_emptied_by_tasks_below_its_own_and_then_goes_down() {
     leader.ok("host.shutdown", &[two.into()]).await;
     assert_eq!(field(&leader, guest, vm::POWER_STATE).as_str(), "Halted");
     let told = asked(&leader, "machine");
-    assert_eq!(told, [HostCommand::Machine { verb: MachineVerb::PowerOff }]);
+    assert_eq!(told, [HostCommand::Machine { verb: MachineVerb::PowerOff { of_start: 0 } }]);
     assert!(field(&leader, two, host::CURRENT_OPERATIONS).as_map().unwrap().is_empty());
     assert_eq!(
         leader.refused("host.enable", &[two.into()]).await[0],
