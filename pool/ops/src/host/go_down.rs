@@ -54,7 +54,8 @@ impl Operation for GoDown {
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
         self.guests = host_life::begin_going_down(draft, self.host, task, &self.name)?;
         self.uuid = uuid_of_host(draft.db(), self.host)?;
-        self.of_start = host_life::node_start(&draft.read(host::CLASS, self.host)?);
+        let row = draft.read(host::CLASS, self.host)?;
+        self.of_start = host_life::node_start(&row);
         Ok(())
     }
 
