@@ -10,7 +10,10 @@ use gateway_codec::{Limits, Outcome as Reply, WireValue, xmlrpc};
 use gateway_server::Api;
 use gateway_server::Format;
 use gateway_server::api::ApiParts;
-use gateway_server::api::ports::{Cluster, Forwarder, Leader as Known, Membership, OtherPool, Role};
+use gateway_server::api::ports::{
+    Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream, HostStreams,
+    Leader as Known, Membership, OtherPool, Role,
+};
 use node_commands::{CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb};
 use node_hypervisor::{Domain, DomainState, ErrorKind};
 use pool_domain::decide::host::{HostFacts, MemberFacts, NicFacts};
@@ -85,6 +88,35 @@ impl Membership for Group {
     }
     async fn hand_over(&self, _: Uuid) -> Result<(), ApiError> {
         Ok(())
+    }
+}
+
+/// Nothing is counted and nothing can be reached.
+struct Nothing;
+
+#[async_trait]
+impl HostStreams for Nothing {
+    async fn console(&self, _: Uuid, _: Uuid, _: ConsoleKind) -> std::io::Result<HostStream> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+#[async_trait]
+impl HostFigures for Nothing {
+    async fn updates(&self, _: FiguresQuery, _: FiguresForm) -> String {
+        String::new()
+    }
+    async fn host_archives(&self, _: FiguresForm) -> Option<String> {
+        None
+    }
+    fn has_vm(&self, _: Uuid) -> bool {
+        false
+    }
+    async fn vm_archives(&self, _: Uuid, _: FiguresForm) -> Option<String> {
+        None
+    }
+    fn exposition(&self) -> (&'static str, String) {
+        ("text/plain", String::new())
     }
 }
 
@@ -200,6 +232,8 @@ impl Leader {
             cluster: Arc::new(Leads(memory.clone())),
             forwarder: Arc::new(Nowhere),
             membership: Arc::new(Group),
+            streams: Arc::new(Nothing),
+            figures: Arc::new(Nothing),
             host: Arc::new(move || {
                 let db = own.snapshot();
                 query::by_name_label(&db, host::CLASS, "one").first().copied().unwrap_or_default()
@@ -302,6 +336,15 @@ impl Leader {
         let made = self.vm().await;
         self.ok("VM.start", &[made.into(), false.into(), true.into()]).await;
         made
+    }
+
+    /// What the leader works with.
+    pub fn ops(&self) -> Ops {
+        Ops {
+            pool: self.memory.clone(),
+            agents: self.hosts.clone(),
+            encode: xmlrpc::task_result,
+        }
     }
 
     /// A host's silence.
