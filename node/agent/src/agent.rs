@@ -77,7 +77,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) guests: Guests,
     /// When this node started, in seconds since 1970.
-    started: i64,
+    pub(crate) started: i64,
     /// The host is on its way down and tells nothing more.
     pub(crate) leaving: AtomicBool,
     _stop: DropGuard,

@@ -169,8 +169,13 @@ impl Agent {
     pub(crate) async fn machine(&self, verb: MachineVerb) -> Outcome {
         let settings = &self.inner.settings.machine;
         match verb {
-            MachineVerb::PowerOff => self.go_down(&settings.power_off, "switch itself off"),
-            MachineVerb::Reboot => self.go_down(&settings.reboot, "reboot"),
+            MachineVerb::PowerOff { of_start } | MachineVerb::Reboot { of_start }
+                if of_start < self.inner.started =>
+            {
+                machine_done()
+            }
+            MachineVerb::PowerOff { .. } => self.go_down(&settings.power_off, "switch itself off"),
+            MachineVerb::Reboot { .. } => self.go_down(&settings.reboot, "reboot"),
             MachineVerb::RestartNode => self.restart_node(),
             MachineVerb::SetHostname { name } => {
                 succeed(&settings.set_hostname, &[&name], "change its name").await?;

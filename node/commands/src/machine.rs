@@ -6,9 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MachineVerb {
     /// Goes off, a moment after it has answered. Errors: `Unsupported`.
-    PowerOff,
+    PowerOff {
+        /// When the node that is meant had started: one that has started since has been down already, and stays.
+        of_start: i64,
+    },
     /// Starts anew, a moment after it has answered. Errors: `Unsupported`.
-    Reboot,
+    Reboot {
+        /// As for `PowerOff`: asked twice it reboots once.
+        of_start: i64,
+    },
     /// Starts its node anew, a moment after it has answered. Guests go on. Errors: `Unsupported`.
     RestartNode,
     /// Takes another name. Idempotent. Errors: `Unsupported`.

@@ -145,7 +145,7 @@ fn the_dead_are_declared_dead_only_when_they_are_silent() {
     assert_eq!((&*error.code, error.params), ("HOST_IS_LIVE", vec![on.to_string()]));
     pool.silence(on);
     let error = pool.decide(|d| hosts::leave(d, on)).unwrap_err();
-    assert_eq!(&*error.code, "HOST_HAS_RESIDENT_VMS");
+    assert_eq!((&*error.code, error.params), ("HOST_HAS_RESIDENT_VMS", vec![on.to_string()]));
     let control = pool.get(on, host::CONTROL_DOMAIN).as_ref();
     pool.decide(|d| host_life::declare_dead(d, on)).unwrap();
     assert_eq!((pool.state(guest), pool.state(control)), ("Halted", "Running"));

@@ -1,5 +1,7 @@
 //! Keeps the records true to what hosts tell, while this node leads.
 
+mod later;
+
 use std::time::Duration;
 
 use node_commands::{GuestReport, HostCommand, HostEvent};
@@ -112,6 +114,9 @@ async fn domains_are(ops: &Ops, on: Ref, domains: &[Domain]) -> Result<(), ApiEr
         // A guest whose host went down with it is not started again by itself; that is for high availability.
         let _ = db.of_class(vm::CLASS, reference);
     }
+    for reference in hosts::missing_but_busy(&db, on, &reported) {
+        later::look(ops, on, reference, later::Ending::Ended);
+    }
     Ok(())
 }
 
@@ -186,8 +191,21 @@ async fn domain_changed(
         return Ok(());
     };
     let reference = row.reference;
-    if row.get(vm::RESIDENT_ON).as_ref() != on || is_busy(&db, reference) {
-        // Someone is at work on it and knows better, or it is another host's by now.
+    if row.get(vm::RESIDENT_ON).as_ref() != on {
+        // It is another host's by now.
+        return Ok(());
+    }
+    if is_busy(&db, reference) {
+        // Someone is at work on it and knows better; but if it ended, what that comes to must be seen to.
+        if let DomainEventKind::Stopped(reason) = kind
+            && now.is_none()
+        {
+            let ending = match reason {
+                StopReason::Crashed | StopReason::Failed => later::Ending::Crashed,
+                _ => later::Ending::Ended,
+            };
+            later::look(ops, on, reference, ending);
+        }
         return Ok(());
     }
     match kind {

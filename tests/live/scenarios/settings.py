@@ -119,6 +119,7 @@ assert all(m not in ("OpaqueRef:NULL", refs[other]) for m in moved), moved
 assert x.host.get_resident_VMs(refs[other]) == [x.host.get_control_domain(refs[other])]
 say(f"three guests left {other}, live")
 pool_ref = x.pool.get_all()[0]
+x.pool.remove_from_other_config(pool_ref, "auto_poweron")
 x.pool.add_to_other_config(pool_ref, "auto_poweron", "true")
 x.VM.add_to_other_config(members[0], "auto_poweron", "true")
 x.VM.hard_shutdown(members[0])
@@ -171,3 +172,19 @@ for each in [vm, *members]:
     if x.VM.get_power_state(each) != "Halted":
         x.VM.shutdown(each)
     x.VM.destroy(each)
+
+# The master goes down when asked: another one leads on with the same session.
+x.host.disable(refs[master])
+x.host.shutdown(refs[master])
+again = wait_for("another master", lambda: next(
+    (name for name, h in hosts.items()
+     if name != master and (raw(h, "host.get_all", session._session) or {}).get("Status") == "Success"), None), 60)
+testbed("kill", master)
+testbed("start", master)
+reference = session._session
+wait_for("its return as a slave", lambda: (raw(hosts[master], "host.get_all", reference) or {}).get(
+    "ErrorDescription", [None])[0] == "HOST_IS_SLAVE", 60)
+wait_for("its being enabled", lambda: ok(raw(hosts[again], "host.get_enabled", reference, refs[master])), 60)
+notices = ok(raw(hosts[again], "message.get_all_records", reference))
+assert any(m["name"] == "POOL_MASTER_TRANSITION" for m in notices.values())
+say(f"{master} went down when asked, {again} leads, the session goes on")

@@ -3,7 +3,8 @@
 
 use pool_domain::query;
 use proto_types::generated::{
-    crashdump, gpu_group, host, host_crashdump, host_patch, pci, pgpu, pusb, usb_group, vgpu, vm, vusb,
+    crashdump, gpu_group, host, host_crashdump, host_patch, pci, pgpu, pool_patch, pusb,
+    usb_group, vgpu, vm, vusb,
 };
 use proto_types::{ApiError, Args, ClassId, Value};
 
@@ -53,6 +54,13 @@ pub const TABLE: Table = &[
     ("host_crashdump.upload", Handler::Read(|s, a| gone(s, a, host_crashdump::CLASS))),
     ("host_patch.apply", Handler::Read(|s, a| gone(s, a, host_patch::CLASS))),
     ("host_patch.destroy", Handler::Read(|s, a| gone(s, a, host_patch::CLASS))),
+    ("pool_patch.apply", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
+    ("pool_patch.clean", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
+    ("pool_patch.clean_on_host", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
+    ("pool_patch.destroy", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
+    ("pool_patch.pool_apply", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
+    ("pool_patch.pool_clean", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
+    ("pool_patch.precheck", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
 ];
 
 fn exists(scope: &Scope<'_>, args: &Args, position: usize, class: ClassId) -> Result<(), ApiError> {

@@ -19,6 +19,7 @@ const CLASSES: &[&str] = &[
     "host_metrics",
     "host_crashdump",
     "host_patch",
+    "pool_patch",
     "crashdump",
     "message",
     "blob",

@@ -11,8 +11,8 @@ use gateway_server::Api;
 use gateway_server::Format;
 use gateway_server::api::ApiParts;
 use gateway_server::api::ports::{
-    Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream, HostStreams, Leader as Known,
-    Membership, OtherPool, Role,
+    Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream, HostStreams,
+    Leader as Known, Membership, OtherPool, Role,
 };
 use node_commands::{CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb};
 use node_hypervisor::{Domain, DomainState, ErrorKind};
@@ -25,45 +25,6 @@ use pool_ops::{AgentFailure, HostAgents, Ops, PoolError, PoolPort};
 use proto_types::generated::{host, vm};
 use proto_types::{ApiError, DateTime, Field, Ref, Value};
 use uuid::Uuid;
-
-#[async_trait]
-impl Membership for Nowhere {
-    async fn join(&self, _: OtherPool) -> Result<(), ApiError> {
-        Err(ApiError::bare("JOINING_HOST_CONNECTION_FAILED"))
-    }
-    async fn wait_removed(&self, _: Uuid) -> Result<(), ApiError> {
-        Ok(())
-    }
-    async fn hand_over(&self, host: Uuid) -> Result<(), ApiError> {
-        Err(ApiError::new("HOST_OFFLINE", [host.to_string()]))
-    }
-}
-
-#[async_trait]
-impl HostStreams for Nowhere {
-    async fn console(&self, _: Uuid, _: Uuid, _: ConsoleKind) -> std::io::Result<HostStream> {
-        Err(std::io::ErrorKind::NotFound.into())
-    }
-}
-
-#[async_trait]
-impl HostFigures for Nowhere {
-    async fn updates(&self, _: FiguresQuery, _: FiguresForm) -> String {
-        String::new()
-    }
-    async fn host_archives(&self, _: FiguresForm) -> Option<String> {
-        None
-    }
-    fn has_vm(&self, _: Uuid) -> bool {
-        false
-    }
-    async fn vm_archives(&self, _: Uuid, _: FiguresForm) -> Option<String> {
-        None
-    }
-    fn exposition(&self) -> (&'static str, String) {
-        ("text/plain", String::new())
-    }
-}
 
 /// The pool: one database, one writer.
 #[derive(Default)]
@@ -111,6 +72,51 @@ struct Nowhere;
 impl Forwarder for Nowhere {
     async fn forward(&self, _: Known, _: Format, _: Bytes) -> Result<Bytes, ApiError> {
         Err(ApiError::bare("HOST_STILL_BOOTING"))
+    }
+}
+
+/// Whoever is told to go has gone.
+struct Group;
+
+#[async_trait]
+impl Membership for Group {
+    async fn join(&self, _: OtherPool) -> Result<(), ApiError> {
+        Err(ApiError::bare("JOINING_HOST_CONNECTION_FAILED"))
+    }
+    async fn wait_removed(&self, _: Uuid) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn hand_over(&self, _: Uuid) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+/// Nothing is counted and nothing can be reached.
+struct Nothing;
+
+#[async_trait]
+impl HostStreams for Nothing {
+    async fn console(&self, _: Uuid, _: Uuid, _: ConsoleKind) -> std::io::Result<HostStream> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+#[async_trait]
+impl HostFigures for Nothing {
+    async fn updates(&self, _: FiguresQuery, _: FiguresForm) -> String {
+        String::new()
+    }
+    async fn host_archives(&self, _: FiguresForm) -> Option<String> {
+        None
+    }
+    fn has_vm(&self, _: Uuid) -> bool {
+        false
+    }
+    async fn vm_archives(&self, _: Uuid, _: FiguresForm) -> Option<String> {
+        None
+    }
+    fn exposition(&self) -> (&'static str, String) {
+        ("text/plain", String::new())
     }
 }
 
@@ -225,9 +231,9 @@ impl Leader {
             ops,
             cluster: Arc::new(Leads(memory.clone())),
             forwarder: Arc::new(Nowhere),
-            membership: Arc::new(Nowhere),
-            streams: Arc::new(Nowhere),
-            figures: Arc::new(Nowhere),
+            membership: Arc::new(Group),
+            streams: Arc::new(Nothing),
+            figures: Arc::new(Nothing),
             host: Arc::new(move || {
                 let db = own.snapshot();
                 query::by_name_label(&db, host::CLASS, "one").first().copied().unwrap_or_default()
@@ -330,6 +336,15 @@ impl Leader {
         let made = self.vm().await;
         self.ok("VM.start", &[made.into(), false.into(), true.into()]).await;
         made
+    }
+
+    /// What the leader works with.
+    pub fn ops(&self) -> Ops {
+        Ops {
+            pool: self.memory.clone(),
+            agents: self.hosts.clone(),
+            encode: xmlrpc::task_result,
+        }
     }
 
     /// A host's silence.

@@ -1,7 +1,8 @@
 //! What the messages do, seen by a client and by the hosts.
 
 use gateway_codec::WireValue;
-use node_commands::{HostCommand, MachineVerb};
+use node_commands::{HostCommand, HostEvent, MachineVerb};
+use node_hypervisor::{DomainEventKind, StopReason};
 use pool_domain::query;
 use proto_types::generated::{host, message, vm};
 use proto_types::{Bytes, Ref, Value};
@@ -59,7 +60,7 @@ async fn a_host_is_emptied_by_tasks_below_its_own_and_then_goes_down() {
     leader.ok("host.shutdown", &[two.into()]).await;
     assert_eq!(field(&leader, guest, vm::POWER_STATE).as_str(), "Halted");
     let told = asked(&leader, "machine");
-    assert_eq!(told, [HostCommand::Machine { verb: MachineVerb::PowerOff }]);
+    assert_eq!(told, [HostCommand::Machine { verb: MachineVerb::PowerOff { of_start: 0 } }]);
     assert!(field(&leader, two, host::CURRENT_OPERATIONS).as_map().unwrap().is_empty());
     assert_eq!(
         leader.refused("host.enable", &[two.into()]).await[0],
@@ -171,4 +172,39 @@ async fn hosts_are_asked_as_machines() {
     let last = leader.hosts.asked.lock().unwrap().last().cloned();
     assert!(matches!(last, Some((_, HostCommand::Machine { verb })) if verb == woken));
     assert!(query::find(&leader.db(), host::CLASS, two).is_ok());
+}
+
+#[tokio::test]
+async fn a_guest_that_ends_under_an_operation_is_halted_when_that_has_given_up() {
+    let leader = Leader::new().await;
+    let guest = leader.running().await;
+    let on = field(&leader, guest, vm::RESIDENT_ON).as_ref();
+    let uuid = uuid::Uuid::parse_str(leader.db().get(guest).unwrap().uuid()).unwrap();
+    let mark = |held: bool| {
+        leader.decide(|d| {
+            if held {
+                d.put_key(guest, vm::CURRENT_OPERATIONS, "OpaqueRef:t", "pool_migrate");
+            } else {
+                d.remove_key(guest, vm::CURRENT_OPERATIONS, "OpaqueRef:t");
+            }
+            Ok(())
+        });
+    };
+    mark(true);
+    leader.hosts.domains.lock().unwrap().clear();
+    let event = HostEvent::Domain {
+        vm: uuid,
+        kind: DomainEventKind::Stopped(StopReason::Failed),
+        now: None,
+    };
+    pool_ops::reconcile::take(&leader.ops(), on, event).await.unwrap();
+    assert_eq!(field(&leader, guest, vm::POWER_STATE).as_str(), "Running", "someone is at work on it");
+    mark(false);
+    let halted = async {
+        while field(&leader, guest, vm::POWER_STATE).as_str() != "Halted" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), halted).await.unwrap();
+    assert!(field(&leader, guest, vm::RESIDENT_ON).as_ref().is_null());
 }

@@ -475,6 +475,22 @@ pub fn reconcile_domains(draft: &mut Draft<'_>, on: Ref, reported: &[(String, bo
     ended
 }
 
+/// VMs that the records say run on a host and that it does not report, while an operation is at work on them.
+pub fn missing_but_busy(db: &Database, on: Ref, reported: &[(String, bool)]) -> Vec<Ref> {
+    let Some(row) = db.of_class(host::CLASS, on) else {
+        return Vec::new();
+    };
+    row.get(host::RESIDENT_VMS)
+        .as_refs()
+        .into_iter()
+        .filter_map(|r| db.of_class(vm::CLASS, r))
+        .filter(|v| !v.get(vm::IS_CONTROL_DOMAIN).as_bool())
+        .filter(|v| !reported.iter().any(|(uuid, _)| uuid == v.uuid()))
+        .filter(|v| v.get(vm::CURRENT_OPERATIONS).as_map().is_some_and(|m| !m.is_empty()))
+        .map(|v| v.reference)
+        .collect()
+}
+
 /// Removes a host that leaves: its rows, plugs, interfaces, and its own storage.
 ///
 /// # Errors

@@ -37,6 +37,14 @@ pub fn since(row: &Row, facts: &HostFacts) -> Since {
     }
 }
 
+/// When a host's node last started, in seconds since 1970, by its record.
+pub fn node_start(row: &Row) -> i64 {
+    row.get(host::OTHER_CONFIG)
+        .get("agent_start_time")
+        .and_then(|text| text.trim_end_matches('.').parse().ok())
+        .unwrap_or(0)
+}
+
 fn stays_disabled_key(row: &Row) -> String {
     format!("stays_disabled/{}", row.uuid())
 }

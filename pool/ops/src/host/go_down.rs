@@ -30,6 +30,8 @@ pub struct GoDown {
     host: Ref,
     name: String,
     uuid: Uuid,
+    /// When the host's node had started: a reboot that has happened is not to happen again under another leader.
+    of_start: i64,
     guests: Vec<Ref>,
 }
 
@@ -40,6 +42,7 @@ impl GoDown {
             host,
             name: name.to_owned(),
             uuid: Uuid::nil(),
+            of_start: 0,
             guests: Vec::new(),
         }
     }
@@ -51,6 +54,8 @@ impl Operation for GoDown {
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
         self.guests = host_life::begin_going_down(draft, self.host, task, &self.name)?;
         self.uuid = uuid_of_host(draft.db(), self.host)?;
+        let row = draft.read(host::CLASS, self.host)?;
+        self.of_start = host_life::node_start(&row);
         Ok(())
     }
 
@@ -62,10 +67,11 @@ impl Operation for GoDown {
                 // The host waits a moment before it goes, so that this answer and the commit are out by then: it may be
                 // the leader's own.
                 ask: |cx| {
+                    let of_start = cx.operation.of_start;
                     let verb = if cx.operation.name == "reboot" {
-                        MachineVerb::Reboot
+                        MachineVerb::Reboot { of_start }
                     } else {
-                        MachineVerb::PowerOff
+                        MachineVerb::PowerOff { of_start }
                     };
                     Some((cx.operation.uuid, HostCommand::Machine { verb }))
                 },
