@@ -1,0 +1,67 @@
+//! Streams that may be packed: gzip, zstd or neither, told apart by their first bytes.
+
+use std::pin::Pin;
+
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
+
+use crate::error::ImageError;
+
+/// A stream of plain bytes.
+pub type Plain<'a> = Pin<Box<dyn AsyncRead + Send + 'a>>;
+
+/// Source: RFC 8878, 3.1.1.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Source: RFC 1952, 2.3.1.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const BUFFER: usize = 256 << 10;
+
+/// Unpacks a stream if it is packed.
+///
+/// # Errors
+/// If the stream fails. One that ends at once is plain and empty.
+pub async fn unpack<'a>(mut from: impl AsyncRead + Send + Unpin + 'a) -> Result<Plain<'a>, ImageError> {
+    let mut first = Vec::with_capacity(4);
+    (&mut from).take(4).read_to_end(&mut first).await.map_err(ImageError::reading)?;
+    let (zstd, gzip) = (first.starts_with(&ZSTD), first.starts_with(&GZIP));
+    let whole = BufReader::with_capacity(BUFFER, std::io::Cursor::new(first).chain(from));
+    Ok(if zstd {
+        Box::pin(ZstdDecoder::new(whole))
+    } else if gzip {
+        let mut decoder = GzipDecoder::new(whole);
+        decoder.multiple_members(true);
+        Box::pin(decoder)
+    } else {
+        Box::pin(whole)
+    })
+}
+
+#[cfg(test)]
+mod test {
+    use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    async fn plain(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        unpack(bytes).await.unwrap().read_to_end(&mut out).await.unwrap();
+        out
+    }
+
+    #[tokio::test]
+    async fn packed_or_not_the_bytes_are_the_same() {
+        let text = b"ova.xml and so on ".repeat(1000);
+        let mut zstd = ZstdEncoder::new(Vec::new());
+        zstd.write_all(&text).await.unwrap();
+        zstd.shutdown().await.unwrap();
+        let mut gzip = GzipEncoder::new(Vec::new());
+        gzip.write_all(&text).await.unwrap();
+        gzip.shutdown().await.unwrap();
+        assert_eq!(plain(&text).await, text);
+        assert_eq!(plain(&zstd.into_inner()).await, text);
+        assert_eq!(plain(&gzip.into_inner()).await, text);
+        assert_eq!(plain(b"").await, b"");
+        assert_eq!(plain(b"a").await, b"a");
+    }
+}
