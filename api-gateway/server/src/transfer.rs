@@ -9,8 +9,13 @@
 pub mod admit;
 pub mod body;
 pub mod console;
+pub mod export;
+pub mod import;
+pub mod moving;
+pub mod ova;
 pub mod place;
 pub mod query;
+pub mod raw_vdi;
 pub mod refusal;
 pub mod reply;
 pub mod table;

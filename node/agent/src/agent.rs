@@ -20,6 +20,7 @@ use crate::operations::{Operations, Outcome};
 use crate::settings::AgentSettings;
 use crate::storage::Plugs;
 use crate::tunnel::TunnelDialer;
+use crate::tunnel_ends::Served;
 use crate::turns::{Turns, turn_of};
 use crate::{events, reconcile};
 
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) holdings: Holdings,
     pub(crate) plugs: Plugs,
     pub(crate) migrations: Migrations,
+    pub(crate) served: Served,
     pub(crate) hub: Hub,
     _stop: DropGuard,
 }
@@ -115,6 +117,7 @@ impl Agent {
                 holdings,
                 plugs,
                 migrations: Migrations::default(),
+                served: Served::default(),
                 hub: Hub::new(),
                 _stop: stop.clone().drop_guard(),
             }),

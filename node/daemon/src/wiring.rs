@@ -51,6 +51,7 @@ pub async fn run(config: Config) -> Result<()> {
     let ops = Ops {
         pool: Arc::new(cluster.clone()),
         agents: agents.clone(),
+        transfers: Arc::default(),
         encode,
     };
     let limits = SessionLimits {

@@ -1,7 +1,9 @@
 //! Decisions, one file per class of verbs: pure functions that write into a [`crate::Draft`].
 
+pub mod export;
 pub mod generic;
 pub mod host;
+pub mod import;
 pub mod network;
 pub mod operation;
 pub mod pool;

@@ -6,6 +6,7 @@ use proto_types::generated::tarn_saga;
 use crate::core::Ops;
 use crate::operation::{Operation, resume};
 use crate::storage::{pbd, sr, vdi};
+use crate::transfer;
 use crate::vm::{clone, migrate, plug, power, provision, start, stop, suspend};
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came
@@ -39,6 +40,9 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         pbd::Plug::NAME => go_on::<pbd::Plug>(ops, saga),
         sr::CreateSr::NAME => go_on::<sr::CreateSr>(ops, saga),
         sr::WorkOnSr::NAME => go_on::<sr::WorkOnSr>(ops, saga),
+        transfer::export::ExportVm::NAME => go_on::<transfer::export::ExportVm>(ops, saga),
+        transfer::import::ImportVms::NAME => go_on::<transfer::import::ImportVms>(ops, saga),
+        transfer::vdi::MoveVdi::NAME => go_on::<transfer::vdi::MoveVdi>(ops, saga),
         other => {
             tracing::error!(%saga, operation = other, "a saga of a kind that this release does not know")
         }

@@ -34,3 +34,10 @@ fn every_host_shows_the_consoles_of_every_guest() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("consoles.py", &[]);
 }
+
+#[test]
+fn disks_and_vms_travel_as_files() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("disks.py", &[]);
+    bed.scenario("archives.py", &[]);
+}

@@ -122,45 +122,54 @@ impl<R: AsyncRead + Unpin> Blocks<'_, R> {
         while done < self.block {
             let length = (self.block - done).min(PIECE as u64);
             let piece = read_piece(self.from, usize::try_from(length).unwrap_or(PIECE)).await?;
-            self.put(&piece, start + done, done / SECTOR_LENGTH, &bitmap, disk, writes).await?;
+            let part = Part { start: start + done, first: done / SECTOR_LENGTH, bitmap: &bitmap };
+            put(&self.footer, &piece, &part, disk, writes).await?;
             watch.moved(length).await?;
             done += length;
         }
         self.at += bitmap_length + self.block;
         Ok(())
     }
+}
 
-    /// Writes the sectors of a piece that the bitmap names; the others are zeros, or the parent's.
-    async fn put(
-        &self,
-        piece: &Bytes,
-        start: u64,
-        first: u64,
-        bitmap: &[u8],
-        disk: &Arc<dyn Disk>,
-        writes: &mut Writes,
-    ) -> Result<(), ImageError> {
-        let room = self.footer.size.saturating_sub(start);
-        let length = (piece.len() as u64).min(room);
-        let count = length.div_ceil(SECTOR_LENGTH);
-        let mut at = 0;
-        while at < count {
-            let set = is_set(bitmap, first + at);
-            let mut end = at + 1;
-            while end < count && is_set(bitmap, first + end) == set {
-                end += 1;
-            }
-            let (from, to) = (at * SECTOR_LENGTH, (end * SECTOR_LENGTH).min(length));
-            if set {
-                let range = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0);
-                writes.push(start + from, piece.slice(range)).await?;
-            } else if self.footer.kind == Kind::Dynamic {
-                disk.zero(start + from, to - from).await.map_err(ImageError::Disk)?;
-            }
-            at = end;
+/// Where a piece of a block belongs, and which of its sectors count.
+struct Part<'a> {
+    /// Where it begins on the disk.
+    start: u64,
+    /// Its first sector within the block.
+    first: u64,
+    bitmap: &'a [u8],
+}
+
+/// Writes the sectors of a piece that the bitmap names; the others are zeros, or the parent's.
+async fn put(
+    footer: &Footer,
+    piece: &Bytes,
+    part: &Part<'_>,
+    disk: &Arc<dyn Disk>,
+    writes: &mut Writes,
+) -> Result<(), ImageError> {
+    let room = footer.size.saturating_sub(part.start);
+    let length = (piece.len() as u64).min(room);
+    let count = length.div_ceil(SECTOR_LENGTH);
+    let mut at = 0;
+    while at < count {
+        let set = is_set(part.bitmap, part.first + at);
+        let mut end = at + 1;
+        while end < count && is_set(part.bitmap, part.first + end) == set {
+            end += 1;
         }
-        Ok(())
+        let (from, to) = (at * SECTOR_LENGTH, (end * SECTOR_LENGTH).min(length));
+        if set {
+            let range = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0);
+            writes.push(part.start + from, piece.slice(range)).await?;
+        } else if footer.kind == Kind::Dynamic {
+            let at = part.start + from;
+            disk.zero(at, to - from).await.map_err(ImageError::Disk)?;
+        }
+        at = end;
     }
+    Ok(())
 }
 
 fn is_set(bitmap: &[u8], sector: u64) -> bool {
