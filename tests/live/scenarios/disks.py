@@ -103,7 +103,7 @@ for form, kind, options in [
 ]:
     qemu_img("convert", "-f", "raw", "-O", kind, *options, at("raw"), at("theirs"))
     back = new("back")
-    upload(back, open(at("theirs"), "rb"), format=form)
+    upload(back, open(at("theirs"), "rb").read(), format=form)
     assert download(back)[1] == content, (form, options)
     x.VDI.destroy(back)
 say("VHD and qcow2 of qemu-img come in")

@@ -12,7 +12,7 @@ use node_images::nbd::NbdDisk;
 use node_images::{Disk, ImageError, Watch};
 use pool_domain::decide::task;
 use pool_ops::transfer::{Carried, Carries, Work};
-use proto_types::{ApiError, Value};
+use proto_types::ApiError;
 use tokio::io::DuplexStream;
 use tokio::sync::oneshot;
 use tokio_util::io::ReaderStream;
@@ -146,16 +146,16 @@ pub fn export_error(error: ImageError) -> ApiError {
 /// A stream to a client that has begun.
 pub struct Begun {
     from: DuplexStream,
-    ended: oneshot::Receiver<Result<Value, ApiError>>,
+    ended: oneshot::Receiver<Result<(), ApiError>>,
 }
 
 impl Begun {
-    /// The bytes. They break off if the operation fails.
+    /// The bytes. They break off if the work fails.
     pub fn parts(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let ended = self.ended;
         let last = futures::stream::once(async move {
             match ended.await {
-                Ok(Ok(_)) => Ok(Bytes::new()),
+                Ok(Ok(())) => Ok(Bytes::new()),
                 Ok(Err(error)) => Err(io::Error::other(error)),
                 Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
             }
@@ -181,15 +181,17 @@ where
     let (end, ended) = oneshot::channel();
     let work: Work = Box::new(move |carried| {
         let _ = begun.send(());
-        Box::pin(work(carried, to))
+        Box::pin(async move {
+            let outcome = work(carried, to).await;
+            let _ = end.send(outcome.clone());
+            outcome
+        })
     });
-    tokio::spawn(async move {
-        let _ = end.send(task.carry(operation, work).await);
-    });
+    let operation = tokio::spawn(task.carry(operation, work));
     match has_begun.await {
         Ok(()) => Ok(Begun { from, ended }),
         // The work was dropped, so the operation has ended or is about to.
-        Err(_) => match ended.await {
+        Err(_) => match operation.await {
             Ok(Err(error)) => Err(error),
             _ => Err(ApiError::internal("the operation did not begin")),
         },

@@ -92,7 +92,7 @@ impl HandlerTask {
         api.ops.transfers.leave(reference, work);
         let outcome = self.run(operation).await;
         // An operation that was refused has not come to it.
-        drop(api.ops.transfers.take(reference));
+        api.ops.transfers.forget_waiting(reference);
         outcome
     }
 
