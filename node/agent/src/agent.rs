@@ -25,6 +25,7 @@ use crate::operations::{Operations, Outcome};
 use crate::settings::AgentSettings;
 use crate::storage::Plugs;
 use crate::tunnel::TunnelDialer;
+use crate::tunnel_ends::Served;
 use crate::turns::{Turns, turn_of};
 use crate::{events, machine, metrics, reconcile};
 
@@ -73,6 +74,7 @@ pub(crate) struct Inner {
     pub(crate) plugs: Plugs,
     pub(crate) kept: KeptNetworks,
     pub(crate) migrations: Migrations,
+    pub(crate) served: Served,
     pub(crate) hub: Hub,
     pub(crate) metrics: Metrics,
     pub(crate) guests: Guests,
@@ -134,6 +136,7 @@ impl Agent {
                 plugs,
                 kept,
                 migrations: Migrations::default(),
+                served: Served::default(),
                 hub: Hub::new(),
                 metrics,
                 guests: Guests::default(),

@@ -50,6 +50,7 @@ impl Agent {
         access: Access,
     ) -> Result<DiskSource, CommandError> {
         let sr = self.inner.storage.get(volume.sr).map_err(convert::storage)?;
+        self.until_not_served(volume).await;
         // Noted before it is opened: a crash between the two leaves a note too much, which the next start clears.
         self.inner
             .holdings

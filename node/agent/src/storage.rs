@@ -212,6 +212,7 @@ impl Agent {
     }
 
     pub(crate) async fn volume_clone(&self, source: &VolumeRef, uuid: Uuid) -> Outcome {
+        self.until_not_served(source).await;
         self.make(source.sr, NewVolume::clone_of(uuid, &source.location))
             .await
     }
@@ -263,6 +264,7 @@ impl Agent {
     }
 
     pub(crate) async fn volume_destroy(&self, volume: &VolumeRef) -> Outcome {
+        self.until_not_served(volume).await;
         if let Some(vm) = self.inner.holdings.user_of_volume(volume).await {
             return Err(busy(format!("domain {vm} of this host has the volume open")));
         }

@@ -1,12 +1,14 @@
 //! What tunnels of other hosts, and of this one's own API, end at: migrations, consoles, volumes.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use node_hypervisor::{DiskFormat, DiskSource};
 use node_storage::Access;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -95,30 +97,16 @@ impl Agent {
 
     /// Serves a volume as NBD over one connection: the server lives as long as that does.
     async fn open_volume_tunnel(&self, asked: VolumeTunnel) -> io::Result<Opened> {
-        let refused =
-            |error: node_commands::CommandError| io::Error::new(io::ErrorKind::PermissionDenied, error.text);
+        let refused = |error: node_commands::CommandError| io::Error::new(io::ErrorKind::PermissionDenied, error.text);
         self.inner.fence.admit(asked.term).await.map_err(refused)?;
         let sr = self.plugged(asked.volume.sr).map_err(|error| none(&error.text))?;
-        let access = if asked.writable {
-            Access::Write
-        } else {
-            Access::Read
-        };
+        let access = if asked.writable { Access::Write } else { Access::Read };
         let source = sr
             .resolve(&asked.volume.location, access)
             .await
             .map_err(|error| io::Error::other(error.chain()))?;
-        let folder = self.inner.settings.spool_dir();
-        let socket = folder.join(format!("{}.nbd", Uuid::new_v4().simple()));
-        let opened = async {
-            let child = serve(&self.inner.settings.qemu_nbd, &source, access, &socket)?;
-            // Waits for the socket, or for the server's own word that it cannot.
-            let stream = connect(child, &socket).await?;
-            Ok::<_, io::Error>(stream)
-        }
-        .await;
-        let _ = tokio::fs::remove_file(&socket).await;
-        let (stream, child) = match opened {
+        let served = self.inner.served.begin(&asked.volume);
+        let (stream, child) = match self.serve(&source, access).await {
             Ok(opened) => opened,
             Err(error) => {
                 self.release_unless_held(&asked.volume).await;
@@ -129,12 +117,43 @@ impl Agent {
         let stop = CancellationToken::new();
         opened.stop = stop.clone();
         let agent = self.clone();
-        tokio::spawn(async move { agent.attend(child, asked, stop).await });
+        tokio::spawn(async move {
+            agent.attend(child, &asked, stop).await;
+            drop(served);
+        });
         Ok(opened)
     }
 
+    /// Opens a qcow2 image in the spool for reading, as NBD over one connection.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub async fn open_image(&self, path: &Path) -> io::Result<Opened> {
+        let source = DiskSource::File { path: path.to_owned(), format: DiskFormat::Qcow2 };
+        let (stream, mut child) = self.serve(&source, Access::Read).await?;
+        tokio::spawn(async move { child.wait().await });
+        Ok(Opened::of(stream))
+    }
+
+    /// A folder for files that come and go.
+    pub fn spool_folder(&self) -> PathBuf {
+        self.inner.settings.spool_dir()
+    }
+
+    async fn serve(&self, source: &DiskSource, access: Access) -> io::Result<(UnixStream, Child)> {
+        let socket = self.spool_folder().join(format!("{}.nbd", Uuid::new_v4().simple()));
+        let opened = async {
+            let child = serve(&self.inner.settings.qemu_nbd, source, access, &socket)?;
+            // Waits for the socket, or for the server's own word that it cannot.
+            connect(child, &socket).await
+        }
+        .await;
+        let _ = tokio::fs::remove_file(&socket).await;
+        opened
+    }
+
     /// Waits for a volume's server to end; ends it when a newer term is seen.
-    async fn attend(&self, mut child: Child, asked: VolumeTunnel, stop: CancellationToken) {
+    async fn attend(&self, mut child: Child, asked: &VolumeTunnel, stop: CancellationToken) {
         tokio::select! {
             _ = child.wait() => {}
             () = self.inner.fence.outdated(asked.term) => {
@@ -145,10 +164,58 @@ impl Agent {
         self.release_unless_held(&asked.volume).await;
     }
 
+    /// Waits until no server has a volume open any more: a server ends a moment after its client has gone.
+    pub(crate) async fn until_not_served(&self, volume: &node_commands::VolumeRef) {
+        let ended = self.inner.served.ended(volume);
+        if tokio::time::timeout(LINGERING, ended).await.is_err() {
+            tracing::warn!(sr = %volume.sr, location = volume.location, "a volume is still served");
+        }
+    }
+
     async fn release_unless_held(&self, volume: &node_commands::VolumeRef) {
         if self.inner.holdings.user_of_volume(volume).await.is_none() {
             self.release(volume).await;
         }
+    }
+}
+
+/// How long a server may linger after its client has gone.
+const LINGERING: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The volumes that servers have open.
+pub(crate) struct Served(watch::Sender<Vec<node_commands::VolumeRef>>);
+
+impl Default for Served {
+    fn default() -> Self {
+        Served(watch::Sender::new(Vec::new()))
+    }
+}
+
+/// A volume that is served, until this is dropped.
+struct Serving {
+    served: watch::Sender<Vec<node_commands::VolumeRef>>,
+    volume: node_commands::VolumeRef,
+}
+
+impl Served {
+    fn begin(&self, volume: &node_commands::VolumeRef) -> Serving {
+        self.0.send_modify(|all| all.push(volume.clone()));
+        Serving { served: self.0.clone(), volume: volume.clone() }
+    }
+
+    async fn ended(&self, volume: &node_commands::VolumeRef) {
+        // The sender lives as long as this does.
+        let _ = self.0.subscribe().wait_for(|all| !all.contains(volume)).await;
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.served.send_modify(|all| {
+            if let Some(at) = all.iter().position(|v| *v == self.volume) {
+                all.swap_remove(at);
+            }
+        });
     }
 }
 

@@ -61,6 +61,7 @@ pub async fn run(config: Config) -> Result<Ended> {
     let ops = Ops {
         pool: Arc::new(cluster.clone()),
         agents: agents.clone(),
+        transfers: Arc::default(),
         encode,
     };
     let limits = SessionLimits {

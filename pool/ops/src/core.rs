@@ -10,6 +10,7 @@ use proto_types::{ApiError, DateTime, Ref, Value};
 use uuid::Uuid;
 
 use crate::ports::{HostAgents, PoolError, PoolPort};
+use crate::transfer::Transfers;
 
 /// How often a decision is made again after a lost race.
 const RACES: usize = 64;
@@ -23,6 +24,8 @@ pub struct Ops {
     pub pool: Arc<dyn PoolPort>,
     /// The hosts' agents.
     pub agents: Arc<dyn HostAgents>,
+    /// Work of this node's HTTP handlers that waits for its operation.
+    pub transfers: Arc<Transfers>,
     /// Encodes a result as `task.result` has it.
     pub encode: fn(&Value) -> String,
 }

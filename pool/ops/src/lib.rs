@@ -23,6 +23,7 @@ pub mod ports;
 pub mod reconcile;
 pub mod registry;
 pub mod storage;
+pub mod transfer;
 pub mod vm;
 
 pub use core::Ops;

@@ -403,6 +403,11 @@ async fn finish<O: Operation>(
     let outputs = cx.outputs();
     let (operation, saga, task_ref) = (&cx.operation, cx.saga, cx.task);
     let encode = ops.encode;
+    // A run that this node began before it led anew may have ended the operation already.
+    let still_open = |d: &mut Draft<'_>| {
+        d.read(tarn_saga::CLASS, saga)
+            .map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))
+    };
     let end = |d: &mut Draft<'_>, result: Result<Value, ApiError>| {
         d.delete(saga);
         if after == AfterEnd::Remove {
@@ -420,6 +425,7 @@ async fn finish<O: Operation>(
         Ending::LeadershipLost => return Err(ApiError::bare("HOST_STILL_BOOTING")),
         Ending::Done => {
             ops.decide(&origin, |d| {
+                still_open(d)?;
                 let result = operation.commit(d, task_ref, &outputs);
                 end(d, result)
             })
@@ -427,6 +433,7 @@ async fn finish<O: Operation>(
         }
         Ending::Undone(error) => {
             ops.decide(&origin, |d| {
+                still_open(d)?;
                 operation.abort(d, task_ref, &outputs);
                 end(d, Err(error.clone()))
             })

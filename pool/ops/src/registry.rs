@@ -9,6 +9,7 @@ use crate::host::{evacuate, go_down};
 use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::operation::{Operation, resume};
 use crate::storage::{pbd, sr, vdi};
+use crate::transfer;
 use crate::vm::{clone, live, migrate, plug, power, provision, reset, start, stop, suspend};
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came
@@ -63,6 +64,9 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         management::MoveManagement::NAME => go_on::<management::MoveManagement>(ops, saga),
         vif::MoveVif::NAME => go_on::<vif::MoveVif>(ops, saga),
         vif::ChangeVif::NAME => go_on::<vif::ChangeVif>(ops, saga),
+        transfer::export::ExportVm::NAME => go_on::<transfer::export::ExportVm>(ops, saga),
+        transfer::import::ImportVms::NAME => go_on::<transfer::import::ImportVms>(ops, saga),
+        transfer::vdi::MoveVdi::NAME => go_on::<transfer::vdi::MoveVdi>(ops, saga),
         other => {
             tracing::error!(%saga, operation = other, "a saga of a kind that this release does not know")
         }

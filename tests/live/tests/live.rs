@@ -70,3 +70,10 @@ fn guests_meet_through_a_tunnel_and_are_locked_and_moved() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("network_guests.py", &[]);
 }
+
+#[test]
+fn disks_and_vms_travel_as_files() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("disks.py", &[]);
+    bed.scenario("archives.py", &[]);
+}

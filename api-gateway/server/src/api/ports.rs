@@ -1,12 +1,14 @@
 //! What the API needs of the rest of the node.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use pool_domain::{Database, Row};
+use pool_ops::transfer::Placed;
 use proto_types::ApiError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
@@ -115,6 +117,30 @@ pub trait HostStreams: Send + Sync {
     /// # Errors
     /// `NotFound` if the VM has no such console there; else the host is not reached in time.
     async fn console(&self, host: Uuid, vm: Uuid, kind: ConsoleKind) -> io::Result<HostStream>;
+
+    /// Connects to a volume, which speaks NBD. It is open for as long as the connection lasts.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there; else it cannot be opened, or the host is not reached in time.
+    async fn volume(&self, placed: &Placed, access: VolumeAccess) -> io::Result<HostStream>;
+
+    /// A folder of this host for files that come and go.
+    fn spool(&self) -> PathBuf;
+
+    /// Opens a qcow2 image in that folder for reading, as NBD.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    async fn image(&self, path: &Path) -> io::Result<HostStream>;
+}
+
+/// What a volume is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeAccess {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    Write,
 }
 
 /// How figures are written out.

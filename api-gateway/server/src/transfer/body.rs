@@ -2,12 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::io::AsyncRead;
+use tokio::sync::Mutex;
 use tokio_util::io::StreamReader;
 
 /// How much of what a client still sends after the end is taken in, so that it reads the answer rather than an error.
@@ -49,16 +51,8 @@ impl RequestBody {
         }
     }
 
-    /// The body to be read.
-    pub fn reader(&mut self) -> Pin<Box<dyn AsyncRead + Send + '_>> {
-        let pieces = futures::stream::try_unfold(self, |body| async move {
-            Ok::<_, io::Error>(body.next().await?.map(|piece| (piece, body)))
-        });
-        Box::pin(StreamReader::new(Box::pin(pieces)))
-    }
-
     /// Takes in what the client still sends, within bounds: closing at once would cost it the answer.
-    pub async fn drain(&mut self) {
+    async fn drain(&mut self) {
         let all = async {
             let mut taken = 0;
             while let Ok(Some(piece)) = self.next().await {
@@ -69,5 +63,33 @@ impl RequestBody {
             }
         };
         let _ = tokio::time::timeout(DRAINING, all).await;
+    }
+
+    /// To be read by one part of a handler and drained by another.
+    pub fn shared(self) -> SharedBody {
+        SharedBody(Arc::new(Mutex::new(self)))
+    }
+}
+
+/// A body that outlives its reader.
+#[derive(Clone)]
+pub struct SharedBody(Arc<Mutex<RequestBody>>);
+
+/// A body to be read.
+pub type BodyReader = Pin<Box<dyn AsyncRead + Send>>;
+
+impl SharedBody {
+    /// The body to be read, from where it is.
+    pub fn reader(&self) -> BodyReader {
+        let pieces = futures::stream::try_unfold(Arc::clone(&self.0), |body| async move {
+            let piece = body.lock().await.next().await?;
+            Ok::<_, io::Error>(piece.map(|piece| (piece, body)))
+        });
+        Box::pin(StreamReader::new(Box::pin(pieces)))
+    }
+
+    /// Takes in what the client still sends, within bounds: closing at once would cost it the answer.
+    pub async fn drain(&self) {
+        self.0.lock().await.drain().await;
     }
 }

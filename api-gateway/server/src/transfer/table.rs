@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use hyper::{Method, StatusCode};
 use proto_types::schema::Role;
 
-use super::{Exchange, Refusal, Reply, console, figures};
+use super::{Exchange, Refusal, Reply, console, export, figures, import, raw_vdi};
 
 /// The methods of handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,12 +126,64 @@ pub const TABLE: &[Entry] = &[
         place: Place::Any,
         handle: |exchange| Box::pin(figures::prometheus(exchange)),
     },
+    Entry {
+        verb: Verb::Get,
+        path: "/export",
+        label: "VM.export",
+        action: "get_export",
+        role: Role::VmAdmin,
+        place: Place::Leader,
+        handle: |exchange| Box::pin(export::export(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/export_metadata",
+        label: "VM.metadata_export",
+        action: "get_export_metadata",
+        role: Role::VmAdmin,
+        place: Place::Leader,
+        handle: |exchange| Box::pin(export::metadata(exchange)),
+    },
+    Entry {
+        verb: Verb::Put,
+        path: "/import",
+        label: "VM.import",
+        action: "put_import",
+        role: Role::VmAdmin,
+        place: Place::Leader,
+        handle: |exchange| Box::pin(import::import(exchange)),
+    },
+    Entry {
+        verb: Verb::Put,
+        path: "/import_metadata",
+        label: "VM.metadata_import",
+        action: "put_import_metadata",
+        role: Role::VmAdmin,
+        place: Place::Leader,
+        handle: |exchange| Box::pin(import::metadata(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/export_raw_vdi",
+        label: "VDI.export_raw",
+        action: "get_export_raw_vdi",
+        role: Role::VmAdmin,
+        place: Place::Leader,
+        handle: |exchange| Box::pin(raw_vdi::export(exchange)),
+    },
+    Entry {
+        verb: Verb::Put,
+        path: "/import_raw_vdi",
+        label: "VDI.import_raw",
+        action: "put_import_raw_vdi",
+        role: Role::VmAdmin,
+        place: Place::Leader,
+        handle: |exchange| Box::pin(raw_vdi::import(exchange)),
+    },
 ];
 
 /// Handlers of the API that are not built. A `POST` to one of them is not a call.
 const UNBUILT: &[&str] = &[
-    "/export",
-    "/import",
     "/vncsnapshot",
     "/rrd",
     "/blob",
@@ -199,6 +251,17 @@ mod test {
                 find(&Method::CONNECT, path).map(|e| e.action),
                 Ok("connect_console")
             );
+        }
+    }
+
+    #[test]
+    fn the_longest_path_counts() {
+        for (path, action) in [
+            ("/export/", "get_export"),
+            ("/export_metadata", "get_export_metadata"),
+            ("/export_raw_vdi/", "get_export_raw_vdi"),
+        ] {
+            assert_eq!(find(&Method::GET, path).map(|e| e.action), Ok(action));
         }
     }
 

@@ -1,12 +1,9 @@
 //! The task of a transfer: the one that the client names, or one made for it.
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::{Duration, Instant};
 
-use pool_domain::Database;
 use pool_domain::decide::task::{self, NewTask, TaskEnd};
+use pool_ops::transfer::{Carries, Work};
 use pool_ops::{Call, Operation};
 use proto_types::{ApiError, Ref, Value};
 use uuid::Uuid;
@@ -14,16 +11,12 @@ use uuid::Uuid;
 use super::{Exchange, Refusal};
 use crate::api::Api;
 
-/// How often progress is written at most.
-const OFTEN: Duration = Duration::from_secs(1);
-
 /// A task that a handler works on. One that is dropped before its end has failed.
 pub struct HandlerTask {
     api: Arc<Api>,
     /// The task.
     pub reference: Ref,
     call: Call,
-    written: Mutex<(Instant, u32)>,
     ended: bool,
 }
 
@@ -72,7 +65,6 @@ impl HandlerTask {
                 origin,
                 parent: Ref::NULL,
             },
-            written: Mutex::new((Instant::now(), 0)),
             ended: false,
         })
     }
@@ -91,34 +83,17 @@ impl HandlerTask {
         outcome
     }
 
-    /// Says whether the client wants it cancelled.
-    pub fn is_cancelled(&self) -> bool {
-        is_cancelled(&self.api.ops.pool.snapshot(), self.reference)
-    }
-
-    /// Tells how far it is, from 0 to 1: whole per cents, and not too often.
-    pub async fn progress(&self, done: f64) {
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 100"
-        )]
-        let percent = (done.clamp(0.0, 1.0) * 100.0).floor() as u32;
-        {
-            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-            if percent == written.1 || written.0.elapsed() < OFTEN {
-                return;
-            }
-            *written = (Instant::now(), percent);
-        }
-        let reference = self.reference;
-        let noted = self.api.ops.decide(&self.call.origin, |d| {
-            task::progress(d, reference, f64::from(percent) / 100.0);
-            Ok(())
-        });
-        if let Err(error) = noted.await {
-            tracing::debug!(%error, "progress was not noted");
-        }
+    /// Runs an operation that moves bytes, with the work of moving them.
+    ///
+    /// # Errors
+    /// The operation's; the task has it then.
+    pub async fn carry(self, operation: impl Carries, work: Work) -> Result<Value, ApiError> {
+        let (api, reference) = (Arc::clone(&self.api), self.reference);
+        api.ops.transfers.leave(reference, work);
+        let outcome = self.run(operation).await;
+        // An operation that was refused has not come to it.
+        api.ops.transfers.forget_waiting(reference);
+        outcome
     }
 
     /// Ends it.
@@ -136,11 +111,6 @@ impl Drop for HandlerTask {
             tokio::spawn(async move { end(&api, reference, Err(broken)).await });
         }
     }
-}
-
-/// Says whether somebody wants a task cancelled.
-pub fn is_cancelled(db: &Database, reference: Ref) -> bool {
-    task::is_cancelled(db, reference)
 }
 
 /// Ends a task that a client named with an error.

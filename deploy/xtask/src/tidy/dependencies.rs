@@ -38,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("node-libvirt", &["node-hypervisor", "proto-types"]),
     ("node-sim", &["node-hypervisor", "proto-types"]),
     ("node-storage", &["node-hypervisor", "proto-types"]),
+    ("node-images", &[]),
     ("node-network", &["node-hypervisor", "proto-types"]),
     ("node-commands", &["node-hypervisor", "proto-types"]),
     ("node-metrics", &["node-hypervisor"]),
@@ -57,7 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gateway-codec", &["proto-types"]),
     (
         "gateway-server",
-        &["gateway-codec", "pool-domain", "pool-ops", "proto-types"],
+        &["gateway-codec", "node-images", "pool-domain", "pool-ops", "proto-types"],
     ),
     ("gateway-cli", &["gateway-codec", "proto-types"]),
     ("xtask", &[]),

@@ -1,10 +1,12 @@
 //! Consoles and volumes of all hosts: this one's directly, the others' through tunnels of the nodes' channel.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use gateway_server::api::ports::{ConsoleKind, HostStream, HostStreams};
-use node_agent::{Agent, GrpcDialer, TunnelTarget};
+use gateway_server::api::ports::{ConsoleKind, HostStream, HostStreams, VolumeAccess};
+use node_agent::{Agent, GrpcDialer, TunnelTarget, VolumeTunnel};
+use pool_ops::transfer::Placed;
 use pool_raft::Pool;
 use uuid::Uuid;
 
@@ -44,5 +46,24 @@ impl HostStreams for StreamAdapter {
             ConsoleKind::Serial => TunnelTarget::Serial,
         };
         self.open(host, vm, target).await
+    }
+
+    async fn volume(&self, placed: &Placed, access: VolumeAccess) -> io::Result<HostStream> {
+        let leadership = self.pool.leadership();
+        let term = leadership.borrow().term;
+        let target = TunnelTarget::Volume(VolumeTunnel {
+            volume: placed.volume.clone(),
+            writable: access == VolumeAccess::Write,
+            term,
+        });
+        self.open(placed.host, Uuid::nil(), target).await
+    }
+
+    fn spool(&self) -> PathBuf {
+        self.own.spool_folder()
+    }
+
+    async fn image(&self, path: &Path) -> io::Result<HostStream> {
+        Ok(Box::pin(self.own.open_image(path).await?.into_stream()))
     }
 }

@@ -1,0 +1,314 @@
+//! `/export_raw_vdi` and `/import_raw_vdi`: one disk as raw bytes, VHD, qcow2 or pieces in a tar.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use hyper::header::TRANSFER_ENCODING;
+use node_images::nbd::NbdDisk;
+use node_images::xva::{Archive, Rules, Writer};
+use node_images::{ImageError, qcow2, raw, vhd};
+use pool_domain::Database;
+use pool_domain::decide::generic;
+use pool_ops::storage::vdi::{ChangeVdi, MakeVdi};
+use pool_ops::transfer::Carried;
+use pool_ops::transfer::vdi::{MoveVdi, Way};
+use proto_types::generated::{sr, vdi};
+use proto_types::{ApiError, Ref, Value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use uuid::Uuid;
+
+use super::body::SharedBody;
+use super::moving::{self, Watcher};
+use super::task::HandlerTask;
+use super::{Exchange, Query, Refusal, Reply, reply};
+use crate::api::ports::{HostStreams, VolumeAccess};
+
+/// The form of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Raw,
+    Packets,
+    Vhd,
+    Qcow2,
+    Tar,
+}
+
+/// The folder of pieces in a tar.
+const FOLDER: &str = "vdi";
+
+impl Format {
+    fn of(query: &Query) -> Result<Format, Refusal> {
+        let format = match query.get("format") {
+            None | Some("" | "raw") => Format::Raw,
+            Some("vhd") => Format::Vhd,
+            Some("qcow2") => Format::Qcow2,
+            Some("tar") => Format::Tar,
+            Some(other) => return Err(not_found(format!("unknown format {other}"))),
+        };
+        match (format, query.mentions("chunked")) {
+            (format, false) => Ok(format),
+            (Format::Raw, true) => Ok(Format::Packets),
+            (_, true) => Err(not_found("only raw bytes come in packets".to_owned())),
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Format::Raw | Format::Packets => "application/octet-stream",
+            Format::Vhd => "application/vhd",
+            Format::Qcow2 => "application/x-qemu-disk",
+            Format::Tar => "application/x-tar",
+        }
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Format::Raw | Format::Packets => "raw",
+            Format::Vhd => "vhd",
+            Format::Qcow2 => "qcow2",
+            Format::Tar => "tar",
+        }
+    }
+}
+
+fn not_found(text: String) -> Refusal {
+    Refusal::Api(StatusCode::NOT_FOUND, ApiError::internal(text))
+}
+
+fn bad_request(error: ApiError) -> Refusal {
+    Refusal::Api(StatusCode::BAD_REQUEST, error)
+}
+
+/// A disk by reference or uuid.
+fn disk_of(db: &Database, text: &str) -> Result<Ref, ApiError> {
+    let by_ref = text.parse::<Ref>().ok().filter(|r| db.of_class(vdi::CLASS, *r).is_some());
+    by_ref
+        .or_else(|| db.by_uuid(vdi::CLASS, text).map(|row| row.reference))
+        .ok_or_else(|| ApiError::handle_invalid("VDI", text))
+}
+
+fn uuid_of(db: &Database, disk: Ref) -> Uuid {
+    db.of_class(vdi::CLASS, disk).and_then(|row| row.uuid().parse().ok()).unwrap_or_default()
+}
+
+/// `GET /export_raw_vdi`.
+///
+/// # Errors
+/// 404 for an unknown format, 500 for an unknown disk.
+pub async fn export(exchange: Exchange) -> Result<Reply, Refusal> {
+    let (db, query) = (&exchange.db, &exchange.query);
+    let format = Format::of(query)?;
+    let disk = disk_of(db, query.get("vdi").unwrap_or_default())?;
+    let base = match query.get("base") {
+        Some(text) if format == Format::Vhd => Some(disk_of(db, text)?),
+        Some(_) => return Err(not_found("only VHD differs from a base".to_owned())),
+        None => None,
+    };
+    let uuid = uuid_of(db, disk);
+    let parent = base.map(|base| uuid_of(db, base));
+    let task = HandlerTask::take(&exchange).await?;
+    let streams = Arc::clone(&exchange.api.streams);
+    let begun = moving::send(task, MoveVdi::new(Way::Out, disk, base), move |carried, to| {
+        write(streams, carried, to, format, uuid, parent)
+    })
+    .await?;
+    let reply = reply::stream(format.content_type(), begun.parts());
+    Ok(reply::as_file(reply, &format!("{uuid}.{}", format.suffix())))
+}
+
+async fn write(
+    streams: Arc<dyn HostStreams>,
+    carried: Carried,
+    mut to: DuplexStream,
+    format: Format,
+    uuid: Uuid,
+    parent: Option<Uuid>,
+) -> Result<(), ApiError> {
+    let mut disks = moving::open(&streams, &carried, VolumeAccess::Read).await?.into_iter();
+    let (Some(disk), base) = (disks.next(), disks.next()) else {
+        return Err(ApiError::internal("there is no disk"));
+    };
+    let watcher = Watcher::new(carried, disk.size());
+    let parent = base.zip(parent).map(|(disk, uuid)| vhd::Parent { disk, uuid, name: format!("{uuid}.vhd") });
+    let written = async {
+        match format {
+            Format::Raw | Format::Packets => raw::write(disk, &mut to, &watcher).await?,
+            Format::Vhd => vhd::write(disk, uuid, parent, &mut to, &watcher).await?,
+            Format::Qcow2 => qcow2::write(disk, &mut to, &watcher).await?,
+            Format::Tar => {
+                let mut writer = Writer::new(&mut to);
+                writer.disk(FOLDER, disk, &watcher).await?;
+                writer.finish().await.map(drop)?;
+            }
+        }
+        to.shutdown().await.map_err(ImageError::Client)
+    };
+    written.await.map_err(|error| watcher.error(error, moving::export_error))
+}
+
+/// `PUT /import_raw_vdi`.
+///
+/// # Errors
+/// Before the body is read: 404 for the format, 400 for no disk, 500 for one that is not there.
+pub async fn import(exchange: Exchange) -> Result<Reply, Refusal> {
+    if exchange.request.head.headers.contains_key(TRANSFER_ENCODING) {
+        return Err(not_found("the body must not come in chunks of HTTP".to_owned()));
+    }
+    let format = Format::of(&exchange.query)?;
+    let (disk, made) = match exchange.query.get("vdi") {
+        Some(text) => (disk_of(&exchange.db, text)?, false),
+        None => (make(&exchange, format).await?, true),
+    };
+    let task = HandlerTask::take(&exchange).await?;
+    let api = Arc::clone(&exchange.api);
+    let body = exchange.request.body.shared();
+    let (streams, incoming) = (Arc::clone(&api.streams), body.clone());
+    let work = Box::new(move |carried| {
+        let read = read(streams, carried, incoming, format);
+        Box::pin(read) as futures::future::BoxFuture<'static, _>
+    });
+    let call = pool_ops::Call {
+        label: "VDI.destroy".to_owned(),
+        host: (api.host)(),
+        origin: exchange.caller.history("VDI.destroy"),
+        ..pool_ops::Call::default()
+    };
+    let all = async move {
+        if task.carry(MoveVdi::new(Way::In, disk, None), work).await.is_err() && made {
+            let destroyed = pool_ops::run(&api.ops, ChangeVdi::destroy(disk), call).await;
+            if let Err(error) = destroyed {
+                tracing::warn!(%error, "a disk made for an import stays behind");
+            }
+        }
+        body.drain().await;
+    };
+    let worker = tokio::spawn(all);
+    let end = futures::stream::once(async move {
+        let _ = worker.await;
+        Ok(bytes::Bytes::new())
+    });
+    Ok(reply::stream("text/plain", end))
+}
+
+/// Makes a disk for plain bytes whose number the client says.
+async fn make(exchange: &Exchange, format: Format) -> Result<Ref, Refusal> {
+    let db = &exchange.db;
+    let Some(text) = exchange.query.get("sr_id").or_else(|| exchange.query.get("sr_uuid")) else {
+        return Err(bad_request(ApiError::bare("VDI_MISSING")));
+    };
+    let by_ref = text.parse::<Ref>().ok().filter(|r| db.of_class(sr::CLASS, *r).is_some());
+    let storage = by_ref.or_else(|| db.by_uuid(sr::CLASS, text).map(|row| row.reference));
+    let storage = storage.ok_or_else(|| ApiError::handle_invalid("SR", text))?;
+    let length = exchange.request.body.length().and_then(|l| i64::try_from(l).ok());
+    let (Format::Raw, Some(length)) = (format, length) else {
+        return Err(bad_request(ApiError::internal("a disk is made for raw bytes of a known length only")));
+    };
+    let record = Value::Record(vec![
+        ("name_label".into(), "Imported VDI".into()),
+        ("name_description".into(), "".into()),
+        ("SR".into(), storage.into()),
+        ("virtual_size".into(), Value::Int(length)),
+        ("type".into(), "user".into()),
+        ("sharable".into(), false.into()),
+        ("read_only".into(), false.into()),
+        ("other_config".into(), Value::empty_map()),
+    ]);
+    let fields = generic::fields_of(vdi::CLASS, &record)?;
+    let call = pool_ops::Call {
+        label: "VDI.create".to_owned(),
+        session: exchange.caller.session,
+        host: (exchange.api.host)(),
+        origin: exchange.caller.history("VDI.create"),
+        parent: Ref::NULL,
+    };
+    let made = pool_ops::run(&exchange.api.ops, MakeVdi::blank(storage, length, fields), call).await?;
+    Ok(made.as_ref())
+}
+
+async fn read(
+    streams: Arc<dyn HostStreams>,
+    carried: Carried,
+    body: SharedBody,
+    format: Format,
+) -> Result<(), ApiError> {
+    let mut disks = moving::open(&streams, &carried, VolumeAccess::Write).await?.into_iter();
+    let Some(disk) = disks.next() else {
+        return Err(ApiError::internal("there is no disk"));
+    };
+    let watcher = Watcher::new(carried, disk.size());
+    let mut from = body.reader();
+    let read = async {
+        match format {
+            Format::Raw => raw::read(&mut from, disk, &watcher).await,
+            Format::Packets => raw::read_packets(&mut from, disk, &watcher).await,
+            Format::Vhd => vhd::read(&mut from, disk, &watcher).await,
+            Format::Tar => {
+                disk.zero(0, disk.size()).await.map_err(ImageError::Disk)?;
+                let rules = Rules { inline: true, lenient: false };
+                Archive::headless(from).disk(FOLDER, disk, rules, &watcher).await
+            }
+            Format::Qcow2 => {
+                let spooled = Spooled(streams.spool().join(format!("{}.qcow2", Uuid::new_v4().simple())));
+                spooled.fill(&mut from, disk.size()).await?;
+                let opened = async {
+                    let stream = streams.image(&spooled.0).await?;
+                    Ok::<_, io::Error>(Arc::new(NbdDisk::open(stream).await?))
+                };
+                let image = opened
+                    .await
+                    .map_err(|error| ImageError::Malformed(format!("QEMU does not take the image: {error}")))?;
+                raw::copy(image, disk, &watcher).await
+            }
+        }
+    };
+    read.await.map_err(|error| watcher.error(error, moving::import_error))
+}
+
+/// An image that QEMU must have whole before it can be read: its parts need not come in the order of the disk. The file goes
+/// when this is dropped.
+struct Spooled(PathBuf);
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Spooled {
+    /// Takes in an image of a disk that is no larger than `size`, and not much more than its bytes.
+    async fn fill(&self, from: &mut super::body::BodyReader, size: u64) -> Result<(), ImageError> {
+        let mut head = vec![0; qcow2::HEADER];
+        from.read_exact(&mut head).await.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => ImageError::Ended,
+            _ => ImageError::Client(error),
+        })?;
+        if qcow2::Header::parse(&head)?.size > size {
+            return Err(ImageError::Disk(io::Error::other("the image is larger than the disk")));
+        }
+        let most = size.saturating_add(size / 64).saturating_add(64 << 20);
+        let file = async {
+            let mut file = tokio::fs::File::create_new(&self.0).await?;
+            file.write_all(&head).await?;
+            Ok::<_, io::Error>(file)
+        };
+        let mut file = file.await.map_err(ImageError::Disk)?;
+        let mut left = most;
+        let mut piece = vec![0; 1 << 20];
+        loop {
+            let count = from.read(&mut piece).await.map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => ImageError::Ended,
+                _ => ImageError::Client(error),
+            })?;
+            if count == 0 {
+                break;
+            }
+            left = left
+                .checked_sub(count as u64)
+                .ok_or_else(|| ImageError::Malformed("the image is much longer than its disk".to_owned()))?;
+            file.write_all(piece.get(..count).unwrap_or_default()).await.map_err(ImageError::Disk)?;
+        }
+        file.flush().await.map_err(ImageError::Disk)
+    }
+}

@@ -1,0 +1,187 @@
+"""Disks that come and go as raw bytes, VHD, qcow2 and tar, compared by qemu-img."""
+
+import base64
+import io
+import random
+import struct
+import subprocess
+import tarfile
+import tempfile
+
+from wire import *
+
+session, master = login()
+x = session.xenapi
+host = hosts[master]
+token = session._session
+sr = x.SR.get_by_uuid(pool["shared_sr"])
+folder = tempfile.TemporaryDirectory()
+SIZE = 24 << 20
+
+
+def at(name):
+    return os.path.join(folder.name, name)
+
+
+def qemu_img(*words):
+    done = subprocess.run(["qemu-img", *words], capture_output=True, text=True)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+
+
+def new(label, size=SIZE):
+    return x.VDI.create({
+        "SR": sr, "virtual_size": str(size), "type": "user", "sharable": False, "read_only": False,
+        "name_label": label, "name_description": "", "other_config": {}, "sm_config": {}, "xenstore_data": {},
+        "tags": [],
+    })
+
+
+def task(label):
+    return x.task.create(label, "")
+
+
+def ended(reference, status="success"):
+    wait_for(reference, lambda: x.task.get_status(reference) != "pending")
+    assert x.task.get_status(reference) == status, x.task.get_record(reference)
+    assert x.task.get_progress(reference) == 1.0
+    error = x.task.get_error_info(reference)
+    x.task.destroy(reference)
+    return error
+
+
+def upload(vdi, body, status="success", **parts):
+    """Puts a body on a disk; what the task says of it."""
+    reference = task("upload")
+    answer = put(host, "/import_raw_vdi", body, vdi=vdi, session_id=token, task_id=reference, **parts)
+    assert answer == 200 or (answer is None and status == "failure"), answer
+    return ended(reference, status)
+
+
+def download(vdi, **parts):
+    reference = task("download")
+    status, headers, body = get(host, "/export_raw_vdi/", vdi=vdi, session_id=token, task_id=reference, **parts)
+    assert status == 200 and "content-length" not in headers, (status, headers)
+    ended(reference)
+    return headers, body
+
+
+random.seed(7)
+content = bytearray(SIZE)
+for block in [0, 3, 4, 11, 23]:
+    content[block << 20:(block + 1) << 20] = random.randbytes(1 << 20)
+content[9 << 20] = 1
+content = bytes(content)
+open(at("raw"), "wb").write(content)
+before = set(x.VDI.get_all())
+
+one = new("one")
+upload(one, content)
+headers, body = download(one)
+assert body == content and headers["content-type"] == "application/octet-stream", headers
+assert headers["content-disposition"] == f'attachment; filename="{x.VDI.get_uuid(one)}.raw"', headers
+say("raw bytes come back")
+
+for form, kind, mime in [("vhd", "vpc", "application/vhd"), ("qcow2", "qcow2", "application/x-qemu-disk")]:
+    headers, body = download(one, format=form)
+    assert headers["content-type"] == mime and len(body) < SIZE
+    open(at("ours"), "wb").write(body)
+    qemu_img("compare", "-f", kind, "-F", "raw", at("ours"), at("raw"))
+    if kind == "qcow2":
+        qemu_img("check", "-f", kind, at("ours"))
+    back = new("back")
+    upload(back, random.randbytes(SIZE))
+    upload(back, body, format=form)
+    assert download(back)[1] == content, form
+    x.VDI.destroy(back)
+say("VHD and qcow2 of ours are sound to qemu-img and come back, also over old content")
+
+for form, kind, options in [
+    ("vhd", "vpc", ["-o", "subformat=dynamic,force_size=on"]),
+    ("vhd", "vpc", ["-o", "subformat=fixed,force_size=on"]),
+    ("qcow2", "qcow2", []),
+    ("qcow2", "qcow2", ["-c"]),
+]:
+    qemu_img("convert", "-f", "raw", "-O", kind, *options, at("raw"), at("theirs"))
+    back = new("back")
+    upload(back, open(at("theirs"), "rb").read(), format=form)
+    assert download(back)[1] == content, (form, options)
+    x.VDI.destroy(back)
+say("VHD and qcow2 of qemu-img come in")
+
+headers, body = download(one, format="tar")
+names = tarfile.open(fileobj=io.BytesIO(body)).getnames()
+assert names[:2] == ["vdi/00000000", "vdi/00000000.xxhash"] and "vdi/00000001" not in names, names
+back = new("back")
+upload(back, body, format="tar")
+assert download(back)[1] == content
+
+# Packets, and what differs from a snapshot.
+snapshot = x.VDI.snapshot(one)
+packets = b""
+changed = bytearray(content)
+for offset, data in [(5 << 20, b"a" * 4096), ((23 << 20) + 512, b"b" * 100_000)]:
+    packets += struct.pack("<QI", offset, len(data)) + data
+    changed[offset:offset + len(data)] = data
+upload(one, packets + bytes(12), chunked="true")
+assert download(one)[1] == bytes(changed)
+_, delta = download(one, format="vhd", base=snapshot)
+assert len(delta) < 6 << 20, len(delta)
+upload(back, delta, format="vhd")
+assert download(back)[1] == bytes(changed)
+say(f"packets land where they say; a difference of {len(delta)} bytes makes the whole again")
+
+# A disk made for what comes.
+reference = task("made")
+assert put(host, "/import_raw_vdi", content[:4 << 20], sr_id=sr, session_id=token, task_id=reference) == 200
+wait_for("the task", lambda: x.task.get_status(reference) == "success")
+made = x.task.get_result(reference)[len("<value>"):-len("</value>")]
+assert x.VDI.get_name_label(made) == "Imported VDI" and download(made)[1] == content[:4 << 20]
+for disk in [made, back, snapshot, one]:
+    x.VDI.destroy(disk)
+
+# What is refused, and when.
+bad = new("bad", 4 << 20)
+assert upload(bad, content, "failure")[0] == "VDI_IO_ERROR"
+assert upload(bad, b"conectix" + bytes(600), "failure", format="vhd")[0] == "IMPORT_ERROR"
+leads = bytearray(open(at("theirs"), "rb").read())
+leads[8:16] = struct.pack(">Q", 200)
+assert upload(bad, bytes(leads), "failure", format="qcow2")[0] == "IMPORT_ERROR"
+reference = task("unknown format")
+assert get(host, "/export_raw_vdi", vdi=bad, format="ova", session_id=token, task_id=reference)[0] == 404
+assert ended(reference, "failure")[0] == "INTERNAL_ERROR"
+assert put(host, "/import_raw_vdi", b"", session_id=token) == 400
+assert put(host, "/import_raw_vdi", b"", vdi=bad, session_id=token, format="vhd", chunked="1") == 404
+assert put(host, "/import_raw_vdi", [b"a"], {"Transfer-Encoding": "chunked"}, vdi=bad, session_id=token) == 404
+assert get(host, "/export_raw_vdi", vdi="OpaqueRef:00000000-0000-4000-8000-000000000000", session_id=token)[0] == 500
+assert get(host, "/export_raw_vdi", vdi=bad, session_id=token, task_id="OpaqueRef:00000000-0000-4000-8000-000000000000")[0] == 500
+status, headers, _ = get(host, "/export_raw_vdi", vdi=bad)
+assert status == 401 and headers["www-authenticate"] == 'Basic realm="VDI.export_raw"', headers
+
+# Name and password do as well as a session; another host sends the client on.
+wire = connection(host)
+basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+wire.request("GET", f"/export_raw_vdi?vdi={bad}", headers={"Authorization": f"Basic {basic}"})
+assert len(wire.getresponse().read()) == 4 << 20
+slave = next(h for n, h in hosts.items() if n != master)
+status, headers, _ = get(slave, "/export_raw_vdi", vdi=bad, session_id=token)
+assert status == 302, status
+assert headers["location"] == f"https://{host['address']}/export_raw_vdi?{query(vdi=bad, session_id=token)}", headers
+say("what cannot be is refused with its status, and by name in the task")
+
+# Cancelled, and cut off: the disk is free again.
+for cut in [True, False]:
+    reference = task("cancelled")
+    wire = stuttering(host, "/import_raw_vdi", 4 << 20, content[:1 << 20], vdi=bad, session_id=token, task_id=reference)
+    wait_for("the upload", lambda: x.VDI.get_current_operations(bad))
+    if cut:
+        wire.sock.shutdown(socket.SHUT_RDWR)
+        wire.close()
+        assert ended(reference, "failure")[0] == "IMPORT_ERROR_PREMATURE_EOF"
+    else:
+        assert x.task.get_allowed_operations(reference) == ["cancel"]
+        x.task.cancel(reference)
+        assert ended(reference, "cancelled") == ["TASK_CANCELLED", reference]
+    wait_for("the disk", lambda: not x.VDI.get_current_operations(bad))
+x.VDI.destroy(bad)
+assert set(x.VDI.get_all()) == before
+say("an upload that is cut off or cancelled ends its task and frees the disk")
