@@ -12,6 +12,7 @@ use pool_domain::decide::session::SessionLimits;
 use pool_domain::decide::{event, host as hosts, pif_hardware as hardware, session, task};
 use pool_ops::host::auto_start;
 use pool_ops::reconcile::{self, Liveness};
+use pool_ops::storage::merge;
 use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
 use proto_types::generated::{host, tarn_member};
@@ -97,11 +98,17 @@ async fn lead(
     let mut followed: BTreeMap<Uuid, CancellationToken> = BTreeMap::new();
     let mut sweep = tokio::time::interval(SWEEP);
     let mut look = tokio::time::interval(Duration::from_secs(1));
+    let mut merging: Option<tokio::task::JoinHandle<()>> = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = look.tick() => follow_hosts(&pool, &ops, &agents, &mut followed, &stop),
-            _ = sweep.tick() => clean(&ops, &api.take_activity(), limits).await,
+            _ = sweep.tick() => {
+                clean(&ops, &api.take_activity(), limits).await;
+                if merging.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
+                    merging = Some(tokio::spawn(merge::look(ops.clone())));
+                }
+            }
         }
     }
     members.abort();
