@@ -69,3 +69,15 @@ fn guests_meet_through_a_tunnel_and_are_locked_and_moved() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("network_guests.py", &[]);
 }
+
+#[test]
+fn snapshots_of_a_running_guest() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("snapshots.py", &[]);
+}
+
+#[test]
+fn repositories_and_disks() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("storage.py", &[]);
+}
