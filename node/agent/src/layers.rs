@@ -15,7 +15,9 @@ use crate::storage::{busy, volume_facts};
 impl Agent {
     pub(crate) async fn freeze_disks(&self, vm: Uuid, disks: &[FreezeRequest]) -> Outcome {
         if let Some(volumes) = self.frozen_before(disks).await {
-            return Ok(HostReply::Volumes(volumes.into_iter().map(volume_facts).collect()));
+            return Ok(HostReply::Volumes(
+                volumes.into_iter().map(volume_facts).collect(),
+            ));
         }
         let mut layers: Vec<(DiskIndex, DiskSource)> = Vec::new();
         let mut pushed: Vec<&VolumeRef> = Vec::new();
@@ -71,7 +73,11 @@ impl Agent {
     async fn pop_layer(&self, volume: &VolumeRef) {
         let Ok(sr) = self.plugged(volume.sr) else { return };
         if let Err(error) = sr.pop_layer(&volume.location).await {
-            tracing::warn!(location = volume.location, error = error.chain(), "an unused layer stays");
+            tracing::warn!(
+                location = volume.location,
+                error = error.chain(),
+                "an unused layer stays"
+            );
         }
     }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use node_commands::{
-    CommandError, CommandErrorKind, FoundSr, HostReply, ProbeRequest, SrFacts, SrSpec, VolumeFacts, VolumeFill,
-    VolumeRef, VolumeRequest,
+    CommandError, CommandErrorKind, FoundSr, HostReply, ProbeRequest, SrFacts, SrSpec, VolumeFacts,
+    VolumeFill, VolumeRef, VolumeRequest,
 };
 use node_storage::image::ImageTool;
 use node_storage::{

@@ -142,12 +142,7 @@ fn begin(connect: &Connect, what: &Merge) -> Result<(), Fault> {
 }
 
 /// Merges, and waits until it is done.
-pub(crate) async fn merge(
-    bridge: &Bridge,
-    job: Job,
-    what: Merge,
-    progress: MergeProgress,
-) -> Result<Merged> {
+pub(crate) async fn merge(bridge: &Bridge, job: Job, what: Merge, progress: MergeProgress) -> Result<Merged> {
     let mut begun = false;
     loop {
         let asked = what.clone();

@@ -101,7 +101,9 @@ async fn content(device: &Path) -> Result<Option<String>> {
     let name = device.to_string_lossy().into_owned();
     let args = ["-p", "-o", "value", "-s", "TYPE", "-s", "PTTYPE", name.as_str()];
     match tool::run("blkid", args, SHORT).await {
-        Ok(text) => Ok(Some(text.split_whitespace().next().unwrap_or("something").to_owned())),
+        Ok(text) => Ok(Some(
+            text.split_whitespace().next().unwrap_or("something").to_owned(),
+        )),
         // It found nothing.
         Err(StorageError::Tool { status, .. }) if status == "exit code 2" => Ok(None),
         Err(other) => Err(other),
@@ -226,11 +228,8 @@ fn in_use(by: &str) -> StorageError {
 
 /// Whether a file system holds nothing but what its making left there.
 fn is_fresh(at: &Path) -> bool {
-    std::fs::read_dir(at).is_ok_and(|entries| {
-        entries
-            .flatten()
-            .all(|entry| entry.file_name() == "lost+found")
-    })
+    std::fs::read_dir(at)
+        .is_ok_and(|entries| entries.flatten().all(|entry| entry.file_name() == "lost+found"))
 }
 
 async fn size(device: &Path) -> Result<Bytes> {

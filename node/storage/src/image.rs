@@ -227,7 +227,17 @@ impl ImageTool {
     pub async fn rebase(&self, overlay: &Path, name: &str, format: DiskFormat) -> Result<()> {
         let mut command = self.command();
         command
-            .args(["rebase", "-q", "-u", "-f", "qcow2", "-b", name, "-F", format_name(format)])
+            .args([
+                "rebase",
+                "-q",
+                "-u",
+                "-f",
+                "qcow2",
+                "-b",
+                name,
+                "-F",
+                format_name(format),
+            ])
             .arg(overlay);
         self.run("qemu-img rebase", command).await.map(drop)
     }

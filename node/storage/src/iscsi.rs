@@ -100,7 +100,10 @@ fn portal(config: &DeviceConfig) -> Result<String> {
         return Err(invalid("target", "it is no name or address"));
     }
     if config.get("chapuser").is_some() {
-        return Err(invalid("chapuser", "targets that ask for a password cannot be used"));
+        return Err(invalid(
+            "chapuser",
+            "targets that ask for a password cannot be used",
+        ));
     }
     let port: u16 = config
         .get("port")
@@ -161,7 +164,9 @@ fn listed(text: &str) -> Vec<(String, Vec<u64>)> {
         } else if let (Some(number), Some((_, luns))) = (
             first.strip_prefix("Lun:").and_then(|n| n.parse().ok()),
             targets.last_mut(),
-        ) && words.next().is_some_and(|kind| kind.starts_with("Type:DIRECT_ACCESS"))
+        ) && words
+            .next()
+            .is_some_and(|kind| kind.starts_with("Type:DIRECT_ACCESS"))
             && luns.len() < MOST_LUNS
             && !luns.contains(&number)
         {
@@ -288,7 +293,10 @@ impl IscsiSr {
             .map(|(_, luns)| luns)
             .ok_or_else(|| StorageError::SrUnavailable {
                 sr: self.sr,
-                reason: format!("{} has no target {} any more", self.target.portal, self.target.iqn),
+                reason: format!(
+                    "{} has no target {} any more",
+                    self.target.portal, self.target.iqn
+                ),
             })
     }
 

@@ -28,8 +28,8 @@ pub mod table;
 mod tool;
 
 pub use driver::{
-    Access, ConfigKey, Content, CreateSr, DeviceConfig, DriverDescription, Merge, Merged, NewVolume, PluggedSr, ProbedSr,
-    SrDriver, SrScan, SrSpace, Volume,
+    Access, ConfigKey, Content, CreateSr, DeviceConfig, DriverDescription, Merge, Merged, NewVolume,
+    PluggedSr, ProbedSr, SrDriver, SrScan, SrSpace, Volume,
 };
 pub use error::{Result, StorageError};
 pub use job::Job;

@@ -42,7 +42,13 @@ fn mounted_at(at: &Path) -> Result<Option<String>> {
     // Fields: id parent device root mount-point options [optional]* - type source super-options
     Ok(text.lines().rev().find_map(|line| {
         let mut fields = line.split(' ');
-        (fields.nth(4)? == at).then(|| fields.skip_while(|f| *f != "-").nth(2).unwrap_or_default().to_owned())
+        (fields.nth(4)? == at).then(|| {
+            fields
+                .skip_while(|f| *f != "-")
+                .nth(2)
+                .unwrap_or_default()
+                .to_owned()
+        })
     }))
 }
 
@@ -71,7 +77,14 @@ impl Mount {
         std::fs::create_dir_all(&self.at).map_err(|e| StorageError::io("make folder", &self.at, e))?;
         let at = self.at.to_string_lossy().into_owned();
         let options = self.options.as_str();
-        let args = ["-t", self.file_system, "-o", options, self.source.as_str(), at.as_str()];
+        let args = [
+            "-t",
+            self.file_system,
+            "-o",
+            options,
+            self.source.as_str(),
+            at.as_str(),
+        ];
         match tool::run("mount", args, self.deadline).await {
             Ok(_) => Ok(()),
             Err(error) => {

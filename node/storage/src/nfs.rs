@@ -71,8 +71,10 @@ static DESCRIPTION: DriverDescription = DriverDescription {
 
 /// Whether this host's kernel can mount NFS. Looking loads the module where there is one.
 pub fn kernel_has_nfs() -> bool {
-    std::fs::read_to_string("/proc/filesystems")
-        .is_ok_and(|text| text.lines().any(|line| line.split_whitespace().last() == Some("nfs")))
+    std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| {
+        text.lines()
+            .any(|line| line.split_whitespace().last() == Some("nfs"))
+    })
 }
 
 /// The export that a configuration names.

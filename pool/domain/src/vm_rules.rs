@@ -128,9 +128,8 @@ pub fn check(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> 
         .iter()
         .find(|(name, _)| *name == operation)
         .map_or(&[][..], |(_, needed)| needed);
-    let suspended_snapshot = state == SUSPENDED
-        && row.get(vm::IS_A_SNAPSHOT).as_bool()
-        && matches!(operation, "clone" | "copy");
+    let suspended_snapshot =
+        state == SUSPENDED && row.get(vm::IS_A_SNAPSHOT).as_bool() && matches!(operation, "clone" | "copy");
     if !needed.is_empty()
         && !needed.contains(&state)
         && !suspended_snapshot

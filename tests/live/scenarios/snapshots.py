@@ -78,7 +78,7 @@ data = x.VDI.create(record())
 drive(vm, VDI=data)
 cd = drive(vm, type="CD", mode="RO", empty=True)
 x.VM.start(vm, False, True)
-wait_for(label, lambda: "TARN-UP" in testbed("serial", label))
+wait_for("its counter", counts)
 boots = len({b for _, b in counts()})
 
 # Two snapshots, each of another content.

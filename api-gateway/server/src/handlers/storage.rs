@@ -82,7 +82,10 @@ pub const TABLE: Table = &[
         "SR.update",
         Handler::Run(|_, args| job(WorkOnSr::update(args.reference(0)?))),
     ),
-    ("SR.probe", Handler::Special(|api, _, args| Box::pin(probe(api, args)))),
+    (
+        "SR.probe",
+        Handler::Special(|api, _, args| Box::pin(probe(api, args))),
+    ),
     (
         "SR.probe_ext",
         Handler::Special(|api, _, args| Box::pin(probe_ext(api, args))),
@@ -110,7 +113,11 @@ pub const TABLE: Table = &[
 ];
 
 /// A setter that is not generic in the data model but needs no more than its row here: no driver keeps labels.
-pub(super) fn set(d: &mut pool_domain::Draft<'_>, args: &Args, field: proto_types::Field) -> Result<Value, ApiError> {
+pub(super) fn set(
+    d: &mut pool_domain::Draft<'_>,
+    args: &Args,
+    field: proto_types::Field,
+) -> Result<Value, ApiError> {
     generic::set(
         d,
         field.class,

@@ -83,9 +83,18 @@ pub const TABLE: Table = &[
         "VDI.set_name_description",
         Handler::Write(|d, _, a| set(d, a, class::NAME_DESCRIPTION)),
     ),
-    ("VDI.enable_cbt", Handler::Read(|s, a| untracked(s, a, "enable_cbt"))),
-    ("VDI.disable_cbt", Handler::Read(|s, a| untracked(s, a, "disable_cbt"))),
-    ("VDI.data_destroy", Handler::Read(|s, a| untracked(s, a, "data_destroy"))),
+    (
+        "VDI.enable_cbt",
+        Handler::Read(|s, a| untracked(s, a, "enable_cbt")),
+    ),
+    (
+        "VDI.disable_cbt",
+        Handler::Read(|s, a| untracked(s, a, "disable_cbt")),
+    ),
+    (
+        "VDI.data_destroy",
+        Handler::Read(|s, a| untracked(s, a, "data_destroy")),
+    ),
     (
         "VDI.list_changed_blocks",
         Handler::Read(|s, a| {
@@ -175,5 +184,7 @@ fn nbd_info(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {
 }
 
 async fn checksum(api: Arc<Api>, args: Args) -> Result<Value, ApiError> {
-    vdi_live::checksum(&api.ops, args.reference(0)?).await.map(Value::from)
+    vdi_live::checksum(&api.ops, args.reference(0)?)
+        .await
+        .map(Value::from)
 }

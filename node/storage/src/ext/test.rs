@@ -24,7 +24,10 @@ impl Loop {
                 Some(Loop { dir, device })
             }
             Ok(output) => {
-                println!("skipped: losetup says {}", String::from_utf8_lossy(&output.stderr).trim());
+                println!(
+                    "skipped: losetup says {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
                 None
             }
             Err(error) => {
@@ -59,14 +62,20 @@ async fn a_local_disk_keeps_the_contract() {
         scratch: disk.dir.path(),
     };
     contract::suite(&place).await.unwrap();
-    assert_eq!(content(Path::new(&disk.device)).await.unwrap(), None, "it is wiped");
+    assert_eq!(
+        content(Path::new(&disk.device)).await.unwrap(),
+        None,
+        "it is wiped"
+    );
     assert_eq!(std::fs::read_dir(disk.dir.path().join("mnt")).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn a_disk_with_somebodys_data_is_left_alone() {
     let Some(disk) = Loop::new() else { return };
-    let made = Command::new("mkfs.ext4").args(["-q", "-F", &disk.device]).status();
+    let made = Command::new("mkfs.ext4")
+        .args(["-q", "-F", &disk.device])
+        .status();
     assert!(made.unwrap().success());
     let mount = disk.driver().mount(Path::new(&disk.device), "theirs");
     mount
@@ -96,8 +105,17 @@ async fn a_disk_with_somebodys_data_is_left_alone() {
 #[tokio::test]
 async fn what_is_no_device_is_refused() {
     let driver = ExtDriver::new(FileDriver::new(ImageTool::default()));
-    for (value, code) in [("", 90), ("sda", 91), ("/dev/null", 91), ("/dev/gone", 91), ("/dev/a,/dev/b", 91)] {
-        let error = driver.probe(&DeviceConfig::of("device", value)).await.unwrap_err();
+    for (value, code) in [
+        ("", 90),
+        ("sda", 91),
+        ("/dev/null", 91),
+        ("/dev/gone", 91),
+        ("/dev/a,/dev/b", 91),
+    ] {
+        let error = driver
+            .probe(&DeviceConfig::of("device", value))
+            .await
+            .unwrap_err();
         assert_eq!(error.backend_code(), code, "{value:?}");
     }
 }

@@ -229,7 +229,10 @@ impl Folder {
 
     /// The names in the folder.
     pub(super) fn listing(&self) -> Result<Listing> {
-        Ok(Listing::new(marker::list(&self.0.path)?, marker::gone(&self.0.path)?))
+        Ok(Listing::new(
+            marker::list(&self.0.path)?,
+            marker::gone(&self.0.path)?,
+        ))
     }
 
     /// The image to which a location leads.

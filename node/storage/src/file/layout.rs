@@ -169,11 +169,7 @@ impl Listing {
             let top = highest.entry(uuid).or_insert(number);
             *top = number.max(*top);
         }
-        Listing {
-            names,
-            gone,
-            highest,
-        }
+        Listing { names, gone, highest }
     }
 
     /// Whether a file exists only as a parent of others.
@@ -253,7 +249,10 @@ mod test {
         }
         let layer = Name::Layer(uuid, 12);
         assert_eq!(Name::parse(&layer.file()), Some(layer.clone()));
-        assert_eq!(Name::parse(&format!("{uuid}.012.qcow2")).and_then(|n| n.layer()), None);
+        assert_eq!(
+            Name::parse(&format!("{uuid}.012.qcow2")).and_then(|n| n.layer()),
+            None
+        );
         let foreign = Name::Foreign("debian 12.img".to_owned(), Format::Raw);
         assert_eq!(Name::parse("debian 12.img"), Some(foreign.clone()));
         assert_eq!(listing(&[foreign.clone()]).find("debian 12.img"), Some(foreign));

@@ -253,7 +253,10 @@ async fn move_children(lock: &FolderLock, top: &str, base: &str) -> Result<()> {
             });
         }
         let format = lower.format().into();
-        lock.folder().images().rebase(&path, &lower.file(), format).await?;
+        lock.folder()
+            .images()
+            .rebase(&path, &lower.file(), format)
+            .await?;
         lock.folder().reached("merge: child moved");
     }
     let top = top.to_owned();
@@ -303,7 +306,9 @@ pub async fn finish(lock: &FolderLock) -> Result<Vec<String>> {
         .await?;
     let mut ended = Vec::new();
     for name in notes {
-        let Some(top) = name.strip_prefix(MERGE) else { continue };
+        let Some(top) = name.strip_prefix(MERGE) else {
+            continue;
+        };
         let owned = top.to_owned();
         let abandoned = lock
             .run("look at merge", move |folder| folder.is_merge_abandoned(&owned))
@@ -320,4 +325,3 @@ pub async fn finish(lock: &FolderLock) -> Result<Vec<String>> {
     }
     Ok(ended)
 }
-

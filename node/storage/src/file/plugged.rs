@@ -198,7 +198,9 @@ impl PluggedSr for FileSr {
         let sr = self.sr();
         let lock = self.folder.lock().await?;
         match merge::finish(&lock).await {
-            Ok(ended) if !ended.is_empty() => tracing::info!(%sr, ?ended, "merges that were cut off are ended"),
+            Ok(ended) if !ended.is_empty() => {
+                tracing::info!(%sr, ?ended, "merges that were cut off are ended")
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(%sr, error = error.chain(), "a merge that was cut off was not ended");

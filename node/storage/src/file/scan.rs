@@ -150,7 +150,11 @@ pub fn collect_garbage(folder: &Folder) -> Result<Vec<String>> {
 pub fn forget_gone(folder: &Folder) -> Result<()> {
     let listing = folder.listing()?;
     for uuid in &listing.gone {
-        if !listing.names.iter().any(|name| name.layer().is_some_and(|(of, _)| of == *uuid)) {
+        if !listing
+            .names
+            .iter()
+            .any(|name| name.layer().is_some_and(|(of, _)| of == *uuid))
+        {
             marker::erase(folder.path(), &format!("{GONE}{uuid}"))?;
         }
     }

@@ -13,20 +13,33 @@ fn config(pairs: &[(&str, &str)]) -> DeviceConfig {
 
 #[test]
 fn an_export_is_named_by_what_is_safe_to_hand_on() {
-    let good = config(&[("server", "10.0.0.1"), ("serverpath", "/export"), ("options", "nolock,port=12049")]);
+    let good = config(&[
+        ("server", "10.0.0.1"),
+        ("serverpath", "/export"),
+        ("options", "nolock,port=12049"),
+    ]);
     let mount = Export::read(&good).unwrap().mount(Path::new("/m"), "x");
     assert_eq!(mount.source, "10.0.0.1:/export");
     assert!(mount.options.contains("soft") && mount.options.ends_with("vers=3,nolock,port=12049"));
     let six = config(&[("server", "fd00::1"), ("serverpath", "/e")]);
-    assert_eq!(Export::read(&six).unwrap().mount(Path::new("/m"), "x").source, "[fd00::1]:/e");
+    assert_eq!(
+        Export::read(&six).unwrap().mount(Path::new("/m"), "x").source,
+        "[fd00::1]:/e"
+    );
     for (pairs, code) in [
         (&[("serverpath", "/e")][..], 102),
         (&[("server", "s")][..], 101),
         (&[("server", "-o evil"), ("serverpath", "/e")][..], 1),
         (&[("server", "s"), ("serverpath", "e")][..], 103),
         (&[("server", "s"), ("serverpath", "/e/../..")][..], 103),
-        (&[("server", "s"), ("serverpath", "/e"), ("nfsversion", "5")][..], 1),
-        (&[("server", "s"), ("serverpath", "/e"), ("options", "a b")][..], 1),
+        (
+            &[("server", "s"), ("serverpath", "/e"), ("nfsversion", "5")][..],
+            1,
+        ),
+        (
+            &[("server", "s"), ("serverpath", "/e"), ("options", "a b")][..],
+            1,
+        ),
     ] {
         let error = Export::read(&config(pairs)).err().unwrap();
         assert_eq!(error.backend_code(), code, "{pairs:?}");

@@ -300,7 +300,12 @@ pub fn commit_suspended(draft: &mut Draft<'_>, op: &VmOperation<'_>, image: Ref)
         ],
     );
     let place = message::host_in_words(draft.db(), row.get(vm::RESIDENT_ON).as_ref());
-    message::about_vm(draft, op.vm, "VM_SUSPENDED", &format!("suspended on host: {place}"));
+    message::about_vm(
+        draft,
+        op.vm,
+        "VM_SUSPENDED",
+        &format!("suspended on host: {place}"),
+    );
 }
 
 fn detach_all(draft: &mut Draft<'_>, row: &crate::row::Row) {

@@ -140,7 +140,10 @@ impl Operation for CreateSr {
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
         let plugged: Vec<Ref> = crate::operation::read_output(outputs, "plugged").unwrap_or_default();
         for plug in plugged {
-            draft.update(plug, vec![(pbd::CURRENTLY_ATTACHED, true.into()), (pbd::WANTED, true.into())]);
+            draft.update(
+                plug,
+                vec![(pbd::CURRENTLY_ATTACHED, true.into()), (pbd::WANTED, true.into())],
+            );
         }
         note_scan(draft, self.sr, outputs)?;
         repositories::end(draft, self.sr, task);
@@ -408,4 +411,50 @@ pub fn probe_xml(found: &[FoundSr]) -> String {
     }
     text.push_str("</SRlist>\n");
     text
+}
+
+/// Brings the sizes of every plugged SR up to date. Plugging what is plugged only measures it.
+pub async fn refresh_sizes(ops: Ops) {
+    let db = ops.pool.snapshot();
+    for storage in db.rows(sr::CLASS) {
+        let Ok(on) = repositories::host_for(&db, storage.reference) else {
+            continue;
+        };
+        let plug = storage.get(sr::PBDS).as_refs().into_iter().find(|r| {
+            db.of_class(pbd::CLASS, *r)
+                .is_some_and(|p| p.get(pbd::HOST).as_ref() == on)
+        });
+        let (Some(plug), Ok(uuid)) = (plug, uuid_of_host(&db, on)) else {
+            continue;
+        };
+        let Ok(spec) = spec_of(&db, plug) else { continue };
+        let measured = ops
+            .agents
+            .call(
+                uuid,
+                Uuid::new_v4(),
+                HostCommand::SrPlug { sr: spec },
+                Duration::from_secs(60),
+            )
+            .await;
+        let facts = match measured {
+            Ok(HostReply::Sr(facts)) => facts,
+            Ok(_) => continue,
+            Err(failure) => {
+                tracing::debug!(sr = %storage.reference, error = %failure.text, "an SR was not measured");
+                continue;
+            }
+        };
+        let reference = storage.reference;
+        let (size, used) = (facts.physical_size.as_i64(), facts.physical_utilisation.as_i64());
+        let noted = ops
+            .decide(&crate::core::own("sizes of SRs"), move |d| {
+                repositories::refresh_sizes(d, reference, size, used);
+                Ok(())
+            })
+            .await;
+        if let Err(error) = noted {
+            tracing::debug!(%error, "the size of an SR was not noted");
+        }
+    }
 }

@@ -114,8 +114,7 @@ impl MakeVdi {
         owner: Ref,
         uuid: Uuid,
     ) -> Result<(), ApiError> {
-        let mut open =
-            domain_of(draft.db(), owner)?.ok_or_else(|| ApiError::handle_invalid("VM", owner))?;
+        let mut open = domain_of(draft.db(), owner)?.ok_or_else(|| ApiError::handle_invalid("VM", owner))?;
         open.numbers.push(number_of(draft.db(), drive)?);
         self.volumes = vec![frozen(draft.db(), self.source, uuid, Some(open.host))?];
         self.open = Some(open);

@@ -165,7 +165,9 @@ async fn watched<O: MakesVolumes>(
         if cx.is_cancelled() && !called_off {
             called_off = true;
             let cancel = HostCommand::JobCancel { job };
-            let told = agents.call(volume.host, Uuid::new_v4(), cancel, Duration::from_secs(10)).await;
+            let told = agents
+                .call(volume.host, Uuid::new_v4(), cancel, Duration::from_secs(10))
+                .await;
             if let Err(failure) = told {
                 tracing::info!(error = %failure.text, "a copy was not called off");
                 called_off = false;
@@ -173,7 +175,9 @@ async fn watched<O: MakesVolumes>(
             continue;
         }
         let look = HostCommand::JobProgress { job };
-        let answer = agents.call(volume.host, Uuid::new_v4(), look, Duration::from_secs(10)).await;
+        let answer = agents
+            .call(volume.host, Uuid::new_v4(), look, Duration::from_secs(10))
+            .await;
         if let Ok(HostReply::Progress(Some(permille))) = answer {
             #[allow(clippy::cast_precision_loss, reason = "a handful of disks")]
             let done = (position as f64 + f64::from(permille) / 1000.0) / count as f64;

@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use node_commands::{DomainRequest, HostCommand, HostReply, VolumeFacts, VolumeFill, VolumeRef, VolumeRequest};
+use node_commands::{
+    DomainRequest, HostCommand, HostReply, VolumeFacts, VolumeFill, VolumeRef, VolumeRequest,
+};
 use node_hypervisor::StartMode;
 use pool_domain::Draft;
+use pool_domain::decide::message;
 use pool_domain::decide::vdi;
 use pool_domain::decide::vm as rules;
 use pool_domain::decide::vm_power::{self, VmOperation};
@@ -218,6 +221,7 @@ impl Operation for Checkpoint {
         } else {
             vm_power::abort(draft, &self.operation(task), None);
         }
+        message::about_vm(draft, self.vm, "VM_CHECKPOINTED", "checkpointed");
         Ok(self.snapshot.into())
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pool_domain::Draft;
 use pool_domain::decide::storage as repositories;
-use pool_domain::decide::{vdi, vm_clone};
+use pool_domain::decide::{message, vdi, vm_clone};
 use pool_saga::Step;
 use proto_types::generated::{sr, vdi as class, vm};
 use proto_types::{ApiError, Bytes, Ref, Value};
@@ -57,19 +57,13 @@ impl Operation for CloneVm {
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
         let name = if self.copy_to.is_some() { "copy" } else { "clone" };
         self.vm = draft.facts().reference();
-        let memory = draft
-            .read(vm::CLASS, self.source)?
-            .get(vm::SUSPEND_VDI)
-            .as_ref();
+        let memory = draft.read(vm::CLASS, self.source)?.get(vm::SUSPEND_VDI).as_ref();
         for image in vm_clone::begin(draft, self.source, task, name)? {
             let row = draft.read(class::CLASS, image)?;
             let own = row.get(class::SR).as_ref();
-            let wanted = self.copy_to.filter(|s| {
-                draft
-                    .db()
-                    .of_class(sr::CLASS, *s)
-                    .is_some()
-            });
+            let wanted = self
+                .copy_to
+                .filter(|s| draft.db().of_class(sr::CLASS, *s).is_some());
             let storage = wanted.unwrap_or(own);
             let is_library = draft
                 .db()
@@ -132,6 +126,7 @@ impl Operation for CloneVm {
         }
         vm_clone::made(draft, self.source, self.vm, &self.label, &stand_for)?;
         vm_clone::end(draft, self.source, task);
+        message::about_vm(draft, self.source, "VM_CLONED", "cloned");
         Ok(self.vm.into())
     }
 

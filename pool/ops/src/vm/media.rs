@@ -73,8 +73,7 @@ impl Operation for ChangeMedium {
         let Some(on) = tray.host else { return Ok(()) };
         self.host = Some(uuid_of_host(draft.db(), on)?);
         let owner = draft.read(vm::CLASS, tray.vm)?;
-        self.vm_uuid =
-            Uuid::try_parse(owner.uuid()).map_err(|_| ApiError::handle_invalid("VM", tray.vm))?;
+        self.vm_uuid = Uuid::try_parse(owner.uuid()).map_err(|_| ApiError::handle_invalid("VM", tray.vm))?;
         if let Some(image) = self.image {
             self.after = Some(volume_of(draft.db(), image)?);
         } else {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use node_commands::{HostCommand, VolumeRef};
 use pool_domain::decide::vdi::{self, NewVdi};
 use pool_domain::decide::vm_snapshot::{self, Restored};
-use pool_domain::decide::{operation as marks, storage as repositories, vm_power};
+use pool_domain::decide::{message, operation as marks, storage as repositories, vm_power};
 use pool_domain::{Draft, vdi_rules, vm_rules};
 use pool_saga::{Step, StepError};
 use proto_types::generated::{vbd, vdi as vdi_class, vm};
@@ -211,6 +211,7 @@ impl Operation for Revert {
             kept_fields(&snapshot),
         )?;
         self.end(draft, task);
+        message::about_vm(draft, self.vm, "VM_SNAPSHOT_REVERTED", "reverted to a snapshot");
         Ok(Value::Void)
     }
 

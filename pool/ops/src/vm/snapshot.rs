@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pool_domain::decide::message;
 use pool_domain::decide::vdi::{self, NewVdi};
 use pool_domain::decide::vm_power::{self, VmOperation};
 use pool_domain::decide::vm_snapshot::{self, NewSnapshot};
@@ -171,6 +172,7 @@ impl Operation for SnapshotVm {
             },
         )?;
         vm_power::abort(draft, &self.operation(task), None);
+        message::about_vm(draft, self.vm, "VM_SNAPSHOTTED", "snapshotted");
         Ok(self.snapshot.into())
     }
 

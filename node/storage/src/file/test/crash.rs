@@ -33,7 +33,11 @@ impl Order {
 pub(super) const SOURCE: Uuid = Uuid::from_u128(1);
 pub(super) const TARGET: Uuid = Uuid::from_u128(2);
 
-pub(super) async fn carry_out(sr: &dyn PluggedSr, operation: &str, scratch: &Path) -> crate::error::Result<()> {
+pub(super) async fn carry_out(
+    sr: &dyn PluggedSr,
+    operation: &str,
+    scratch: &Path,
+) -> crate::error::Result<()> {
     let job = Job::new();
     let source = SOURCE.to_string();
     match operation {

@@ -42,7 +42,11 @@ async fn write(sr: &dyn PluggedSr, mark: u8) {
         .output()
         .await
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// What the volume shows after these writes.
@@ -146,7 +150,11 @@ async fn what_a_snapshot_in_the_middle_leaves_behind_is_merged() {
     assert_eq!(bytes(&*sr, second, scratch).await, written(&[1]));
     sr.destroy_volume(&second.to_string()).await.unwrap();
     carry_out(&*sr, "merge", scratch).await.unwrap();
-    assert_eq!(files(&fixture), [format!("{SOURCE}.qcow2")], "one file for one volume");
+    assert_eq!(
+        files(&fixture),
+        [format!("{SOURCE}.qcow2")],
+        "one file for one volume"
+    );
     assert_eq!(bytes(&*sr, SOURCE, scratch).await, written(&[1, 2]));
     sr.check(&SOURCE.to_string()).await.unwrap();
 }
@@ -163,10 +171,19 @@ async fn a_merge_that_is_called_off_changes_nothing() {
     let job = Job::new();
     job.cancel();
     let answer = sr.copy_down(&merge.top, &merge.base, &job).await;
-    assert!(matches!(answer, Err(StorageError::Cancelled { .. })), "{answer:?}");
+    assert!(
+        matches!(answer, Err(StorageError::Cancelled { .. })),
+        "{answer:?}"
+    );
     // A scan meanwhile leaves it to whoever is at it.
     sr.scan().await.unwrap();
-    assert!(fixture.folder().join(".tarn").join(format!("merge-{}", merge.top)).exists());
+    assert!(
+        fixture
+            .folder()
+            .join(".tarn")
+            .join(format!("merge-{}", merge.top))
+            .exists()
+    );
     sr.end_merge(&merge.top, Merged::Not).await.unwrap();
     assert_eq!(bytes(&*sr, SOURCE, scratch).await, written(&[1]));
     assert_eq!(sr.merges().await.unwrap(), [merge]);
