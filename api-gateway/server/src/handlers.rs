@@ -16,6 +16,7 @@ pub mod session;
 pub mod storage;
 pub mod task;
 pub mod vbd;
+pub mod vdi;
 pub mod vif;
 pub mod vm;
 pub mod vm_settings;
@@ -122,6 +123,7 @@ const TABLES: &[Table] = &[
     storage::TABLE,
     task::TABLE,
     vbd::TABLE,
+    vdi::TABLE,
     vif::TABLE,
     vm::TABLE,
     vm_settings::TABLE,
@@ -149,7 +151,20 @@ const PLAIN_WRITES: &[&str] = &[
     "VM.set_platform",
     "VM.set_shutdown_delay",
     "VM.set_start_delay",
+    "SR.set_physical_size",
+    "SR.set_physical_utilisation",
+    "SR.set_virtual_allocation",
+    "VDI.set_allow_caching",
+    "VDI.set_cbt_enabled",
+    "VDI.set_is_a_snapshot",
+    "VDI.set_managed",
+    "VDI.set_metadata_of_pool",
+    "VDI.set_missing",
+    "VDI.set_physical_utilisation",
     "VDI.set_read_only",
+    "VDI.set_snapshot_of",
+    "VDI.set_snapshot_time",
+    "VDI.set_virtual_size",
     "VDI.set_sharable",
     "task.add_to_other_config",
     "task.remove_from_other_config",

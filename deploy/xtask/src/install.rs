@@ -25,6 +25,8 @@ pub const TESTBED: &[&str] = &[
     "qemu-system-x86",
     "qemu-utils",
     "qemu-block-extra",
+    "tgt",
+    "libiscsi-bin",
     "ipxe-qemu",
     "libvirt-daemon-system",
     "libvirt-daemon-driver-qemu",

@@ -19,6 +19,7 @@ use crate::guests::Guests;
 use crate::holdings::Holdings;
 use crate::metrics::Metrics;
 use crate::kept_networks::KeptNetworks;
+use crate::jobs::Jobs;
 use crate::migration::Migrations;
 use crate::networks;
 use crate::operations::{Operations, Outcome};
@@ -75,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) kept: KeptNetworks,
     pub(crate) migrations: Migrations,
     pub(crate) served: Served,
+    pub(crate) jobs: Jobs,
     pub(crate) hub: Hub,
     pub(crate) metrics: Metrics,
     pub(crate) guests: Guests,
@@ -137,6 +139,7 @@ impl Agent {
                 kept,
                 migrations: Migrations::default(),
                 served: Served::default(),
+                jobs: Jobs::default(),
                 hub: Hub::new(),
                 metrics,
                 guests: Guests::default(),
@@ -242,6 +245,13 @@ impl Agent {
                 userdevice,
                 volume,
             } => self.change_media(vm, userdevice, volume).await,
+            HostCommand::FreezeDisks { vm, disks } => self.freeze_disks(vm, &disks).await,
+            HostCommand::ResizeDisk {
+                vm,
+                userdevice,
+                volume,
+                virtual_size,
+            } => self.resize_disk(vm, userdevice, &volume, virtual_size).await,
             HostCommand::AttachNic { vm, nic } => self.attach_nic(vm, &nic).await,
             HostCommand::DetachNic { vm, device } => self.detach_nic(vm, device).await,
             HostCommand::MoveNic { vm, nic } => self.move_nic(vm, &nic).await,
@@ -275,6 +285,19 @@ impl Agent {
             }
             HostCommand::VolumeDestroy { volume } => self.volume_destroy(&volume).await,
             HostCommand::VolumeStat { volume } => self.volume_stat(&volume).await,
+            HostCommand::VolumeChecksum { volume } => self.volume_checksum(&volume).await,
+            HostCommand::SrMerges { sr } => self.sr_merges(sr).await,
+            HostCommand::MergeVolumes {
+                sr,
+                merge,
+                domain,
+                job,
+            } => self.merge_volumes(sr, &merge, domain, job).await,
+            HostCommand::JobProgress { job } => Ok(HostReply::Progress(self.inner.jobs.progress(job))),
+            HostCommand::JobCancel { job } => {
+                self.inner.jobs.cancel(job);
+                Ok(HostReply::Done)
+            }
             HostCommand::EnsureBridge { bridge } => {
                 self.ensure_bridge(&bridge).await?;
                 self.bridge_facts(&bridge.name).await

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use node_commands::VolumeRef;
-use node_hypervisor::{DomainSpec, NicIndex, NicSpec};
+use node_hypervisor::{DiskIndex, DiskSource, DomainSpec, NicIndex, NicSpec};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -87,6 +87,23 @@ impl Holdings {
         if let Err(error) = self.write(vm, holding).await {
             tracing::warn!(%vm, %error, "what a domain holds was not written");
         }
+    }
+
+    /// Notes that disks of a domain have other sources now.
+    pub async fn sources_are(&self, vm: Uuid, sources: &[(DiskIndex, DiskSource)]) -> io::Result<()> {
+        let mut table = self.table.lock().await;
+        let Some(holding) = table.get_mut(&vm) else {
+            return Ok(());
+        };
+        let Some(spec) = &mut holding.spec else {
+            return Ok(());
+        };
+        for disk in &mut spec.disks {
+            if let Some((_, source)) = sources.iter().find(|(index, _)| *index == disk.index) {
+                disk.source = source.clone();
+            }
+        }
+        self.write(vm, holding).await
     }
 
     /// Forgets one disk of a domain; the volume is given back if no other disk of this host has it open.

@@ -24,6 +24,8 @@ mod images;
 pub mod metrics;
 pub mod machine;
 mod kept_networks;
+mod jobs;
+mod layers;
 mod migration;
 mod networks;
 pub mod operations;

@@ -144,7 +144,7 @@ mod test {
                     .run(id, 1, async move {
                         runs.fetch_add(1, Ordering::SeqCst);
                         go.notified().await;
-                        Ok(HostReply::Probe("first".into()))
+                        Ok(HostReply::Checksum("first".into()))
                     })
                     .await
             }
@@ -160,7 +160,7 @@ mod test {
         assert_eq!(a.await.unwrap(), b.await.unwrap());
         assert_eq!(
             call(operations.clone()).await,
-            Ok(HostReply::Probe("first".into()))
+            Ok(HostReply::Checksum("first".into()))
         );
         assert_eq!(runs.load(Ordering::SeqCst), 1);
     }
@@ -180,7 +180,7 @@ mod test {
         }
         go.notify_one();
         let again = operations
-            .run(id, 1, async { Ok(HostReply::Probe("second".into())) })
+            .run(id, 1, async { Ok(HostReply::Checksum("second".into())) })
             .await;
         assert_eq!(again, Ok(HostReply::Done));
     }

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use node_commands::{
-    CommandError, CommandErrorKind, HostReply, ProbeRequest, SrFacts, SrSpec, VolumeFacts, VolumeFill,
-    VolumeRef, VolumeRequest,
+    CommandError, CommandErrorKind, FoundSr, HostReply, ProbeRequest, SrFacts, SrSpec, VolumeFacts,
+    VolumeFill, VolumeRef, VolumeRequest,
 };
+use node_storage::image::ImageTool;
 use node_storage::{
     Access, Bytes, Content, CreateSr, DeviceConfig, DiskFormat, DiskSource, Job, NewVolume, PlugRequest,
-    PluggedSr, ProbedSr, SrSpace, Volume,
+    PluggedSr, SrSpace, Volume,
 };
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -81,7 +82,7 @@ fn sr_facts(space: SrSpace) -> SrFacts {
     }
 }
 
-fn volume_facts(volume: Volume) -> VolumeFacts {
+pub(crate) fn volume_facts(volume: Volume) -> VolumeFacts {
     VolumeFacts {
         location: volume.location,
         uuid: volume.uuid,
@@ -94,8 +95,13 @@ fn volume_facts(volume: Volume) -> VolumeFacts {
     }
 }
 
-fn busy(what: String) -> CommandError {
+pub(crate) fn busy(what: String) -> CommandError {
     CommandError::new(CommandErrorKind::Busy, what)
+}
+
+/// The hypervisor writes save images as plain files.
+fn format_for(purpose: &str) -> Option<DiskFormat> {
+    (purpose == "suspend").then_some(DiskFormat::Raw)
 }
 
 impl Agent {
@@ -173,13 +179,19 @@ impl Agent {
             .probe(&probe.kind, &config)
             .await
             .map_err(convert::storage)?;
-        Ok(HostReply::Probe(probe_xml(&found)))
+        let found = found.into_iter().map(|sr| FoundSr {
+            uuid: sr.sr,
+            device_config: sr.config.0,
+            facts: sr_facts(sr.space),
+        });
+        Ok(HostReply::Found(found.collect()))
     }
 
     async fn make(&self, sr: Uuid, new: NewVolume) -> Outcome {
+        let listed = self.inner.jobs.begin(new.uuid);
         let volume = self
             .plugged(sr)?
-            .create_volume(&new, &Job::new())
+            .create_volume(&new, listed.job())
             .await
             .map_err(convert::storage)?;
         Ok(HostReply::Volume(volume_facts(volume)))
@@ -197,8 +209,7 @@ impl Agent {
                 Content::CopyOf(DiskSource::File { path, format })
             }
         };
-        // The hypervisor writes save images as plain files.
-        let format = (volume.purpose == "suspend").then_some(DiskFormat::Raw);
+        let format = format_for(&volume.purpose);
         self.make(
             volume.sr,
             NewVolume {
@@ -242,7 +253,7 @@ impl Agent {
             uuid: target.uuid,
             virtual_size: target.virtual_size,
             content: Content::CopyOf(opened),
-            format: None,
+            format: format_for(&target.purpose),
         };
         let made = self.make(target.sr, new).await;
         if self.inner.holdings.user_of_volume(source).await.is_none() {
@@ -275,6 +286,28 @@ impl Agent {
         Ok(HostReply::Done)
     }
 
+    pub(crate) async fn volume_checksum(&self, volume: &VolumeRef) -> Outcome {
+        let sr = self.plugged(volume.sr)?;
+        let source = sr
+            .resolve(&volume.location, Access::Read)
+            .await
+            .map_err(convert::storage)?;
+        let images = ImageTool {
+            program: self.inner.settings.qemu_img.clone(),
+            ..ImageTool::default()
+        };
+        let plain = self
+            .inner
+            .settings
+            .spool_dir()
+            .join(format!("{}.sum", Uuid::new_v4()));
+        let sum = images.checksum(&source, &plain, &Job::new()).await;
+        if self.inner.holdings.user_of_volume(volume).await.is_none() {
+            self.release(volume).await;
+        }
+        Ok(HostReply::Checksum(sum.map_err(convert::storage)?))
+    }
+
     pub(crate) async fn volume_stat(&self, volume: &VolumeRef) -> Outcome {
         let found = self
             .plugged(volume.sr)?
@@ -301,19 +334,4 @@ async fn format_of(path: &Path) -> io::Result<DiskFormat> {
     } else {
         DiskFormat::Raw
     })
-}
-
-/// The list of repositories in the form that `SR.probe` answers.
-fn probe_xml(found: &[ProbedSr]) -> String {
-    let mut text = String::from("<?xml version=\"1.0\" ?>\n<SRlist>\n");
-    for sr in found {
-        let Some(uuid) = sr.sr else { continue };
-        text.push_str(&format!(
-            "\t<SR>\n\t\t<UUID>{uuid}</UUID>\n\t\t<size>{}</size>\n\t\t<utilisation>{}</utilisation>\n\t</SR>\n",
-            sr.space.physical_size.get(),
-            sr.space.physical_utilisation.get(),
-        ));
-    }
-    text.push_str("</SRlist>\n");
-    text
 }

@@ -1,6 +1,7 @@
 //! Agents over simulated hosts, in process and over the nodes' own channel.
 
 mod counting;
+mod layers;
 mod lifecycle;
 mod moving;
 mod networks;

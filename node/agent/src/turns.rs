@@ -32,6 +32,8 @@ pub fn turn_of(command: &HostCommand) -> Option<Turn> {
         | HostCommand::AttachDisk { .. }
         | HostCommand::DetachDisk { .. }
         | HostCommand::ChangeMedia { .. }
+        | HostCommand::FreezeDisks { .. }
+        | HostCommand::ResizeDisk { .. }
         | HostCommand::AttachNic { .. }
         | HostCommand::DetachNic { .. }
         | HostCommand::MoveNic { .. }

@@ -10,7 +10,7 @@ use crate::measured::Measured;
 use crate::machine::MachineVerb;
 use crate::migration::{MigrationDestination, MigrationOptions};
 use crate::network::BridgeRequest;
-use crate::storage::{ProbeRequest, SrSpec, VolumeFill, VolumeRequest};
+use crate::storage::{FreezeRequest, MergeFacts, ProbeRequest, SrSpec, VolumeFill, VolumeRequest};
 
 /// Something the leader asks of a host.
 ///
@@ -111,6 +111,26 @@ pub enum HostCommand {
         userdevice: u16,
         /// The medium; `None` empties the drive.
         volume: Option<VolumeRef>,
+    },
+    /// Freezes what disks of a live domain hold, all at the same moment, each as a new volume that nobody writes; the
+    /// domain goes on. Idempotent by the new uuids. Answers [`crate::HostReply::Volumes`], in the order asked for.
+    /// Errors: `NoSuchDomain`, `NoSuchDevice`, storage.
+    FreezeDisks {
+        /// The VM.
+        vm: Uuid,
+        /// Its disks.
+        disks: Vec<FreezeRequest>,
+    },
+    /// Makes a disk of a live domain larger, and tells its guest. Idempotent. Answers [`crate::HostReply::Volume`].
+    ResizeDisk {
+        /// The VM.
+        vm: Uuid,
+        /// The disk's number.
+        userdevice: u16,
+        /// Its volume.
+        volume: VolumeRef,
+        /// The new size the guest sees.
+        virtual_size: Bytes,
     },
     /// Makes the bridge and adds an interface to a live domain. Idempotent. Errors: `DeviceExists`, `NoSuchDomain`.
     AttachNic {
@@ -219,7 +239,7 @@ pub enum HostCommand {
         /// Which one, and how to reach it, since it need not be plugged.
         sr: SrSpec,
     },
-    /// What repositories could be made or found with these parameters. Answers [`crate::HostReply::Probe`].
+    /// What repositories could be made or found with these parameters. Answers [`crate::HostReply::Found`].
     SrProbe {
         /// Where to look.
         probe: ProbeRequest,
@@ -254,6 +274,38 @@ pub enum HostCommand {
         source: VolumeRef,
         /// The frozen one's uuid.
         uuid: Uuid,
+    },
+    /// Reads all that a volume holds. Answers [`crate::HostReply::Checksum`]. Changes nothing.
+    VolumeChecksum {
+        /// Which one; no domain may have it open for writing.
+        volume: VolumeRef,
+    },
+    /// Parents that snapshots have left behind and that could go. Answers [`crate::HostReply::Merges`]. Changes nothing.
+    SrMerges {
+        /// The repository.
+        sr: Uuid,
+    },
+    /// Moves what one parent holds into the one below it, and takes it away. Idempotent: one that is gone is a success.
+    /// Errors: `Busy` if a domain other than the one told has it open.
+    MergeVolumes {
+        /// The repository.
+        sr: Uuid,
+        /// What goes.
+        merge: MergeFacts,
+        /// The live domain of this host that has both open, and the number of its disk.
+        domain: Option<(Uuid, u16)>,
+        /// By which progress is asked for, and an end.
+        job: Uuid,
+    },
+    /// How far a long command is. Answers [`crate::HostReply::Progress`]. Changes nothing.
+    JobProgress {
+        /// The job: of a copy the new volume's uuid.
+        job: Uuid,
+    },
+    /// Calls a long command off; it ends soon, in one way or the other. Idempotent.
+    JobCancel {
+        /// The job.
+        job: Uuid,
     },
     /// Makes a volume larger. Idempotent. Errors: storage's, if it would become smaller. Answers `Volume`.
     VolumeResize {
@@ -360,6 +412,8 @@ impl HostCommand {
             HostCommand::AttachDisk { .. } => "attach_disk",
             HostCommand::DetachDisk { .. } => "detach_disk",
             HostCommand::ChangeMedia { .. } => "change_media",
+            HostCommand::FreezeDisks { .. } => "freeze_disks",
+            HostCommand::ResizeDisk { .. } => "resize_disk",
             HostCommand::AttachNic { .. } => "attach_nic",
             HostCommand::DetachNic { .. } => "detach_nic",
             HostCommand::MoveNic { .. } => "move_nic",
@@ -382,6 +436,11 @@ impl HostCommand {
             HostCommand::VolumeClone { .. } => "volume_clone",
             HostCommand::VolumeCopy { .. } => "volume_copy",
             HostCommand::VolumeSnapshot { .. } => "volume_snapshot",
+            HostCommand::VolumeChecksum { .. } => "volume_checksum",
+            HostCommand::SrMerges { .. } => "sr_merges",
+            HostCommand::MergeVolumes { .. } => "merge_volumes",
+            HostCommand::JobProgress { .. } => "job_progress",
+            HostCommand::JobCancel { .. } => "job_cancel",
             HostCommand::VolumeResize { .. } => "volume_resize",
             HostCommand::VolumeDestroy { .. } => "volume_destroy",
             HostCommand::VolumeStat { .. } => "volume_stat",
@@ -416,6 +475,9 @@ impl HostCommand {
                 | HostCommand::SrProbe { .. }
                 | HostCommand::VolumeStat { .. }
                 | HostCommand::Reach { .. }
+                | HostCommand::VolumeChecksum { .. }
+                | HostCommand::SrMerges { .. }
+                | HostCommand::JobProgress { .. }
                 | HostCommand::ListNics
                 | HostCommand::MigrationProgress { .. }
         )
@@ -438,6 +500,8 @@ impl HostCommand {
             | HostCommand::AttachDisk { vm, .. }
             | HostCommand::DetachDisk { vm, .. }
             | HostCommand::ChangeMedia { vm, .. }
+            | HostCommand::FreezeDisks { vm, .. }
+            | HostCommand::ResizeDisk { vm, .. }
             | HostCommand::AttachNic { vm, .. }
             | HostCommand::DetachNic { vm, .. }
             | HostCommand::MoveNic { vm, .. }
@@ -472,6 +536,11 @@ impl HostCommand {
             | HostCommand::VolumeResize { .. }
             | HostCommand::VolumeDestroy { .. }
             | HostCommand::VolumeStat { .. }
+            | HostCommand::VolumeChecksum { .. }
+            | HostCommand::SrMerges { .. }
+            | HostCommand::MergeVolumes { .. }
+            | HostCommand::JobProgress { .. }
+            | HostCommand::JobCancel { .. }
             | HostCommand::EnsureBridge { .. }
             | HostCommand::RemoveBridge { .. }
             | HostCommand::ListNics

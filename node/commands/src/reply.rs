@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::measured::DataSource;
 use crate::machine::MachineReply;
 use crate::migration::{MemoryPath, MigrationStatus};
-use crate::storage::{SrFacts, VolumeFacts};
+use crate::storage::{FoundSr, MergeFacts, SrFacts, VolumeFacts};
 
 /// The answer to a [`crate::HostCommand`]; which one, the command says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,10 +39,18 @@ pub enum HostReply {
         /// Its volumes.
         volumes: Vec<VolumeFacts>,
     },
-    /// The probe's result, as the XML text that `SR.probe` answers.
-    Probe(String),
+    /// What a probe found.
+    Found(Vec<FoundSr>),
     /// A volume.
     Volume(VolumeFacts),
+    /// Several.
+    Volumes(Vec<VolumeFacts>),
+    /// MD5 of all that a volume holds, in hexadecimal digits.
+    Checksum(String),
+    /// Merges that could be done.
+    Merges(Vec<MergeFacts>),
+    /// How far a job is, in thousandths; `None` if there is no such job, any more or yet.
+    Progress(Option<u32>),
     /// The network cards.
     Nics(Vec<NicFacts>),
     /// A bridge.

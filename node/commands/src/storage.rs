@@ -121,3 +121,49 @@ pub struct VolumeFacts {
     #[serde(default)]
     pub hidden: bool,
 }
+
+/// A repository found by probing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundSr {
+    /// Its uuid; none if the place could become a repository and is not one yet.
+    pub uuid: Option<Uuid>,
+    /// What a PBD needs to plug it; may hold a password.
+    pub device_config: BTreeMap<String, String>,
+    /// Size and use of the medium.
+    pub facts: SrFacts,
+}
+
+impl std::fmt::Debug for FoundSr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FoundSr")
+            .field("uuid", &self.uuid)
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A disk to freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeRequest {
+    /// The disk's number.
+    pub userdevice: u16,
+    /// Its volume.
+    pub volume: VolumeRef,
+    /// Uuid of the frozen one.
+    pub uuid: Uuid,
+}
+
+/// Two parents of which the upper one could be merged into the lower one, by the driver's names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeFacts {
+    /// The upper one.
+    pub top: String,
+    /// The lower one.
+    pub base: String,
+    /// Locations of the volumes that build on the upper one.
+    #[serde(default)]
+    pub users: Vec<String>,
+    /// Whether the upper one is a volume itself.
+    #[serde(default)]
+    pub is_volume: bool,
+}

@@ -12,6 +12,7 @@ use pool_domain::decide::session::SessionLimits;
 use pool_domain::decide::{event, host as hosts, pif_hardware as hardware, session, task};
 use pool_ops::host::auto_start;
 use pool_ops::reconcile::{self, Liveness};
+use pool_ops::storage::{merge, sr as repositories};
 use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
 use proto_types::generated::{host, tarn_member};
@@ -27,6 +28,8 @@ use crate::members;
 const SILENCE: Duration = Duration::from_secs(6);
 /// Between two looks for sessions and tasks past their time.
 const SWEEP: Duration = Duration::from_secs(30);
+/// Between two measurements of the repositories, as XenServer has it.
+const MEASURE: Duration = Duration::from_secs(120);
 
 /// Follows leadership until the node stops.
 pub async fn follow(
@@ -97,11 +100,24 @@ async fn lead(
     let mut followed: BTreeMap<Uuid, CancellationToken> = BTreeMap::new();
     let mut sweep = tokio::time::interval(SWEEP);
     let mut look = tokio::time::interval(Duration::from_secs(1));
+    let mut measure = tokio::time::interval(MEASURE);
+    let mut merging: Option<tokio::task::JoinHandle<()>> = None;
+    let mut measuring: Option<tokio::task::JoinHandle<()>> = None;
+    let is_idle =
+        |task: &Option<tokio::task::JoinHandle<()>>| task.as_ref().is_none_or(tokio::task::JoinHandle::is_finished);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = look.tick() => follow_hosts(&pool, &ops, &agents, &mut followed, &stop),
-            _ = sweep.tick() => clean(&ops, &api.take_activity(), limits).await,
+            _ = sweep.tick() => {
+                clean(&ops, &api.take_activity(), limits).await;
+                if is_idle(&merging) {
+                    merging = Some(tokio::spawn(merge::look(ops.clone())));
+                }
+            }
+            _ = measure.tick() => if is_idle(&measuring) {
+                measuring = Some(tokio::spawn(repositories::refresh_sizes(ops.clone())));
+            },
         }
     }
     members.abort();

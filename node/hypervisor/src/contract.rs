@@ -168,6 +168,7 @@ pub async fn run(fixture: &dyn Fixture) -> std::result::Result<Report, Broken> {
         image::an_image_of_another_domain_is_refused[Images];
         devices::a_disk_comes_and_goes[DiskHotplug];
         devices::another_disk_with_the_same_index_is_refused[DiskHotplug];
+        devices::a_disk_that_is_not_there_cannot_be_frozen_or_grown[DiskHotplug];
         devices::an_interface_comes_and_goes[NicHotplug];
         devices::detaching_what_is_not_there_succeeds[DiskHotplug];
         devices::memory_above_the_maximum_is_refused[Balloon];

@@ -16,6 +16,7 @@ pub mod statistics;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
@@ -39,6 +40,18 @@ pub use statistics::{
     CountedDomain, DiskStatistics, DomainStatistics, HostStatistics, LinkStatistics, MemoryStatistics,
     NicStatistics,
 };
+
+/// Told now and then how far a merge is, in thousandths.
+pub type MergeProgress = Arc<dyn Fn(u32) + Send + Sync>;
+
+/// Who has moved the bytes of a merge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// The hypervisor.
+    ByHypervisor,
+    /// Nobody: this driver's domains do not open images. The caller may do it.
+    NotOpen,
+}
 
 /// The domains of one host.
 ///
@@ -112,6 +125,33 @@ pub trait Hypervisor: Send + Sync {
 
     /// Puts a medium into the drive of a CD, or takes it out with [`DiskSource::Empty`].
     async fn change_media(&self, vm: Uuid, drive: DiskIndex, source: &DiskSource) -> Result<()>;
+
+    /// Has a live domain write to these sources from now on, all of them at the same moment. Each is an empty overlay over
+    /// what its disk writes now; what is below is written no more. A disk that has its source already is left as it is.
+    ///
+    /// # Errors
+    /// [`HypervisorError::NoSuchDevice`]; nothing has changed then.
+    async fn switch_disks(&self, vm: Uuid, disks: &[(DiskIndex, DiskSource)]) -> Result<()>;
+
+    /// Moves what `top` holds into `base`, both below a disk's topmost image and next to one another, and leaves `top`
+    /// out of the disk's chain. Returns when that is done; a merge under way is joined, a done one is a success.
+    ///
+    /// # Errors
+    /// [`HypervisorError::Aborted`] after [`Hypervisor::merge_abort`]; the chain is as before then.
+    async fn merge_below(
+        &self,
+        vm: Uuid,
+        disk: DiskIndex,
+        top: &DiskSource,
+        base: &DiskSource,
+        progress: MergeProgress,
+    ) -> Result<Merged>;
+
+    /// Calls off the merge of a disk. Without one it succeeds and does nothing.
+    async fn merge_abort(&self, vm: Uuid, disk: DiskIndex) -> Result<()>;
+
+    /// Tells a live domain that a disk is larger, and makes its image so. Idempotent.
+    async fn resize_disk(&self, vm: Uuid, disk: DiskIndex, size: Bytes) -> Result<()>;
 
     /// Adds a network interface to a live domain. One with the same index and MAC already there is a success.
     async fn attach_nic(&self, vm: Uuid, nic: &NicSpec) -> Result<()>;

@@ -125,7 +125,12 @@ pub(crate) fn change_media(
         wanted.bus = node_hypervisor::DiskBus::Sata;
     }
     let mut xml = devices::disk(&wanted, None)?;
-    // An update must not seem to change anything but the medium.
+    // An update must not seem to change anything but the medium and its format: not how the host caches it either.
+    if let Some(mut driver) = there.element.find("driver").cloned() {
+        let format = xml.of("driver", "type").unwrap_or("raw").to_owned();
+        driver.attributes.retain(|(name, _)| name != "type");
+        xml.replace(driver.with("type", format));
+    }
     for kept in ["address", "alias", "boot", "serial"] {
         xml.children.retain(|c| c.name != kept);
         xml.children.extend(there.element.find(kept).cloned());

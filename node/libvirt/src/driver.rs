@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use node_hypervisor::{
-    Accelerator, Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain,
-    DomainEvent, DomainSpec, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError,
-    MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, ProgressSink, Result, StartMode,
+    Accelerator, Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
+    DomainSpec, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError, MergeProgress, Merged, MigrateOptions,
+    MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, ProgressSink, Result, StartMode,
 };
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -23,7 +23,7 @@ use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
 use crate::error::Fault;
 use crate::xml::domain::Dialect;
-use crate::{host, image, lifecycle, migrate, statistics};
+use crate::{host, image, layers, lifecycle, migrate, statistics};
 
 /// How often the connection is looked after when libvirt says nothing.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -247,6 +247,42 @@ impl Hypervisor for LibvirtHypervisor {
         let source = source.clone();
         self.short("change media", Some(vm), move |c| {
             device_plugging::change_media(c, vm, drive, &source)
+        })
+        .await
+    }
+
+    async fn switch_disks(&self, vm: Uuid, disks: &[(DiskIndex, DiskSource)]) -> Result<()> {
+        let disks = disks.to_vec();
+        self.lifecycle("freeze disks", vm, move |c| layers::switch(c, vm, &disks))
+            .await
+    }
+
+    async fn merge_below(
+        &self,
+        vm: Uuid,
+        disk: DiskIndex,
+        top: &DiskSource,
+        base: &DiskSource,
+        progress: MergeProgress,
+    ) -> Result<Merged> {
+        let job = self.job("merge disk", Some(vm), self.limits().short);
+        let what = layers::Merge {
+            vm,
+            disk,
+            top: top.clone(),
+            base: base.clone(),
+        };
+        layers::merge(&self.inner.bridge, job, what, progress).await
+    }
+
+    async fn merge_abort(&self, vm: Uuid, disk: DiskIndex) -> Result<()> {
+        self.short("call merge off", Some(vm), move |c| layers::abort(c, vm, disk))
+            .await
+    }
+
+    async fn resize_disk(&self, vm: Uuid, disk: DiskIndex, size: Bytes) -> Result<()> {
+        self.short("resize disk", Some(vm), move |c| {
+            layers::resize(c, vm, disk, size)
         })
         .await
     }

@@ -276,6 +276,47 @@ pub(crate) fn save(domain: &Domain, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Begins to move what `top` holds into `base`; names of files in overlays stay relative.
+pub(crate) fn block_commit(domain: &Domain, disk: &str, base: &str, top: &str) -> Result<(), Error> {
+    let (disk, base, top) = (CString::new(disk)?, CString::new(base)?, CString::new(top)?);
+    let flags = sys::VIR_DOMAIN_BLOCK_COMMIT_RELATIVE;
+    // SAFETY: the domain and the strings are held during the call.
+    checked(unsafe {
+        sys::virDomainBlockCommit(
+            domain.as_ptr(),
+            disk.as_ptr(),
+            base.as_ptr(),
+            top.as_ptr(),
+            0,
+            flags,
+        )
+    })?;
+    Ok(())
+}
+
+/// How far the job of a disk is, of how much; `None` if it has none.
+pub(crate) fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)>, Error> {
+    let disk = CString::new(disk)?;
+    let mut info = sys::virDomainBlockJobInfo {
+        type_: 0,
+        bandwidth: 0,
+        cur: 0,
+        end: 0,
+    };
+    // SAFETY: the domain and the string are held, the numbers are written during the call.
+    let found =
+        checked(unsafe { sys::virDomainGetBlockJobInfo(domain.as_ptr(), disk.as_ptr(), &mut info, 0) })?;
+    Ok((found > 0).then_some((info.cur, info.end)))
+}
+
+/// Calls off the job of a disk, and waits until it has ended.
+pub(crate) fn block_job_abort(domain: &Domain, disk: &str) -> Result<(), Error> {
+    let disk = CString::new(disk)?;
+    // SAFETY: the domain and the string are held during the call.
+    checked(unsafe { sys::virDomainBlockJobAbort(domain.as_ptr(), disk.as_ptr(), 0) })?;
+    Ok(())
+}
+
 /// Calls off the job of a domain.
 pub(crate) fn abort_job(domain: &Domain) -> Result<(), Error> {
     // SAFETY: the domain is held.

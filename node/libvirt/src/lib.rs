@@ -16,6 +16,7 @@ mod events;
 mod ffi;
 mod host;
 mod image;
+mod layers;
 mod lifecycle;
 mod migrate;
 mod statistics;

@@ -59,6 +59,32 @@ pub(crate) fn change_media(shared: &Shared, vm: Uuid, drive: DiskIndex, source: 
     }
 }
 
+/// Gives disks new sources; all are there, or none changes.
+pub(crate) fn switch_disks(shared: &Shared, vm: Uuid, wanted: &[(DiskIndex, DiskSource)]) -> Result<()> {
+    let mut state = shared.state();
+    let disks = &mut state.find(vm)?.carried.spec.disks;
+    for (index, _) in wanted {
+        has_disk(disks, vm, *index)?;
+    }
+    for (index, source) in wanted {
+        if let Some(disk) = disks.iter_mut().find(|d| d.index == *index) {
+            disk.source = source.clone();
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what a disk that is not there would be asked for.
+pub(crate) fn has_disk(disks: &[DiskSpec], vm: Uuid, index: DiskIndex) -> Result<()> {
+    if disks.iter().any(|d| d.index == index) {
+        return Ok(());
+    }
+    Err(HypervisorError::NoSuchDevice {
+        vm,
+        device: index.to_string(),
+    })
+}
+
 pub(crate) fn attach_nic(shared: &Shared, vm: Uuid, nic: &NicSpec) -> Result<()> {
     let mut state = shared.state();
     let nics = &mut state.find(vm)?.carried.spec.nics;

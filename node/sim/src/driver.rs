@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use node_hypervisor::{
     Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
-    DomainEventKind, DomainSpec, DomainState, DomainStatistics, HostFacts, HostStatistics, Hypervisor,
-    HypervisorError, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason,
-    ProgressSink, Result, StartMode, StopReason,
+    DomainEventKind, DomainSpec, DomainState, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError,
+    MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason, ProgressSink, Result,
+    StartMode, StopReason,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -285,6 +285,39 @@ impl Hypervisor for SimHypervisor {
     async fn change_media(&self, vm: Uuid, drive: DiskIndex, source: &DiskSource) -> Result<()> {
         self.run(Operation::Attach, "change media", |s| {
             devices::change_media(s, vm, drive, source)
+        })
+        .await
+    }
+
+    async fn switch_disks(&self, vm: Uuid, disks: &[(DiskIndex, DiskSource)]) -> Result<()> {
+        self.run(Operation::Freeze, "freeze disks", |shared| {
+            devices::switch_disks(shared, vm, disks)
+        })
+        .await
+    }
+
+    async fn merge_below(
+        &self,
+        vm: Uuid,
+        disk: DiskIndex,
+        _: &DiskSource,
+        _: &DiskSource,
+        _: MergeProgress,
+    ) -> Result<Merged> {
+        self.run(Operation::Freeze, "merge disk", |shared| {
+            devices::has_disk(&shared.state().find(vm)?.carried.spec.disks, vm, disk)?;
+            Ok(Merged::NotOpen)
+        })
+        .await
+    }
+
+    async fn merge_abort(&self, _: Uuid, _: DiskIndex) -> Result<()> {
+        Ok(())
+    }
+
+    async fn resize_disk(&self, vm: Uuid, disk: DiskIndex, _: Bytes) -> Result<()> {
+        self.run(Operation::Resize, "resize disk", |shared| {
+            devices::has_disk(&shared.state().find(vm)?.carried.spec.disks, vm, disk)
         })
         .await
     }

@@ -36,7 +36,9 @@ pub enum Operation {
     MigratePrepare,
     /// Migrate away.
     MigrateTo,
-    /// Set memory or virtual CPUs.
+    /// Freeze disks, or merge what is below them.
+    Freeze,
+    /// Set memory or virtual CPUs, or the size of a disk.
     Resize,
     /// Read anything: list, state, facts, consoles, statistics.
     Read,

@@ -44,7 +44,10 @@ pub(crate) async fn read(path: &Path, spec: &DomainSpec) -> Result<Carried, Hype
         return Err(bad(format!("{size} bytes are too many")));
     }
     let bytes = tokio::fs::read(path).await.map_err(|e| bad(e.to_string()))?;
-    let image: Image = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
+    // A copy of an image ends with its last sector.
+    let length = bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
+    let image: Image =
+        serde_json::from_slice(bytes.get(..length).unwrap_or_default()).map_err(|e| bad(e.to_string()))?;
     if image.tarn_sim_image != 1 {
         return Err(bad(format!("format {}", image.tarn_sim_image)));
     }

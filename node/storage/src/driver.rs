@@ -98,6 +98,66 @@ pub trait PluggedSr: Send + Sync {
     /// Says that this host no longer uses what [`resolve`](PluggedSr::resolve) gave. Succeeds if it never did.
     async fn release(&self, location: &str) -> Result<()>;
 
+    /// Puts a new empty layer on top of a volume that a domain has open for writing, and says how QEMU opens it. Until
+    /// the domain has switched to it nothing changes: the layer shows what is below, which is written on.
+    ///
+    /// # Errors
+    /// [`StorageError::Unsupported`] where volumes have no layers.
+    async fn push_layer(&self, _location: &str) -> Result<DiskSource> {
+        Err(StorageError::Unsupported {
+            kind: "this",
+            operation: "freeze volumes that are open",
+        })
+    }
+
+    /// Makes a volume of what lies below the topmost layer of another one, once the domain has switched to that layer.
+    /// If a volume with that uuid exists, it is the answer.
+    async fn snapshot_below(&self, _location: &str, _uuid: Uuid) -> Result<Volume> {
+        Err(StorageError::Unsupported {
+            kind: "this",
+            operation: "freeze volumes that are open",
+        })
+    }
+
+    /// Takes the topmost layer away if nothing was written to it and nobody has it open; else it stays, which costs
+    /// only a longer chain.
+    async fn pop_layer(&self, _location: &str) -> Result<()> {
+        Ok(())
+    }
+
+    /// Hidden parents that could go, their content merged with what lies below them.
+    async fn merges(&self) -> Result<Vec<Merge>> {
+        Ok(Vec::new())
+    }
+
+    /// Notes that a merge begins, and says how QEMU opens the two. May be repeated.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchVolume`] if the two are no longer so related.
+    async fn begin_merge(&self, _top: &str, _base: &str) -> Result<(DiskSource, DiskSource)> {
+        Err(StorageError::Unsupported {
+            kind: "this",
+            operation: "merge parents",
+        })
+    }
+
+    /// Copies what `top` holds into `base`, while no domain has either open. Nobody sees a difference, at whatever point
+    /// it is cut off.
+    ///
+    /// # Errors
+    /// [`StorageError::Cancelled`], [`StorageError::VolumeInUse`].
+    async fn copy_down(&self, _top: &str, _base: &str, _job: &Job) -> Result<()> {
+        Err(StorageError::Unsupported {
+            kind: "this",
+            operation: "merge parents",
+        })
+    }
+
+    /// Ends a merge: once the content is below, other children of `top` are put on its parent, and it goes.
+    async fn end_merge(&self, _top: &str, _outcome: Merged) -> Result<()> {
+        Ok(())
+    }
+
     /// Verifies the structure of a volume's image; backends without such a thing succeed.
     ///
     /// # Errors
@@ -274,6 +334,28 @@ pub struct Volume {
     pub read_only: bool,
     /// Whether it exists only as a parent of others (`VDI.managed` is false then).
     pub hidden: bool,
+}
+
+/// Two parents of which the upper one could be merged into the lower one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// The upper one, by the driver's name.
+    pub top: String,
+    /// The one on which it builds, and nothing else does.
+    pub base: String,
+    /// Locations of the volumes that build on the upper one.
+    pub users: Vec<String>,
+    /// Whether the upper one is itself a volume; such a merge needs it closed.
+    pub is_volume: bool,
+}
+
+/// How a merge went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// The content is below.
+    Done,
+    /// It is not, or not all of it.
+    Not,
 }
 
 /// A volume to be made.

@@ -25,6 +25,14 @@ pub enum StorageError {
         /// The key.
         key: &'static str,
     },
+    /// A key of the device configuration is missing, and the server told what it could be.
+    #[error("device_config lacks {key:?}; the server offers some")]
+    ConfigChoices {
+        /// The key.
+        key: &'static str,
+        /// What it could be, in the form that clients of probes read.
+        xml: String,
+    },
     /// A key of the device configuration has an unusable value. The value is not told: it may be a secret.
     #[error("device_config:{key} cannot be used: {reason}")]
     ConfigInvalid {
@@ -144,6 +152,24 @@ pub enum StorageError {
         /// What is free; zero if not known.
         free: Bytes,
     },
+    /// A file system could not be mounted or unmounted.
+    #[error("{what} cannot be mounted: {reason}")]
+    NotMounted {
+        /// The type of repository.
+        kind: &'static str,
+        /// Device or server.
+        what: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A server does not let this host in, or does not answer.
+    #[error("{server} cannot be reached: {reason}")]
+    ServerUnreachable {
+        /// The server.
+        server: String,
+        /// What was said of it.
+        reason: String,
+    },
     /// This type of repository cannot do that.
     #[error("repositories of type {kind} cannot {operation}")]
     Unsupported {
@@ -219,7 +245,9 @@ impl StorageError {
         match self {
             StorageError::TimedOut { .. }
             | StorageError::Locked { .. }
-            | StorageError::SrUnavailable { .. } => true,
+            | StorageError::SrUnavailable { .. }
+            | StorageError::NotMounted { .. }
+            | StorageError::ServerUnreachable { .. } => true,
             StorageError::ScanFailed { source, .. } => source.is_retryable(),
             StorageError::Io { source, .. } => matches!(
                 source.kind(),
@@ -238,7 +266,7 @@ impl StorageError {
             StorageError::ConfigMissing { key: "location" } => 94,
             StorageError::ConfigMissing { key: "device" } => 90,
             StorageError::ConfigMissing { key: "target" } => 95,
-            StorageError::ConfigMissing { key: "targetIQN" } => 96,
+            StorageError::ConfigMissing { key: "targetIQN" } | StorageError::ConfigChoices { .. } => 96,
             StorageError::ConfigMissing { key: "server" } => 102,
             StorageError::ConfigMissing { key: "serverpath" } => 101,
             StorageError::ConfigMissing { .. } => 115,
@@ -251,6 +279,11 @@ impl StorageError {
             StorageError::NotPlugged { .. }
             | StorageError::SrUnavailable { .. }
             | StorageError::WrongSr { .. } => 47,
+            // Names of the numbers: NFSMount, LVMMount.
+            StorageError::NotMounted { kind: "nfs", .. } => 73,
+            StorageError::NotMounted { .. } => 52,
+            // ISCSIDiscovery.
+            StorageError::ServerUnreachable { .. } => 83,
             StorageError::PluggedOtherwise { .. } => 16,
             StorageError::SrExists { .. } => 42,
             StorageError::SrNotEmpty { .. } => 39,
@@ -274,7 +307,14 @@ impl StorageError {
     pub fn to_api(&self) -> ApiError {
         ApiError {
             code: format!("SR_BACKEND_FAILURE_{}", self.backend_code()).into(),
-            params: vec![String::new(), self.chain(), String::new()],
+            params: vec![
+                String::new(),
+                self.chain(),
+                match self {
+                    StorageError::ConfigChoices { xml, .. } => xml.clone(),
+                    _ => String::new(),
+                },
+            ],
         }
     }
 

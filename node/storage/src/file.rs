@@ -4,7 +4,10 @@
 //! FOLDER/.tarn/sr.json            whose folder this is; a plug of the wrong one is refused
 //!        .tarn/lock               flock, held while names change
 //!        .tarn/op-UUID/           what an operation under way is building, with a lock held until it ends
+//!        .tarn/gone-UUID          a volume that is no more though layers of it are parents of others
+//!        .tarn/merge-FILE         a merge of that parent into its own parent
 //!        UUID.qcow2, UUID.raw     a volume
+//!        UUID.1.qcow2, .2, ...    its later layers, of which the highest is the volume and the lower ones hidden
 //!        UUID.base.qcow2, .raw    a hidden parent, never written again
 //!        any other *.qcow2 *.raw *.img   a foreign image; its location is the file's name
 //! ```
@@ -26,9 +29,11 @@ use crate::image::ImageTool;
 
 pub mod folder;
 mod header;
+mod layers;
 mod layout;
 mod lock;
 mod marker;
+mod merge;
 mod operation;
 mod plugged;
 mod scan;
@@ -47,6 +52,26 @@ pub struct FileDriver {
     options: FolderOptions,
 }
 
+/// What every repository of files in a folder can do.
+pub(crate) const FEATURES: &[(&str, u32)] = &[
+    ("SR_PROBE", 1),
+    ("SR_UPDATE", 1),
+    ("SR_SCAN", 1),
+    ("SR_ATTACH", 1),
+    ("SR_DETACH", 1),
+    ("VDI_CREATE", 1),
+    ("VDI_DELETE", 1),
+    ("VDI_ATTACH", 1),
+    ("VDI_DETACH", 1),
+    ("VDI_CLONE", 1),
+    ("VDI_SNAPSHOT", 1),
+    ("VDI_RESIZE", 1),
+    ("VDI_RESIZE_ONLINE", 1),
+    ("VDI_UPDATE", 1),
+    ("VDI_INTRODUCE", 1),
+    ("VDI_GENERATE_CONFIG", 1),
+];
+
 static DESCRIPTION: DriverDescription = DriverDescription {
     kind: "file",
     label: "Folder",
@@ -55,24 +80,7 @@ static DESCRIPTION: DriverDescription = DriverDescription {
     copyright: "The Tarn authors",
     version: "1.0",
     required_api_version: "1.0",
-    features: &[
-        ("SR_PROBE", 1),
-        ("SR_UPDATE", 1),
-        ("SR_SCAN", 1),
-        ("SR_ATTACH", 1),
-        ("SR_DETACH", 1),
-        ("VDI_CREATE", 1),
-        ("VDI_DELETE", 1),
-        ("VDI_ATTACH", 1),
-        ("VDI_DETACH", 1),
-        ("VDI_CLONE", 1),
-        ("VDI_SNAPSHOT", 1),
-        ("VDI_RESIZE", 1),
-        ("VDI_RESIZE_ONLINE", 1),
-        ("VDI_UPDATE", 1),
-        ("VDI_INTRODUCE", 1),
-        ("VDI_GENERATE_CONFIG", 1),
-    ],
+    features: FEATURES,
     configuration: &[ConfigKey {
         name: "location",
         description: "absolute path of the folder, the same folder on every host that plugs it",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use md5::{Digest, Md5};
 use node_hypervisor::{DiskFormat, DiskSource};
 use proto_types::Bytes;
 use serde::Deserialize;
@@ -68,6 +69,15 @@ fn source_name(source: &DiskSource) -> Option<(DiskFormat, String)> {
         }
         DiskSource::Network { url, format } => Some((*format, url.clone())),
         DiskSource::Empty => None,
+    }
+}
+
+/// A file that goes when its user is done with it, or gives up.
+struct RemovedAtLast(PathBuf);
+
+impl Drop for RemovedAtLast {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -177,7 +187,70 @@ impl ImageTool {
             ])
             .arg(name)
             .arg(target);
-        let mut child = spawn(TOOL, &mut command)?;
+        self.watched(TOOL, "copy", command, job).await?;
+        job.advance(1000);
+        Ok(())
+    }
+
+    /// MD5 of all bytes of a source, in hexadecimal digits; `plain` is a file that may hold them for that time.
+    pub async fn checksum(&self, source: &DiskSource, plain: &Path, job: &Job) -> Result<String> {
+        let gone = RemovedAtLast(plain.to_owned());
+        self.convert(source, plain, DiskFormat::Raw, job).await?;
+        let path = plain.to_owned();
+        let sum = tokio::task::spawn_blocking(move || {
+            let mut file = std::fs::File::open(&path)?;
+            let mut sum = Md5::new();
+            std::io::copy(&mut file, &mut sum)?;
+            std::io::Result::Ok(sum.finalize())
+        });
+        let sum = sum
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .map_err(|error| StorageError::io("read", &gone.0, error))?;
+        Ok(sum.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Copies what an overlay holds into its backing file. The overlay stays as it is: both show the same bytes then, as
+    /// they do at every moment before. Bounded by the time without progress.
+    ///
+    /// # Errors
+    /// [`StorageError::Cancelled`]; [`StorageError::VolumeInUse`] if one of the two is open elsewhere.
+    pub async fn commit(&self, overlay: &Path, format: DiskFormat, job: &Job) -> Result<()> {
+        let mut command = self.command();
+        command
+            .args(["commit", "-p", "-d", "-f", format_name(format)])
+            .arg(overlay);
+        self.watched("qemu-img commit", "merge", command, job).await
+    }
+
+    /// Names another backing file in an overlay, which must show the same bytes; nothing of it is read.
+    pub async fn rebase(&self, overlay: &Path, name: &str, format: DiskFormat) -> Result<()> {
+        let mut command = self.command();
+        command
+            .args([
+                "rebase",
+                "-q",
+                "-u",
+                "-f",
+                "qcow2",
+                "-b",
+                name,
+                "-F",
+                format_name(format),
+            ])
+            .arg(overlay);
+        self.run("qemu-img rebase", command).await.map(drop)
+    }
+
+    /// Runs a long call that prints its progress.
+    async fn watched(
+        &self,
+        tool: &'static str,
+        operation: &'static str,
+        mut command: Command,
+        job: &Job,
+    ) -> Result<()> {
+        let mut child = spawn(tool, &mut command)?;
         let (mut stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let errors = tokio::spawn(async move { read_bounded(stderr).await });
         let mut line = Vec::new();
@@ -192,13 +265,13 @@ impl ImageTool {
             let count = tokio::select! {
                 () = job.cancelled() => {
                     stop(&mut child).await;
-                    return Err(StorageError::Cancelled { operation: "copy" });
+                    return Err(StorageError::Cancelled { operation });
                 }
                 answer = timeout(self.stall, read) => match answer {
                     Ok(answer) => answer.unwrap_or(0),
                     Err(_) => {
                         stop(&mut child).await;
-                        return Err(StorageError::TimedOut { operation: "copy", after: self.stall });
+                        return Err(StorageError::TimedOut { operation, after: self.stall });
                     }
                 },
             };
@@ -218,15 +291,13 @@ impl ImageTool {
                 }
             }
         }
-        let status = self.ended(TOOL, &mut child).await?;
+        let status = self.ended(tool, &mut child).await?;
         let message = timeout(self.deadline, errors)
             .await
             .ok()
             .and_then(Result::ok)
             .unwrap_or_default();
-        judge(TOOL, status, &message)?;
-        job.advance(1000);
-        Ok(())
+        judge(tool, status, &message)
     }
 
     fn command(&self) -> Command {
@@ -274,20 +345,20 @@ impl ImageTool {
     }
 }
 
-fn spawn(tool: &'static str, command: &mut Command) -> Result<Child> {
+pub(crate) fn spawn(tool: &'static str, command: &mut Command) -> Result<Child> {
     command
         .spawn()
         .map_err(|source| StorageError::ToolMissing { tool, source })
 }
 
 /// Kills a child. One that hangs in the kernel is reaped by the runtime whenever it ends.
-async fn stop(child: &mut Child) {
+pub(crate) async fn stop(child: &mut Child) {
     let _ = child.start_kill();
     let _ = timeout(Duration::from_secs(1), child.wait()).await;
 }
 
 /// Reads a stream to its end, keeping its first 64 KiB.
-async fn read_bounded(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+pub(crate) async fn read_bounded(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     const MOST: usize = 64 * 1024;
     let mut kept = Vec::new();
     let Some(mut stream) = stream else {
@@ -304,7 +375,7 @@ async fn read_bounded(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     kept
 }
 
-fn judge(tool: &'static str, status: ExitStatus, stderr: &[u8]) -> Result<()> {
+pub(crate) fn judge(tool: &'static str, status: ExitStatus, stderr: &[u8]) -> Result<()> {
     if status.success() {
         return Ok(());
     }

@@ -13,18 +13,23 @@
 pub mod contract;
 pub mod driver;
 pub mod error;
+pub mod ext;
 pub mod file;
 pub mod gate;
 pub mod image;
+pub mod iscsi;
 pub mod iso;
 pub mod job;
+mod mounted;
+pub mod nfs;
 pub mod qcow2;
 pub mod registry;
 pub mod table;
+mod tool;
 
 pub use driver::{
-    Access, ConfigKey, Content, CreateSr, DeviceConfig, DriverDescription, NewVolume, PluggedSr, ProbedSr,
-    SrDriver, SrScan, SrSpace, Volume,
+    Access, ConfigKey, Content, CreateSr, DeviceConfig, DriverDescription, Merge, Merged, NewVolume,
+    PluggedSr, ProbedSr, SrDriver, SrScan, SrSpace, Volume,
 };
 pub use error::{Result, StorageError};
 pub use job::Job;

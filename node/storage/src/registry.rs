@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use crate::driver::{DriverDescription, SrDriver};
 use crate::error::{Result, StorageError};
+use crate::ext::ExtDriver;
 use crate::file::FileDriver;
 use crate::image::ImageTool;
+use crate::iscsi::IscsiDriver;
 use crate::iso::IsoDriver;
+use crate::nfs::NfsDriver;
 
 /// Drivers by type.
 #[derive(Clone)]
@@ -46,7 +49,10 @@ impl Drivers {
 pub fn drivers() -> Drivers {
     let images = ImageTool::default();
     Drivers::new([
-        Arc::new(FileDriver::new(images)) as Arc<dyn SrDriver>,
+        Arc::new(FileDriver::new(images.clone())) as Arc<dyn SrDriver>,
+        Arc::new(ExtDriver::new(FileDriver::new(images.clone()))),
+        Arc::new(NfsDriver::new(FileDriver::new(images.clone()))),
+        Arc::new(IscsiDriver::new(images)),
         Arc::new(IsoDriver::new()) as Arc<dyn SrDriver>,
     ])
 }

@@ -7,7 +7,7 @@ use proto_types::{Field, Ref, Value};
 
 use crate::database::Database;
 use crate::row::Row;
-use crate::{appliance_rules, host_rules, vm_rules};
+use crate::{appliance_rules, host_rules, vdi_rules, vm_rules};
 
 /// The operations a row admits now; `None` for classes without the field or whose operations are not derived.
 pub fn operations(db: &Database, row: &Row) -> Option<Value> {
@@ -19,7 +19,7 @@ pub fn operations(db: &Database, row: &Row) -> Option<Value> {
     } else if class == vif::CLASS {
         Some(of_vif(db, row))
     } else if class == vdi::CLASS {
-        Some(of_vdi(db, row))
+        Some(vdi_rules::advertised(db, row))
     } else if class == sr::CLASS {
         Some(of_sr(db, row))
     } else if class == host::CLASS {
@@ -111,7 +111,7 @@ fn of_vbd(db: &Database, row: &Row) -> Value {
         names.push(if empty { "insert" } else { "eject" });
     }
     match state {
-        vm_rules::RUNNING if attached => names.extend(["unplug", "unplug_force", "pause"]),
+        vm_rules::RUNNING if attached => names.extend(["unplug", "unplug_force"]),
         vm_rules::RUNNING if !cd => names.push("plug"),
         vm_rules::PAUSED if attached => names.push("unplug_force"),
         _ => {}
@@ -138,33 +138,6 @@ fn of_vif(db: &Database, row: &Row) -> Value {
     Value::strings(names)
 }
 
-fn of_vdi(db: &Database, row: &Row) -> Value {
-    if row
-        .get(vdi::CURRENT_OPERATIONS)
-        .as_map()
-        .is_some_and(|m| m.values().any(|o| o.as_str() != "copy"))
-    {
-        return Value::strings::<&str>([]);
-    }
-    let attached = is_attached(db, row);
-    let mut names: Vec<&str> = Vec::new();
-    if attached {
-        names.push("snapshot");
-    } else {
-        names.extend(["clone", "copy", "destroy", "forget", "resize", "snapshot"]);
-    }
-    names.push("update");
-    Value::strings(names)
-}
-
-/// Says whether a live VM or the control domain holds a disk.
-pub fn is_attached(db: &Database, vdi_row: &Row) -> bool {
-    vdi_row.get(vdi::VBDS).as_refs().iter().any(|r| {
-        db.of_class(vbd::CLASS, *r)
-            .is_some_and(|v| v.get(vbd::CURRENTLY_ATTACHED).as_bool() || v.get(vbd::RESERVED).as_bool())
-    })
-}
-
 fn of_sr(db: &Database, row: &Row) -> Value {
     if busy(row, sr::CURRENT_OPERATIONS) {
         return Value::strings(["plug"]);
@@ -174,19 +147,29 @@ fn of_sr(db: &Database, row: &Row) -> Value {
         db.of_class(pbd::CLASS, *r)
             .is_some_and(|p| p.get(pbd::CURRENTLY_ATTACHED).as_bool())
     });
-    let mut names = vec!["plug", "unplug", "pbd_create", "pbd_destroy"];
+    let mut names = vec!["plug", "unplug", "pbd_create", "pbd_destroy", "forget"];
     if plugged {
-        names.extend([
-            "scan",
-            "update",
-            "vdi_create",
-            "vdi_destroy",
-            "vdi_clone",
-            "vdi_resize",
-            "vdi_introduce",
-        ]);
+        names.extend(["scan", "update"]);
+        let of_disks = [
+            ("vdi_create", "create"),
+            ("vdi_destroy", "destroy"),
+            ("vdi_clone", "clone"),
+            ("vdi_snapshot", "snapshot"),
+            ("vdi_resize", "resize"),
+            ("vdi_introduce", "introduce"),
+            ("vdi_set_on_boot", "set_on_boot"),
+        ];
+        let tools = row.get(sr::IS_TOOLS_SR).as_bool();
+        names.extend(
+            of_disks
+                .iter()
+                .filter(|(_, of)| vdi_rules::supports(db, row.reference, of).is_ok())
+                .filter(|(_, of)| !tools || !matches!(*of, "create" | "destroy"))
+                .map(|(name, _)| *name),
+        );
+        names.retain(|name| *name != "forget");
     } else {
-        names.extend(["destroy", "forget"]);
+        names.push("destroy");
     }
     Value::strings(names)
 }

@@ -42,3 +42,4 @@ pub mod vm_move;
 pub mod vm_power;
 pub mod vm_provision;
 pub mod vm_settings;
+pub mod vm_snapshot;

@@ -23,6 +23,7 @@ pub mod refused;
 pub mod relations;
 pub mod row;
 pub mod transaction;
+pub mod vdi_rules;
 pub mod vm_rules;
 pub mod xml;
 

@@ -1,6 +1,6 @@
 //! Which operation a VM admits in which state, and the error where it does not.
 
-use proto_types::generated::{vm, vm_appliance, vm_metrics};
+use proto_types::generated::{vbd, vdi, vm, vm_appliance, vm_metrics};
 use proto_types::{ApiError, Ref, Value};
 
 use crate::database::Database;
@@ -128,8 +128,11 @@ pub fn check(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> 
         .iter()
         .find(|(name, _)| *name == operation)
         .map_or(&[][..], |(_, needed)| needed);
+    let suspended_snapshot =
+        state == SUSPENDED && row.get(vm::IS_A_SNAPSHOT).as_bool() && matches!(operation, "clone" | "copy");
     if !needed.is_empty()
         && !needed.contains(&state)
+        && !suspended_snapshot
         && !(control_domain && operation.starts_with("changing_"))
     {
         return Err(bad_power_state(row.reference, needed, state));
@@ -161,6 +164,16 @@ pub fn check(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> 
             return Err(ApiError::new("VM_IS_IMMOBILE", [me()]));
         }
     }
+    if matches!(
+        operation,
+        "snapshot" | "checkpoint" | "suspend" | "pool_migrate" | "migrate_send"
+    ) && let Some(image) = resets_at_start(db, row)
+    {
+        return Err(ApiError::new(
+            "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION",
+            [image.to_string()],
+        ));
+    }
     if control_domain && !operation.starts_with("changing_") && operation != "metadata_export" {
         return Err(ApiError::new(
             "OPERATION_NOT_ALLOWED",
@@ -177,6 +190,17 @@ pub fn check(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> 
         ));
     }
     Ok(())
+}
+
+/// A disk of a VM to which nothing written is kept.
+fn resets_at_start(db: &Database, row: &Row) -> Option<Ref> {
+    row.get(vm::VBDS)
+        .as_refs()
+        .into_iter()
+        .filter_map(|r| db.of_class(vbd::CLASS, r))
+        .filter_map(|v| db.of_class(vdi::CLASS, v.get(vbd::VDI).as_ref()))
+        .find(|image| image.get(vdi::ON_BOOT).as_str() == "reset")
+        .map(|image| image.reference)
 }
 
 /// `VM_BAD_POWER_STATE [vm, expected, actual]`, states in lower case.

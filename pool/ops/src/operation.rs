@@ -274,6 +274,7 @@ async fn begin_patiently<O: Operation>(
         let answer = begin(ops, operation.clone(), call, reference, row).await;
         match answer {
             Err(error) if error.code == "OTHER_OPERATION_IN_PROGRESS" && rest < Duration::from_secs(3) => {
+                call_merge_off(ops, &error).await;
                 tokio::time::sleep(rest).await;
                 rest *= 2;
                 if task::is_cancelled(&ops.pool.snapshot(), reference) {
@@ -282,6 +283,30 @@ async fn begin_patiently<O: Operation>(
             }
             other => return other,
         }
+    }
+}
+
+/// What the storage does by itself gives way to what somebody wants.
+async fn call_merge_off(ops: &Ops, error: &ApiError) {
+    let holder = error.params.get(3).and_then(|text| text.parse::<Ref>().ok());
+    let Some(holder) = holder else { return };
+    let is_merge = ops
+        .pool
+        .snapshot()
+        .of_class(proto_types::generated::task::CLASS, holder)
+        .is_some_and(|row| {
+            row.get(proto_types::generated::task::NAME_LABEL).as_str() == crate::storage::merge::LABEL
+        });
+    if !is_merge {
+        return;
+    }
+    let told = ops
+        .decide(&crate::core::own("give way"), move |d| {
+            task::cancel(d, holder, Ref::NULL)
+        })
+        .await;
+    if let Err(error) = told {
+        info!(%error, "a merge was not called off");
     }
 }
 

@@ -304,7 +304,19 @@ async fn plug_missing(ops: &Ops, on: Ref, plugged: &[Uuid]) -> Result<(), ApiErr
             tracing::warn!(host = %host_uuid, error = %failure.text, "an SR could not be plugged");
         }
         ops.decide(&own("plug at start"), |d| {
+            let was = d.read(pbd::CLASS, plug)?.get(pbd::CURRENTLY_ATTACHED).as_bool();
             d.set(plug, pbd::CURRENTLY_ATTACHED, attached);
+            if was && !attached {
+                let object = host_uuid.to_string();
+                let notice = message::Notice {
+                    name: "PBD_PLUG_FAILED_ON_SERVER_START",
+                    priority: 3,
+                    cls: "Host",
+                    object: &object,
+                    body: String::new(),
+                };
+                message::add(d, &notice);
+            }
             Ok(())
         })
         .await?;

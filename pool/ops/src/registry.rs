@@ -8,9 +8,12 @@ use crate::core::Ops;
 use crate::host::{evacuate, go_down};
 use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::operation::{Operation, resume};
-use crate::storage::{pbd, sr, vdi};
 use crate::transfer;
-use crate::vm::{clone, live, migrate, plug, power, provision, reset, start, stop, suspend};
+use crate::storage::{merge, pbd, sr, vdi, vdi_live};
+use crate::vm::{
+    checkpoint, clone, live, media, migrate, plug, power, provision, reset, revert, snapshot, start, stop,
+    suspend,
+};
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came
 /// before. Returns how many there were.
@@ -45,6 +48,13 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         evacuate::Evacuate::NAME => go_on::<evacuate::Evacuate>(ops, saga),
         go_down::GoDown::NAME => go_on::<go_down::GoDown>(ops, saga),
         plug::PlugDevice::NAME => go_on::<plug::PlugDevice>(ops, saga),
+        media::ChangeMedium::NAME => go_on::<media::ChangeMedium>(ops, saga),
+        snapshot::SnapshotVm::NAME => go_on::<snapshot::SnapshotVm>(ops, saga),
+        checkpoint::Checkpoint::NAME => go_on::<checkpoint::Checkpoint>(ops, saga),
+        revert::Revert::NAME => go_on::<revert::Revert>(ops, saga),
+        merge::Merge::NAME => go_on::<merge::Merge>(ops, saga),
+        vdi_live::LookAtVdi::NAME => go_on::<vdi_live::LookAtVdi>(ops, saga),
+        vdi_live::GrowVdi::NAME => go_on::<vdi_live::GrowVdi>(ops, saga),
         vdi::MakeVdi::NAME => go_on::<vdi::MakeVdi>(ops, saga),
         vdi::ChangeVdi::NAME => go_on::<vdi::ChangeVdi>(ops, saga),
         pbd::Plug::NAME => go_on::<pbd::Plug>(ops, saga),

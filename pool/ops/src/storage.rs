@@ -1,6 +1,8 @@
 //! Operations on storage, one file each.
 
+pub mod merge;
 pub mod pbd;
 pub mod sr;
 pub mod vdi;
+pub mod vdi_live;
 pub mod volumes;

@@ -1,12 +1,17 @@
 //! Operations on VMs, one file each.
 
+pub mod checkpoint;
 pub mod clone;
 pub mod live;
+pub mod freeze;
+pub mod media;
 pub mod migrate;
 pub mod plug;
 pub mod power;
 pub mod provision;
 pub mod reset;
+pub mod revert;
+pub mod snapshot;
 pub mod start;
 pub mod stop;
 pub mod suspend;

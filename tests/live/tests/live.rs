@@ -77,3 +77,15 @@ fn disks_and_vms_travel_as_files() {
     bed.scenario("disks.py", &[]);
     bed.scenario("archives.py", &[]);
 }
+
+#[test]
+fn snapshots_of_a_running_guest() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("snapshots.py", &[]);
+}
+
+#[test]
+fn repositories_and_disks() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("storage.py", &[]);
+}

@@ -1,14 +1,16 @@
-//! SRs, PBDs and VDIs.
+//! SRs and PBDs.
+
+use std::sync::Arc;
 
 use pool_domain::decide::{generic, storage};
 use pool_domain::query;
 use pool_ops::storage::pbd::Plug;
-use pool_ops::storage::sr::{CreateSr, SrParams, WorkOnSr};
-use pool_ops::storage::vdi::{ChangeVdi, Make, MakeVdi};
-use proto_types::generated::{pbd, sm, sr, vdi};
+use pool_ops::storage::sr::{self as sr_ops, CreateSr, FoundSr, SrParams, WorkOnSr};
+use proto_types::generated::{pbd, sm, sr};
 use proto_types::{ApiError, Args, Ref, Value};
 
 use super::{Handler, Table, Work, job};
+use crate::api::Api;
 
 /// The messages.
 pub const TABLE: Table = &[
@@ -76,39 +78,46 @@ pub const TABLE: Table = &[
         "PBD.unplug",
         Handler::Run(|db, args| plug(db, args.reference(0)?, Wish::Unplugged)),
     ),
-    ("VDI.create", Handler::Run(|_, args| create_vdi(args))),
     (
-        "VDI.clone",
-        Handler::Run(|_, args| job(MakeVdi::from(Make::Clone, args.reference(0)?, Ref::NULL))),
+        "SR.update",
+        Handler::Run(|_, args| job(WorkOnSr::update(args.reference(0)?))),
     ),
     (
-        "VDI.snapshot",
-        Handler::Run(|_, args| job(MakeVdi::from(Make::Snapshot, args.reference(0)?, Ref::NULL))),
+        "SR.probe",
+        Handler::Special(|api, _, args| Box::pin(probe(api, args))),
     ),
     (
-        "VDI.copy",
-        Handler::Run(|_, args| job(MakeVdi::from(Make::Copy, args.reference(0)?, args.reference(1)?))),
+        "SR.probe_ext",
+        Handler::Special(|api, _, args| Box::pin(probe_ext(api, args))),
     ),
     (
-        "VDI.resize",
-        Handler::Run(|_, args| job(ChangeVdi::resize(args.reference(0)?, args.int(1)?))),
+        "SR.make",
+        Handler::Read(|_, _| Err(ApiError::bare("MESSAGE_DEPRECATED"))),
     ),
     (
-        "VDI.destroy",
-        Handler::Run(|_, args| job(ChangeVdi::destroy(args.reference(0)?))),
+        "SR.set_shared",
+        Handler::Write(|d, _, args| {
+            storage::set_shared(d, args.reference(0)?, args.truth(1)?).map(|()| Value::Void)
+        }),
     ),
     (
-        "VDI.set_name_label",
-        Handler::Write(|d, _, a| set(d, a, vdi::NAME_LABEL)),
+        "SR.get_live_hosts",
+        Handler::Read(|s, args| storage::live_hosts(s.db, args.reference(0)?).map(Value::refs)),
     ),
     (
-        "VDI.set_name_description",
-        Handler::Write(|d, _, a| set(d, a, vdi::NAME_DESCRIPTION)),
+        "PBD.set_device_config",
+        Handler::Write(|d, _, args| {
+            storage::set_device_config(d, args.reference(0)?, args.at(1)?).map(|()| Value::Void)
+        }),
     ),
 ];
 
 /// A setter that is not generic in the data model but needs no more than its row here: no driver keeps labels.
-fn set(d: &mut pool_domain::Draft<'_>, args: &Args, field: proto_types::Field) -> Result<Value, ApiError> {
+pub(super) fn set(
+    d: &mut pool_domain::Draft<'_>,
+    args: &Args,
+    field: proto_types::Field,
+) -> Result<Value, ApiError> {
     generic::set(
         d,
         field.class,
@@ -149,17 +158,60 @@ fn plug(db: &pool_domain::Database, this: Ref, wish: Wish) -> Result<Work, ApiEr
     }
 }
 
-fn create_vdi(args: &Args) -> Result<Work, ApiError> {
-    let fields = generic::fields_of(vdi::CLASS, args.at(0)?)?;
-    let given = |field| {
-        fields
-            .iter()
-            .find(|(f, _)| *f == field)
-            .map_or(Value::Void, |(_, v)| v.clone())
+async fn probe(api: Arc<Api>, args: Args) -> Result<Value, ApiError> {
+    let found = look(&api, &args).await?;
+    Ok(sr_ops::probe_xml(&found).into())
+}
+
+async fn look(api: &Api, args: &Args) -> Result<Vec<FoundSr>, ApiError> {
+    sr_ops::probe(
+        &api.ops,
+        args.reference(0)?,
+        args.at(1)?,
+        args.text(2)?,
+        args.at(3)?,
+    )
+    .await
+}
+
+async fn probe_ext(api: Arc<Api>, args: Args) -> Result<Value, ApiError> {
+    let found = look(&api, &args).await?;
+    Ok(Value::Set(found.iter().map(probe_result).collect()))
+}
+
+fn record(members: Vec<(&str, Value)>) -> Value {
+    Value::Record(
+        members
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect(),
+    )
+}
+
+fn probe_result(found: &FoundSr) -> Value {
+    let size = found.facts.physical_size.as_i64();
+    let free = size.saturating_sub(found.facts.physical_utilisation.as_i64());
+    let stat = match found.uuid {
+        None => Value::Void,
+        Some(uuid) => record(vec![
+            ("uuid", uuid.to_string().into()),
+            ("name_label", "".into()),
+            ("name_description", "".into()),
+            ("free_space", free.into()),
+            ("total_space", size.into()),
+            ("clustered", false.into()),
+            ("health", "healthy".into()),
+        ]),
     };
-    job(MakeVdi::blank(
-        given(vdi::SR).as_ref(),
-        given(vdi::VIRTUAL_SIZE).as_int(),
-        fields,
-    ))
+    // A password that the caller gave is not told back.
+    let config = found
+        .device_config
+        .iter()
+        .filter(|(key, _)| !key.ends_with("password"));
+    record(vec![
+        ("configuration", Value::string_map(config)),
+        ("complete", true.into()),
+        ("sr", stat),
+        ("extra_info", Value::empty_map()),
+    ])
 }

@@ -1,6 +1,7 @@
 //! Drives of VMs.
 
 use pool_domain::decide::vbd;
+use pool_ops::vm::media::ChangeMedium;
 use pool_ops::vm::plug::PlugDevice;
 use proto_types::Value;
 use proto_types::generated::{vbd as class, vm};
@@ -28,6 +29,22 @@ pub const TABLE: Table = &[
     (
         "VBD.unplug_force",
         Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "unplug_force"))),
+    ),
+    (
+        "VBD.unplug_force_no_safety_check",
+        Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "unplug_force"))),
+    ),
+    (
+        "VBD.insert",
+        Handler::Run(|_, args| job(ChangeMedium::insert(args.reference(0)?, args.reference(1)?))),
+    ),
+    (
+        "VBD.eject",
+        Handler::Run(|_, args| job(ChangeMedium::eject(args.reference(0)?))),
+    ),
+    (
+        "VBD.assert_attachable",
+        Handler::Read(|s, args| vbd::assert_attachable(s.db, args.reference(0)?).map(|()| Value::Void)),
     ),
     (
         "VBD.set_mode",

@@ -2,10 +2,13 @@
 
 use pool_domain::decide::{vbd, vif, vm, vm_create};
 use pool_domain::{placement, query, vm_rules};
+use pool_ops::vm::checkpoint::Checkpoint;
 use pool_ops::vm::clone::CloneVm;
 use pool_ops::vm::migrate::Migrate;
 use pool_ops::vm::power::{Change, ChangePower};
 use pool_ops::vm::provision::Provision;
+use pool_ops::vm::revert::Revert;
+use pool_ops::vm::snapshot::SnapshotVm;
 use pool_ops::vm::start::StartVm;
 use pool_ops::vm::stop::{CleanShutdown, HardShutdown, SHUTDOWN_SECONDS};
 use pool_ops::vm::suspend::Suspend;
@@ -31,6 +34,21 @@ pub const TABLE: Table = &[
     (
         "VM.copy",
         Handler::Run(|_, a| job(CloneVm::copy(a.reference(0)?, a.text(1)?, a.reference(2)?))),
+    ),
+    (
+        "VM.snapshot",
+        Handler::Run(|_, a| {
+            let without = a.at(2)?.as_refs();
+            job(SnapshotVm::new(a.reference(0)?, a.text(1)?, without))
+        }),
+    ),
+    (
+        "VM.checkpoint",
+        Handler::Run(|_, a| job(Checkpoint::new(a.reference(0)?, a.text(1)?))),
+    ),
+    (
+        "VM.revert",
+        Handler::Run(|_, a| job(Revert::new(a.reference(0)?))),
     ),
     (
         "VM.provision",

@@ -417,7 +417,7 @@ async fn volumes_are_cloned_copied_filled_and_grown() {
         panic!("no scan")
     };
     assert!(volumes.iter().filter(|v| !v.hidden).count() >= 4);
-    let Ok(HostReply::Probe(xml)) = a
+    let Ok(HostReply::Found(found)) = a
         .ask(HostCommand::SrProbe {
             probe: ProbeRequest {
                 kind: "file".into(),
@@ -429,7 +429,7 @@ async fn volumes_are_cloned_copied_filled_and_grown() {
     else {
         panic!("no probe")
     };
-    assert!(xml.contains(&sr.to_string()));
+    assert!(found.iter().any(|f| f.uuid == Some(sr)));
 }
 
 #[tokio::test]

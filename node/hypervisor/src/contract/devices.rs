@@ -48,6 +48,24 @@ pub(super) async fn another_disk_with_the_same_index_is_refused(
     )
 }
 
+pub(super) async fn a_disk_that_is_not_there_cannot_be_frozen_or_grown(
+    fixture: &dyn Fixture,
+    hypervisor: &dyn Hypervisor,
+) -> Verdict {
+    let vm = running(fixture, hypervisor, "frozen").await?.uuid;
+    let spare = fixture.spare_disk().await;
+    refused(
+        hypervisor.switch_disks(vm, &[(spare.index, spare.source)]).await,
+        ErrorKind::NoSuchDevice,
+        "the freezing",
+    )?;
+    refused(
+        hypervisor.resize_disk(vm, spare.index, Bytes::gib(1)).await,
+        ErrorKind::NoSuchDevice,
+        "the growing",
+    )
+}
+
 pub(super) async fn an_interface_comes_and_goes(
     fixture: &dyn Fixture,
     hypervisor: &dyn Hypervisor,

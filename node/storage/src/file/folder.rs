@@ -1,16 +1,17 @@
 //! A plugged folder: its lock, its images, and how blocking work on it is bounded.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use super::header::{Cache, Image};
-use super::layout::{LOCK, Name, PRIVATE};
+use super::layout::{LOCK, Listing, MERGING, Name, PRIVATE};
 use super::{DEADLINE, header, lock, marker};
 use crate::error::{Result, StorageError};
 use crate::gate::Gate;
@@ -83,6 +84,7 @@ struct Inner {
     closed: AtomicBool,
     mutex: Arc<tokio::sync::Mutex<()>>,
     cache: Mutex<Cache>,
+    merges: Mutex<BTreeMap<String, lock::Held>>,
 }
 
 /// The lock of a folder against this process and all others. It is given up when the last holder is gone: every
@@ -121,6 +123,7 @@ impl Folder {
             closed: AtomicBool::new(false),
             mutex: Arc::default(),
             cache: Mutex::default(),
+            merges: Mutex::default(),
         }))
     }
 
@@ -224,14 +227,28 @@ impl Folder {
         self.inspect(name)
     }
 
+    /// The names in the folder.
+    pub(super) fn listing(&self) -> Result<Listing> {
+        Ok(Listing::new(
+            marker::list(&self.0.path)?,
+            marker::gone(&self.0.path)?,
+        ))
+    }
+
     /// The image to which a location leads.
     pub(super) fn find(&self, location: &str) -> Result<Option<Image>> {
-        for name in Name::candidates(location) {
-            if let Some(image) = self.inspect(&name)? {
-                return Ok(Some(image));
-            }
+        if let Some(name) = Name::foreign(location) {
+            // Nothing else of the folder bears on an image from elsewhere.
+            return self.inspect(&name);
         }
-        Ok(None)
+        let listing = self.listing()?;
+        let Some(name) = listing.find(location) else {
+            return Ok(None);
+        };
+        Ok(self.inspect(&name)?.map(|image| Image {
+            hidden: listing.is_hidden(&name),
+            ..image
+        }))
     }
 
     /// The image to which a location leads, with all its parents there and fit to be opened.
@@ -244,6 +261,11 @@ impl Folder {
             reason,
         };
         let image = self.find(location)?.ok_or_else(gone)?;
+        let listing = if image.parent.is_some() {
+            self.listing()?
+        } else {
+            Listing::default()
+        };
         let (mut at, mut depth) = (image.clone(), 0_usize);
         loop {
             if let Some(problem) = at.problem {
@@ -256,20 +278,72 @@ impl Folder {
             if depth > header::DEEPEST {
                 return Err(damaged("its chain of parents has no end".to_owned()));
             }
+            if !listing.is_hidden(&parent) {
+                return Err(damaged(format!(
+                    "its backing file {} is no parent of this repository",
+                    parent.file()
+                )));
+            }
             at = self
                 .inspect(&parent)?
                 .ok_or_else(|| damaged(format!("its parent {} is missing", parent.file())))?;
         }
     }
 
+    fn merge_lock(&self, top: &str) -> PathBuf {
+        self.0.path.join(PRIVATE).join(format!("{MERGING}{top}"))
+    }
+
+    /// Says to all that this process is at a merge. May be repeated.
+    pub(super) fn hold_merge(&self, top: &str) -> Result<()> {
+        let mut merges = self.0.merges.lock().unwrap_or_else(PoisonError::into_inner);
+        if merges.contains_key(top) {
+            return Ok(());
+        }
+        let path = self.merge_lock(top);
+        match lock::make(&path) {
+            Ok(Some(held)) => {
+                merges.insert(top.to_owned(), held);
+                Ok(())
+            }
+            Ok(None) => Err(StorageError::VolumeInUse {
+                location: top.to_owned(),
+            }),
+            Err(error) => Err(StorageError::io("lock", path, error)),
+        }
+    }
+
+    /// Whether nobody is at a merge any more of which there is a note.
+    pub(super) fn is_merge_abandoned(&self, top: &str) -> Result<bool> {
+        let path = self.merge_lock(top);
+        match lock::take(&path, Duration::ZERO) {
+            Ok(held) => Ok(held.is_some()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(StorageError::io("lock", path, error)),
+        }
+    }
+
+    /// Says that this process is no longer at a merge.
+    pub(super) fn drop_merge(&self, top: &str) {
+        self.0
+            .merges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(top);
+        // One that stays is an empty file without meaning.
+        let _ = std::fs::remove_file(self.merge_lock(top));
+    }
+
     /// Every image of the folder, in the order of names.
     pub(super) fn collect(&self) -> Result<Vec<Image>> {
-        let mut names = marker::list(&self.0.path)?;
-        names.sort();
-        header::forget_others(&self.0.cache, &names);
-        let mut images = Vec::with_capacity(names.len());
-        for name in names {
-            images.extend(self.inspect(&name)?);
+        let listing = self.listing()?;
+        header::forget_others(&self.0.cache, &listing.names);
+        let mut images = Vec::with_capacity(listing.names.len());
+        for name in &listing.names {
+            images.extend(self.inspect(name)?.map(|image| Image {
+                hidden: listing.is_hidden(name),
+                ..image
+            }));
         }
         Ok(images)
     }

@@ -33,28 +33,36 @@ pub struct Image {
     pub unknown: bool,
     /// Number of its inode.
     pub inode: u64,
+    /// Whether it exists only as a parent of others.
+    pub hidden: bool,
 }
 
 impl Image {
     /// As the driver's callers see it.
     pub fn volume(&self) -> Volume {
+        let layer_below = self.hidden && !self.name.is_base();
         Volume {
-            location: self.name.location(),
-            uuid: self.name.uuid(),
+            location: if layer_below {
+                self.name.hidden_location()
+            } else {
+                self.name.location()
+            },
+            // The uuid is the volume's, whose highest layer has it.
+            uuid: self.name.uuid().filter(|_| !layer_below),
             name: match &self.name {
                 Name::Foreign(file, _) => Some(
                     file.rsplit_once('.')
                         .map_or(file.as_str(), |(stem, _)| stem)
                         .to_owned(),
                 ),
-                Name::Volume(..) | Name::Base(..) => None,
+                Name::Volume(..) | Name::Base(..) | Name::Layer(..) => None,
             },
             virtual_size: self.virtual_size,
             utilisation: self.utilisation,
-            parent: self.parent.as_ref().map(Name::location),
+            parent: self.parent.as_ref().map(Name::hidden_location),
             format: self.name.format().into(),
-            read_only: self.name.is_base(),
-            hidden: self.name.is_base(),
+            read_only: self.hidden,
+            hidden: self.hidden,
         }
     }
 }
@@ -130,6 +138,7 @@ pub fn inspect(path: &Path, name: &Name, cache: &Mutex<Cache>) -> io::Result<Ima
         problem: read.problem,
         unknown: read.unknown,
         inode: metadata.ino(),
+        hidden: name.is_base(),
     })
 }
 
@@ -179,7 +188,8 @@ fn read_header(file: &File) -> io::Result<Read> {
     if let Some(backing) = &header.backing {
         // An image that somebody put here could name any file of the host, or a server.
         match Name::parse(backing) {
-            Some(name) if name.is_base() => {
+            // Whether a layer is a parent and no volume of its own shows only beside the other names.
+            Some(name) if name.is_base() || name.layer().is_some() => {
                 if header.backing_format.as_deref() != Some(name.format().ending()) {
                     read.problem = Some("it does not tell the format of its parent".to_owned());
                 }

@@ -1,6 +1,7 @@
 //! Whose folder it is: a file with the repository's uuid, so that no two share a folder by mistake and a folder
 //! whose medium is not mounted is never taken for an empty repository.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::layout::{LOCK, MARKER, Name, OPERATION, PRIVATE};
+use super::layout::{GONE, LOCK, Listing, MARKER, Name, OPERATION, PRIVATE, plain_uuid};
 use super::lock;
 use crate::error::{Result, StorageError};
 
@@ -117,26 +118,22 @@ pub fn destroy(folder: &Path, sr: Uuid, wait: Duration) -> Result<()> {
     else {
         return Err(StorageError::Locked { sr, after: wait });
     };
-    let names = list(folder)?;
-    let volumes = names
-        .iter()
-        .filter(|name| matches!(name, Name::Volume(..)))
-        .count();
+    let listing = Listing::new(list(folder)?, gone(folder)?);
+    let (hidden, shown): (Vec<&Name>, Vec<&Name>) =
+        listing.names.iter().partition(|name| listing.is_hidden(name));
+    let foreign = |name: &&&Name| matches!(name, Name::Foreign(..));
     // A parent that is still there without any volume was about to be removed.
+    let volumes = shown.iter().filter(|name| !foreign(name)).count();
     if volumes > 0 {
         return Err(StorageError::SrNotEmpty { sr, volumes });
     }
-    // Foreign images that still refer to a base would lose it; they are volumes like any other.
-    let foreign = names
-        .iter()
-        .filter(|name| matches!(name, Name::Foreign(..)))
-        .count();
-    let bases: Vec<&Name> = names.iter().filter(|name| name.is_base()).collect();
-    if foreign > 0 && !bases.is_empty() {
+    // Foreign images that still refer to a parent would lose it; they are volumes like any other.
+    let foreign = shown.iter().filter(foreign).count();
+    if foreign > 0 && !hidden.is_empty() {
         return Err(StorageError::SrNotEmpty { sr, volumes: foreign });
     }
-    for base in bases {
-        let path = folder.join(base.file());
+    for parent in hidden {
+        let path = folder.join(parent.file());
         fs::remove_file(&path).map_err(|e| StorageError::io("remove", path, e))?;
     }
     // The marker goes first: without it the rest is nobody's, and a repeated call finds nothing to do.
@@ -164,17 +161,58 @@ pub fn list(folder: &Path) -> Result<Vec<Name>> {
 
 /// The folders of operations, finished or not.
 pub fn operations(folder: &Path) -> Result<Vec<String>> {
+    private(folder, OPERATION)
+}
+
+/// What lies in the private folder under names that begin so.
+pub fn private(folder: &Path, beginning: &str) -> Result<Vec<String>> {
     let private = folder.join(PRIVATE);
     let failed = |e| StorageError::io("list", &private, e);
     let mut found = Vec::new();
     for entry in fs::read_dir(&private).map_err(failed)? {
         if let Some(name) = entry.map_err(failed)?.file_name().to_str()
-            && name.starts_with(OPERATION)
+            && name.starts_with(beginning)
         {
             found.push(name.to_owned());
         }
     }
     Ok(found)
+}
+
+/// The volumes that are no more, though layers of them are needed.
+pub fn gone(folder: &Path) -> Result<BTreeSet<Uuid>> {
+    Ok(private(folder, GONE)?
+        .iter()
+        .filter_map(|name| plain_uuid(name.strip_prefix(GONE)?))
+        .collect())
+}
+
+/// Notes that a volume is no more; its layers are only parents from now on.
+pub fn give_up(folder: &Path, uuid: Uuid) -> Result<()> {
+    write(folder, &format!("{GONE}{uuid}"), b"")
+}
+
+/// Writes a note in the private folder, durably and whole.
+pub fn write(folder: &Path, name: &str, text: &[u8]) -> Result<()> {
+    let private = folder.join(PRIVATE);
+    let (draft, path) = (private.join(format!("new-{name}")), private.join(name));
+    let written = File::create(&draft).and_then(|mut file| {
+        file.write_all(text)?;
+        file.sync_all()?;
+        fs::rename(&draft, &path)?;
+        sync_folder(&private)
+    });
+    written.map_err(|e| StorageError::io("write", path, e))
+}
+
+/// Removes a note from the private folder; one that is gone is removed.
+pub fn erase(folder: &Path, name: &str) -> Result<()> {
+    let path = folder.join(PRIVATE).join(name);
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StorageError::io("remove", path, error)),
+    }
 }
 
 /// Makes changes of names in a folder durable.

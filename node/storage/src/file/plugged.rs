@@ -10,8 +10,8 @@ use super::header::Image;
 use super::layout::{Format, Name};
 use super::lock::OpenBy;
 use super::operation::Operation;
-use super::{scan, tree};
-use crate::driver::{Access, Content, NewVolume, PluggedSr, SrScan, SrSpace, Volume};
+use super::{layers, marker, merge, scan, tree};
+use crate::driver::{Access, Content, Merge, Merged, NewVolume, PluggedSr, SrScan, SrSpace, Volume};
 use crate::error::{Result, StorageError};
 use crate::image::ImageTool;
 use crate::job::Job;
@@ -42,7 +42,7 @@ impl FileSr {
         lock.run("look for volume", move |folder| {
             match folder.find(&uuid.to_string())? {
                 None => Ok(None),
-                Some(image) if image.name.is_base() || image.virtual_size < least => {
+                Some(image) if image.hidden || image.virtual_size < least => {
                     Err(StorageError::VolumeExists {
                         uuid,
                         size: image.virtual_size,
@@ -197,6 +197,15 @@ impl PluggedSr for FileSr {
     async fn scan(&self) -> Result<SrScan> {
         let sr = self.sr();
         let lock = self.folder.lock().await?;
+        match merge::finish(&lock).await {
+            Ok(ended) if !ended.is_empty() => {
+                tracing::info!(%sr, ?ended, "merges that were cut off are ended")
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%sr, error = error.chain(), "a merge that was cut off was not ended");
+            }
+        }
         lock.run("scan", scan::scan).await.map_err(|source| match source {
             StorageError::Io { .. } => StorageError::ScanFailed {
                 sr,
@@ -270,7 +279,7 @@ impl PluggedSr for FileSr {
                 reason,
             });
         }
-        if image.name.is_base() {
+        if image.hidden {
             return Err(StorageError::ReadOnly { location: owned });
         }
         if size < image.virtual_size {
@@ -327,7 +336,7 @@ impl PluggedSr for FileSr {
         let found = FileSr::find_to_change(&lock, location).await?;
         lock.run("destroy volume", move |folder| {
             if let Some((image, by)) = found {
-                let parent_of_others = image.name.is_base()
+                let parent_of_others = image.hidden
                     && folder
                         .collect()?
                         .iter()
@@ -336,11 +345,20 @@ impl PluggedSr for FileSr {
                     return Err(StorageError::VolumeInUse { location: owned });
                 }
                 folder.reached("destroy: begun");
+                if let Some((uuid, _)) = image.name.layer()
+                    && !image.hidden
+                    && folder.listing()?.has_lower_layers(uuid)
+                {
+                    // Without it the layer below would become the volume.
+                    marker::give_up(folder.path(), uuid)?;
+                    folder.reached("destroy: given up");
+                }
                 scan::remove(folder, &image.name)?;
                 tree::sync_names(folder)?;
                 folder.reached("destroy: removed");
             }
             scan::collect_garbage(folder)?;
+            scan::forget_gone(folder)?;
             folder.reached("destroy: parents removed");
             Ok(())
         })
@@ -352,7 +370,7 @@ impl PluggedSr for FileSr {
         self.folder
             .run("resolve volume", move |folder| {
                 let image = folder.find_usable(&location)?;
-                if access == Access::Write && image.name.is_base() {
+                if access == Access::Write && image.hidden {
                     return Err(StorageError::ReadOnly { location });
                 }
                 let path = folder.path().join(image.name.file());
@@ -367,6 +385,47 @@ impl PluggedSr for FileSr {
     async fn release(&self, _location: &str) -> Result<()> {
         // Files need nothing to be opened, so nothing is to be undone.
         self.folder.check_open()
+    }
+
+    async fn push_layer(&self, location: &str) -> Result<DiskSource> {
+        let lock = self.folder.lock().await?;
+        layers::push(&lock, location).await
+    }
+
+    async fn snapshot_below(&self, location: &str, uuid: Uuid) -> Result<Volume> {
+        let lock = self.folder.lock().await?;
+        let new = NewVolume::empty(uuid, Bytes(0));
+        if let Some(volume) = FileSr::existing(&lock, &new).await? {
+            return Ok(volume);
+        }
+        layers::snapshot_below(&lock, location, uuid).await
+    }
+
+    async fn pop_layer(&self, location: &str) -> Result<()> {
+        let location = location.to_owned();
+        let lock = self.folder.lock().await?;
+        lock.run("take layer back", move |folder| layers::pop(folder, &location))
+            .await
+    }
+
+    async fn merges(&self) -> Result<Vec<Merge>> {
+        self.folder.run("look for merges", merge::possible).await
+    }
+
+    async fn begin_merge(&self, top: &str, base: &str) -> Result<(DiskSource, DiskSource)> {
+        let (top, base) = (top.to_owned(), base.to_owned());
+        let lock = self.folder.lock().await?;
+        lock.run("begin merge", move |folder| merge::begin(folder, &top, &base))
+            .await
+    }
+
+    async fn copy_down(&self, top: &str, base: &str, job: &Job) -> Result<()> {
+        merge::copy_down(&self.folder, top, base, job).await
+    }
+
+    async fn end_merge(&self, top: &str, outcome: Merged) -> Result<()> {
+        let lock = self.folder.lock().await?;
+        merge::end(&lock, top, outcome).await
     }
 
     async fn check(&self, location: &str) -> Result<()> {

@@ -9,8 +9,9 @@ use proto_types::Bytes;
 
 use super::folder::Folder;
 use super::header::{DEEPEST, Image};
-use super::layout::{Format, Name};
-use super::{marker, operation};
+use super::layout::{Format, GONE, Name};
+use super::lock::OpenBy;
+use super::{marker, operation, tree};
 use crate::driver::{SrScan, SrSpace};
 use crate::error::{Result, StorageError};
 
@@ -31,6 +32,7 @@ pub fn scan(folder: &Folder) -> Result<SrScan> {
     let mut removed = operation::remove_leftovers(folder.path())?;
     removed.extend(finish_replacements(folder)?);
     removed.extend(collect_garbage(folder)?);
+    forget_gone(folder)?;
     let images: BTreeMap<Name, Image> = folder
         .collect()?
         .into_iter()
@@ -70,6 +72,12 @@ fn trouble(image: &Image, all: &BTreeMap<Name, Image>) -> Option<String> {
         }
         let parent = at.parent.as_ref()?;
         match all.get(parent) {
+            Some(next) if !next.hidden => {
+                return Some(format!(
+                    "its backing file {} is no parent of this repository",
+                    parent.file()
+                ));
+            }
             Some(next) => at = next,
             None => return Some(format!("its parent {} is missing", parent.file())),
         }
@@ -118,12 +126,16 @@ pub fn collect_garbage(folder: &Folder) -> Result<Vec<String>> {
         let parents: BTreeSet<Name> = images.iter().filter_map(|image| image.parent.clone()).collect();
         let (garbage, rest): (Vec<Image>, Vec<Image>) = images
             .into_iter()
-            .partition(|image| image.name.is_base() && !parents.contains(&image.name));
+            .partition(|image| image.hidden && !parents.contains(&image.name));
         images = rest;
         if garbage.is_empty() {
             break;
         }
         for image in garbage {
+            // No image builds on it, so no domain should have it open. One that has keeps it until it is stopped.
+            if image.name.layer().is_some() && tree::open_by(folder, &image.name)? != OpenBy::Nobody {
+                continue;
+            }
             remove(folder, &image.name)?;
             removed.push(image.name.file());
         }
@@ -132,6 +144,21 @@ pub fn collect_garbage(folder: &Folder) -> Result<Vec<String>> {
         marker::sync_folder(folder.path()).map_err(|e| StorageError::io("flush", folder.path(), e))?;
     }
     Ok(removed)
+}
+
+/// Forgets volumes that are no more once none of their layers is left. Under the lock.
+pub fn forget_gone(folder: &Folder) -> Result<()> {
+    let listing = folder.listing()?;
+    for uuid in &listing.gone {
+        if !listing
+            .names
+            .iter()
+            .any(|name| name.layer().is_some_and(|(of, _)| of == *uuid))
+        {
+            marker::erase(folder.path(), &format!("{GONE}{uuid}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a file; one that is gone is removed.

@@ -12,13 +12,14 @@ use uuid::Uuid;
 
 use super::{FileDriver, FolderOptions, Steps};
 use crate::contract::{self, Place};
-use crate::driver::{Access, CreateSr, DeviceConfig, NewVolume, PluggedSr, SrDriver};
+use crate::driver::{Access, CreateSr, DeviceConfig, Merged, NewVolume, PluggedSr, SrDriver};
 use crate::error::StorageError;
 use crate::image::ImageTool;
 use crate::job::Job;
 
 mod crash;
 mod folder;
+mod layers;
 mod medium;
 mod speed;
 

@@ -432,3 +432,52 @@ pub fn check_unplug(draft: &mut Draft<'_>, plug: Ref) -> Result<(), ApiError> {
         None => Ok(()),
     }
 }
+
+/// Says whether several hosts may plug an SR.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `SR_HAS_MULTIPLE_PBDS [pbd, ...]` to make one local that has several plugs.
+pub fn set_shared(draft: &mut Draft<'_>, storage: Ref, shared: bool) -> Result<(), ApiError> {
+    let row = draft.read(sr::CLASS, storage)?;
+    let plugs = row.get(sr::PBDS).as_refs();
+    if !shared && plugs.len() > 1 {
+        return Err(ApiError::new(
+            "SR_HAS_MULTIPLE_PBDS",
+            plugs.iter().map(Ref::to_string),
+        ));
+    }
+    draft.set(storage, sr::SHARED, shared);
+    Ok(())
+}
+
+/// Changes how a host reaches an SR, while it does not.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `OPERATION_NOT_ALLOWED` while plugged.
+pub fn set_device_config(draft: &mut Draft<'_>, plug: Ref, config: &Value) -> Result<(), ApiError> {
+    let row = draft.read(pbd::CLASS, plug)?;
+    if row.get(pbd::CURRENTLY_ATTACHED).as_bool() {
+        return Err(ApiError::new(
+            "OPERATION_NOT_ALLOWED",
+            ["PBD is currently plugged"],
+        ));
+    }
+    let hidden = hide_passwords(draft, config);
+    draft.set(plug, pbd::DEVICE_CONFIG, hidden);
+    Ok(())
+}
+
+/// The live, enabled hosts that have an SR plugged.
+///
+/// # Errors
+/// `HANDLE_INVALID`.
+pub fn live_hosts(db: &Database, storage: Ref) -> Result<Vec<Ref>, ApiError> {
+    crate::query::find(db, sr::CLASS, storage)?;
+    Ok(plugged_hosts(db, storage)
+        .into_iter()
+        .filter(|h| {
+            db.of_class(host::CLASS, *h)
+                .is_some_and(|h| h.get(host::ENABLED).as_bool())
+        })
+        .collect())
+}

@@ -1,13 +1,13 @@
 //! Disk images: who may use one, and what the rows say when the storage has done its part.
 
 use proto_types::generated::{sr, vbd, vdi, vm};
-use proto_types::{ApiError, DateTime, Ref, Value};
+use proto_types::{ApiError, DateTime, Field, Ref, Value};
 
-use crate::allowed;
 use crate::database::Database;
 use crate::decide::operation;
 use crate::draft::Draft;
 use crate::row::Row;
+use crate::vdi_rules;
 
 /// The name a guest's disk has, by its device number: `xvda`, `xvdb`, ...
 ///
@@ -74,29 +74,29 @@ pub fn check_sharing(db: &Database, disk: &Row) -> Result<(), ApiError> {
     }
 }
 
+/// Checks that a disk may be opened for reading by a drive: nobody else writes it.
+///
+/// # Errors
+/// `VDI_IN_USE [vdi, operation]`.
+pub fn check_reading(db: &Database, image: &Row, by: Ref) -> Result<(), ApiError> {
+    let written = vdi_rules::active(db, image)
+        .any(|drive| drive.reference != by && drive.get(vbd::MODE).as_str() == "RW");
+    if written && !image.get(vdi::SHARABLE).as_bool() {
+        return Err(ApiError::new(
+            "VDI_IN_USE",
+            [image.reference.to_string(), "attach".to_owned()],
+        ));
+    }
+    Ok(())
+}
+
 /// Begins an operation on a disk.
 ///
 /// # Errors
-/// `HANDLE_INVALID`; `OTHER_OPERATION_IN_PROGRESS`; `VDI_IN_USE [vdi, operation]` when a live VM holds the disk
-/// and the operation needs it free.
+/// `HANDLE_INVALID`; the operation's first obstacle.
 pub fn begin(draft: &mut Draft<'_>, reference: Ref, task: Ref, name: &str) -> Result<(), ApiError> {
     let row = draft.read(vdi::CLASS, reference)?;
-    if let Some((holder, current)) = row
-        .get(vdi::CURRENT_OPERATIONS)
-        .as_map()
-        .and_then(|m| m.iter().find(|(_, o)| o.as_str() != "copy" || name != "copy"))
-    {
-        return Err(ApiError::new(
-            "OTHER_OPERATION_IN_PROGRESS",
-            ["VDI", &reference.to_string(), current.as_str(), holder.as_str()],
-        ));
-    }
-    if name != "snapshot" && allowed::is_attached(draft.db(), &row) {
-        return Err(ApiError::new(
-            "VDI_IN_USE",
-            [reference.to_string(), name.to_owned()],
-        ));
-    }
+    vdi_rules::check(draft.db(), &row, name)?;
     operation::begin(draft, reference, vdi::CURRENT_OPERATIONS, task, name);
     Ok(())
 }
@@ -118,7 +118,7 @@ pub struct NewVdi {
     /// Bytes it takes in the SR.
     pub utilisation: i64,
     /// Further fields: label, type, and so on.
-    pub fields: Vec<(proto_types::Field, Value)>,
+    pub fields: Vec<(Field, Value)>,
 }
 
 /// Makes the row of an image that exists in its SR.
@@ -138,7 +138,7 @@ pub fn made(draft: &mut Draft<'_>, reference: Ref, new: NewVdi) {
 }
 
 /// The fields a clone takes over from its source.
-pub fn inherited(source: &Row) -> Vec<(proto_types::Field, Value)> {
+pub fn inherited(source: &Row) -> Vec<(Field, Value)> {
     [
         vdi::NAME_LABEL,
         vdi::NAME_DESCRIPTION,
@@ -171,10 +171,7 @@ pub fn removed(draft: &mut Draft<'_>, reference: Ref) {
 /// `HANDLE_INVALID`; `SR_HAS_NO_PBDS [sr]` when no host has it plugged; `SR_OPERATION_NOT_SUPPORTED [sr]` for a
 /// read-only library.
 pub fn check_can_create(db: &Database, storage: Ref) -> Result<(), ApiError> {
-    let row = crate::query::find(db, sr::CLASS, storage)?;
-    if row.get(sr::TYPE).as_str() == "iso" {
-        return Err(ApiError::new("SR_OPERATION_NOT_SUPPORTED", [storage.to_string()]));
-    }
+    vdi_rules::supports(db, storage, "create")?;
     if super::storage::plugged_hosts(db, storage).is_empty() {
         return Err(ApiError::new("SR_HAS_NO_PBDS", [storage.to_string()]));
     }
@@ -191,4 +188,116 @@ pub fn writers(db: &Database, row: &Row) -> Vec<Ref> {
         .map(|v| v.get(vbd::VM).as_ref())
         .filter(|v| db.of_class(vm::CLASS, *v).is_some())
         .collect()
+}
+
+/// Removes the record of a disk; its data stays.
+///
+/// # Errors
+/// `HANDLE_INVALID`; the operation's first obstacle.
+pub fn forget(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
+    let row = draft.read(vdi::CLASS, reference)?;
+    vdi_rules::check(draft.db(), &row, "forget")?;
+    removed(draft, reference);
+    Ok(())
+}
+
+/// Checks that no disk of an SR has a location, and that no disk has a uuid.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `LOCATION_NOT_UNIQUE [sr, location]`; `DB_UNIQUENESS_CONSTRAINT_VIOLATION`.
+pub fn check_unknown(
+    draft: &mut Draft<'_>,
+    storage: Ref,
+    location: &str,
+    uuid: &str,
+) -> Result<(), ApiError> {
+    let row = draft.read(sr::CLASS, storage)?;
+    let taken = row
+        .get(sr::VDIS)
+        .as_refs()
+        .into_iter()
+        .filter_map(|r| draft.db().of_class(vdi::CLASS, r))
+        .any(|v| v.get(vdi::LOCATION).as_str() == location);
+    if taken {
+        return Err(ApiError::new(
+            "LOCATION_NOT_UNIQUE",
+            [storage.to_string(), location.to_owned()],
+        ));
+    }
+    if !uuid.is_empty() && draft.db().by_uuid(vdi::CLASS, uuid).is_some() {
+        return Err(ApiError::new(
+            "DB_UNIQUENESS_CONSTRAINT_VIOLATION",
+            ["VDI", "uuid", uuid],
+        ));
+    }
+    Ok(())
+}
+
+/// Makes only the record of a disk, for storage drivers and recovery.
+///
+/// # Errors
+/// As [`check_unknown`].
+pub fn introduce_record(draft: &mut Draft<'_>, fields: Vec<(Field, Value)>) -> Result<Ref, ApiError> {
+    let given = |field: Field| {
+        fields
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map_or(Value::Void, |(_, v)| v.clone())
+    };
+    let (storage, location, uuid) = (given(vdi::SR), given(vdi::LOCATION), given(vdi::UUID));
+    check_unknown(draft, storage.as_ref(), location.as_str(), uuid.as_str())?;
+    Ok(draft.insert(vdi::CLASS, fields))
+}
+
+/// Says whether what VMs write to a disk is kept at their next start.
+///
+/// # Errors
+/// `HANDLE_INVALID`; the operation's first obstacle: a VM that uses the disk, a driver that cannot do it.
+pub fn set_on_boot(draft: &mut Draft<'_>, reference: Ref, value: &Value) -> Result<(), ApiError> {
+    let row = draft.read(vdi::CLASS, reference)?;
+    vdi_rules::check(draft.db(), &row, "set_on_boot")?;
+    draft.set(reference, vdi::ON_BOOT, value.clone());
+    Ok(())
+}
+
+/// Marks the disks that build on images being merged; an operation that wants one calls the merge off.
+///
+/// # Errors
+/// `OTHER_OPERATION_IN_PROGRESS` if one is busy.
+pub fn block(draft: &mut Draft<'_>, disks: &[Ref], task: Ref) -> Result<(), ApiError> {
+    for reference in disks {
+        begin(draft, *reference, task, "blocked")?;
+    }
+    Ok(())
+}
+
+/// Checks that no disk of a VM is in the hands of the storage itself.
+///
+/// # Errors
+/// `OTHER_OPERATION_IN_PROGRESS`.
+pub fn check_not_blocked(draft: &mut Draft<'_>, owner: &Row) -> Result<(), ApiError> {
+    for drive in owner.get(vm::VBDS).as_refs() {
+        let Some(image) = draft
+            .db()
+            .of_class(vbd::CLASS, drive)
+            .map(|v| v.get(vbd::VDI).as_ref())
+        else {
+            continue;
+        };
+        let Some(row) = draft.db().of_class(vdi::CLASS, image).cloned() else {
+            continue;
+        };
+        draft.note(image);
+        let blocked = row
+            .get(vdi::CURRENT_OPERATIONS)
+            .as_map()
+            .and_then(|m| m.iter().find(|(_, current)| current.as_str() == "blocked"));
+        if let Some((holder, current)) = blocked {
+            return Err(ApiError::new(
+                "OTHER_OPERATION_IN_PROGRESS",
+                ["VDI", &image.to_string(), current.as_str(), holder.as_str()],
+            ));
+        }
+    }
+    Ok(())
 }

@@ -24,7 +24,10 @@ pub struct VmOperation<'a> {
 /// # Errors
 /// `HANDLE_INVALID`, or the operation's first obstacle.
 pub fn begin(draft: &mut Draft<'_>, op: &VmOperation<'_>) -> Result<(), ApiError> {
-    super::vm::admitted(draft, op.vm, op.name)?;
+    let row = super::vm::admitted(draft, op.vm, op.name)?;
+    if matches!(op.name, "suspend" | "checkpoint") {
+        disks::check_not_blocked(draft, &row)?;
+    }
     operation::begin(draft, op.vm, vm::CURRENT_OPERATIONS, op.task, op.name);
     Ok(())
 }
@@ -48,6 +51,7 @@ pub fn begin_on_host(
         }
         None => placement::choose(draft.db(), &row)?,
     };
+    disks::check_not_blocked(draft, &row)?;
     for reference in row.get(vm::VBDS).as_refs() {
         let Some(disk) = draft.db().of_class(vbd::CLASS, reference).cloned() else {
             continue;
@@ -296,7 +300,12 @@ pub fn commit_suspended(draft: &mut Draft<'_>, op: &VmOperation<'_>, image: Ref)
         ],
     );
     let place = message::host_in_words(draft.db(), row.get(vm::RESIDENT_ON).as_ref());
-    message::about_vm(draft, op.vm, "VM_SUSPENDED", &format!("suspended on host: {place}"));
+    message::about_vm(
+        draft,
+        op.vm,
+        "VM_SUSPENDED",
+        &format!("suspended on host: {place}"),
+    );
 }
 
 fn detach_all(draft: &mut Draft<'_>, row: &crate::row::Row) {
@@ -328,6 +337,7 @@ fn detach_all(draft: &mut Draft<'_>, row: &crate::row::Row) {
 pub fn begin_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref) -> Result<Ref, ApiError> {
     let row = super::vm::admitted(draft, op.vm, op.name)?;
     let host_row = draft.read(host::CLASS, target)?;
+    disks::check_not_blocked(draft, &row)?;
     let source = row.get(vm::RESIDENT_ON).as_ref();
     if source != target {
         placement::can_run(draft.db(), &row, &host_row)?;

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use node_commands::{HostCommand, HostReply, SrSpec};
+pub use node_commands::FoundSr;
+use node_commands::{HostCommand, HostReply, ProbeRequest, SrSpec};
 use pool_domain::Draft;
 use pool_domain::decide::storage::{self as repositories, NewSr, Scanned};
 use pool_saga::{Step, StepError};
-use proto_types::generated::{host, pbd, sr, vdi};
+use proto_types::generated::{host, pbd, sm, sr, vdi};
 use proto_types::{ApiError, Ref, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::agent_step::{AgentStep, nothing, reply, step_error};
-use crate::core::uuid_of_host;
+use crate::core::{Ops, uuid_of_host};
 use crate::operation::{Cx, Operation, Outputs};
 use crate::storage::pbd::spec_of;
 use crate::storage::vdi::uuid_of_sr;
@@ -75,8 +76,8 @@ impl Operation for CreateSr {
         let kind = params.kind.to_lowercase();
         let known = draft
             .db()
-            .rows(proto_types::generated::sm::CLASS)
-            .any(|s| s.get(proto_types::generated::sm::TYPE).as_str() == kind);
+            .rows(sm::CLASS)
+            .any(|s| s.get(sm::TYPE).as_str() == kind);
         if !known {
             return Err(ApiError::new("SR_UNKNOWN_DRIVER", [kind]));
         }
@@ -139,7 +140,10 @@ impl Operation for CreateSr {
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
         let plugged: Vec<Ref> = crate::operation::read_output(outputs, "plugged").unwrap_or_default();
         for plug in plugged {
-            draft.update(plug, vec![(pbd::CURRENTLY_ATTACHED, true.into()), (pbd::WANTED, true.into())]);
+            draft.update(
+                plug,
+                vec![(pbd::CURRENTLY_ATTACHED, true.into()), (pbd::WANTED, true.into())],
+            );
         }
         note_scan(draft, self.sr, outputs)?;
         repositories::end(draft, self.sr, task);
@@ -236,6 +240,9 @@ fn note_scan(draft: &mut Draft<'_>, storage: Ref, outputs: &Outputs) -> Result<(
 pub struct WorkOnSr {
     sr: Ref,
     destroy: bool,
+    /// Only the sizes are read.
+    #[serde(default)]
+    update: bool,
     host: Uuid,
     sr_uuid: Uuid,
     spec: Option<SrSpec>,
@@ -247,9 +254,18 @@ impl WorkOnSr {
         WorkOnSr {
             sr,
             destroy: false,
+            update: false,
             host: Uuid::nil(),
             sr_uuid: Uuid::nil(),
             spec: None,
+        }
+    }
+
+    /// `SR.update`: brings the sizes up to date.
+    pub fn update(sr: Ref) -> WorkOnSr {
+        WorkOnSr {
+            update: true,
+            ..WorkOnSr::scan(sr)
         }
     }
 
@@ -292,7 +308,8 @@ impl Operation for WorkOnSr {
             repositories::begin(draft, self.sr, task, "destroy")
         } else {
             self.host = uuid_of_host(draft.db(), repositories::host_for(draft.db(), self.sr)?)?;
-            repositories::begin(draft, self.sr, task, "scan")
+            let name = if self.update { "update" } else { "scan" };
+            repositories::begin(draft, self.sr, task, name)
         }
     }
 
@@ -316,6 +333,12 @@ impl Operation for WorkOnSr {
         repositories::end(draft, self.sr, task);
         if self.destroy {
             repositories::forget(draft, self.sr);
+        } else if self.update {
+            let HostReply::Scan { sr: facts, .. } = reply(outputs, "scan")? else {
+                return Err(ApiError::internal("the scan said nothing"));
+            };
+            let (size, used) = (facts.physical_size.as_i64(), facts.physical_utilisation.as_i64());
+            repositories::refresh_sizes(draft, self.sr, size, used);
         } else {
             note_scan(draft, self.sr, outputs)?;
         }
@@ -324,5 +347,114 @@ impl Operation for WorkOnSr {
 
     fn abort(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) {
         repositories::end(draft, self.sr, task);
+    }
+}
+
+/// What a host finds at a place where repositories may be.
+///
+/// # Errors
+/// `SR_UNKNOWN_DRIVER [type]`; `HANDLE_INVALID`; `HOST_OFFLINE [host]`; the driver's own.
+pub async fn probe(
+    ops: &Ops,
+    on: Ref,
+    config: &Value,
+    kind: &str,
+    sm_config: &Value,
+) -> Result<Vec<FoundSr>, ApiError> {
+    let db = ops.pool.snapshot();
+    let row = pool_domain::query::find(&db, host::CLASS, on)?;
+    if !pool_domain::placement::is_live(&db, row) {
+        return Err(ApiError::new("HOST_OFFLINE", [on.to_string()]));
+    }
+    let kind = kind.to_lowercase();
+    if !db.rows(sm::CLASS).any(|s| s.get(sm::TYPE).as_str() == kind) {
+        return Err(ApiError::new("SR_UNKNOWN_DRIVER", [kind]));
+    }
+    let plain = |map: &Value| {
+        map.as_map()
+            .into_iter()
+            .flatten()
+            .map(|(k, v)| (k.as_str().to_owned(), v.as_str().to_owned()))
+            .collect()
+    };
+    let probe = ProbeRequest {
+        kind,
+        device_config: repositories::reveal_passwords(&db, config),
+        sm_config: plain(sm_config),
+    };
+    let answer = ops
+        .agents
+        .call(
+            uuid_of_host(&db, on)?,
+            Uuid::new_v4(),
+            HostCommand::SrProbe { probe },
+            Duration::from_secs(150),
+        )
+        .await
+        .map_err(|failure| failure.api)?;
+    match answer {
+        HostReply::Found(found) => Ok(found),
+        _ => Err(ApiError::internal("the host did not say what it found")),
+    }
+}
+
+/// The list that `SR.probe` answers.
+pub fn probe_xml(found: &[FoundSr]) -> String {
+    let mut text = String::from("<?xml version=\"1.0\" ?>\n<SRlist>\n");
+    for sr in found {
+        let Some(uuid) = sr.uuid else { continue };
+        text.push_str(&format!(
+            "\t<SR>\n\t\t<UUID>{uuid}</UUID>\n\t\t<size>{}</size>\n\t\t<utilisation>{}</utilisation>\n\t</SR>\n",
+            sr.facts.physical_size.get(),
+            sr.facts.physical_utilisation.get(),
+        ));
+    }
+    text.push_str("</SRlist>\n");
+    text
+}
+
+/// Brings the sizes of every plugged SR up to date. Plugging what is plugged only measures it.
+pub async fn refresh_sizes(ops: Ops) {
+    let db = ops.pool.snapshot();
+    for storage in db.rows(sr::CLASS) {
+        let Ok(on) = repositories::host_for(&db, storage.reference) else {
+            continue;
+        };
+        let plug = storage.get(sr::PBDS).as_refs().into_iter().find(|r| {
+            db.of_class(pbd::CLASS, *r)
+                .is_some_and(|p| p.get(pbd::HOST).as_ref() == on)
+        });
+        let (Some(plug), Ok(uuid)) = (plug, uuid_of_host(&db, on)) else {
+            continue;
+        };
+        let Ok(spec) = spec_of(&db, plug) else { continue };
+        let measured = ops
+            .agents
+            .call(
+                uuid,
+                Uuid::new_v4(),
+                HostCommand::SrPlug { sr: spec },
+                Duration::from_secs(60),
+            )
+            .await;
+        let facts = match measured {
+            Ok(HostReply::Sr(facts)) => facts,
+            Ok(_) => continue,
+            Err(failure) => {
+                tracing::debug!(sr = %storage.reference, error = %failure.text, "an SR was not measured");
+                continue;
+            }
+        };
+        let reference = storage.reference;
+        let (size, used) = (facts.physical_size.as_i64(), facts.physical_utilisation.as_i64());
+        let noted = ops
+            .decide(&crate::core::own("sizes of SRs"), move |d| {
+                repositories::refresh_sizes(d, reference, size, used);
+                Ok(())
+            })
+            .await;
+        if let Err(error) = noted {
+            tracing::debug!(%error, "the size of an SR was not noted");
+        }
     }
 }

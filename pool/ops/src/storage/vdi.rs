@@ -5,7 +5,7 @@ use std::time::Duration;
 use node_commands::{HostCommand, HostReply, VolumeRef};
 use pool_domain::decide::storage as repositories;
 use pool_domain::decide::vdi::{self, NewVdi};
-use pool_domain::{Database, Draft, query};
+use pool_domain::{Database, Draft, query, vdi_rules};
 use pool_saga::Step;
 use proto_types::generated::{sr, vdi as class};
 use proto_types::{ApiError, Bytes, Field, Ref, Value};
@@ -16,7 +16,8 @@ use crate::agent_step::{AgentStep, nothing, reply};
 use crate::core::uuid_of_host;
 use crate::domain_request::volume_of;
 use crate::operation::{Cx, Operation, Outputs};
-use crate::storage::volumes::{MakeVolumes, MakesVolumes, NewVolume, Source, made};
+use crate::storage::volumes::{MakesVolumes, NewVolume, Source, made};
+use crate::vm::freeze::{Freeze, Freezes, OpenIn, domain_of, frozen, number_of};
 
 /// Uuid of an SR.
 ///
@@ -52,6 +53,9 @@ pub struct MakeVdi {
     volumes: Vec<NewVolume>,
     /// Fields of the new row, by name.
     fields: Vec<(String, Value)>,
+    /// The domain that has the source open.
+    #[serde(default)]
+    open: Option<OpenIn>,
 }
 
 impl MakeVdi {
@@ -75,6 +79,7 @@ impl MakeVdi {
             vdi: Ref::NULL,
             volumes: vec![volume],
             fields,
+            open: None,
         }
     }
 
@@ -87,6 +92,7 @@ impl MakeVdi {
             vdi: Ref::NULL,
             volumes: Vec::new(),
             fields: Vec::new(),
+            open: None,
         }
     }
 
@@ -96,6 +102,23 @@ impl MakeVdi {
             Make::Copy => "copy",
             Make::Snapshot => "snapshot",
         }
+    }
+}
+
+impl MakeVdi {
+    /// The guest goes on while its disk is frozen.
+    fn begin_live(
+        &mut self,
+        draft: &mut Draft<'_>,
+        drive: Ref,
+        owner: Ref,
+        uuid: Uuid,
+    ) -> Result<(), ApiError> {
+        let mut open = domain_of(draft.db(), owner)?.ok_or_else(|| ApiError::handle_invalid("VM", owner))?;
+        open.numbers.push(number_of(draft.db(), drive)?);
+        self.volumes = vec![frozen(draft.db(), self.source, uuid, Some(open.host))?];
+        self.open = Some(open);
+        Ok(())
     }
 }
 
@@ -124,8 +147,10 @@ impl Operation for MakeVdi {
             self.sr = own;
         }
         vdi::check_can_create(draft.db(), self.sr)?;
-        if self.how == Make::Snapshot && row.get(class::SHARABLE).as_bool() {
-            return Err(ApiError::new("VDI_IS_SHARABLE", [self.source.to_string()]));
+        if let Some((drive, owner)) = vdi_rules::live_drive(draft.db(), &row)
+            && self.how != Make::Copy
+        {
+            return self.begin_live(draft, drive, owner, uuid);
         }
         // A host that has both repositories; the first that has the target will do where they are the same.
         let hosts = repositories::plugged_hosts(draft.db(), self.sr);
@@ -150,7 +175,11 @@ impl Operation for MakeVdi {
     }
 
     fn steps() -> Vec<Box<dyn Step<Cx<Self>>>> {
-        vec![Box::new(MakeVolumes)]
+        vec![Box::new(Freeze)]
+    }
+
+    fn is_cancellable() -> bool {
+        true
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
@@ -206,6 +235,12 @@ impl MakesVolumes for MakeVdi {
     }
 }
 
+impl Freezes for MakeVdi {
+    fn open_in(&self) -> Option<&OpenIn> {
+        self.open.as_ref()
+    }
+}
+
 /// Grows an image or takes it away.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ChangeVdi {
@@ -245,17 +280,6 @@ impl Operation for ChangeVdi {
         let name = if self.size.is_some() { "resize" } else { "destroy" };
         vdi::begin(draft, self.vdi, task, name)?;
         let row = draft.read(class::CLASS, self.vdi)?;
-        if let Some(size) = self.size
-            && size.as_i64() < row.get(class::VIRTUAL_SIZE).as_int()
-        {
-            return Err(ApiError::new(
-                "VDI_SIZE_TOO_SMALL",
-                [
-                    row.get(class::VIRTUAL_SIZE).as_int().to_string(),
-                    size.get().to_string(),
-                ],
-            ));
-        }
         let host = repositories::host_for(draft.db(), row.get(class::SR).as_ref())?;
         self.host = uuid_of_host(draft.db(), host)?;
         self.volume = Some(volume_of(draft.db(), self.vdi)?);

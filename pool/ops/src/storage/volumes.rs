@@ -38,6 +38,8 @@ pub enum Source {
     Copy(VolumeRef),
     /// A frozen state, in the same repository.
     Snapshot(VolumeRef),
+    /// A full copy of an image of memory, in the form that the hypervisor reads.
+    Memory(VolumeRef),
 }
 
 /// An operation that makes volumes.
@@ -47,7 +49,7 @@ pub trait MakesVolumes: Operation {
 }
 
 /// The output with a [`VolumeFacts`] for each.
-const FACTS: &str = "volumes";
+pub const FACTS: &str = "volumes";
 
 /// What was made, in the order asked for.
 ///
@@ -71,16 +73,12 @@ impl<O: MakesVolumes> Step<Cx<O>> for MakeVolumes {
         let volumes = cx.operation.volumes();
         for (position, volume) in volumes.iter().enumerate() {
             let wait = match volume.source {
-                Source::Copy(_) => Duration::from_secs(4 * 3600),
+                Source::Copy(_) | Source::Memory(_) => Duration::from_secs(4 * 3600),
                 Source::Blank | Source::Clone(_) | Source::Snapshot(_) => Duration::from_secs(120),
             };
             let id = cx.command_id(&format!("make_volumes {}", volume.uuid));
-            let reply = cx
-                .ops
-                .agents
-                .call(volume.host, id, command(volume), wait)
-                .await
-                .map_err(step_error)?;
+            let parts = (position, volumes.len());
+            let reply = watched(cx, volume, (id, wait), parts).await?;
             let HostReply::Volume(mut made) = reply else {
                 return Err(ApiError::internal("the host did not say what it made").into());
             };
@@ -135,6 +133,59 @@ impl<O: MakesVolumes> Step<Cx<O>> for MakeVolumes {
     }
 }
 
+/// How often a copy is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Has a volume made; the client sees how far a copy is, and may call it off.
+async fn watched<O: MakesVolumes>(
+    cx: &Cx<O>,
+    volume: &NewVolume,
+    (id, wait): (Uuid, Duration),
+    (position, count): (usize, usize),
+) -> Result<HostReply, StepError> {
+    let agents = &cx.ops.agents;
+    let mut making = std::pin::pin!(agents.call(volume.host, id, command(volume), wait));
+    if !matches!(volume.source, Source::Copy(_)) {
+        return making.await.map_err(step_error);
+    }
+    let job = volume.uuid;
+    let mut called_off = false;
+    loop {
+        tokio::select! {
+            answer = &mut making => {
+                return match answer {
+                    Err(failure) if called_off && !failure.is_fenced => {
+                        Err(ApiError::new("TASK_CANCELLED", [cx.task.to_string()]).into())
+                    }
+                    other => other.map_err(step_error),
+                };
+            }
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+        if cx.is_cancelled() && !called_off {
+            called_off = true;
+            let cancel = HostCommand::JobCancel { job };
+            let told = agents
+                .call(volume.host, Uuid::new_v4(), cancel, Duration::from_secs(10))
+                .await;
+            if let Err(failure) = told {
+                tracing::info!(error = %failure.text, "a copy was not called off");
+                called_off = false;
+            }
+            continue;
+        }
+        let look = HostCommand::JobProgress { job };
+        let answer = agents
+            .call(volume.host, Uuid::new_v4(), look, Duration::from_secs(10))
+            .await;
+        if let Ok(HostReply::Progress(Some(permille))) = answer {
+            #[allow(clippy::cast_precision_loss, reason = "a handful of disks")]
+            let done = (position as f64 + f64::from(permille) / 1000.0) / count as f64;
+            cx.progress(done).await;
+        }
+    }
+}
+
 fn command(volume: &NewVolume) -> HostCommand {
     let uuid = volume.uuid;
     match &volume.source {
@@ -146,6 +197,15 @@ fn command(volume: &NewVolume) -> HostCommand {
                 purpose: "user".to_owned(),
             },
             fill: VolumeFill::Nothing,
+        },
+        Source::Memory(source) => HostCommand::VolumeCreate {
+            volume: VolumeRequest {
+                sr: volume.sr,
+                uuid,
+                virtual_size: Bytes(0),
+                purpose: "suspend".to_owned(),
+            },
+            fill: VolumeFill::Volume(source.clone()),
         },
         Source::Clone(source) => HostCommand::VolumeClone {
             source: source.clone(),

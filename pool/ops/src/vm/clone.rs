@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use pool_domain::Draft;
 use pool_domain::decide::storage as repositories;
-use pool_domain::decide::{vdi, vm_clone};
+use pool_domain::decide::{message, vdi, vm_clone};
 use pool_saga::Step;
-use proto_types::generated::vdi as class;
+use proto_types::generated::{sr, vdi as class, vm};
 use proto_types::{ApiError, Bytes, Ref, Value};
 use serde::{Deserialize, Serialize};
 
@@ -57,16 +57,24 @@ impl Operation for CloneVm {
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
         let name = if self.copy_to.is_some() { "copy" } else { "clone" };
         self.vm = draft.facts().reference();
+        let memory = draft.read(vm::CLASS, self.source)?.get(vm::SUSPEND_VDI).as_ref();
         for image in vm_clone::begin(draft, self.source, task, name)? {
             let row = draft.read(class::CLASS, image)?;
             let own = row.get(class::SR).as_ref();
-            let wanted = self.copy_to.filter(|s| {
-                draft
-                    .db()
-                    .of_class(proto_types::generated::sr::CLASS, *s)
-                    .is_some()
-            });
+            let wanted = self
+                .copy_to
+                .filter(|s| draft.db().of_class(sr::CLASS, *s).is_some());
             let storage = wanted.unwrap_or(own);
+            let is_library = draft
+                .db()
+                .of_class(sr::CLASS, storage)
+                .is_some_and(|s| s.get(sr::CONTENT_TYPE).as_str() == "iso");
+            if is_library {
+                return Err(ApiError::new(
+                    "OPERATION_NOT_ALLOWED",
+                    ["Cannot copy a VM's disks to an ISO SR"],
+                ));
+            }
             vdi::begin(draft, image, task, name)?;
             vdi::check_can_create(draft.db(), storage)?;
             let host = repositories::plugged_hosts(draft.db(), storage)
@@ -79,7 +87,9 @@ impl Operation for CloneVm {
                 host: uuid_of_host(draft.db(), host)?,
                 sr: uuid_of_sr(draft.db(), storage)?,
                 uuid: draft.facts().uuid(),
-                source: if self.copy_to.is_some() {
+                source: if memory == image {
+                    Source::Memory(volume)
+                } else if self.copy_to.is_some() {
                     Source::Copy(volume)
                 } else {
                     Source::Clone(volume)
@@ -116,7 +126,12 @@ impl Operation for CloneVm {
         }
         vm_clone::made(draft, self.source, self.vm, &self.label, &stand_for)?;
         vm_clone::end(draft, self.source, task);
+        message::about_vm(draft, self.source, "VM_CLONED", "cloned");
         Ok(self.vm.into())
+    }
+
+    fn is_cancellable() -> bool {
+        true
     }
 
     fn abort(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) {

@@ -141,7 +141,8 @@ impl Operation for Suspend {
     }
 }
 
-fn image_row(draft: &mut Draft<'_>, image: Ref, storage: Ref, uuid: Uuid, facts: &VolumeFacts, of: Ref) {
+/// Makes the row of an image that holds the memory of a VM.
+pub fn image_row(draft: &mut Draft<'_>, image: Ref, storage: Ref, uuid: Uuid, facts: &VolumeFacts, of: Ref) {
     let label = draft
         .db()
         .of_class(vm::CLASS, of)

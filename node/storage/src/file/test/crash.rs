@@ -30,10 +30,14 @@ impl Order {
 }
 
 /// The volumes of the tests: one with content, one that it may make.
-const SOURCE: Uuid = Uuid::from_u128(1);
-const TARGET: Uuid = Uuid::from_u128(2);
+pub(super) const SOURCE: Uuid = Uuid::from_u128(1);
+pub(super) const TARGET: Uuid = Uuid::from_u128(2);
 
-async fn carry_out(sr: &dyn PluggedSr, operation: &str, scratch: &Path) -> crate::error::Result<()> {
+pub(super) async fn carry_out(
+    sr: &dyn PluggedSr,
+    operation: &str,
+    scratch: &Path,
+) -> crate::error::Result<()> {
     let job = Job::new();
     let source = SOURCE.to_string();
     match operation {
@@ -56,6 +60,18 @@ async fn carry_out(sr: &dyn PluggedSr, operation: &str, scratch: &Path) -> crate
             .map(drop),
         "resize" => sr.resize(&source, Bytes::mib(64)).await.map(drop),
         "destroy" => sr.destroy_volume(&source).await,
+        "freeze" => {
+            sr.push_layer(&source).await?;
+            sr.snapshot_below(&source, TARGET).await.map(drop)
+        }
+        "merge" => {
+            for merge in sr.merges().await? {
+                sr.begin_merge(&merge.top, &merge.base).await?;
+                sr.copy_down(&merge.top, &merge.base, &job).await?;
+                sr.end_merge(&merge.top, Merged::Done).await?;
+            }
+            Ok(())
+        }
         other => unreachable!("no operation {other}"),
     }
 }
@@ -86,7 +102,7 @@ async fn child_of_the_crash_tests() {
 }
 
 /// Runs the child; whether it was killed.
-async fn killed_at(fixture: &Fixture, operation: &str, die_at: usize) -> bool {
+pub(super) async fn killed_at(fixture: &Fixture, operation: &str, die_at: usize) -> bool {
     let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "file::test::crash::child_of_the_crash_tests"])
@@ -109,7 +125,7 @@ async fn killed_at(fixture: &Fixture, operation: &str, die_at: usize) -> bool {
     signal == Some(9)
 }
 
-async fn bytes(sr: &dyn PluggedSr, volume: Uuid, scratch: &Path) -> Vec<u8> {
+pub(super) async fn bytes(sr: &dyn PluggedSr, volume: Uuid, scratch: &Path) -> Vec<u8> {
     let opened = sr.resolve(&volume.to_string(), Access::Read).await.unwrap();
     contract::read(&ImageTool::default(), &opened, scratch)
         .await

@@ -1,0 +1,121 @@
+//! Layers: how the content of a volume is frozen while a domain writes it.
+//!
+//! ```text
+//!   X (open)        X.1 (empty)         X.1 (open)  S
+//!             =>     |            =>      \\        /
+//!                   X (open)               X (frozen)
+//! ```
+//! (1) an empty layer appears; from now on it is the volume, and the domain still writes the file below, which the layer
+//! shows; (2) the domain switches to the layer, for all its disks at once; (3) the frozen content gets its name. Cut off
+//! after 1 or 2 the chain is longer by one layer and shows the same bytes.
+
+use node_hypervisor::{DiskFormat, DiskSource};
+use uuid::Uuid;
+
+use super::folder::{Folder, FolderLock};
+use super::header::{self, Image};
+use super::layout::{Format, Name};
+use super::lock::OpenBy;
+use super::operation::Operation;
+use super::scan;
+use super::tree::{self, publish, sync_file, vanished};
+use crate::driver::Volume;
+use crate::error::{Result, StorageError};
+use crate::image::Backing;
+use crate::qcow2::Header;
+
+/// Puts an empty layer on top of a volume. Under the lock.
+pub async fn push(lock: &FolderLock, location: &str) -> Result<DiskSource> {
+    let wanted = location.to_owned();
+    let below = lock
+        .run("look for volume", move |folder| folder.find_usable(&wanted))
+        .await?;
+    let Some((uuid, number)) = below.name.layer() else {
+        return Err(StorageError::Unsupported {
+            kind: "file",
+            operation: "freeze images from elsewhere while they are open",
+        });
+    };
+    let name = Name::Layer(uuid, number.saturating_add(1));
+    let operation = Operation::begin(lock).await?;
+    let overlay = operation.file("layer.qcow2");
+    let backing = below.name.file();
+    let backing = Backing {
+        name: &backing,
+        format: below.name.format().into(),
+    };
+    lock.folder()
+        .images()
+        .create(&overlay, DiskFormat::Qcow2, below.virtual_size, Some(backing))
+        .await?;
+    let path = lock.folder().path().join(name.file());
+    lock.run("make layer", move |folder| {
+        sync_file(&overlay)?;
+        folder.reached("layer: built");
+        publish(folder, &overlay, &name)?;
+        folder.reached("layer: visible");
+        Ok(())
+    })
+    .await
+    .inspect(|()| drop(operation))?;
+    Ok(DiskSource::File {
+        path,
+        format: DiskFormat::Qcow2,
+    })
+}
+
+/// Makes a volume of what lies below the topmost layer. Under the lock.
+pub async fn snapshot_below(lock: &FolderLock, location: &str, uuid: Uuid) -> Result<Volume> {
+    let wanted = location.to_owned();
+    let below = lock
+        .run("look for layer", move |folder| {
+            let top = folder.find_usable(&wanted)?;
+            top.parent
+                .as_ref()
+                .map(|parent| folder.inspect(parent))
+                .transpose()?
+                .flatten()
+                .ok_or(StorageError::NoSuchVolume { location: wanted })
+        })
+        .await?;
+    let target = Name::Volume(uuid, Format::Qcow2);
+    let operation = Operation::begin(lock).await?;
+    let overlay = operation.file("snapshot.qcow2");
+    let backing = below.name.file();
+    let backing = Backing {
+        name: &backing,
+        format: below.name.format().into(),
+    };
+    lock.folder()
+        .images()
+        .create(&overlay, DiskFormat::Qcow2, below.virtual_size, Some(backing))
+        .await?;
+    lock.run("make snapshot", move |folder| {
+        sync_file(&overlay)?;
+        publish(folder, &overlay, &target)?;
+        folder.reached("layer: snapshot visible");
+        folder
+            .inspect(&target)?
+            .map(|image: Image| image.volume())
+            .ok_or_else(|| vanished(&target))
+    })
+    .await
+    .inspect(|_| drop(operation))
+}
+
+/// Takes the topmost layer away if it is empty and closed. Under the lock.
+pub fn pop(folder: &Folder, location: &str) -> Result<()> {
+    let Some(top) = folder.find(location)? else {
+        return Ok(());
+    };
+    if !matches!(top.name, Name::Layer(..)) || tree::open_by(folder, &top.name)? != OpenBy::Nobody {
+        return Ok(());
+    }
+    let path = folder.path().join(top.name.file());
+    let empty = header::open(&path).and_then(|file| Header::read(&file)?.is_empty_overlay(&file));
+    if empty.map_err(|e| StorageError::io("read", &path, e))? {
+        scan::remove(folder, &top.name)?;
+        tree::sync_names(folder)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Programs of the system: each call bounded in time and in what it may say.
+
+use std::ffi::OsStr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::error::{Result, StorageError};
+use crate::image::{judge, read_bounded, spawn, stop};
+
+/// Runs a program and answers what it printed.
+pub async fn run<S: AsRef<OsStr>>(
+    tool: &'static str,
+    args: impl IntoIterator<Item = S>,
+    after: Duration,
+) -> Result<String> {
+    let mut command = Command::new(tool);
+    command
+        .args(args)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = spawn(tool, &mut command)?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let all = async { tokio::join!(child.wait(), read_bounded(stdout), read_bounded(stderr)) };
+    let Ok((status, output, message)) = timeout(after, all).await else {
+        stop(&mut child).await;
+        return Err(StorageError::TimedOut {
+            operation: tool,
+            after,
+        });
+    };
+    judge(
+        tool,
+        status.map_err(|source| StorageError::ToolMissing { tool, source })?,
+        &message,
+    )?;
+    Ok(String::from_utf8_lossy(&output).into_owned())
+}
