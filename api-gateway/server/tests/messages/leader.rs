@@ -1,5 +1,6 @@
 //! One node that leads a pool in memory. Its hosts carry out what they are asked at once, unless they are told not to.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use gateway_server::api::ApiParts;
 use gateway_server::api::ports::{
     Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream, HostStreams,
     Leader as Known, Membership, OtherPool, Role,
+    VolumeAccess,
 };
 use node_commands::{CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb};
 use node_hypervisor::{Domain, DomainState, ErrorKind};
@@ -21,6 +23,7 @@ use pool_domain::decide::pool::NewPool;
 use pool_domain::decide::session::SessionLimits;
 use pool_domain::transaction::Origin;
 use pool_domain::{Database, Draft, Facts, Outcome, Transaction, apply, decide, query};
+use pool_ops::transfer::Placed;
 use pool_ops::{AgentFailure, HostAgents, Ops, PoolError, PoolPort};
 use proto_types::generated::{host, vm};
 use proto_types::{ApiError, DateTime, Field, Ref, Value};
@@ -97,6 +100,15 @@ struct Nothing;
 #[async_trait]
 impl HostStreams for Nothing {
     async fn console(&self, _: Uuid, _: Uuid, _: ConsoleKind) -> std::io::Result<HostStream> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+    async fn volume(&self, _: &Placed, _: VolumeAccess) -> std::io::Result<HostStream> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+    fn spool(&self) -> PathBuf {
+        std::env::temp_dir()
+    }
+    async fn image(&self, _: &Path) -> std::io::Result<HostStream> {
         Err(std::io::ErrorKind::NotFound.into())
     }
 }
@@ -225,6 +237,7 @@ impl Leader {
             pool: memory.clone(),
             agents: hosts.clone(),
             encode: xmlrpc::task_result,
+            transfers: Arc::default(),
         };
         let own = memory.clone();
         let api = Api::new(ApiParts {
@@ -344,6 +357,7 @@ impl Leader {
             pool: self.memory.clone(),
             agents: self.hosts.clone(),
             encode: xmlrpc::task_result,
+            transfers: Arc::default(),
         }
     }
 

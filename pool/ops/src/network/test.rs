@@ -120,6 +120,7 @@ impl World {
             pool: Arc::new(Memory::default()),
             agents: Arc::<Hosts>::clone(&hosts),
             encode: |_| String::new(),
+            transfers: Arc::default(),
         };
         let member = |node_id| MemberFacts {
             node_id,

@@ -21,7 +21,7 @@ const FIELDS: &[Field] = &[
         .default(Default::EmptyMap),
     Field::settable("protocol", Enum(&TUNNEL_PROTOCOL), "1.250.0", "The protocol.")
         .default(Default::Text("gre")),
-    Field::internal("key", Int, "cowley", "Tells tunnelled networks apart; the same on all hosts."),
+    Field::internal("key", Int, "tarn-1", "Tells tunnelled networks apart; the same on all hosts."),
 ];
 
 const MESSAGES: &[Message] = &[

@@ -57,7 +57,7 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("key", Type::Int, "cowley", "Tells tunnelled networks apart; the same on all hosts.")
+            ..FieldDef::new("key", Type::Int, "tarn-1", "Tells tunnelled networks apart; the same on all hosts.")
         },
     ],
 };
