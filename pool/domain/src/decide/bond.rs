@@ -60,12 +60,13 @@ pub struct Made {
 /// Begins to make a bond: its rows are there from now on, not yet plugged, and its members are its own.
 ///
 /// # Errors
-/// `PIF_BOND_NEEDS_MORE_MEMBERS`; `HANDLE_INVALID`; `PIF_ALREADY_BONDED [pif]`; `PIF_VLAN_EXISTS [pif]`;
+/// `HANDLE_INVALID`; `PIF_BOND_NEEDS_MORE_MEMBERS`; `PIF_ALREADY_BONDED [pif]`; `PIF_VLAN_EXISTS [pif]`;
 /// `IS_TUNNEL_ACCESS_PIF [pif]`; `PIF_IS_NOT_PHYSICAL [pif]`; `PIF_CANNOT_BOND_CROSS_HOST`;
 /// `HA_CANNOT_CHANGE_BOND_STATUS_OF_MGMT_IFACE`; `PIF_UNMANAGED [pif]`; `INCOMPATIBLE_PIF_PROPERTIES`;
 /// `PIF_BOND_MORE_THAN_ONE_IP`; `MAC_INVALID [mac]`; `INVALID_VALUE ["properties", key]`;
 /// `NETWORK_ALREADY_CONNECTED [host, pif]`.
 pub fn begin(draft: &mut Draft<'_>, new: &NewBond) -> Result<Made, ApiError> {
+    let net = draft.read(network::CLASS, new.network)?;
     let mut distinct: Vec<Ref> = Vec::new();
     for member in &new.members {
         if !distinct.contains(member) {
@@ -96,7 +97,6 @@ pub fn begin(draft: &mut Draft<'_>, new: &NewBond) -> Result<Made, ApiError> {
         return Err(ApiError::new("MAC_INVALID", [new.mac.as_str()]));
     }
     let properties = checked_properties(&new.mode, &new.properties)?;
-    let net = draft.read(network::CLASS, new.network)?;
     assert_unconnected(draft.db(), new.network, on)?;
     // The host's own address decides, then any address, then the order given.
     let primary = Arc::clone(

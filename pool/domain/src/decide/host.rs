@@ -156,6 +156,7 @@ pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> R
         ],
     );
     join_shared_storage(draft, reference);
+    super::vlan::follow_master(draft, reference);
     Ok(reference)
 }
 

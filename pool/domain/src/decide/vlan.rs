@@ -1,6 +1,6 @@
 //! VLANs on interfaces of hosts.
 
-use proto_types::generated::{network, pif, vlan};
+use proto_types::generated::{network, pif, pool, vlan};
 use proto_types::{ApiError, Ref, Value};
 
 use super::pif::{
@@ -161,6 +161,36 @@ pub fn bases_like(db: &Database, reference: Ref) -> Result<Vec<Ref>, ApiError> {
         found.push(reference);
     }
     Ok(found)
+}
+
+/// Gives a host that joins the VLANs of the master, where it has a card on the network that carries them. They count as
+/// up: the host makes them as soon as it is there.
+pub(crate) fn follow_master(draft: &mut Draft<'_>, on: Ref) {
+    let master = draft
+        .db()
+        .only(pool::CLASS)
+        .map_or(Ref::NULL, |p| p.get(pool::MASTER).as_ref());
+    let db = draft.db();
+    let network_of = |card: Ref| {
+        db.of_class(pif::CLASS, card)
+            .filter(|p| p.get(pif::HOST).as_ref() == master)
+            .map(|p| p.get(pif::NETWORK).as_ref())
+    };
+    let wanted: Vec<(Ref, i64, Ref)> = db
+        .rows(vlan::CLASS)
+        .filter_map(|v| {
+            let carrier = network_of(v.get(vlan::TAGGED_PIF).as_ref())?;
+            let net = network_of(v.get(vlan::UNTAGGED_PIF).as_ref())?;
+            let base = super::pif::on_host(db, carrier, on)?;
+            Some((base.reference, v.get(vlan::TAG).as_int(), net))
+        })
+        .collect();
+    for (base, tag, net) in wanted {
+        // One that cannot be here is left out; the host joins all the same.
+        if let Ok(made) = begin(draft, base, tag, net) {
+            draft.set(made.untagged, pif::CURRENTLY_ATTACHED, true);
+        }
+    }
 }
 
 /// `VLAN.pool_introduce`: the row alone, as given.

@@ -362,3 +362,27 @@ fn a_tunnel_is_refused_where_it_cannot_be_and_has_one_key_on_all_hosts() {
     .unwrap();
     assert_eq!(pool.db.count(pif_class::CLASS), before - 1);
 }
+
+#[test]
+fn a_host_that_joins_gets_the_masters_vlans() {
+    let mut pool = Pool::new();
+    let (seven, eight) = (pool.network("seven"), pool.network("eight"));
+    let (mine, theirs) = (pool.card("one", "eth1"), pool.card("two", "eth1"));
+    pool.vlan(mine, 7, seven);
+    pool.vlan(theirs, 8, eight);
+    let mut third = host_facts("three", 3);
+    pool.decide(|d| decide::host::join(d, &third, &Default::default()))
+        .unwrap();
+    let on = pool.host("three");
+    let made = pif::on_host(&pool.db, seven, on).unwrap();
+    assert_eq!(made.get(pif_class::VLAN).as_int(), 7);
+    assert_eq!(made.get(pif_class::DEVICE).as_str(), "eth1");
+    assert!(made.get(pif_class::CURRENTLY_ATTACHED).as_bool());
+    assert!(pif::on_host(&pool.db, eight, on).is_none(), "it is not the master's");
+    // A host without that card joins without the VLAN.
+    third = host_facts("four", 4);
+    third.nics.truncate(1);
+    pool.decide(|d| decide::host::join(d, &third, &Default::default()))
+        .unwrap();
+    assert!(pif::on_host(&pool.db, seven, pool.host("four")).is_none());
+}
