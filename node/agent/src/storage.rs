@@ -229,6 +229,7 @@ impl Agent {
     }
 
     pub(crate) async fn volume_snapshot(&self, source: &VolumeRef, uuid: Uuid) -> Outcome {
+        self.until_not_served(source).await;
         self.make(source.sr, NewVolume::snapshot_of(uuid, &source.location))
             .await
     }
@@ -244,6 +245,7 @@ impl Agent {
     }
 
     async fn copy(&self, source: &VolumeRef, target: &VolumeRequest) -> Outcome {
+        self.until_not_served(source).await;
         let from = self.plugged(source.sr)?;
         let opened = from
             .resolve(&source.location, Access::Read)
@@ -263,6 +265,7 @@ impl Agent {
     }
 
     pub(crate) async fn volume_resize(&self, volume: &VolumeRef, virtual_size: Bytes) -> Outcome {
+        self.until_not_served(volume).await;
         if let Some(vm) = self.inner.holdings.user_of_volume(volume).await {
             return Err(busy(format!("domain {vm} of this host has the volume open")));
         }

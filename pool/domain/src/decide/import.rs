@@ -146,7 +146,7 @@ pub fn check(draft: &mut Draft<'_>, import: &Import) -> Result<(), ApiError> {
             }
             let here = existing.get(vm::VERSION).as_int();
             let there = object.record.member("version").map_or(0, Value::as_int);
-            if here >= there && !import.force && (here, there) != (0, 0) {
+            if here >= there && !import.force {
                 return Err(ApiError::new(
                     "VM_TO_IMPORT_IS_NOT_NEWER_VERSION",
                     [existing.reference.to_string(), here.to_string(), there.to_string()],

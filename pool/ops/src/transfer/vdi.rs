@@ -2,7 +2,7 @@
 
 use node_commands::VolumeRef;
 use pool_domain::decide::{storage, vdi};
-use pool_domain::Draft;
+use pool_domain::{Draft, vdi_rules};
 use pool_saga::Step;
 use proto_types::generated::vdi as image;
 use proto_types::{ApiError, Ref, Value};
@@ -50,6 +50,10 @@ impl Operation for MoveVdi {
                 .push((uuid_of_host(draft.db(), host)?, volume_of(draft.db(), *disk)?));
             if self.way == Way::In && row.get(image::READ_ONLY).as_bool() {
                 return Err(ApiError::new("VDI_READONLY", [disk.to_string()]));
+            }
+            // An update as such may go on while a guest has the disk; filling it may not.
+            if self.way == Way::In && vdi_rules::is_attached(draft.db(), &row) {
+                return Err(ApiError::new("VDI_IN_USE", [disk.to_string(), "update".to_owned()]));
             }
             let name = if self.way == Way::Out { "copy" } else { "update" };
             vdi::begin(draft, *disk, task, name)?;
