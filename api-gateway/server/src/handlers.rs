@@ -1,14 +1,14 @@
 //! What each message does: one file per class, a table of names in each.
 
-pub mod data_source;
 pub mod appliance;
+pub mod data_source;
 pub mod devices;
 pub mod event;
 pub mod host;
 pub mod host_machine;
-pub mod message;
 pub mod link;
 pub mod management;
+pub mod message;
 pub mod network;
 pub mod pif;
 pub mod pool;

@@ -149,7 +149,10 @@ fn clipped(text: &str) -> String {
 }
 
 fn text(of: &Value, key: &str) -> String {
-    of.get(key).and_then(Value::as_str).map(clipped).unwrap_or_default()
+    of.get(key)
+        .and_then(Value::as_str)
+        .map(clipped)
+        .unwrap_or_default()
 }
 
 fn interfaces(list: &Value) -> Vec<(String, Vec<String>)> {

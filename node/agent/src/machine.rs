@@ -79,8 +79,7 @@ async fn run(mut command: Command, input: &str, limit: Duration) -> io::Result<E
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
         };
-        let ((), stdout, stderr, status) =
-            tokio::join!(feed, gather(stdout), gather(stderr), child.wait());
+        let ((), stdout, stderr, status) = tokio::join!(feed, gather(stdout), gather(stderr), child.wait());
         Ok::<_, io::Error>(Ended {
             status: status?.code().unwrap_or(-1),
             stdout,
@@ -118,7 +117,11 @@ async fn succeed(words: &[String], extra: &[&str], what: &str) -> Result<String,
     let failed = |why: String| CommandError::new(CommandErrorKind::Internal, format!("{what}: {why}"));
     match run(command, "", SHORT).await {
         Ok(ended) if ended.status == 0 => Ok(ended.stdout),
-        Ok(ended) => Err(failed(format!("status {}: {}", ended.status, ended.stderr.trim()))),
+        Ok(ended) => Err(failed(format!(
+            "status {}: {}",
+            ended.status,
+            ended.stderr.trim()
+        ))),
         Err(error) => Err(failed(error.to_string())),
     }
 }
@@ -194,17 +197,16 @@ impl Agent {
                 utc: now(),
                 ahead: local_offset().await,
             })),
-            MachineVerb::Certificate => {
-                Ok(HostReply::Machine(MachineReply::Text(settings.certificate.clone())))
-            }
+            MachineVerb::Certificate => Ok(HostReply::Machine(MachineReply::Text(
+                settings.certificate.clone(),
+            ))),
             MachineVerb::HasExtension { name } => {
                 let there = script(settings.extension_dir.as_deref(), &name).is_some();
                 Ok(HostReply::Machine(MachineReply::Truth(there)))
             }
             MachineVerb::RunPlugin { name, argument } => {
-                let path = script(settings.plugin_dir.as_deref(), &name).ok_or_else(|| {
-                    missing(ApiError::new("XENAPI_MISSING_PLUGIN", [name.as_str()]), &name)
-                })?;
+                let path = script(settings.plugin_dir.as_deref(), &name)
+                    .ok_or_else(|| missing(ApiError::new("XENAPI_MISSING_PLUGIN", [name.as_str()]), &name))?;
                 run_script(&path, &[&argument], "").await
             }
             MachineVerb::RunExtension { name, request } => {
@@ -334,7 +336,11 @@ pub(crate) fn bios_strings() -> BTreeMap<String, String> {
         .iter()
         .filter_map(|(key, file)| {
             let text = std::fs::read_to_string(folder.join(file)).ok()?;
-            let text: String = text.trim().chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
+            let text: String = text
+                .trim()
+                .chars()
+                .filter(|c| c.is_ascii_graphic() || *c == ' ')
+                .collect();
             (!text.is_empty()).then(|| ((*key).to_owned(), text))
         })
         .collect()
@@ -399,7 +405,15 @@ mod test {
         std::fs::create_dir(folder.path().join("folder")).unwrap();
         let found = |name: &str| script(Some(folder.path()), name).is_some();
         assert!(found("good"));
-        for name in ["text", ".hidden", "folder", "../good", "", "gone", "folder/../good"] {
+        for name in [
+            "text",
+            ".hidden",
+            "folder",
+            "../good",
+            "",
+            "gone",
+            "folder/../good",
+        ] {
             assert!(!found(name), "{name}");
         }
         assert!(script(None, "good").is_none());

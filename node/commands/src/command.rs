@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::{DiskRequest, DomainRequest, NicRequest, VolumeRef};
-use crate::measured::Measured;
 use crate::machine::MachineVerb;
+use crate::measured::Measured;
 use crate::migration::{MigrationDestination, MigrationOptions};
 use crate::network::BridgeRequest;
 use crate::storage::{FreezeRequest, MergeFacts, ProbeRequest, SrSpec, VolumeFill, VolumeRequest};

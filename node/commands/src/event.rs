@@ -5,8 +5,8 @@ use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::measured::DomainFigures;
 use crate::machine::GuestReport;
+use crate::measured::DomainFigures;
 
 /// One message of a host's stream of events.
 ///

@@ -14,8 +14,8 @@ pub mod command;
 pub mod domain;
 pub mod error;
 pub mod event;
-pub mod measured;
 pub mod machine;
+pub mod measured;
 pub mod migration;
 pub mod network;
 pub mod reply;
@@ -25,8 +25,8 @@ pub use command::HostCommand;
 pub use domain::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;
-pub use measured::{DataSource, DomainFigures, Measured};
 pub use machine::{GuestReport, MachineReply, MachineVerb};
+pub use measured::{DataSource, DomainFigures, Measured};
 pub use migration::{
     MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
 };

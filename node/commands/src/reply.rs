@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use node_hypervisor::{ConsoleEndpoints, DiskSource, Domain, DomainStatistics, HostFacts};
 use serde::{Deserialize, Serialize};
 
-use crate::measured::DataSource;
 use crate::machine::MachineReply;
+use crate::measured::DataSource;
 use crate::migration::{MemoryPath, MigrationStatus};
 use crate::storage::{FoundSr, MergeFacts, SrFacts, VolumeFacts};
 

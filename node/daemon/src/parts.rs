@@ -72,7 +72,10 @@ fn machine(config: &Config, certificate: &str) -> MachineSettings {
         set_hostname: words(&m.set_hostname, &["hostnamectl", "set-hostname"]),
         set_syslog: words(&m.set_syslog, &[]),
         kernel_log: words(&m.kernel_log, &["dmesg"]),
-        plugin_dir: m.plugin_dir.clone().or_else(|| Some("/etc/xapi.d/plugins".into())),
+        plugin_dir: m
+            .plugin_dir
+            .clone()
+            .or_else(|| Some("/etc/xapi.d/plugins".into())),
         extension_dir: m
             .extension_dir
             .clone()

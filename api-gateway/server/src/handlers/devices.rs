@@ -3,8 +3,8 @@
 
 use pool_domain::query;
 use proto_types::generated::{
-    crashdump, gpu_group, host, host_crashdump, host_patch, pci, pgpu, pool_patch, pusb,
-    usb_group, vgpu, vm, vusb,
+    crashdump, gpu_group, host, host_crashdump, host_patch, pci, pgpu, pool_patch, pusb, usb_group, vgpu, vm,
+    vusb,
 };
 use proto_types::{ApiError, Args, ClassId, Value};
 
@@ -13,12 +13,30 @@ use super::{Handler, Scope, Table};
 /// The messages.
 pub const TABLE: Table = &[
     // A device is the host's own until something else is made of it, which nothing here does.
-    ("PCI.get_dom0_access_status", Handler::Read(|s, a| enabled(s, a, pci::CLASS))),
-    ("PCI.enable_dom0_access", Handler::Read(|s, a| enabled(s, a, pci::CLASS))),
-    ("PCI.disable_dom0_access", Handler::Read(|s, a| refused(s, a, pci::CLASS))),
-    ("PGPU.enable_dom0_access", Handler::Read(|s, a| enabled(s, a, pgpu::CLASS))),
-    ("PGPU.disable_dom0_access", Handler::Read(|s, a| refused(s, a, pgpu::CLASS))),
-    ("PUSB.scan", Handler::Read(|s, a| exists(s, a, 0, host::CLASS).map(|()| Value::Void))),
+    (
+        "PCI.get_dom0_access_status",
+        Handler::Read(|s, a| enabled(s, a, pci::CLASS)),
+    ),
+    (
+        "PCI.enable_dom0_access",
+        Handler::Read(|s, a| enabled(s, a, pci::CLASS)),
+    ),
+    (
+        "PCI.disable_dom0_access",
+        Handler::Read(|s, a| refused(s, a, pci::CLASS)),
+    ),
+    (
+        "PGPU.enable_dom0_access",
+        Handler::Read(|s, a| enabled(s, a, pgpu::CLASS)),
+    ),
+    (
+        "PGPU.disable_dom0_access",
+        Handler::Read(|s, a| refused(s, a, pgpu::CLASS)),
+    ),
+    (
+        "PUSB.scan",
+        Handler::Read(|s, a| exists(s, a, 0, host::CLASS).map(|()| Value::Void)),
+    ),
     (
         "PUSB.set_passthrough_enabled",
         Handler::Read(|s, a| {
@@ -34,7 +52,10 @@ pub const TABLE: Table = &[
         Handler::Read(|s, a| {
             exists(s, a, 0, vm::CLASS)?;
             exists(s, a, 1, gpu_group::CLASS)?;
-            Err(ApiError::new("GPU_GROUP_CONTAINS_NO_PGPUS", [a.reference(1)?.to_string()]))
+            Err(ApiError::new(
+                "GPU_GROUP_CONTAINS_NO_PGPUS",
+                [a.reference(1)?.to_string()],
+            ))
         }),
     ),
     (
@@ -42,25 +63,64 @@ pub const TABLE: Table = &[
         Handler::Read(|s, a| {
             exists(s, a, 0, vm::CLASS)?;
             exists(s, a, 1, usb_group::CLASS)?;
-            Err(ApiError::new("USB_GROUP_CONTAINS_NO_PUSBS", [a.reference(1)?.to_string()]))
+            Err(ApiError::new(
+                "USB_GROUP_CONTAINS_NO_PUSBS",
+                [a.reference(1)?.to_string()],
+            ))
         }),
     ),
     // None was ever made, so that there is none to be found.
     ("VGPU.destroy", Handler::Read(|s, a| gone(s, a, vgpu::CLASS))),
     ("VUSB.destroy", Handler::Read(|s, a| gone(s, a, vusb::CLASS))),
     ("VUSB.unplug", Handler::Read(|s, a| gone(s, a, vusb::CLASS))),
-    ("crashdump.destroy", Handler::Read(|s, a| gone(s, a, crashdump::CLASS))),
-    ("host_crashdump.destroy", Handler::Read(|s, a| gone(s, a, host_crashdump::CLASS))),
-    ("host_crashdump.upload", Handler::Read(|s, a| gone(s, a, host_crashdump::CLASS))),
-    ("host_patch.apply", Handler::Read(|s, a| gone(s, a, host_patch::CLASS))),
-    ("host_patch.destroy", Handler::Read(|s, a| gone(s, a, host_patch::CLASS))),
-    ("pool_patch.apply", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
-    ("pool_patch.clean", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
-    ("pool_patch.clean_on_host", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
-    ("pool_patch.destroy", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
-    ("pool_patch.pool_apply", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
-    ("pool_patch.pool_clean", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
-    ("pool_patch.precheck", Handler::Read(|s, a| gone(s, a, pool_patch::CLASS))),
+    (
+        "crashdump.destroy",
+        Handler::Read(|s, a| gone(s, a, crashdump::CLASS)),
+    ),
+    (
+        "host_crashdump.destroy",
+        Handler::Read(|s, a| gone(s, a, host_crashdump::CLASS)),
+    ),
+    (
+        "host_crashdump.upload",
+        Handler::Read(|s, a| gone(s, a, host_crashdump::CLASS)),
+    ),
+    (
+        "host_patch.apply",
+        Handler::Read(|s, a| gone(s, a, host_patch::CLASS)),
+    ),
+    (
+        "host_patch.destroy",
+        Handler::Read(|s, a| gone(s, a, host_patch::CLASS)),
+    ),
+    (
+        "pool_patch.apply",
+        Handler::Read(|s, a| gone(s, a, pool_patch::CLASS)),
+    ),
+    (
+        "pool_patch.clean",
+        Handler::Read(|s, a| gone(s, a, pool_patch::CLASS)),
+    ),
+    (
+        "pool_patch.clean_on_host",
+        Handler::Read(|s, a| gone(s, a, pool_patch::CLASS)),
+    ),
+    (
+        "pool_patch.destroy",
+        Handler::Read(|s, a| gone(s, a, pool_patch::CLASS)),
+    ),
+    (
+        "pool_patch.pool_apply",
+        Handler::Read(|s, a| gone(s, a, pool_patch::CLASS)),
+    ),
+    (
+        "pool_patch.pool_clean",
+        Handler::Read(|s, a| gone(s, a, pool_patch::CLASS)),
+    ),
+    (
+        "pool_patch.precheck",
+        Handler::Read(|s, a| gone(s, a, pool_patch::CLASS)),
+    ),
 ];
 
 fn exists(scope: &Scope<'_>, args: &Args, position: usize, class: ClassId) -> Result<(), ApiError> {
@@ -81,5 +141,7 @@ fn refused(scope: &Scope<'_>, args: &Args, class: ClassId) -> Result<Value, ApiE
 
 fn gone(scope: &Scope<'_>, args: &Args, class: ClassId) -> Result<Value, ApiError> {
     exists(scope, args, 0, class)?;
-    Err(ApiError::internal("an object of a kind that this pool does not make"))
+    Err(ApiError::internal(
+        "an object of a kind that this pool does not make",
+    ))
 }

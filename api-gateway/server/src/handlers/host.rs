@@ -127,7 +127,10 @@ pub const TABLE: Table = &[
     ),
     // XenServer has never had these two.
     ("host.get_log", Handler::Read(|s, args| never(s, args, "get_log"))),
-    ("host.dmesg_clear", Handler::Read(|s, args| never(s, args, "dmesg_clear"))),
+    (
+        "host.dmesg_clear",
+        Handler::Read(|s, args| never(s, args, "dmesg_clear")),
+    ),
     (
         // No updates are fetched into this pool.
         "host.apply_updates",

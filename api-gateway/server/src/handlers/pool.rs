@@ -62,7 +62,10 @@ pub const TABLE: Table = &[
         "pool.get_license_state",
         Handler::Read(|s, args| {
             query::find(s.db, pool::CLASS, args.reference(0)?)?;
-            Ok(Value::string_map([("edition", licence::EDITION), ("expiry", "never")]))
+            Ok(Value::string_map([
+                ("edition", licence::EDITION),
+                ("expiry", "never"),
+            ]))
         }),
     ),
 ];

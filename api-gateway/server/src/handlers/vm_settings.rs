@@ -23,7 +23,15 @@ pub const TABLE: Table = &[
         "VM.set_memory",
         Handler::Run(|_, a| {
             let value = Some(a.int(1)?);
-            memory(a, MemoryWish { static_max: value, dynamic_min: value, dynamic_max: value, ..MemoryWish::default() })
+            memory(
+                a,
+                MemoryWish {
+                    static_max: value,
+                    dynamic_min: value,
+                    dynamic_max: value,
+                    ..MemoryWish::default()
+                },
+            )
         }),
     ),
     (
@@ -44,45 +52,90 @@ pub const TABLE: Table = &[
         "VM.set_memory_static_range",
         Handler::Run(|_, a| {
             let (static_min, static_max) = (Some(a.int(1)?), Some(a.int(2)?));
-            memory(a, MemoryWish { static_min, static_max, ..MemoryWish::default() })
+            memory(
+                a,
+                MemoryWish {
+                    static_min,
+                    static_max,
+                    ..MemoryWish::default()
+                },
+            )
         }),
     ),
     (
         "VM.set_memory_static_max",
         Handler::Run(|_, a| {
-            memory(a, MemoryWish { static_max: Some(a.int(1)?), ..MemoryWish::default() })
+            memory(
+                a,
+                MemoryWish {
+                    static_max: Some(a.int(1)?),
+                    ..MemoryWish::default()
+                },
+            )
         }),
     ),
     (
         "VM.set_memory_static_min",
         Handler::Run(|_, a| {
-            memory(a, MemoryWish { static_min: Some(a.int(1)?), ..MemoryWish::default() })
+            memory(
+                a,
+                MemoryWish {
+                    static_min: Some(a.int(1)?),
+                    ..MemoryWish::default()
+                },
+            )
         }),
     ),
     (
         "VM.set_memory_dynamic_range",
         Handler::Run(|_, a| {
             let (dynamic_min, dynamic_max) = (Some(a.int(1)?), Some(a.int(2)?));
-            memory(a, MemoryWish { dynamic_min, dynamic_max, ..MemoryWish::default() })
+            memory(
+                a,
+                MemoryWish {
+                    dynamic_min,
+                    dynamic_max,
+                    ..MemoryWish::default()
+                },
+            )
         }),
     ),
     (
         "VM.set_memory_dynamic_max",
         Handler::Run(|_, a| {
-            memory(a, MemoryWish { dynamic_max: Some(a.int(1)?), ..MemoryWish::default() })
+            memory(
+                a,
+                MemoryWish {
+                    dynamic_max: Some(a.int(1)?),
+                    ..MemoryWish::default()
+                },
+            )
         }),
     ),
     (
         "VM.set_memory_dynamic_min",
         Handler::Run(|_, a| {
-            memory(a, MemoryWish { dynamic_min: Some(a.int(1)?), ..MemoryWish::default() })
+            memory(
+                a,
+                MemoryWish {
+                    dynamic_min: Some(a.int(1)?),
+                    ..MemoryWish::default()
+                },
+            )
         }),
     ),
     (
         "VM.set_memory_target_live",
         Handler::Run(|_, a| {
             let target = Some(a.int(1)?);
-            memory(a, MemoryWish { dynamic_min: target, dynamic_max: target, ..MemoryWish::default() })
+            memory(
+                a,
+                MemoryWish {
+                    dynamic_min: target,
+                    dynamic_max: target,
+                    ..MemoryWish::default()
+                },
+            )
         }),
     ),
     (
@@ -139,7 +192,10 @@ pub const TABLE: Table = &[
     ),
     // XenServer has never had these two; it checks the VM and says so.
     ("VM.send_sysrq", Handler::Read(|s, a| never(s, a, "send_sysrq"))),
-    ("VM.send_trigger", Handler::Read(|s, a| never(s, a, "send_trigger"))),
+    (
+        "VM.send_trigger",
+        Handler::Read(|s, a| never(s, a, "send_trigger")),
+    ),
     ("VM.call_plugin", Handler::Read(call_plugin)),
     (
         "VM.restart_device_models",
@@ -169,21 +225,27 @@ pub const TABLE: Table = &[
         "VM.set_NVRAM",
         Handler::Write(|d, _, a| {
             let (this, value) = (a.reference(0)?, a.at(1)?.clone());
-            nvram(d, a, |d| generic::set(d, class::CLASS, class::NVRAM.index, this, value))
+            nvram(d, a, |d| {
+                generic::set(d, class::CLASS, class::NVRAM.index, this, value)
+            })
         }),
     ),
     (
         "VM.add_to_NVRAM",
         Handler::Write(|d, _, a| {
             let (this, pair) = (a.reference(0)?, (a.at(1)?.clone(), a.at(2)?.clone()));
-            nvram(d, a, |d| generic::add_to(d, class::CLASS, class::NVRAM.index, this, pair))
+            nvram(d, a, |d| {
+                generic::add_to(d, class::CLASS, class::NVRAM.index, this, pair)
+            })
         }),
     ),
     (
         "VM.remove_from_NVRAM",
         Handler::Write(|d, _, a| {
             let (this, key) = (a.reference(0)?, a.at(1)?.clone());
-            nvram(d, a, |d| generic::remove_from(d, class::CLASS, class::NVRAM.index, this, key))
+            nvram(d, a, |d| {
+                generic::remove_from(d, class::CLASS, class::NVRAM.index, this, key)
+            })
         }),
     ),
     (
@@ -213,8 +275,14 @@ pub const TABLE: Table = &[
     (
         "VM.set_ha_always_run",
         Handler::Write(|d, _, a| {
-            generic::set(d, class::CLASS, class::HA_ALWAYS_RUN.index, a.reference(0)?, a.at(1)?.clone())
-                .map(|()| Value::Void)
+            generic::set(
+                d,
+                class::CLASS,
+                class::HA_ALWAYS_RUN.index,
+                a.reference(0)?,
+                a.at(1)?.clone(),
+            )
+            .map(|()| Value::Void)
         }),
     ),
     (
@@ -275,11 +343,18 @@ fn call_plugin(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {
 /// Within the pool. `dest` is what `host.migrate_receive` answered.
 fn assert_can_migrate(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {
     let vm = args.reference(0)?;
-    let to = args.at(1)?.get("host").and_then(|h| h.parse().ok()).unwrap_or_default();
+    let to = args
+        .at(1)?
+        .get("host")
+        .and_then(|h| h.parse().ok())
+        .unwrap_or_default();
     if scope.db.of_class(host::CLASS, to).is_none() {
         query::find(scope.db, class::CLASS, vm)?;
         // The other pool would have to be asked.
-        return Err(ApiError::new("NOT_IMPLEMENTED", ["VM.assert_can_migrate to another pool"]));
+        return Err(ApiError::new(
+            "NOT_IMPLEMENTED",
+            ["VM.assert_can_migrate to another pool"],
+        ));
     }
     let journey = Journey {
         vm,
@@ -317,6 +392,10 @@ async fn wait_for_memory(api: &Api, entry: &Entry, args: &Args) -> Result<Value,
             return Err(ApiError::bare("VM_MEMORY_TARGET_WAIT_TIMEOUT"));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
-        db = api.cluster.read().await.map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))?;
+        db = api
+            .cluster
+            .read()
+            .await
+            .map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))?;
     }
 }

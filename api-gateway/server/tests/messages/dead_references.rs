@@ -45,14 +45,18 @@ const CLASSES: &[&str] = &[
     "VUSB",
 ];
 
-
 #[tokio::test]
 async fn a_dead_reference_is_named_with_its_class() {
     let leader = Leader::new().await;
     let dead = Ref::from_uuid(Uuid::from_u128(0xdead));
     let (mut count, mut wrong) = (0, Vec::new());
-    for message in MESSAGES.iter().filter(|m| !m.removed && !m.pool_only && is_built(m)) {
-        let Some(first) = message.params.first() else { continue };
+    for message in MESSAGES
+        .iter()
+        .filter(|m| !m.removed && !m.pool_only && is_built(m))
+    {
+        let Some(first) = message.params.first() else {
+            continue;
+        };
         let Type::Ref(class) = first.ty else { continue };
         if !CLASSES.contains(&message.class.name()) {
             continue;

@@ -14,7 +14,11 @@ fn case<const N: usize>(method: &'static str, params: Vec<Value>, error: [&str; 
 
 async fn check(leader: &Leader, cases: Vec<Case>) {
     for (method, params, expected) in cases {
-        assert_eq!(leader.refused(method, &params).await, expected, "{method} {params:?}");
+        assert_eq!(
+            leader.refused(method, &params).await,
+            expected,
+            "{method} {params:?}"
+        );
     }
 }
 
@@ -28,15 +32,25 @@ async fn vms_refuse_by_their_power_state() {
     let (off, on) = (leader.vm().await, leader.running().await);
     let (off_is, on_is) = (text(off), text(on));
     let bad = |vm: &str, needed: &str, actual: &str| {
-        ["VM_BAD_POWER_STATE", vm, needed, actual].map(str::to_owned).to_vec()
+        ["VM_BAD_POWER_STATE", vm, needed, actual]
+            .map(str::to_owned)
+            .to_vec()
     };
     let mut cases: Vec<Case> = Vec::new();
     for (method, more, needed) in [
         ("VM.set_VCPUs_number_live", vec![Value::Int(1)], "running"),
-        ("VM.set_shadow_multiplier_live", vec![Value::Float(2.0)], "running"),
+        (
+            "VM.set_shadow_multiplier_live",
+            vec![Value::Float(2.0)],
+            "running",
+        ),
         ("VM.send_sysrq", vec!["b".into()], "running"),
         ("VM.send_trigger", vec!["nmi".into()], "running"),
-        ("VM.call_plugin", vec!["p".into(), "f".into(), Value::empty_map()], "running"),
+        (
+            "VM.call_plugin",
+            vec!["p".into(), "f".into(), Value::empty_map()],
+            "running",
+        ),
         ("VM.restart_device_models", vec![], "running"),
         ("VM.shutdown", vec![], "running, paused, suspended"),
         ("VM.wait_memory_target_live", vec![], "running"),
@@ -47,10 +61,18 @@ async fn vms_refuse_by_their_power_state() {
     for (method, more) in [
         ("VM.set_memory", vec![Value::Int(1 << 30)]),
         ("VM.set_memory_static_max", vec![Value::Int(1 << 30)]),
-        ("VM.set_memory_static_range", vec![Value::Int(0), Value::Int(1 << 30)]),
+        (
+            "VM.set_memory_static_range",
+            vec![Value::Int(0), Value::Int(1 << 30)],
+        ),
         (
             "VM.set_memory_limits",
-            vec![Value::Int(0), Value::Int(1 << 30), Value::Int(0), Value::Int(1 << 30)],
+            vec![
+                Value::Int(0),
+                Value::Int(1 << 30),
+                Value::Int(0),
+                Value::Int(1 << 30),
+            ],
         ),
         ("VM.set_NVRAM", vec![Value::empty_map()]),
         ("VM.add_to_NVRAM", vec!["k".into(), "v".into()]),
@@ -81,8 +103,16 @@ async fn vms_refuse_by_their_power_state() {
             vec![on.into(), Value::Int(99)],
             ["INVALID_VALUE", "nvcpu", "99"],
         ),
-        case("VM.send_sysrq", vec![on.into(), "b".into()], ["NOT_IMPLEMENTED", "send_sysrq"]),
-        case("VM.send_trigger", vec![on.into(), "x".into()], ["NOT_IMPLEMENTED", "send_trigger"]),
+        case(
+            "VM.send_sysrq",
+            vec![on.into(), "b".into()],
+            ["NOT_IMPLEMENTED", "send_sysrq"],
+        ),
+        case(
+            "VM.send_trigger",
+            vec![on.into(), "x".into()],
+            ["NOT_IMPLEMENTED", "send_trigger"],
+        ),
         case(
             "VM.call_plugin",
             vec![on.into(), "mine".into(), "f".into(), Value::empty_map()],
@@ -93,7 +123,11 @@ async fn vms_refuse_by_their_power_state() {
             vec![on.into()],
             ["CANNOT_RESTART_DEVICE_MODEL", &on_is],
         ),
-        case("VM.power_state_reset", vec![on.into()], ["DOMAIN_EXISTS", &on_is, "7"]),
+        case(
+            "VM.power_state_reset",
+            vec![on.into()],
+            ["DOMAIN_EXISTS", &on_is, "7"],
+        ),
     ]);
     check(&leader, cases).await;
 }
@@ -152,8 +186,15 @@ async fn templates_appliances_and_control_domains_refuse() {
     )
     .await;
     leader.ok("VM.set_appliance", &[guest.into(), app.into()]).await;
-    leader.ok("VM.set_bios_strings", &[guest.into(), Value::string_map([("bios-vendor", "x")])]).await;
-    leader.ok("VM.create_new_blob", &[guest.into(), "b".into(), "".into()]).await;
+    leader
+        .ok(
+            "VM.set_bios_strings",
+            &[guest.into(), Value::string_map([("bios-vendor", "x")])],
+        )
+        .await;
+    leader
+        .ok("VM.create_new_blob", &[guest.into(), "b".into(), "".into()])
+        .await;
     check(
         &leader,
         vec![
@@ -188,10 +229,19 @@ async fn templates_appliances_and_control_domains_refuse() {
     leader.ok("VM.set_appliance", &[second.into(), app.into()]).await;
     leader.set(second, vm::MEMORY_STATIC_MAX, Bytes::gib(64));
     assert_eq!(
-        leader.refused("VM_appliance.start", &[app.into(), false.into()]).await,
-        ["OPERATION_PARTIALLY_FAILED".to_owned(), "start".to_owned(), text(second)]
+        leader
+            .refused("VM_appliance.start", &[app.into(), false.into()])
+            .await,
+        [
+            "OPERATION_PARTIALLY_FAILED".to_owned(),
+            "start".to_owned(),
+            text(second)
+        ]
     );
-    assert_eq!(leader.db().get(guest).unwrap().get(vm::POWER_STATE).as_str(), "Running");
+    assert_eq!(
+        leader.db().get(guest).unwrap().get(vm::POWER_STATE).as_str(),
+        "Running"
+    );
 }
 
 #[tokio::test]
@@ -199,7 +249,12 @@ async fn hosts_refuse_for_their_reasons() {
     let leader = Leader::new().await;
     let (one, two) = (leader.host("one"), leader.host("two"));
     let guest = leader.vm().await;
-    leader.ok("VM.start_on", &[guest.into(), two.into(), false.into(), true.into()]).await;
+    leader
+        .ok(
+            "VM.start_on",
+            &[guest.into(), two.into(), false.into(), true.into()],
+        )
+        .await;
     let (two_is, guest_is) = (text(two), text(guest));
     check(
         &leader,
@@ -210,10 +265,26 @@ async fn hosts_refuse_for_their_reasons() {
             case("host.declare_dead", vec![two.into()], ["HOST_IS_LIVE", &two_is]),
             case("host.power_on", vec![two.into()], ["HOST_IS_LIVE", &two_is]),
             case("host.get_log", vec![one.into()], ["NOT_IMPLEMENTED", "get_log"]),
-            case("host.dmesg_clear", vec![one.into()], ["NOT_IMPLEMENTED", "dmesg_clear"]),
-            case("host.apply_edition", vec![one.into(), "premium".into()], ["INVALID_EDITION", "premium"]),
-            case("host.license_add", vec![one.into(), "x".into()], ["LICENSE_PROCESSING_ERROR"]),
-            case("host.apply_updates", vec![one.into(), "x".into()], ["NO_REPOSITORY_ENABLED"]),
+            case(
+                "host.dmesg_clear",
+                vec![one.into()],
+                ["NOT_IMPLEMENTED", "dmesg_clear"],
+            ),
+            case(
+                "host.apply_edition",
+                vec![one.into(), "premium".into()],
+                ["INVALID_EDITION", "premium"],
+            ),
+            case(
+                "host.license_add",
+                vec![one.into(), "x".into()],
+                ["LICENSE_PROCESSING_ERROR"],
+            ),
+            case(
+                "host.apply_updates",
+                vec![one.into(), "x".into()],
+                ["NO_REPOSITORY_ENABLED"],
+            ),
             case(
                 "host.retrieve_wlb_evacuate_recommendations",
                 vec![one.into()],
@@ -224,7 +295,11 @@ async fn hosts_refuse_for_their_reasons() {
                 vec![one.into(), "".into()],
                 ["HOST_NAME_INVALID", "hostname empty"],
             ),
-            case("host.set_iscsi_iqn", vec![one.into(), "".into()], ["INVALID_VALUE", "value", ""]),
+            case(
+                "host.set_iscsi_iqn",
+                vec![one.into(), "".into()],
+                ["INVALID_VALUE", "value", ""],
+            ),
             case(
                 "message.create",
                 vec!["N".into(), Value::Int(5), "VM".into(), "nobody".into(), "".into()],
@@ -238,13 +313,21 @@ async fn hosts_refuse_for_their_reasons() {
     check(
         &leader,
         vec![
-            case("host.evacuate", vec![two.into()], ["NO_HOSTS_AVAILABLE", &guest_is]),
+            case(
+                "host.evacuate",
+                vec![two.into()],
+                ["NO_HOSTS_AVAILABLE", &guest_is],
+            ),
             case(
                 "host.assert_can_evacuate",
                 vec![two.into()],
                 ["CANNOT_EVACUATE_HOST", &format!("NO_HOSTS_AVAILABLE,{guest_is}")],
             ),
-            case("VM.assert_can_boot_here", vec![guest.into(), one.into()], ["HOST_DISABLED", &text(one)]),
+            case(
+                "VM.assert_can_boot_here",
+                vec![guest.into(), one.into()],
+                ["HOST_DISABLED", &text(one)],
+            ),
         ],
     )
     .await;
@@ -253,26 +336,45 @@ async fn hosts_refuse_for_their_reasons() {
     check(
         &leader,
         vec![
-            case("host.destroy", vec![two.into()], ["HOST_HAS_RESIDENT_VMS", &two_is]),
+            case(
+                "host.destroy",
+                vec![two.into()],
+                ["HOST_HAS_RESIDENT_VMS", &two_is],
+            ),
             case("host.evacuate", vec![two.into()], ["HOST_OFFLINE", &two_is]),
             case("host.enable", vec![two.into()], ["HOST_OFFLINE", &two_is]),
             case("host.power_on", vec![two.into()], ["HOST_POWER_ON_MODE_DISABLED"]),
         ],
     )
     .await;
-    leader.ok("host.set_power_on_mode", &[two.into(), "iLO".into(), Value::empty_map()]).await;
+    leader
+        .ok(
+            "host.set_power_on_mode",
+            &[two.into(), "iLO".into(), Value::empty_map()],
+        )
+        .await;
     check(
         &leader,
-        vec![case("host.power_on", vec![two.into()], ["XENAPI_MISSING_PLUGIN", "iLO"])],
+        vec![case(
+            "host.power_on",
+            vec![two.into()],
+            ["XENAPI_MISSING_PLUGIN", "iLO"],
+        )],
     )
     .await;
     // A host that is there and does not say whether the guest is.
     let other = leader.vm().await;
     leader.ok("host.enable", &[one.into()]).await;
-    leader.ok("VM.start", &[other.into(), false.into(), true.into()]).await;
+    leader
+        .ok("VM.start", &[other.into(), false.into(), true.into()])
+        .await;
     check(
         &leader,
-        vec![case("VM.power_state_reset", vec![other.into()], ["HOST_IS_LIVE", &text(one)])],
+        vec![case(
+            "VM.power_state_reset",
+            vec![other.into()],
+            ["HOST_IS_LIVE", &text(one)],
+        )],
     )
     .await;
 }
@@ -281,12 +383,22 @@ async fn hosts_refuse_for_their_reasons() {
 async fn plugins_fail_in_their_own_words() {
     let leader = Leader::new().await;
     let one = leader.host("one");
-    let call = vec![one.into(), "updater.py".into(), "check".into(), Value::empty_map()];
+    let call = vec![
+        one.into(),
+        "updater.py".into(),
+        "check".into(),
+        Value::empty_map(),
+    ];
     let prints = |text: &str| *leader.hosts.prints.lock().unwrap() = text.to_owned();
     prints("Traceback");
     assert_eq!(
         leader.refused("host.call_plugin", &call).await,
-        ["XENAPI_PLUGIN_FAILURE", "not an XML-RPC answer", "Traceback", "hm"]
+        [
+            "XENAPI_PLUGIN_FAILURE",
+            "not an XML-RPC answer",
+            "Traceback",
+            "hm"
+        ]
     );
     prints(
         "<methodResponse><params><param><value><struct>\
@@ -294,7 +406,10 @@ async fn plugins_fail_in_their_own_words() {
          <member><name>ErrorDescription</name><value><array><data><value>-1</value><value>no repository</value>\
          </data></array></value></member></struct></value></param></params></methodResponse>",
     );
-    assert_eq!(leader.refused("host.call_plugin", &call).await, ["-1", "no repository"]);
+    assert_eq!(
+        leader.refused("host.call_plugin", &call).await,
+        ["-1", "no repository"]
+    );
     prints(
         "<methodResponse><params><param><value><struct>\
          <member><name>Status</name><value>Success</value></member>\
@@ -303,13 +418,28 @@ async fn plugins_fail_in_their_own_words() {
     assert_eq!(leader.ok("host.call_plugin", &call).await.as_str(), Some("[]"));
     let pool_row = leader.db().only(pool::CLASS).unwrap().reference;
     let guest = leader.running().await;
-    let script = vec![guest.into(), "guest-agent-operation".into(), "run-script".into(), Value::empty_map()];
-    assert_eq!(leader.refused("VM.call_plugin", &script).await[0], "OPERATION_NOT_ALLOWED");
+    let script = vec![
+        guest.into(),
+        "guest-agent-operation".into(),
+        "run-script".into(),
+        Value::empty_map(),
+    ];
+    assert_eq!(
+        leader.refused("VM.call_plugin", &script).await[0],
+        "OPERATION_NOT_ALLOWED"
+    );
     leader
         .ok(
             "pool.add_to_other_config",
-            &[pool_row.into(), "allow_guest_agent_run_script".into(), "true".into()],
+            &[
+                pool_row.into(),
+                "allow_guest_agent_run_script".into(),
+                "true".into(),
+            ],
         )
         .await;
-    assert_eq!(leader.refused("VM.call_plugin", &script).await, ["VM_LACKS_FEATURE".to_owned(), text(guest)]);
+    assert_eq!(
+        leader.refused("VM.call_plugin", &script).await,
+        ["VM_LACKS_FEATURE".to_owned(), text(guest)]
+    );
 }

@@ -34,8 +34,13 @@ pub(crate) fn sysinfo(spec: &DomainSpec) -> Result<Element> {
             return Err(bad(format!("{name:?} is no string of the firmware")));
         }
         // QEMU takes a comma as the end of the string.
-        if !value.chars().all(|c| c == ' ' || (c.is_ascii_graphic() && c != ',')) {
-            return Err(bad(format!("the string {name:?} has characters that do not pass")));
+        if !value
+            .chars()
+            .all(|c| c == ' ' || (c.is_ascii_graphic() && c != ','))
+        {
+            return Err(bad(format!(
+                "the string {name:?} has characters that do not pass"
+            )));
         }
     }
     let mut info = Element::new("sysinfo").with("type", "smbios");

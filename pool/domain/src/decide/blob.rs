@@ -46,7 +46,12 @@ pub fn create_on(
         let class = class.name();
         return Err(ApiError::new(
             "MAP_DUPLICATE_KEY",
-            [class.to_owned(), "blobs".to_owned(), owner.to_string(), name.to_owned()],
+            [
+                class.to_owned(),
+                "blobs".to_owned(),
+                owner.to_string(),
+                name.to_owned(),
+            ],
         ));
     }
     let made = create(draft, name, mime_type, public);

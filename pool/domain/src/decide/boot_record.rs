@@ -64,7 +64,9 @@ pub fn take(row: &Row) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t")
+    text.replace('\\', "\\\\")
+        .replace('\n', "\\n")
+        .replace('\t', "\\t")
 }
 
 fn unescape(text: &str) -> String {
@@ -90,7 +92,9 @@ fn read(row: &Row) -> BTreeMap<&'static str, Value> {
     let mut found: BTreeMap<&'static str, Value> = BTreeMap::new();
     for line in row.get(vm::LAST_BOOTED_RECORD).as_str().split('\n') {
         let parts: Vec<String> = line.split('\t').map(unescape).collect();
-        let Some(field) = FIELDS.iter().find(|f| Some(f.def().name) == parts.first().map(String::as_str))
+        let Some(field) = FIELDS
+            .iter()
+            .find(|f| Some(f.def().name) == parts.first().map(String::as_str))
         else {
             continue;
         };

@@ -105,7 +105,10 @@ fn described(db: &Database, row: &Row, facts: &GuestFacts) -> Vec<(Field, Value)
     }
     vec![
         (vm_guest_metrics::OS_VERSION, Value::string_map(os)),
-        (vm_guest_metrics::PV_DRIVERS_VERSION, drivers_version(&facts.agent_version)),
+        (
+            vm_guest_metrics::PV_DRIVERS_VERSION,
+            drivers_version(&facts.agent_version),
+        ),
         (vm_guest_metrics::PV_DRIVERS_UP_TO_DATE, true.into()),
         (vm_guest_metrics::NETWORKS, networks(db, row, facts)),
         (vm_guest_metrics::OTHER, Value::string_map(other)),

@@ -487,7 +487,11 @@ pub fn missing_but_busy(db: &Database, on: Ref, reported: &[(String, bool)]) -> 
         .filter_map(|r| db.of_class(vm::CLASS, r))
         .filter(|v| !v.get(vm::IS_CONTROL_DOMAIN).as_bool())
         .filter(|v| !reported.iter().any(|(uuid, _)| uuid == v.uuid()))
-        .filter(|v| v.get(vm::CURRENT_OPERATIONS).as_map().is_some_and(|m| !m.is_empty()))
+        .filter(|v| {
+            v.get(vm::CURRENT_OPERATIONS)
+                .as_map()
+                .is_some_and(|m| !m.is_empty())
+        })
         .map(|v| v.reference)
         .collect()
 }
@@ -499,7 +503,12 @@ pub fn missing_but_busy(db: &Database, on: Ref, reported: &[(String, bool)]) -> 
 pub fn leave(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     let row = draft.read(host::CLASS, reference)?;
     let control = row.get(host::CONTROL_DOMAIN).as_ref();
-    if row.get(host::RESIDENT_VMS).as_refs().iter().any(|v| *v != control) {
+    if row
+        .get(host::RESIDENT_VMS)
+        .as_refs()
+        .iter()
+        .any(|v| *v != control)
+    {
         return Err(ApiError::new("HOST_HAS_RESIDENT_VMS", [reference.to_string()]));
     }
     host_life::forget(draft, &row);

@@ -139,7 +139,11 @@ mod test {
         }
         let long = "a".repeat(64);
         for bad in ["", "-a", "a-", "a..b", "a_b", "a b", "a;reboot", "\u{e4}", &long] {
-            assert_eq!(check_hostname(bad).unwrap_err().code, "HOST_NAME_INVALID", "{bad}");
+            assert_eq!(
+                check_hostname(bad).unwrap_err().code,
+                "HOST_NAME_INVALID",
+                "{bad}"
+            );
         }
     }
 }
