@@ -19,6 +19,7 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("chapter3.py", &[]);
     bed.scenario("guests.py", &[]);
+    bed.scenario("boot.py", &[]);
     bed.scenario("master_dies.py", &["0.15"]);
     bed.scenario("master_dies.py", &["0.6"]);
 }
