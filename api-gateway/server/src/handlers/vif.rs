@@ -20,15 +20,15 @@ pub const TABLE: Table = &[
     ),
     (
         "VIF.plug",
-        Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "plug"))),
+        Handler::Run(|_, args| job(PlugDevice::nic(args.reference(0)?, "plug"))),
     ),
     (
         "VIF.unplug",
-        Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "unplug"))),
+        Handler::Run(|_, args| job(PlugDevice::nic(args.reference(0)?, "unplug"))),
     ),
     (
         "VIF.unplug_force",
-        Handler::Run(|_, args| job(PlugDevice::new(args.reference(0)?, "unplug_force"))),
+        Handler::Run(|_, args| job(PlugDevice::nic(args.reference(0)?, "unplug_force"))),
     ),
     (
         "VIF.move",

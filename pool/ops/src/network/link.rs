@@ -307,6 +307,9 @@ impl Operation for AttachNetworks {
 
     fn begin(&mut self, draft: &mut Draft<'_>, _: Ref) -> Result<(), ApiError> {
         let db = draft.db();
+        if let Wish::Network(net) = &self.wish {
+            query::find(db, network::CLASS, *net)?;
+        }
         let host = uuid_of_host(db, self.host)?;
         let (nets, takes_down) = match &self.wish {
             Wish::Network(net) => (vec![*net], false),

@@ -20,6 +20,8 @@ use crate::operation::{Cx, Operation, Outputs};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlugDevice {
     device: Ref,
+    #[serde(default)]
+    is_nic: bool,
     name: String,
     vm_uuid: Uuid,
     host: Uuid,
@@ -33,14 +35,23 @@ enum What {
 }
 
 impl PlugDevice {
-    /// `plug`, `unplug` or `unplug_force` of a VBD or VIF.
+    /// `plug`, `unplug` or `unplug_force` of a VBD.
     pub fn new(device: Ref, name: &str) -> PlugDevice {
         PlugDevice {
             device,
+            is_nic: false,
             name: name.to_owned(),
             vm_uuid: Uuid::nil(),
             host: Uuid::nil(),
             what: None,
+        }
+    }
+
+    /// The same of a VIF.
+    pub fn nic(device: Ref, name: &str) -> PlugDevice {
+        PlugDevice {
+            is_nic: true,
+            ..PlugDevice::new(device, name)
         }
     }
 
@@ -86,7 +97,7 @@ impl Operation for PlugDevice {
     const NAME: &'static str = "plug_device";
 
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
-        let is_nic = draft.db().of_class(vif::CLASS, self.device).is_some();
+        let is_nic = self.is_nic;
         let owner = if is_nic {
             nics::begin_plug(draft, self.device, task, &self.name)?;
             draft.read(vif::CLASS, self.device)?.get(vif::VM).as_ref()
