@@ -12,7 +12,7 @@ use node_commands::{HostCommand, HostReply};
 use pool_raft::{MembershipError, Pool};
 use pool_store::convert::row_to_wire;
 use proto_types::ApiError;
-use proto_types::generated::host;
+use proto_types::generated::{host, pool};
 use proto_wire::ca;
 use proto_wire::channel::{Identity, Pinned};
 use proto_wire::pool::JoinRequest;
@@ -27,6 +27,8 @@ use crate::identity;
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long a change of the majority is waited for.
 const CHANGE: Duration = Duration::from_secs(30);
+/// How long a new master may take to write that it is.
+const NOTE: Duration = Duration::from_secs(3);
 /// Between the answer to the client and the node's fresh start.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -45,6 +47,20 @@ pub struct MembershipAdapter {
 impl MembershipAdapter {
     fn state_dir(&self) -> PathBuf {
         self.config.node.state_dir.clone()
+    }
+
+    /// Waits until the new master has written down that it is, so that whoever asks next reads it.
+    async fn wait_master(&self, host: Uuid) {
+        let uuid = host.to_string();
+        let is_written = || {
+            let db = self.pool.snapshot();
+            let master = db.only(pool::CLASS).map(|p| p.get(pool::MASTER).as_ref());
+            master.is_some_and(|m| db.of_class(host::CLASS, m).is_some_and(|h| h.uuid() == uuid))
+        };
+        let deadline = tokio::time::Instant::now() + NOTE;
+        while !is_written() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     fn host_ref(&self, host: Uuid) -> String {
@@ -146,7 +162,10 @@ impl Membership for MembershipAdapter {
         let member = self.pool.members().into_iter().find(|(m, _)| m.host == host);
         let (member, _) = member.ok_or_else(offline)?;
         match self.pool.transfer_leader(member.node_id, CHANGE).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.wait_master(host).await;
+                Ok(())
+            }
             Err(MembershipError::NotLeader { .. }) => Err(ApiError::bare("HOST_STILL_BOOTING")),
             Err(error) => {
                 tracing::info!(%error, "leadership was not handed over");
