@@ -45,7 +45,7 @@ def is_there(what):
 
     context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
     connection = http.client.HTTPSConnection(hosts[first]["address"], 443, timeout=5, context=context)
-    connection.request("GET", what)
+    connection.request("PUT" if "import" in what else "GET", what)
     # A handler asks for credentials first.
     return connection.getresponse().status == 401
 
