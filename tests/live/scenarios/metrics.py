@@ -76,7 +76,7 @@ names = ["cpu0", "cpu_usage", "memory", "vif_0_rx", "vif_0_tx", "vbd_xvda_read",
 
 
 def moving():
-    step, legend, rows = updates(hosts[home], start=-600, cf="AVERAGE", host="true")
+    step, legend, rows = updates(hosts[home], start=-300, cf="AVERAGE", host="true")
     if not all(entry(name) in legend for name in names):
         return None
     columns = {name: column(legend, rows, entry(name)) for name in names}

@@ -44,10 +44,12 @@ fn search(folder: &Path, uuid: &str, depth: u8, found: &mut impl FnMut(PathBuf))
     }
 }
 
-/// All lines of one VM, host after host.
+/// All lines of one VM, host after host: the one that was written to last comes last.
 pub fn lines(testbed: &Testbed, vm_uuid: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    for (_, path) in logs(testbed, vm_uuid) {
+    let mut logs = logs(testbed, vm_uuid);
+    logs.sort_by_key(|(_, path)| fs::metadata(path).and_then(|about| about.modified()).ok());
+    for (_, path) in logs {
         let text = fs::read(&path).unwrap_or_default();
         lines.extend(String::from_utf8_lossy(&text).lines().map(str::to_owned));
     }
