@@ -70,6 +70,8 @@ pub fn run(args: &Test) -> Result<()> {
         if pool::root_is_here() {
             let mut cargo = building::cargo()?;
             cargo.args(["test", "--package", "tests-live", "--no-fail-fast"]);
+            // Emulated guests want the processors to themselves: two pools at once make each other late.
+            cargo.env("RUST_TEST_THREADS", "1");
             let program = building::node(false)?;
             cargo.env("TARN_BINARY", program);
             cargo.env("TARN_XTASK", this_program()?);
