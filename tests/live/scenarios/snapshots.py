@@ -131,10 +131,6 @@ refused("VDI_IN_USE", x.VDI.resize, data, str(128 << 20))
 refused("SR_BACKEND_FAILURE_79", x.VDI.resize_online, data, str(1 << 20))
 say("moved, and grown in use")
 
-if "memory" not in sys.argv[2:]:
-    x.VM.hard_shutdown(vm)
-    sys.exit()
-
 # With its memory.
 checkpoint = x.VM.checkpoint(vm, "with memory")
 assert x.VM.get_power_state(vm) == "Running" and x.VM.get_power_state(checkpoint) == "Suspended"

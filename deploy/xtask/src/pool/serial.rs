@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::state::Testbed;
 
-/// The serial logs of one VM, by host.
+/// The serial logs of one VM, by host: the one that was written to last comes last, so that a guest's newest words do.
 pub fn logs(testbed: &Testbed, vm_uuid: &str) -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     for host in &testbed.hosts {
@@ -23,6 +23,7 @@ pub fn logs(testbed: &Testbed, vm_uuid: &str) -> Vec<(String, PathBuf)> {
             );
         }
     }
+    found.sort_by_key(|(_, path): &(String, PathBuf)| fs::metadata(path).and_then(|about| about.modified()).ok());
     found
 }
 
@@ -44,12 +45,10 @@ fn search(folder: &Path, uuid: &str, depth: u8, found: &mut impl FnMut(PathBuf))
     }
 }
 
-/// All lines of one VM, host after host: the one that was written to last comes last.
+/// All lines of one VM, host after host.
 pub fn lines(testbed: &Testbed, vm_uuid: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut logs = logs(testbed, vm_uuid);
-    logs.sort_by_key(|(_, path)| fs::metadata(path).and_then(|about| about.modified()).ok());
-    for (_, path) in logs {
+    for (_, path) in logs(testbed, vm_uuid) {
         let text = fs::read(&path).unwrap_or_default();
         lines.extend(String::from_utf8_lossy(&text).lines().map(str::to_owned));
     }

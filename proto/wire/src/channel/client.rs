@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -112,17 +112,8 @@ impl Pinned {
     /// # Errors
     /// [`rustls::Error`] if TLS cannot be set up.
     pub fn channel(address: &str, port: u16, ca_fingerprint: &str) -> Result<Channel, rustls::Error> {
-        let verifier = PinnedCa {
-            fingerprint: ca_fingerprint.to_ascii_lowercase(),
-            algorithms: provider().signature_verification_algorithms,
-        };
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let config = Arc::new(config);
+        let pinned = OnceLock::from(ca_fingerprint.to_ascii_lowercase());
+        let config = stranger(PinnedCa::new(pinned))?;
         let target = (address.to_owned(), port);
         Ok(
             endpoint().connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
@@ -137,76 +128,23 @@ impl Pinned {
     /// # Errors
     /// [`io::Error`] if the node is not reached within some seconds, speaks no TLS, or shows no CA.
     pub async fn first_sight(address: &str, port: u16) -> io::Result<String> {
-        let verifier = Arc::new(FirstSight {
-            seen: Mutex::default(),
-            algorithms: provider().signature_verification_algorithms,
-        });
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(io::Error::other)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        dial(
-            (address.to_owned(), port),
-            "pool.tarn".to_owned(),
-            Arc::new(config),
-        )
-        .await?;
-        let seen = verifier
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let verifier = PinnedCa::new(OnceLock::new());
+        let config = stranger(Arc::clone(&verifier)).map_err(io::Error::other)?;
+        dial((address.to_owned(), port), "pool.tarn".to_owned(), config).await?;
+        let seen = verifier.fingerprint.get().cloned();
         seen.ok_or_else(|| io::Error::other("the node shows no certificate authority"))
     }
 }
 
-/// Believes any chain and remembers its end.
-#[derive(Debug)]
-struct FirstSight {
-    seen: Mutex<Option<String>>,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for FirstSight {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let last = intermediates
-            .last()
-            .map(|certificate| ca::fingerprint_of(certificate));
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = last;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
+/// TLS without an own certificate, for a host that is in no pool yet.
+fn stranger(verifier: Arc<PinnedCa>) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
 }
 
 fn endpoint() -> Endpoint {
@@ -245,10 +183,21 @@ async fn dial(
     Err(failure)
 }
 
+/// Trusts the CA with a fingerprint; where none is set, the one that is seen first.
 #[derive(Debug)]
 struct PinnedCa {
-    fingerprint: String,
+    fingerprint: OnceLock<String>,
     algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl PinnedCa {
+    fn new(fingerprint: OnceLock<String>) -> Arc<PinnedCa> {
+        let algorithms = provider().signature_verification_algorithms;
+        Arc::new(PinnedCa {
+            fingerprint,
+            algorithms,
+        })
+    }
 }
 
 impl ServerCertVerifier for PinnedCa {
@@ -260,10 +209,13 @@ impl ServerCertVerifier for PinnedCa {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let last = intermediates.last().ok_or_else(|| unknown.clone())?;
+        let pinned = self.fingerprint.get_or_init(|| ca::fingerprint_of(last));
         let ca = intermediates
             .iter()
-            .find(|certificate| ca::fingerprint_of(certificate) == self.fingerprint)
-            .ok_or(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+            .find(|certificate| ca::fingerprint_of(certificate) == *pinned)
+            .ok_or(unknown)?;
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned())?;
         let leaf = ParsedCertificate::try_from(end_entity)?;
