@@ -1,126 +1,15 @@
 //! From an empty database to a VM that runs, as decisions only.
 
-use std::collections::BTreeMap;
+#[path = "bed/pool_of_two.rs"]
+mod pool_of_two;
 
-use pool_domain::decide::host::{HostFacts, MemberFacts, NicFacts};
-use pool_domain::decide::pool::NewPool;
 use pool_domain::decide::vm_power::{self, VmOperation};
-use pool_domain::decide::{self, session, vm_clone, vm_provision};
-use pool_domain::transaction::Origin;
-use pool_domain::{Database, Draft, Facts, Outcome, apply, query};
-use proto_types::generated::{host, sr, vbd, vm};
-use proto_types::{ApiError, Bytes, DateTime, Ref, Value};
+use pool_domain::decide::{self, session};
+use pool_domain::query;
+use pool_of_two::Pool;
+use proto_types::generated::{sr, vbd, vm};
+use proto_types::{Ref, Value};
 use uuid::Uuid;
-
-struct Pool {
-    db: Database,
-    facts: Facts,
-    index: u64,
-}
-
-impl Pool {
-    fn new() -> Pool {
-        let mut pool = Pool {
-            db: Database::default(),
-            facts: Facts::counting(DateTime(1_000)),
-            index: 0,
-        };
-        let new = NewPool {
-            name: "test".to_owned(),
-            host: facts("one", 1),
-            member: MemberFacts {
-                node_id: 1,
-                grpc_port: 7443,
-                api_port: 443,
-            },
-            user: "root".to_owned(),
-            password_hash: String::new(),
-            authority: (String::new(), String::new()),
-            authority_ends: DateTime::EPOCH,
-            drivers: Vec::new(),
-        };
-        pool.decide(|d| decide::pool::create(d, &new)).unwrap();
-        let second = facts("two", 2);
-        pool.decide(|d| {
-            decide::host::join(
-                d,
-                &second,
-                &MemberFacts {
-                    node_id: 2,
-                    ..MemberFacts::default()
-                },
-            )
-        })
-        .unwrap();
-        pool
-    }
-
-    /// Decides and applies; a refused decision writes nothing.
-    fn decide<T>(&mut self, f: impl FnOnce(&mut Draft<'_>) -> Result<T, ApiError>) -> Result<T, ApiError> {
-        let mut draft = Draft::new(&self.db, &self.facts);
-        let result = f(&mut draft)?;
-        let request = self.facts.uuid();
-        let entry = draft.finish(request, Origin::default());
-        self.index += 1;
-        let (outcome, _) = apply::apply(&mut self.db, self.index, &entry);
-        assert_eq!(outcome, Outcome::Applied(self.index));
-        Ok(result)
-    }
-
-    fn host(&self, name: &str) -> Ref {
-        query::by_name_label(&self.db, host::CLASS, name)[0]
-    }
-
-    /// A VM cloned from a default template, without disks.
-    fn vm(&mut self) -> Ref {
-        let template = query::by_name_label(&self.db, vm::CLASS, "Other install media")[0];
-        let task = self.facts.reference();
-        let clone = self.facts.reference();
-        self.decide(|d| {
-            assert!(vm_clone::begin(d, template, task, "clone")?.is_empty());
-            vm_clone::made(d, template, clone, "guest", &BTreeMap::new())?;
-            vm_clone::end(d, template, task);
-            assert!(vm_provision::begin(d, clone, task)?.is_empty());
-            vm_provision::commit(d, clone, task, Vec::new())
-        })
-        .unwrap();
-        clone
-    }
-
-    fn state(&self, vm_ref: Ref) -> String {
-        self.db
-            .get(vm_ref)
-            .unwrap()
-            .get(vm::POWER_STATE)
-            .as_str()
-            .to_owned()
-    }
-
-    fn allowed(&self, vm_ref: Ref, operation: &str) -> bool {
-        let row = self.db.get(vm_ref).unwrap();
-        let index = vm::ALLOWED_OPERATIONS.index;
-        query::field(&self.db, row, index)
-            .as_set()
-            .contains(&Value::str(operation))
-    }
-}
-
-fn facts(name: &str, number: u128) -> HostFacts {
-    HostFacts {
-        uuid: Uuid::from_u128(number << 64).to_string(),
-        hostname: name.to_owned(),
-        address: format!("192.0.2.{number}"),
-        cpus: 2,
-        memory_total: Bytes::gib(4),
-        memory_free: Bytes::gib(4),
-        nics: vec![NicFacts {
-            device: "eth0".to_owned(),
-            mtu: 1500,
-            ..NicFacts::default()
-        }],
-        ..HostFacts::default()
-    }
-}
 
 #[test]
 fn a_new_pool_has_its_templates_and_complete_records() {

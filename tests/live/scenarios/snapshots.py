@@ -11,16 +11,6 @@ sr = x.SR.get_by_uuid(pool["shared_sr"])
 label = "frozen"
 
 
-def refused(code, call, *params):
-    """The parameters of the error that a call must end with."""
-    try:
-        call(*params)
-    except XenAPI.Failure as failure:
-        assert failure.details[0] == code, failure.details
-        return failure.details[1:]
-    raise SystemExit(f"{code} was not raised")
-
-
 def record(**changes):
     return {
         "SR": sr, "virtual_size": str(64 << 20), "type": "user", "sharable": False, "read_only": False,

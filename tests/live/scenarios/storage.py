@@ -12,16 +12,6 @@ others = [x.host.get_by_uuid(h["uuid"]) for n, h in hosts.items() if n != master
 null = "OpaqueRef:NULL"
 
 
-def refused(code, call, *params):
-    """The parameters of the error that a call must end with."""
-    try:
-        call(*params)
-    except XenAPI.Failure as failure:
-        assert failure.details[0] == code, failure.details
-        return failure.details[1:]
-    raise SystemExit(f"{code} was not raised")
-
-
 def record(**changes):
     return {
         "SR": sr, "virtual_size": str(8 << 20), "type": "user", "sharable": False, "read_only": False,

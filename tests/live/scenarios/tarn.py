@@ -68,6 +68,16 @@ def ok(answer):
     return answer["Value"]
 
 
+def refused(code, call, *params):
+    """The parameters of the error that a call must end with."""
+    try:
+        call(*params)
+    except XenAPI.Failure as failure:
+        assert failure.details[0] == code, failure.details
+        return failure.details[1:]
+    raise SystemExit(f"{code} was not raised")
+
+
 def statuses():
     """`tarn status` of every host that answers."""
     found = {}

@@ -7,6 +7,7 @@ A transcript has sections, `== title`, of commands and their output:
 
 `$` runs in a shell within the first host; what follows is all that it prints, `? N` its exit code if that is not 0.
 `<uuid:name>` is a uuid, known from there on as `<name>`; `<*>` is anything in a line, a line `...` any lines.
+`<dir>` is a folder for files.
 `@needs VM.snapshot /export` after a title leaves the section out until the server has these messages and handlers.
 """
 
@@ -25,7 +26,8 @@ repository = here.parents[2]
 unbuilt = set((repository / "api-gateway/server/unbuilt.txt").read_text().split())
 first = next(iter(hosts))
 UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-bound = {}
+# Known from the start: a folder of this pool alone.
+bound = {"dir": os.environ["TARN_DIR"]}
 typed = set()
 
 

@@ -23,7 +23,9 @@ pub fn logs(testbed: &Testbed, vm_uuid: &str) -> Vec<(String, PathBuf)> {
             );
         }
     }
-    found.sort_by_key(|(_, path): &(String, PathBuf)| fs::metadata(path).and_then(|about| about.modified()).ok());
+    found.sort_by_key(|(_, path): &(String, PathBuf)| {
+        fs::metadata(path).and_then(|about| about.modified()).ok()
+    });
     found
 }
 

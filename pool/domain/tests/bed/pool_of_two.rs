@@ -54,7 +54,8 @@ impl Pool {
             node_id: u64::try_from(number).unwrap(),
             ..MemberFacts::default()
         };
-        self.decide(|d| decide::host::join(d, &described, &member)).unwrap()
+        self.decide(|d| decide::host::join(d, &described, &member))
+            .unwrap()
     }
 
     /// Decides and applies; a refused decision writes nothing.

@@ -52,6 +52,38 @@ fn suspend_image(draft: &mut Draft<'_>, reference: Ref) -> Result<Option<(Uuid, 
     )))
 }
 
+/// What ends a VM without asking it.
+trait EndsVm: Operation {
+    /// Where it is.
+    fn at(&self) -> &Resident;
+    /// Its suspended memory.
+    fn image(&self) -> Option<&(Uuid, VolumeRef)>;
+}
+
+fn destroy_domain<O: EndsVm>() -> Box<dyn Step<Cx<O>>> {
+    Box::new(AgentStep::<O> {
+        name: "destroy_domain",
+        ask: |cx| {
+            let at = cx.operation.at();
+            Some((at.host?, HostCommand::DestroyDomain { vm: at.vm_uuid }))
+        },
+        undo: nothing,
+        wait: Duration::from_secs(60),
+    })
+}
+
+fn remove_image<O: EndsVm>() -> Box<dyn Step<Cx<O>>> {
+    Box::new(AgentStep::<O> {
+        name: "remove_image",
+        ask: |cx| {
+            let (host, volume) = cx.operation.image()?.clone();
+            Some((host, HostCommand::VolumeDestroy { volume }))
+        },
+        undo: nothing,
+        wait: Duration::from_secs(60),
+    })
+}
+
 /// Ends a VM at once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HardShutdown {
@@ -80,6 +112,15 @@ impl HardShutdown {
     }
 }
 
+impl EndsVm for HardShutdown {
+    fn at(&self) -> &Resident {
+        &self.at
+    }
+    fn image(&self) -> Option<&(Uuid, VolumeRef)> {
+        self.image.as_ref()
+    }
+}
+
 impl Operation for HardShutdown {
     const NAME: &'static str = "vm_hard_shutdown";
 
@@ -91,26 +132,7 @@ impl Operation for HardShutdown {
     }
 
     fn steps() -> Vec<Box<dyn Step<Cx<Self>>>> {
-        vec![
-            Box::new(AgentStep::<HardShutdown> {
-                name: "destroy_domain",
-                ask: |cx| {
-                    let at = &cx.operation.at;
-                    Some((at.host?, HostCommand::DestroyDomain { vm: at.vm_uuid }))
-                },
-                undo: nothing,
-                wait: Duration::from_secs(60),
-            }),
-            Box::new(AgentStep::<HardShutdown> {
-                name: "remove_image",
-                ask: |cx| {
-                    let (host, volume) = cx.operation.image.clone()?;
-                    Some((host, HostCommand::VolumeDestroy { volume }))
-                },
-                undo: nothing,
-                wait: Duration::from_secs(60),
-            }),
-        ]
+        vec![destroy_domain::<HardShutdown>(), remove_image::<HardShutdown>()]
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
@@ -204,10 +226,7 @@ async fn ask_and_wait<O: Operation>(cx: &Cx<O>, at: &Resident, seconds: u64) -> 
     let agents = &cx.ops.agents;
     let command = HostCommand::ShutdownDomain { vm: at.vm_uuid };
     let wait = Duration::from_secs(30);
-    if let Err(failure) = agents
-        .call(host, cx.command_id("ask_guest"), command, wait)
-        .await
-    {
+    if let Err(failure) = agents.call(host, cx.command_id("ask_guest"), command, wait).await {
         let gone = failure.kind
             == Some(node_commands::CommandErrorKind::Hypervisor(
                 node_hypervisor::ErrorKind::NoSuchDomain,
@@ -271,6 +290,15 @@ impl Shutdown {
 /// The output that says that the guest went down by itself.
 const BY_ITSELF: &str = "by_itself";
 
+impl EndsVm for Shutdown {
+    fn at(&self) -> &Resident {
+        &self.at
+    }
+    fn image(&self) -> Option<&(Uuid, VolumeRef)> {
+        self.image.as_ref()
+    }
+}
+
 impl Operation for Shutdown {
     const NAME: &'static str = "vm_shutdown";
 
@@ -290,24 +318,8 @@ impl Operation for Shutdown {
     fn steps() -> Vec<Box<dyn Step<Cx<Self>>>> {
         vec![
             Box::new(AskFirst),
-            Box::new(AgentStep::<Shutdown> {
-                name: "destroy_domain",
-                ask: |cx| {
-                    let at = &cx.operation.at;
-                    Some((at.host?, HostCommand::DestroyDomain { vm: at.vm_uuid }))
-                },
-                undo: nothing,
-                wait: Duration::from_secs(60),
-            }),
-            Box::new(AgentStep::<Shutdown> {
-                name: "remove_image",
-                ask: |cx| {
-                    let (host, volume) = cx.operation.image.clone()?;
-                    Some((host, HostCommand::VolumeDestroy { volume }))
-                },
-                undo: nothing,
-                wait: Duration::from_secs(60),
-            }),
+            destroy_domain::<Shutdown>(),
+            remove_image::<Shutdown>(),
         ]
     }
 
