@@ -66,6 +66,8 @@ pub enum Handler {
     Run(MakeJob),
     /// It is something else.
     Special(Special),
+    /// It is not built. Obstacles that XenServer would find first are told, and then that.
+    Unbuilt(fn(&Scope<'_>, &Args) -> Result<(), ApiError>),
 }
 
 /// What a call for an operation comes to.
@@ -231,7 +233,7 @@ pub fn is_built(message: &MessageDef) -> bool {
             | MessageKind::GetByNameLabel
             | MessageKind::Get(_)
     );
-    reads || find(message).is_some()
+    reads || find(message).is_some_and(|handler| !matches!(handler, Handler::Unbuilt(_)))
 }
 
 #[cfg(test)]

@@ -129,6 +129,10 @@ async fn run_plain(
             decide(api, entry, message, move |d| write(d, &caller, &args)).await
         }
         Handler::Special(special) => special(Arc::clone(api), entry, args).await,
+        Handler::Unbuilt(check) => {
+            check(&scope, &args)?;
+            Err(ApiError::new("NOT_IMPLEMENTED", [message.full_name]))
+        }
         Handler::Run(_) => Err(ApiError::internal("an operation is not run so")),
     }
 }

@@ -35,7 +35,7 @@ pub const TABLE: Table = &[
     ),
     (
         "PUSB.scan",
-        Handler::Read(|s, a| exists(s, a, 0, host::CLASS).map(|()| Value::Void)),
+        Handler::Unbuilt(|s, a| exists(s, a, 0, host::CLASS)),
     ),
     (
         "PUSB.set_passthrough_enabled",

@@ -122,7 +122,7 @@ pub const TABLE: Table = &[
     ),
     (
         "PVS_site.set_PVS_uuid",
-        Handler::Read(|s, args| no_object(s, args, pvs_site::CLASS)),
+        Handler::Unbuilt(|s, args| no_object(s, args, pvs_site::CLASS)),
     ),
     (
         "PVS_server.introduce",
@@ -169,11 +169,11 @@ pub const TABLE: Table = &[
     ),
     (
         "network_sriov.destroy",
-        Handler::Read(|s, args| no_object(s, args, network_sriov::CLASS)),
+        Handler::Unbuilt(|s, args| no_object(s, args, network_sriov::CLASS)),
     ),
     (
         "network_sriov.get_remaining_capacity",
-        Handler::Read(|s, args| no_object(s, args, network_sriov::CLASS)),
+        Handler::Unbuilt(|s, args| no_object(s, args, network_sriov::CLASS)),
     ),
 ];
 
@@ -187,10 +187,6 @@ fn no_pvs(_: &Scope<'_>, _: &Args) -> Result<Value, ApiError> {
 }
 
 /// For messages on objects that nobody can make.
-fn no_object(s: &Scope<'_>, args: &Args, class: ClassId) -> Result<Value, ApiError> {
-    let this = query::find(s.db, class, args.reference(0)?)?;
-    Err(ApiError::new(
-        "NOT_IMPLEMENTED",
-        [format!("{} {}", s.message.full_name, this.reference)],
-    ))
+fn no_object(s: &Scope<'_>, args: &Args, class: ClassId) -> Result<(), ApiError> {
+    query::find(s.db, class, args.reference(0)?).map(|_| ())
 }

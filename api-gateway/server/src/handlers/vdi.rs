@@ -85,19 +85,19 @@ pub const TABLE: Table = &[
     ),
     (
         "VDI.enable_cbt",
-        Handler::Read(|s, a| untracked(s, a, "enable_cbt")),
+        Handler::Unbuilt(|s, a| untracked(s, a, "enable_cbt")),
     ),
     (
         "VDI.disable_cbt",
-        Handler::Read(|s, a| untracked(s, a, "disable_cbt")),
+        Handler::Unbuilt(|s, a| untracked(s, a, "disable_cbt")),
     ),
     (
         "VDI.data_destroy",
-        Handler::Read(|s, a| untracked(s, a, "data_destroy")),
+        Handler::Unbuilt(|s, a| untracked(s, a, "data_destroy")),
     ),
     (
         "VDI.list_changed_blocks",
-        Handler::Read(|s, a| {
+        Handler::Unbuilt(|s, a| {
             query::find(s.db, class::CLASS, a.reference(1)?)?;
             untracked(s, a, "list_changed_blocks")
         }),
@@ -164,10 +164,9 @@ fn introduced(args: &Args) -> Result<Vec<(Field, Value)>, ApiError> {
 }
 
 /// Changed blocks are tracked by no driver of this release; which obstacle comes first is the rules' business.
-fn untracked(scope: &Scope<'_>, args: &Args, operation: &str) -> Result<Value, ApiError> {
+fn untracked(scope: &Scope<'_>, args: &Args, operation: &str) -> Result<(), ApiError> {
     let row = query::find(scope.db, class::CLASS, args.reference(0)?)?;
-    vdi_rules::check(scope.db, row, operation)?;
-    Err(ApiError::new("NOT_IMPLEMENTED", [scope.message.full_name]))
+    vdi_rules::check(scope.db, row, operation)
 }
 
 /// How a disk is read over the network: no host of this release serves that.
