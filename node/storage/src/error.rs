@@ -152,9 +152,19 @@ pub enum StorageError {
         /// What is free; zero if not known.
         free: Bytes,
     },
-    /// A file system could not be mounted or unmounted.
+    /// A file system could not be mounted.
     #[error("{what} cannot be mounted: {reason}")]
     NotMounted {
+        /// The type of repository.
+        kind: &'static str,
+        /// Device or server.
+        what: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file system could not be unmounted: somebody holds it.
+    #[error("{what} cannot be unmounted: {reason}")]
+    StillMounted {
         /// The type of repository.
         kind: &'static str,
         /// Device or server.
@@ -247,6 +257,7 @@ impl StorageError {
             | StorageError::Locked { .. }
             | StorageError::SrUnavailable { .. }
             | StorageError::NotMounted { .. }
+            | StorageError::StillMounted { .. }
             | StorageError::ServerUnreachable { .. } => true,
             StorageError::ScanFailed { source, .. } => source.is_retryable(),
             StorageError::Io { source, .. } => matches!(
@@ -279,9 +290,11 @@ impl StorageError {
             StorageError::NotPlugged { .. }
             | StorageError::SrUnavailable { .. }
             | StorageError::WrongSr { .. } => 47,
-            // Names of the numbers: NFSMount, LVMMount.
+            // Names of the numbers: NFSMount, LVMMount, NFSUnMount, LVMUnMount.
             StorageError::NotMounted { kind: "nfs", .. } => 73,
             StorageError::NotMounted { .. } => 52,
+            StorageError::StillMounted { kind: "nfs", .. } => 74,
+            StorageError::StillMounted { .. } => 53,
             // ISCSIDiscovery.
             StorageError::ServerUnreachable { .. } => 83,
             StorageError::PluggedOtherwise { .. } => 16,
