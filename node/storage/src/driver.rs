@@ -119,6 +119,19 @@ pub trait PluggedSr: Send + Sync {
         })
     }
 
+    /// Makes a volume ready for a domain whose writes are thrown away with it: what QEMU opens shows the volume and takes
+    /// the writes. What an earlier domain wrote is thrown away.
+    ///
+    /// # Errors
+    /// [`StorageError::Unsupported`] where volumes have no layers; [`StorageError::VolumeInUse`] if a domain still has
+    /// the earlier one open.
+    async fn resolve_scratch(&self, _location: &str) -> Result<DiskSource> {
+        Err(StorageError::Unsupported {
+            kind: "this",
+            operation: "throw away what guests write",
+        })
+    }
+
     /// Takes the topmost layer away if nothing was written to it and nobody has it open; else it stays, which costs
     /// only a longer chain.
     async fn pop_layer(&self, _location: &str) -> Result<()> {

@@ -218,6 +218,10 @@ impl PluggedSr for Mounted {
         self.inner.push_layer(location).await
     }
 
+    async fn resolve_scratch(&self, location: &str) -> Result<DiskSource> {
+        self.inner.resolve_scratch(location).await
+    }
+
     async fn snapshot_below(&self, location: &str, uuid: Uuid) -> Result<Volume> {
         self.inner.snapshot_below(location, uuid).await
     }

@@ -152,7 +152,7 @@ refused("OPERATION_NOT_ALLOWED", x.VBD.destroy, vbd)
 refused("VM_BAD_POWER_STATE", x.VBD.set_mode, vbd, "RO")
 for call, words in [(x.VDI.destroy, "destroy"), (x.VDI.forget, "forget")]:
     assert refused("VDI_IN_USE", call, copy) == [copy, words]
-assert refused("VDI_IN_USE", x.VDI.set_on_boot, copy, "persist") == [copy, "set_on_boot"]
+assert refused("VDI_IN_USE", x.VDI.set_on_boot, copy, "reset") == [copy, "set_on_boot"]
 x.VBD.set_unpluggable(vbd, False)
 assert refused("VBD_NOT_UNPLUGGABLE", x.VBD.unplug, vbd) == [vbd]
 x.VBD.set_unpluggable(vbd, True)
@@ -167,6 +167,13 @@ x.VM.start(other, False, True)
 assert refused("VDI_IN_USE", x.VBD.plug, vbd)[0] == copy
 assert refused("VDI_IN_USE", x.VBD.assert_attachable, vbd)[0] == copy
 x.VM.hard_shutdown(other)
+x.VDI.set_on_boot(copy, "reset")
+x.VM.start(other, False, True)
+assert refused("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", x.VM.suspend, other) == [copy]
+assert refused("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", x.VM.snapshot, other, "s") == [copy]
+assert refused("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", x.VDI.snapshot, copy, {}) == [copy]
+x.VM.hard_shutdown(other)
+x.VDI.set_on_boot(copy, "persist")
 x.VBD.destroy(rival)
 x.VBD.destroy(vbd)
 x.VDI.destroy(live)

@@ -392,6 +392,11 @@ impl PluggedSr for FileSr {
         layers::push(&lock, location).await
     }
 
+    async fn resolve_scratch(&self, location: &str) -> Result<DiskSource> {
+        let lock = self.folder.lock().await?;
+        layers::scratch(&lock, location).await
+    }
+
     async fn snapshot_below(&self, location: &str, uuid: Uuid) -> Result<Volume> {
         let lock = self.folder.lock().await?;
         let new = NewVolume::empty(uuid, Bytes(0));

@@ -121,6 +121,24 @@ async fn a_volume_that_was_destroyed_does_not_come_back_from_its_lower_layers() 
 }
 
 #[tokio::test]
+async fn what_a_guest_writes_to_a_disk_that_is_reset_goes_with_it() {
+    let (fixture, sr) = with_volume(DiskFormat::Qcow2).await;
+    let scratch = fixture.dir.path();
+    let opened = sr.resolve_scratch(&SOURCE.to_string()).await.unwrap();
+    contract::scribble(&opened).await.unwrap();
+    let images = ImageTool::default();
+    assert_ne!(
+        contract::read(&images, &opened, scratch).await.unwrap(),
+        pattern()
+    );
+    assert_eq!(bytes(&*sr, SOURCE, scratch).await, pattern());
+    let again = sr.resolve_scratch(&SOURCE.to_string()).await.unwrap();
+    assert_eq!(contract::read(&images, &again, scratch).await.unwrap(), pattern());
+    let removed = sr.scan().await.unwrap().removed;
+    assert_eq!(removed, [format!("scratch-{SOURCE}.qcow2")]);
+}
+
+#[tokio::test]
 async fn what_a_snapshot_in_the_middle_leaves_behind_is_merged() {
     let (fixture, sr) = with_volume(DiskFormat::Qcow2).await;
     let scratch = fixture.dir.path();
