@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod changes;
 pub mod client;
 mod convert;
 mod disks;
@@ -21,11 +22,11 @@ pub mod fence;
 mod guests;
 pub mod holdings;
 mod images;
-pub mod metrics;
-pub mod machine;
-mod kept_networks;
 mod jobs;
+mod kept_networks;
 mod layers;
+pub mod machine;
+pub mod metrics;
 mod migration;
 mod networks;
 pub mod operations;
@@ -42,8 +43,8 @@ pub mod turns;
 pub use agent::{Agent, AgentParts, StartError};
 pub use client::{AgentClient, AgentError};
 pub use events::HostEvents;
-pub use metrics::{ArchiveSource, Form, Metrics};
 pub use machine::MachineSettings;
+pub use metrics::{ArchiveSource, Form, Metrics};
 pub use server::{AgentService, TraceHooks};
 pub use settings::AgentSettings;
 pub use tunnel::{GrpcDialer, TunnelDialer, TunnelStream, TunnelTarget, VolumeTunnel};

@@ -188,6 +188,12 @@ pub enum StorageError {
         /// What it cannot do.
         operation: &'static str,
     },
+    /// What was written between two volumes is not known.
+    #[error("{reason}")]
+    ChangesUnknown {
+        /// Why.
+        reason: &'static str,
+    },
     /// The job was called off; nothing of it remains.
     #[error("{operation} was called off")]
     Cancelled {
@@ -306,6 +312,7 @@ impl StorageError {
             StorageError::VolumeExists { .. } => 43,
             StorageError::VolumeInUse { .. } => 24,
             StorageError::ReadOnly { .. } => 461,
+            StorageError::ChangesUnknown { .. } => 460,
             StorageError::BadSize { .. } => 79,
             StorageError::NoSpace { .. } => 44,
             StorageError::Unsupported { .. } => 38,

@@ -10,7 +10,9 @@ use proto_types::Bytes;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::driver::{Access, DeviceConfig, Merge, Merged, NewVolume, PluggedSr, SrScan, SrSpace, Volume};
+use crate::driver::{
+    Access, DeviceConfig, Merge, Merged, NewVolume, PluggedSr, SrScan, SrSpace, Tracking, Volume,
+};
 use crate::error::{Result, StorageError};
 use crate::job::Job;
 use crate::tool;
@@ -244,6 +246,18 @@ impl PluggedSr for Mounted {
 
     async fn end_merge(&self, top: &str, outcome: Merged) -> Result<()> {
         self.inner.end_merge(top, outcome).await
+    }
+
+    async fn track(&self, location: &str, tracking: Tracking) -> Result<()> {
+        self.inner.track(location, tracking).await
+    }
+
+    async fn destroy_data(&self, location: &str) -> Result<()> {
+        self.inner.destroy_data(location).await
+    }
+
+    async fn changed_blocks(&self, from: &str, to: &str) -> Result<Vec<u8>> {
+        self.inner.changed_blocks(from, to).await
     }
 
     async fn check(&self, location: &str) -> Result<()> {

@@ -21,7 +21,7 @@ use super::layout::{Format, Name, PRIVATE, SCRATCH};
 use super::lock::OpenBy;
 use super::operation::Operation;
 use super::tree::{self, publish, sync_file, vanished};
-use super::{lock, marker, scan};
+use super::{lock, marker, scan, tracking};
 
 use crate::driver::Volume;
 use crate::error::{Result, StorageError};
@@ -83,6 +83,11 @@ pub async fn snapshot_below(lock: &FolderLock, location: &str, uuid: Uuid) -> Re
         })
         .await?;
     let target = Name::Volume(uuid, Format::Qcow2);
+    let (source, top) = (location.to_owned(), below.clone());
+    lock.run("note snapshot", move |folder| {
+        tracking::before_snapshot(folder, &source, uuid, &top)
+    })
+    .await?;
     let operation = Operation::begin(lock).await?;
     let overlay = operation.file("snapshot.qcow2");
     let backing = below.name.file();

@@ -17,6 +17,8 @@ pub const OPERATION: &str = "op-";
 pub const GONE: &str = "gone-";
 /// What the files begin with that take the writes of guests whose disks are reset, in [`PRIVATE`].
 pub const SCRATCH: &str = "scratch-";
+/// What the records of tracked volumes begin with, in [`PRIVATE`].
+pub const TRACK: &str = "track-";
 /// What the notes of merges begin with, in [`PRIVATE`].
 pub const MERGE: &str = "merge-";
 /// What the locks of merges begin with that somebody is at, in [`PRIVATE`].

@@ -8,7 +8,7 @@ fn pattern() -> Vec<u8> {
 }
 
 /// A repository with one volume in it, of which every sector differs.
-async fn with_volume(format: DiskFormat) -> (Fixture, Arc<dyn PluggedSr>) {
+pub(super) async fn with_volume(format: DiskFormat) -> (Fixture, Arc<dyn PluggedSr>) {
     let fixture = fixture().await;
     let image = fixture.dir.path().join("image.raw");
     std::fs::write(&image, pattern()).unwrap();
@@ -23,13 +23,13 @@ async fn with_volume(format: DiskFormat) -> (Fixture, Arc<dyn PluggedSr>) {
 }
 
 /// Freezes the volume as `uuid`, as a domain would see it: what it wrote to last is the file below the new layer.
-async fn freeze(sr: &dyn PluggedSr, uuid: Uuid) {
+pub(super) async fn freeze(sr: &dyn PluggedSr, uuid: Uuid) {
     sr.push_layer(&SOURCE.to_string()).await.unwrap();
     sr.snapshot_below(&SOURCE.to_string(), uuid).await.unwrap();
 }
 
 /// Writes into the volume, as its domain would; `mark` tells writes apart.
-async fn write(sr: &dyn PluggedSr, mark: u8) {
+pub(super) async fn write(sr: &dyn PluggedSr, mark: u8) {
     let opened = sr.resolve(&SOURCE.to_string(), Access::Write).await.unwrap();
     let DiskSource::File { path, format } = opened else {
         panic!("no file")
