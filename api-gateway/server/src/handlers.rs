@@ -19,6 +19,7 @@ pub mod vbd;
 pub mod vdi;
 pub mod vif;
 pub mod vm;
+mod vm_memory_image;
 pub mod vm_settings;
 
 use std::collections::HashMap;
@@ -64,6 +65,8 @@ pub enum Handler {
     Generic,
     /// It is an operation on hosts.
     Run(MakeJob),
+    /// It is an operation that moves bytes through this node.
+    Transfer(fn(&Arc<Api>, &Database, &Args) -> Result<Work, ApiError>),
     /// It is something else.
     Special(Special),
     /// It is not built. Obstacles that XenServer would find first are told, and then that.
@@ -128,6 +131,7 @@ const TABLES: &[Table] = &[
     vdi::TABLE,
     vif::TABLE,
     vm::TABLE,
+    vm_memory_image::TABLE,
     vm_settings::TABLE,
 ];
 
