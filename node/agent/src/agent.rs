@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use node_commands::{CommandError, CommandErrorKind, Facts, HostCommand, HostReply};
 use node_hypervisor::Hypervisor;
 use node_network::NetworkDriver;
-use node_storage::SrTable;
+use node_storage::{SrTable, Tracking};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -286,6 +286,10 @@ impl Agent {
             HostCommand::VolumeDestroy { volume } => self.volume_destroy(&volume).await,
             HostCommand::VolumeStat { volume } => self.volume_stat(&volume).await,
             HostCommand::VolumeChecksum { volume } => self.volume_checksum(&volume).await,
+            HostCommand::VolumeTrack { volume } => self.volume_track(&volume, Tracking::On).await,
+            HostCommand::VolumeUntrack { volume } => self.volume_track(&volume, Tracking::Off).await,
+            HostCommand::VolumeDestroyData { volume } => self.volume_destroy_data(&volume).await,
+            HostCommand::VolumeChanges { volume, since } => self.volume_changes(&volume, &since).await,
             HostCommand::SrMerges { sr } => self.sr_merges(sr).await,
             HostCommand::MergeVolumes {
                 sr,

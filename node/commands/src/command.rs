@@ -280,6 +280,29 @@ pub enum HostCommand {
         /// Which one; no domain may have it open for writing.
         volume: VolumeRef,
     },
+    /// Begins to note what is written to a volume. Idempotent.
+    VolumeTrack {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Ends that. Idempotent.
+    VolumeUntrack {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Takes the data of a tracked snapshot away; what it tells of changes stays. Idempotent. Errors: as `VolumeDestroy`.
+    VolumeDestroyData {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Which blocks of a volume were written since an earlier snapshot of it. Answers [`crate::HostReply::Blocks`]. Changes
+    /// nothing.
+    VolumeChanges {
+        /// The later one; no domain may have it open for writing.
+        volume: VolumeRef,
+        /// The snapshot.
+        since: VolumeRef,
+    },
     /// Parents that snapshots have left behind and that could go. Answers [`crate::HostReply::Merges`]. Changes nothing.
     SrMerges {
         /// The repository.
@@ -437,6 +460,10 @@ impl HostCommand {
             HostCommand::VolumeCopy { .. } => "volume_copy",
             HostCommand::VolumeSnapshot { .. } => "volume_snapshot",
             HostCommand::VolumeChecksum { .. } => "volume_checksum",
+            HostCommand::VolumeTrack { .. } => "volume_track",
+            HostCommand::VolumeUntrack { .. } => "volume_untrack",
+            HostCommand::VolumeDestroyData { .. } => "volume_destroy_data",
+            HostCommand::VolumeChanges { .. } => "volume_changes",
             HostCommand::SrMerges { .. } => "sr_merges",
             HostCommand::MergeVolumes { .. } => "merge_volumes",
             HostCommand::JobProgress { .. } => "job_progress",
@@ -476,6 +503,7 @@ impl HostCommand {
                 | HostCommand::VolumeStat { .. }
                 | HostCommand::Reach { .. }
                 | HostCommand::VolumeChecksum { .. }
+                | HostCommand::VolumeChanges { .. }
                 | HostCommand::SrMerges { .. }
                 | HostCommand::JobProgress { .. }
                 | HostCommand::ListNics
@@ -537,6 +565,10 @@ impl HostCommand {
             | HostCommand::VolumeDestroy { .. }
             | HostCommand::VolumeStat { .. }
             | HostCommand::VolumeChecksum { .. }
+            | HostCommand::VolumeTrack { .. }
+            | HostCommand::VolumeUntrack { .. }
+            | HostCommand::VolumeDestroyData { .. }
+            | HostCommand::VolumeChanges { .. }
             | HostCommand::SrMerges { .. }
             | HostCommand::MergeVolumes { .. }
             | HostCommand::JobProgress { .. }

@@ -157,6 +157,9 @@ pub struct DiskRequest {
     /// Whether other VMs may write it at the same time.
     #[serde(default)]
     pub shareable: bool,
+    /// Whether what the guest writes is thrown away when it stops.
+    #[serde(default)]
+    pub reset: bool,
 }
 
 impl DiskRequest {
@@ -168,6 +171,7 @@ impl DiskRequest {
             volume: Some(volume),
             read_only: false,
             shareable: false,
+            reset: false,
         }
     }
 
@@ -179,6 +183,7 @@ impl DiskRequest {
             volume,
             read_only: true,
             shareable: true,
+            reset: false,
         }
     }
 }
