@@ -1,6 +1,7 @@
 //! What each message does: one file per class, a table of names in each.
 
 pub mod appliance;
+pub mod certificate;
 pub mod data_source;
 pub mod devices;
 pub mod event;
@@ -111,6 +112,7 @@ pub type Table = &'static [(&'static str, Handler)];
 const TABLES: &[Table] = &[
     data_source::TABLE,
     appliance::TABLE,
+    certificate::TABLE,
     devices::TABLE,
     event::TABLE,
     host::TABLE,

@@ -350,6 +350,7 @@ impl Agent {
             booted: machine::booted(),
             started: self.inner.started,
             bios_strings: machine::bios_strings(),
+            certificates: self.keeper().map(|keeper| keeper.shown()).unwrap_or_default(),
         })))
     }
 }

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+pub mod certificates;
 pub mod client;
 mod convert;
 mod disks;
@@ -40,6 +41,7 @@ mod tunnel_ends;
 pub mod turns;
 
 pub use agent::{Agent, AgentParts, StartError};
+pub use certificates::CertificateKeeper;
 pub use client::{AgentClient, AgentError};
 pub use events::HostEvents;
 pub use metrics::{ArchiveSource, Form, Metrics};

@@ -6,6 +6,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use crate::agent::Agent;
+use crate::certificates::{CertificateKeeper, shown_after};
 use crate::operations::Outcome;
 
 /// Programs by what they are for: the program and its first arguments. An empty one is not there.
@@ -36,8 +38,8 @@ pub struct MachineSettings {
     pub plugin_dir: Option<PathBuf>,
     /// The folder of extensions.
     pub extension_dir: Option<PathBuf>,
-    /// The certificate of this host's API, PEM.
-    pub certificate: String,
+    /// Who keeps the certificates of this host.
+    pub certificates: Option<Arc<dyn CertificateKeeper>>,
     /// Between the answer and the going down: the answer must be out by then.
     pub grace: Duration,
 }
@@ -197,9 +199,22 @@ impl Agent {
                 utc: now(),
                 ahead: local_offset().await,
             })),
-            MachineVerb::Certificate => Ok(HostReply::Machine(MachineReply::Text(
-                settings.certificate.clone(),
-            ))),
+            MachineVerb::Certificate => {
+                let shown = self.keeper()?.shown();
+                Ok(HostReply::Machine(MachineReply::Text(shown.api)))
+            }
+            MachineVerb::InstallCertificate { certificates, key } => {
+                let keeper = self.keeper()?;
+                shown_after(keeper, keeper.install(&certificates, &key.0).await)
+            }
+            MachineVerb::ResetCertificate => {
+                let keeper = self.keeper()?;
+                shown_after(keeper, keeper.reset().await)
+            }
+            MachineVerb::RenewCertificate => {
+                let keeper = self.keeper()?;
+                shown_after(keeper, keeper.renew().await)
+            }
             MachineVerb::HasExtension { name } => {
                 let there = script(settings.extension_dir.as_deref(), &name).is_some();
                 Ok(HostReply::Machine(MachineReply::Truth(there)))

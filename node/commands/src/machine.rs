@@ -2,6 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A secret text: shown to nobody, not even in logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(pub String);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretText")
+    }
+}
+
+/// The certificates a host shows, PEM, its own one first in each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownCertificates {
+    /// To clients of its API.
+    pub api: String,
+    /// To other hosts.
+    pub node: String,
+}
+
 /// Something asked of the machine itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MachineVerb {
@@ -33,6 +53,18 @@ pub enum MachineVerb {
     Clock,
     /// The certificate of its API, PEM. Answers [`MachineReply::Text`]. Changes nothing.
     Certificate,
+    /// Shows another certificate to clients from the next connection on; those that stand stay. Kept over restarts.
+    /// Idempotent. Answers [`MachineReply::Certificates`], as the next two do.
+    InstallCertificate {
+        /// The certificate and those between it and its authority, PEM, checked by the caller.
+        certificates: String,
+        /// Its key, PEM.
+        key: SecretText,
+    },
+    /// Shows clients a fresh certificate of the pool's authority again, in place of an installed one. Twice is two of them.
+    ResetCertificate,
+    /// Gets itself a fresh certificate and key of the pool's authority. Twice is two of them.
+    RenewCertificate,
     /// Whether it has an extension of that name. Answers [`MachineReply::Truth`]. Changes nothing.
     HasExtension {
         /// Its name.
@@ -89,6 +121,8 @@ pub enum MachineReply {
         /// Seconds by which local time is ahead of it.
         ahead: i32,
     },
+    /// What it shows.
+    Certificates(ShownCertificates),
     /// What a program came to.
     Output {
         /// Its exit status; -1 if a signal ended it.

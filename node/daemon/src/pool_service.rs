@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gateway_server::{Api, Format};
+use pool_domain::decide::authority;
 use pool_domain::decide::host as hosts;
 use pool_domain::decide::host::MemberFacts;
 use pool_domain::decide::pool_members;
@@ -19,12 +20,13 @@ use proto_wire::channel::peer_host;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
     CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest,
-    JoinReply, JoinRequest, StatusReply, StatusRequest,
+    JoinReply, JoinRequest, RenewReply, RenewRequest, StatusReply, StatusRequest,
 };
 use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::certificates;
 use crate::facts::host_facts;
 use crate::redirect::refusal;
 
@@ -172,6 +174,7 @@ impl Rpc for PoolService {
                     Some(known) => known,
                     None => hosts::join(d, &described, &place)?,
                 };
+                authority::signed(d, &described.uuid, row.reference);
                 pool_members::bring(d, reference, &rows);
                 if let Some(token) = token {
                     d.note(token);
@@ -188,7 +191,7 @@ impl Rpc for PoolService {
         }
         Ok(Response::new(JoinReply {
             certificate_pem,
-            trust_pem: certificate.to_owned(),
+            trust_pem: certificates::trust(&db),
             refusal: Vec::new(),
         }))
     }
@@ -231,6 +234,15 @@ impl Rpc for PoolService {
             .map_err(|error| Status::failed_precondition(error.to_string()))?;
         let token = format!("tarn1:{}:{}:{fingerprint}:{secret}", me.address, me.port);
         Ok(Response::new(CreateTokenReply { token }))
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewReply>, Status> {
+        let host = peer_host(&request)?;
+        self.leading().await?;
+        certificates::issue(&self.ops, host, &request.into_inner().request_pem)
+            .await
+            .map(Response::new)
+            .map_err(|error| Status::failed_precondition(error.to_string()))
     }
 
     async fn forward(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {

@@ -1,9 +1,11 @@
 //! Decisions, one file per class of verbs: pure functions that write into a [`crate::Draft`].
 
 pub mod appliance;
+pub mod authority;
 pub mod blob;
 pub mod boot_record;
 pub mod bond;
+pub mod certificate;
 pub mod event;
 pub mod figures;
 pub mod export;

@@ -89,6 +89,9 @@ impl Membership for Group {
     async fn wait_removed(&self, _: Uuid) -> Result<(), ApiError> {
         Ok(())
     }
+    async fn rotate_authority(&self, _: Origin) -> Result<(), ApiError> {
+        Ok(())
+    }
     async fn hand_over(&self, _: Uuid) -> Result<(), ApiError> {
         Ok(())
     }

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use gateway_server::api::ports::{Membership, OtherPool};
 use node_agent::Agent;
 use node_commands::{HostCommand, HostReply};
+use pool_domain::transaction::Origin;
+use pool_ops::Ops;
 use pool_raft::{MembershipError, Pool};
 use pool_store::convert::row_to_wire;
 use proto_types::ApiError;
@@ -21,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::identity;
+use crate::{certificates, identity};
 
 /// How long the other master may take to answer.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -42,6 +44,8 @@ pub struct MembershipAdapter {
     pub config: Config,
     /// Has the node start anew.
     pub restart: CancellationToken,
+    /// The pool, for what is decided here.
+    pub ops: Ops,
 }
 
 impl MembershipAdapter {
@@ -155,6 +159,10 @@ impl Membership for MembershipAdapter {
             .remove_member(node_id, CHANGE)
             .await
             .map_err(|error| ApiError::internal(format!("the host still counts for the majority: {error}")))
+    }
+
+    async fn rotate_authority(&self, origin: Origin) -> Result<(), ApiError> {
+        certificates::rotate(&self.ops, &origin).await
     }
 
     async fn hand_over(&self, host: Uuid) -> Result<(), ApiError> {
