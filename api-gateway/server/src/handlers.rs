@@ -16,6 +16,7 @@ pub mod pool;
 pub mod session;
 pub mod storage;
 pub mod task;
+pub mod update;
 pub mod vbd;
 pub mod vdi;
 pub mod vif;
@@ -126,6 +127,7 @@ const TABLES: &[Table] = &[
     session::TABLE,
     storage::TABLE,
     task::TABLE,
+    update::TABLE,
     vbd::TABLE,
     vdi::TABLE,
     vif::TABLE,
@@ -235,7 +237,8 @@ pub fn is_built(message: &MessageDef) -> bool {
             | MessageKind::GetByNameLabel
             | MessageKind::Get(_)
     );
-    reads || find(message).is_some_and(|handler| !matches!(handler, Handler::Unbuilt(_)))
+    // Calls between hosts of a XenServer pool are refused to everyone by the dispatch: hosts here speak otherwise.
+    reads || message.pool_only || find(message).is_some_and(|handler| !matches!(handler, Handler::Unbuilt(_)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use node_commands::{BootRequest, CommandError, CommandErrorKind, DomainRequest, FirmwareRequest, HostReply};
-use node_hypervisor::{Boot, DomainSpec, Firmware, FwCfg, MemorySpec, StartMode, VcpuSpec};
+use node_hypervisor::{Boot, CpuTuning, DomainSpec, Firmware, FwCfg, MemorySpec, StartMode, VcpuSpec};
 use uuid::Uuid;
 
 use crate::agent::Agent;
@@ -124,6 +124,7 @@ impl Agent {
             let spec = self.build(request).await?;
             let domain = self.inner.hypervisor.start(&spec, mode).await?;
             self.remember(vm, spec).await;
+            self.tune(request).await;
             Ok(HostReply::Domain(Some(domain)))
         }
         .await;
@@ -131,6 +132,17 @@ impl Agent {
             self.release_if_absent(vm).await;
         }
         started
+    }
+
+    /// Shares of the host's processors. A guest without them runs all the same: the host may have no way to keep them.
+    async fn tune(&self, request: &DomainRequest) {
+        if request.tuning == CpuTuning::default() {
+            return;
+        }
+        let set = self.inner.hypervisor.set_cpu_tuning(request.vm, &request.tuning);
+        if let Err(error) = set.await {
+            tracing::warn!(vm = %request.vm, %error, "shares of processors are not kept");
+        }
     }
 
     /// Refuses a start before it opens volumes, if another start's domain is here: its notes must not be overwritten.

@@ -36,9 +36,11 @@ pub mod server;
 pub mod settings;
 mod stats;
 mod storage;
+mod timings;
 pub mod tunnel;
 mod tunnel_ends;
 pub mod turns;
+mod usb;
 
 pub use agent::{Agent, AgentParts, StartError};
 pub use certificates::CertificateKeeper;

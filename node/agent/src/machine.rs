@@ -18,6 +18,7 @@ use tokio::process::Command;
 use crate::agent::Agent;
 use crate::certificates::{CertificateKeeper, shown_after};
 use crate::operations::Outcome;
+use crate::usb;
 
 /// Programs by what they are for: the program and its first arguments. An empty one is not there.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,10 @@ pub struct MachineSettings {
     pub plugin_dir: Option<PathBuf>,
     /// The folder of extensions.
     pub extension_dir: Option<PathBuf>,
+    /// The file by which the kernel is asked to show its state: the magic SysRq.
+    pub sysrq: Option<PathBuf>,
+    /// Where the kernel shows USB devices.
+    pub usb_dir: Option<PathBuf>,
     /// Who keeps the certificates of this host.
     pub certificates: Option<Arc<dyn CertificateKeeper>>,
     /// Between the answer and the going down: the answer must be out by then.
@@ -166,6 +171,30 @@ fn missing(error: ApiError, name: &str) -> CommandError {
     )
 }
 
+/// Keys of the magic SysRq that do nothing but print: locks, memory, backtraces, registers, timers, tasks, blocked tasks.
+/// The others kill, remount, reboot or crash. Source: the kernel's admin-guide/sysrq.
+const SHOWING_KEYS: &str = "dlmpqtw";
+/// Most keys at once.
+const MOST_KEYS: usize = 16;
+
+async fn show_state(file: Option<&Path>, keys: &str) -> Outcome {
+    let file = file.ok_or_else(|| unsupported("show its kernel's state"))?;
+    if keys.len() > MOST_KEYS || keys.chars().any(|key| !SHOWING_KEYS.contains(key)) {
+        let error = ApiError::new("INVALID_VALUE", ["keys", keys]);
+        return Err(CommandError::api(
+            CommandErrorKind::Forbidden,
+            error,
+            "a key that does more than show".to_owned(),
+        ));
+    }
+    for key in keys.chars() {
+        tokio::fs::write(file, key.to_string())
+            .await
+            .map_err(|error| CommandError::new(CommandErrorKind::Internal, format!("ask the kernel: {error}")))?;
+    }
+    machine_done()
+}
+
 fn machine_done() -> Outcome {
     Ok(HostReply::Machine(MachineReply::Done))
 }
@@ -214,6 +243,14 @@ impl Agent {
             MachineVerb::RenewCertificate => {
                 let keeper = self.keeper()?;
                 shown_after(keeper, keeper.renew().await)
+            }
+            MachineVerb::ShowState { keys } => show_state(settings.sysrq.as_deref(), &keys).await,
+            MachineVerb::Timings => Ok(HostReply::Machine(MachineReply::Timings(self.inner.timings.all()))),
+            MachineVerb::UsbDevices => {
+                let folder = settings.usb_dir.clone();
+                let seen = tokio::task::spawn_blocking(move || folder.map(|f| usb::devices(&f)).unwrap_or_default());
+                let seen = seen.await.map_err(|e| CommandError::new(CommandErrorKind::Internal, e.to_string()))?;
+                Ok(HostReply::Machine(MachineReply::UsbDevices(seen)))
             }
             MachineVerb::HasExtension { name } => {
                 let there = script(settings.extension_dir.as_deref(), &name).is_some();
@@ -432,6 +469,20 @@ mod test {
             assert!(!found(name), "{name}");
         }
         assert!(script(None, "good").is_none());
+    }
+
+    #[tokio::test]
+    async fn only_keys_that_show_reach_the_kernel() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sysrq-trigger");
+        show_state(Some(&file), "mt").await.unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "t");
+        for bad in ["b", "mc", "T", "ttttttttttttttttt"] {
+            let refused = show_state(Some(&file), bad).await.unwrap_err();
+            assert_eq!(refused.kind, CommandErrorKind::Forbidden, "{bad}");
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "t");
+        assert!(show_state(None, "t").await.is_err());
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! The verbs, one variant each.
 
-use node_hypervisor::StartMode;
+use node_hypervisor::{CpuTuning, StartMode};
 use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -174,6 +174,13 @@ pub enum HostCommand {
         vm: Uuid,
         /// New number, at least one.
         count: u32,
+    },
+    /// Sets how the CPUs of a live domain share the host's processors. Idempotent. Errors: `BadSpec`, `Unsupported`.
+    SetCpuTuning {
+        /// The VM.
+        vm: Uuid,
+        /// How.
+        tuning: CpuTuning,
     },
     /// Where the consoles are on this host. Answers [`crate::HostReply::Consoles`]. Changes nothing.
     ConsolePaths {
@@ -420,6 +427,7 @@ impl HostCommand {
             HostCommand::SetNicPolicy { .. } => "set_nic_policy",
             HostCommand::SetMemoryTarget { .. } => "set_memory_target",
             HostCommand::SetVcpus { .. } => "set_vcpus",
+            HostCommand::SetCpuTuning { .. } => "set_cpu_tuning",
             HostCommand::ConsolePaths { .. } => "console_paths",
             HostCommand::DomainStatistics { .. } => "domain_statistics",
             HostCommand::DataSources { .. } => "data_sources",
@@ -508,6 +516,7 @@ impl HostCommand {
             | HostCommand::SetNicPolicy { vm, .. }
             | HostCommand::SetMemoryTarget { vm, .. }
             | HostCommand::SetVcpus { vm, .. }
+            | HostCommand::SetCpuTuning { vm, .. }
             | HostCommand::ConsolePaths { vm }
             | HostCommand::DomainStatistics { vm }
             | HostCommand::CancelIncoming { vm }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use node_hypervisor::{BootDevice, CpuModel, DiskKind, EndActions, NicModel, Platform};
+use node_hypervisor::{BootDevice, CpuModel, CpuTuning, DiskKind, EndActions, NicModel, Platform};
 use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -76,6 +76,9 @@ pub struct DomainRequest {
     /// Strings that the firmware shows the guest, by XenServer's names.
     #[serde(default)]
     pub bios_strings: BTreeMap<String, String>,
+    /// How its CPUs share the host's processors.
+    #[serde(default)]
+    pub tuning: CpuTuning,
 }
 
 fn yes() -> bool {
@@ -103,6 +106,7 @@ impl DomainRequest {
             platform: Platform::default(),
             graphical_console: true,
             bios_strings: BTreeMap::new(),
+            tuning: CpuTuning::default(),
         }
     }
 }

@@ -65,6 +65,16 @@ pub enum MachineVerb {
     ResetCertificate,
     /// Gets itself a fresh certificate and key of the pool's authority. Twice is two of them.
     RenewCertificate,
+    /// Has the kernel show something of itself in its log: keys of the magic SysRq that only show. Errors: `Unsupported`,
+    /// and `Forbidden` with `INVALID_VALUE [keys, ...]`.
+    ShowState {
+        /// The keys, one after another.
+        keys: String,
+    },
+    /// How long its commands took since its node's start. Answers [`MachineReply::Timings`]. Changes nothing.
+    Timings,
+    /// USB devices that are plugged in, hubs left out. Answers [`MachineReply::UsbDevices`]. Changes nothing.
+    UsbDevices,
     /// Whether it has an extension of that name. Answers [`MachineReply::Truth`]. Changes nothing.
     HasExtension {
         /// Its name.
@@ -100,13 +110,15 @@ impl MachineVerb {
             MachineVerb::KernelLog
                 | MachineVerb::Clock
                 | MachineVerb::Certificate
+                | MachineVerb::Timings
+                | MachineVerb::UsbDevices
                 | MachineVerb::HasExtension { .. }
         )
     }
 }
 
 /// What a machine answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MachineReply {
     /// Done, or on its way.
     Done,
@@ -123,6 +135,10 @@ pub enum MachineReply {
     },
     /// What it shows.
     Certificates(ShownCertificates),
+    /// How long things took.
+    Timings(Vec<Timing>),
+    /// What is plugged in.
+    UsbDevices(Vec<UsbDevice>),
     /// What a program came to.
     Output {
         /// Its exit status; -1 if a signal ended it.
@@ -132,6 +148,40 @@ pub enum MachineReply {
         /// What it complained of.
         stderr: String,
     },
+}
+
+/// How long one kind of thing took, in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// The kind.
+    pub name: String,
+    /// How many there were.
+    pub count: u32,
+    /// On average.
+    pub mean: f64,
+    /// Standard deviation.
+    pub deviation: f64,
+}
+
+/// A USB device of the host. Numbers are as the kernel shows them, in hexadecimal digits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UsbDevice {
+    /// Where it is plugged, such as `1-2.1`.
+    pub path: String,
+    /// Number of its maker.
+    pub vendor_id: String,
+    /// Its maker's name, if it says one.
+    pub vendor: String,
+    /// Number of the product.
+    pub product_id: String,
+    /// The product's name, if it says one.
+    pub product: String,
+    /// Its serial number, if it has one.
+    pub serial: String,
+    /// Version of USB it speaks, such as `2.00`.
+    pub version: String,
+    /// Mbit/s.
+    pub speed: f64,
 }
 
 /// What the agent inside a guest says of it.

@@ -80,6 +80,8 @@ fn machine(config: &Config, certificates: Option<Arc<dyn CertificateKeeper>>) ->
             .extension_dir
             .clone()
             .or_else(|| Some("/etc/xapi.d/extensions".into())),
+        sysrq: real.then(|| "/proc/sysrq-trigger".into()),
+        usb_dir: real.then(|| "/sys/bus/usb/devices".into()),
         certificates,
         grace: GRACE,
     }

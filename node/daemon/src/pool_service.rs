@@ -105,6 +105,40 @@ fn digest(secret: &str) -> String {
         .collect()
 }
 
+/// Makes a token that admits one host, for so many seconds. On the leader.
+///
+/// # Errors
+/// When this node leads no more, or the pool's authority cannot be read.
+pub async fn join_token(ops: &Ops, pool: &Pool, seconds: u64) -> Result<String, ApiError> {
+    let seconds = seconds.clamp(1, LONGEST_TOKEN);
+    let db = ops.pool.snapshot();
+    let signs = authority::active(&db)
+        .ok_or_else(|| ApiError::internal("the pool has no certificate authority"))?;
+    let fingerprint = ca::fingerprint(signs.get(tarn_authority::CERTIFICATE).as_str())
+        .map_err(|_| ApiError::internal("the pool's certificate cannot be read"))?;
+    let me = pool
+        .members()
+        .into_iter()
+        .map(|(m, _)| m)
+        .find(|m| m.node_id == pool.node_id())
+        .ok_or_else(|| ApiError::internal("this node is no member"))?;
+    let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let (hash, now) = (digest(&secret), pool_ops::core::now());
+    let expires = DateTime(now.0.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    ops.decide(&history("create token"), |d| {
+        d.insert(
+            tarn_join_token::CLASS,
+            vec![
+                (tarn_join_token::HASH, hash.as_str().into()),
+                (tarn_join_token::EXPIRES, Value::Time(expires)),
+            ],
+        );
+        Ok(())
+    })
+    .await?;
+    Ok(format!("tarn1:{}:{}:{fingerprint}:{secret}", me.address, me.port))
+}
+
 fn history(method: &str) -> Origin {
     Origin {
         user: String::new(),
@@ -201,38 +235,10 @@ impl Rpc for PoolService {
         request: Request<CreateTokenRequest>,
     ) -> Result<Response<CreateTokenReply>, Status> {
         peer_host(&request)?;
-        let seconds = request.into_inner().seconds.clamp(1, LONGEST_TOKEN);
-        let db = self.leading().await?;
-        let authority = db
-            .rows(tarn_authority::CLASS)
-            .find(|a| a.get(tarn_authority::ACTIVE).as_bool())
-            .ok_or_else(|| Status::internal("the pool has no certificate authority"))?;
-        let fingerprint = ca::fingerprint(authority.get(tarn_authority::CERTIFICATE).as_str())
-            .map_err(|_| Status::internal("the pool's certificate cannot be read"))?;
-        let me = self
-            .pool
-            .members()
-            .into_iter()
-            .map(|(m, _)| m)
-            .find(|m| m.node_id == self.pool.node_id())
-            .ok_or_else(|| Status::internal("this node is no member"))?;
-        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let (hash, now) = (digest(&secret), pool_ops::core::now());
-        let expires = DateTime(now.0.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)));
-        self.ops
-            .decide(&history("create token"), |d| {
-                d.insert(
-                    tarn_join_token::CLASS,
-                    vec![
-                        (tarn_join_token::HASH, hash.as_str().into()),
-                        (tarn_join_token::EXPIRES, Value::Time(expires)),
-                    ],
-                );
-                Ok(())
-            })
+        self.leading().await?;
+        let token = join_token(&self.ops, &self.pool, request.into_inner().seconds)
             .await
             .map_err(|error| Status::failed_precondition(error.to_string()))?;
-        let token = format!("tarn1:{}:{}:{fingerprint}:{secret}", me.address, me.port);
         Ok(Response::new(CreateTokenReply { token }))
     }
 

@@ -104,6 +104,20 @@ pub struct VcpuSpec {
     pub at_startup: u32,
 }
 
+/// How a domain's virtual CPUs share the host's processors. The default is no limit and an equal share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuTuning {
+    /// Share against others, 256 being usual, from 1 to 65535.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// Most time of all its CPUs together, in hundredths of one processor; 0 is no limit.
+    #[serde(default)]
+    pub cap: Option<u32>,
+    /// The host's processors it may run on; empty means all.
+    #[serde(default)]
+    pub mask: Vec<u32>,
+}
+
 /// Which CPU the guest sees.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CpuModel {

@@ -26,7 +26,7 @@ pub use device::{
     DiskBus, DiskCache, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, NicIndex, NicModel, NicSpec,
 };
 pub use domain::{
-    Boot, BootDevice, Clock, CpuModel, Domain, DomainSpec, DomainState, EndAction, EndActions, Firmware,
+    Boot, BootDevice, Clock, CpuModel, CpuTuning, Domain, DomainSpec, DomainState, EndAction, EndActions, Firmware,
     FwCfg, MemorySpec, PauseReason, Platform, StartMode, VcpuSpec,
 };
 pub use error::{ErrorKind, HypervisorError, Result};
@@ -199,6 +199,12 @@ pub trait Hypervisor: Send + Sync {
 
     /// Sets the number of virtual CPUs in use, between one and the domain's maximum. Idempotent.
     async fn set_vcpus(&self, vm: Uuid, count: u32) -> Result<()>;
+
+    /// Sets how a live domain's virtual CPUs share the host's processors. Idempotent.
+    ///
+    /// # Errors
+    /// [`HypervisorError::BadSpec`] for a processor that the host has not.
+    async fn set_cpu_tuning(&self, vm: Uuid, tuning: &CpuTuning) -> Result<()>;
 
     /// Where the consoles of a live domain are reached on this host.
     async fn consoles(&self, vm: Uuid) -> Result<ConsoleEndpoints>;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use node_hypervisor::{
     Accelerator, Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
     DomainSpec, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError, MergeProgress, Merged, MigrateOptions,
-    MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, ProgressSink, Result, StartMode,
+    MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, ProgressSink, Result, StartMode, CpuTuning,
 };
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -23,7 +23,7 @@ use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
 use crate::error::Fault;
 use crate::xml::domain::Dialect;
-use crate::{host, image, layers, lifecycle, migrate, statistics};
+use crate::{host, image, layers, lifecycle, migrate, statistics, tuning};
 
 /// How often the connection is looked after when libvirt says nothing.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -362,6 +362,14 @@ impl Hypervisor for LibvirtHypervisor {
     async fn set_vcpus(&self, vm: Uuid, count: u32) -> Result<()> {
         self.short("set virtual CPUs", Some(vm), move |c| {
             statistics::set_vcpus(c, vm, count)
+        })
+        .await
+    }
+
+    async fn set_cpu_tuning(&self, vm: Uuid, tuning: &CpuTuning) -> Result<()> {
+        let tuning = tuning.clone();
+        self.short("set processor shares", Some(vm), move |c| {
+            tuning::set(c, vm, &tuning)
         })
         .await
     }

@@ -20,6 +20,7 @@ mod layers;
 mod lifecycle;
 mod migrate;
 mod statistics;
+mod tuning;
 mod xml;
 
 pub use accelerator::kvm_works;

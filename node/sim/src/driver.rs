@@ -10,7 +10,7 @@ use node_hypervisor::{
     Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
     DomainEventKind, DomainSpec, DomainState, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError,
     MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason, ProgressSink, Result,
-    StartMode, StopReason,
+    StartMode, StopReason, CpuTuning,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -420,6 +420,20 @@ impl Hypervisor for SimHypervisor {
                 return Err(HypervisorError::BadSpec { reason });
             }
             carried.vcpus = count;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn set_cpu_tuning(&self, vm: Uuid, tuning: &CpuTuning) -> Result<()> {
+        let tuning = tuning.clone();
+        self.run(Operation::Resize, "set processor shares", move |shared| {
+            let mut state = shared.state();
+            if let Some(cpu) = tuning.mask.iter().find(|cpu| **cpu >= shared.settings.facts.cpus) {
+                let reason = format!("the host has no processor {cpu}");
+                return Err(HypervisorError::BadSpec { reason });
+            }
+            state.find(vm)?.carried.tuning = tuning;
             Ok(())
         })
         .await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use node_commands::{HostCommand, HostReply};
-pub use node_commands::{MachineReply, MachineVerb, SecretText, ShownCertificates};
+pub use node_commands::{MachineReply, MachineVerb, SecretText, ShownCertificates, Timing, UsbDevice};
 use proto_types::{ApiError, Bytes, Ref};
 use uuid::Uuid;
 

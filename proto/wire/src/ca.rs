@@ -265,7 +265,7 @@ fn named(common_name: String) -> DistinguishedName {
 fn authority_params(pool: Uuid) -> Result<CertificateParams, CaError> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = named(format!("Tarn pool {}", pool.as_hyphenated()));
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     valid_for(&mut params, CA_DAYS);
     Ok(params)

@@ -90,3 +90,9 @@ fn repositories_and_disks() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("storage.py", &[]);
 }
+
+#[test]
+fn certificates_are_renewed_replaced_and_trusted() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("certificates.py", &[]);
+}

@@ -88,6 +88,12 @@ pub trait Membership: Send + Sync {
     /// When too few others answer; it is tried again in the background.
     async fn wait_removed(&self, host: Uuid) -> Result<(), ApiError>;
 
+    /// Makes a token by which one host can join the pool within some minutes. A secret.
+    ///
+    /// # Errors
+    /// When this node leads no more.
+    async fn join_token(&self) -> Result<String, ApiError>;
+
     /// Makes another certificate authority of the pool. Hosts take it up by themselves, also those that are away now, once
     /// they are back; the old one goes when all of them have.
     ///

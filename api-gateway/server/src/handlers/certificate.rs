@@ -57,13 +57,6 @@ pub const TABLE: Table = &[
         Handler::Read(|s, _| Ok(Value::strings(certificate::installed(s.db)))),
     ),
     (
-        "host.certificate_list",
-        Handler::Read(|s, args| {
-            on_host(s, args)?;
-            Ok(Value::strings(certificate::installed(s.db)))
-        }),
-    ),
-    (
         "pool.install_trusted_certificate",
         Handler::Write(|d, _, args| {
             query::find(d.db(), pool::CLASS, args.reference(0)?)?;
@@ -97,19 +90,8 @@ pub const TABLE: Table = &[
         "pool.crl_list",
         Handler::Read(|s, _| Ok(Value::strings(certificate::lists(s.db)))),
     ),
-    (
-        "host.crl_list",
-        Handler::Read(|s, args| {
-            on_host(s, args)?;
-            Ok(Value::strings(certificate::lists(s.db)))
-        }),
-    ),
     // What the pool trusts is replicated, and each host follows by itself.
     ("pool.certificate_sync", Handler::Read(|_, _| Ok(Value::Void))),
-    (
-        "host.certificate_sync",
-        Handler::Read(|s, args| on_host(s, args).map(|()| Value::Void)),
-    ),
     // Hosts check one another's certificates always.
     ("pool.enable_tls_verification", Handler::Read(|_, _| Ok(Value::Void))),
     // And speak TLS 1.2 and newer only.

@@ -6,7 +6,7 @@ use pool_domain::decide::vm_move::{self, Journey};
 use pool_domain::decide::{blob, boot_record, generic, vm_settings};
 use pool_domain::{Draft, placement, query, vm_rules};
 use pool_ops::machine;
-use pool_ops::vm::live::{MemoryWish, SetMemory, SetVcpus};
+use pool_ops::vm::live::{MemoryWish, SetMemory, SetVcpus, TuneVcpus};
 use pool_ops::vm::reset::ResetPower;
 use pool_ops::vm::stop::Shutdown;
 use proto_types::generated::{host, pool, vm as class};
@@ -145,6 +145,10 @@ pub const TABLE: Table = &[
     (
         "VM.set_VCPUs_number_live",
         Handler::Run(|_, a| job(SetVcpus::new(a.reference(0)?, a.int(1)?))),
+    ),
+    (
+        "VM.add_to_VCPUs_params_live",
+        Handler::Run(|_, a| job(TuneVcpus::new(a.reference(0)?, a.text(1)?, a.text(2)?))),
     ),
     (
         "VM.shutdown",

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::{certificates, identity};
+use crate::{certificates, identity, pool_service};
 
 /// How long the other master may take to answer.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -31,6 +31,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 const CHANGE: Duration = Duration::from_secs(30);
 /// How long a new master may take to write that it is.
 const NOTE: Duration = Duration::from_secs(3);
+/// How long a token holds that was asked for over the API.
+const TOKEN_SECONDS: u64 = 600;
 /// Between the answer to the client and the node's fresh start.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -159,6 +161,10 @@ impl Membership for MembershipAdapter {
             .remove_member(node_id, CHANGE)
             .await
             .map_err(|error| ApiError::internal(format!("the host still counts for the majority: {error}")))
+    }
+
+    async fn join_token(&self) -> Result<String, ApiError> {
+        pool_service::join_token(&self.ops, &self.pool, TOKEN_SECONDS).await
     }
 
     async fn rotate_authority(&self, origin: Origin) -> Result<(), ApiError> {
