@@ -13,6 +13,7 @@ pub mod message;
 pub mod network;
 pub mod pif;
 pub mod pool;
+pub mod pool_settings;
 pub mod session;
 pub mod storage;
 pub mod task;
@@ -124,6 +125,7 @@ const TABLES: &[Table] = &[
     network::TABLE,
     pif::TABLE,
     pool::TABLE,
+    pool_settings::TABLE,
     session::TABLE,
     storage::TABLE,
     task::TABLE,
@@ -157,6 +159,8 @@ const PLAIN_WRITES: &[&str] = &[
     "VM.set_platform",
     "VM.set_shutdown_delay",
     "VM.set_start_delay",
+    "pool.add_to_guest_agent_config",
+    "pool.remove_from_guest_agent_config",
     "SR.set_physical_size",
     "SR.set_physical_utilisation",
     "SR.set_virtual_allocation",
