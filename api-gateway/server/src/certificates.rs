@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyD
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use x509_parser::asn1_rs::Oid;
-use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate, X509Version};
 
 /// Longest text of a certificate, key or list that is looked at.
 const LONGEST: usize = 1024 * 1024;
@@ -126,6 +126,10 @@ pub fn check_server(
     let invalid = || ApiError::bare(SERVER.invalid);
     let der = read(certificate).ok_or_else(invalid)?;
     let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| invalid())?;
+    // Older forms have no extensions, and TLS as it is spoken here does without them no more.
+    if parsed.version() != X509Version::V3 {
+        return Err(invalid());
+    }
     if parsed.public_key().raw != key.as_slice() {
         return Err(ApiError::bare("SERVER_CERTIFICATE_KEY_MISMATCH"));
     }

@@ -25,14 +25,18 @@ def openssl(*words):
     subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60)
 
 
-def make(name, bits=2048, days=10, key=None):
+def make(name, bits=2048, days=10, key=None, extended=True):
     """A certificate and its key, signed by the authority made below."""
     if key is None:
         key = path(name + ".key")
         openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}", "-out", key)
     openssl("req", "-new", "-key", key, "-subj", "/CN=host.example", "-out", path(name + ".csr"))
     authority = ["-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-CAcreateserial"]
-    openssl("x509", "-req", "-in", path(name + ".csr"), *authority, "-days", str(days), "-out", path(name + ".pem"))
+    with open(path("extensions"), "w") as file:
+        file.write("subjectAltName=DNS:host.example\n" if extended else "")
+    more = ["-extfile", path("extensions")] if extended else []
+    out = ["-days", str(days), "-out", path(name + ".pem")]
+    openssl("x509", "-req", "-in", path(name + ".csr"), *authority, *more, *out)
     return read(name + ".pem"), open(key).read()
 
 
@@ -89,6 +93,8 @@ assert bits == "1024"
 openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path("curve.key"))
 refused("SERVER_CERTIFICATE_KEY_ALGORITHM_NOT_SUPPORTED", install, ref, *make("curve", key=path("curve.key")), "")
 expired = make("old", days=-1, key=path("own.key"))
+plain = make("plain", key=path("own.key"), extended=False)
+refused("SERVER_CERTIFICATE_INVALID", install, ref, *plain, "")
 now, then = refused("SERVER_CERTIFICATE_EXPIRED", install, ref, *expired, "")
 assert then < now, (now, then)
 assert [shown(away)] == known("host", away), "nothing has changed"

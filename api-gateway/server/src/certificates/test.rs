@@ -1,3 +1,5 @@
+//! What is taken for a certificate and what is not.
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
     KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, SerialNumber,

@@ -1,3 +1,5 @@
+//! Objects for certificates: when another one is another object, and what is refused.
+
 use uuid::Uuid;
 
 use super::*;
