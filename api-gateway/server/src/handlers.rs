@@ -23,6 +23,7 @@ pub mod vdi;
 pub mod vif;
 pub mod vm;
 pub mod vm_settings;
+pub mod vtpm;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -135,6 +136,7 @@ const TABLES: &[Table] = &[
     vif::TABLE,
     vm::TABLE,
     vm_settings::TABLE,
+    vtpm::TABLE,
 ];
 
 /// Classes whose plain `create` and `destroy` need no more than their row.

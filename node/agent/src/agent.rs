@@ -273,6 +273,7 @@ impl Agent {
             HostCommand::SetCpuTuning { vm, tuning } => {
                 done(self.inner.hypervisor.set_cpu_tuning(vm, &tuning).await)
             }
+            HostCommand::TpmState { vm } => self.tpm_state(vm).await,
             HostCommand::ConsolePaths { vm } => {
                 Ok(HostReply::Consoles(self.inner.hypervisor.consoles(vm).await?))
             }
@@ -348,6 +349,9 @@ impl Agent {
                     capabilities.insert(name.to_owned());
                 }
             }
+        }
+        if machine::has_keys(self.inner.settings.machine.firmware_dir.as_deref()) {
+            capabilities.insert("secure-boot".to_owned());
         }
         Ok(HostReply::Facts(Box::new(Facts {
             host,

@@ -37,6 +37,7 @@ pub mod settings;
 mod stats;
 mod storage;
 mod timings;
+mod tpm;
 pub mod tunnel;
 mod tunnel_ends;
 pub mod turns;

@@ -41,6 +41,8 @@ pub struct MachineSettings {
     pub extension_dir: Option<PathBuf>,
     /// The file by which the kernel is asked to show its state: the magic SysRq.
     pub sysrq: Option<PathBuf>,
+    /// Where firmware for guests is described.
+    pub firmware_dir: Option<PathBuf>,
     /// Where the kernel shows USB devices.
     pub usb_dir: Option<PathBuf>,
     /// Who keeps the certificates of this host.
@@ -341,6 +343,15 @@ fn offset(text: &str) -> Option<i32> {
     };
     let number: i32 = digits.parse().ok()?;
     Some(sign * (number / 100 * 3600 + number % 100 * 60))
+}
+
+/// Whether the host has firmware for guests that brings Secure Boot's keys along.
+/// Source: QEMU's docs/interop/firmware.json: the feature is called so in each descriptor.
+pub(crate) fn has_keys(folder: Option<&Path>) -> bool {
+    let files = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+    files.into_iter().flatten().flatten().any(|file| {
+        std::fs::read_to_string(file.path()).is_ok_and(|text| text.contains("\"enrolled-keys\""))
+    })
 }
 
 /// When this host booted: when its first process started, which also holds for a host made of namespaces.

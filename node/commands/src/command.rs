@@ -182,6 +182,12 @@ pub enum HostCommand {
         /// How.
         tuning: CpuTuning,
     },
+    /// What the trusted platform module of a domain held when it was last here. Answers [`crate::HostReply::Tpm`].
+    /// Changes nothing.
+    TpmState {
+        /// The VM.
+        vm: Uuid,
+    },
     /// Where the consoles are on this host. Answers [`crate::HostReply::Consoles`]. Changes nothing.
     ConsolePaths {
         /// The VM.
@@ -428,6 +434,7 @@ impl HostCommand {
             HostCommand::SetMemoryTarget { .. } => "set_memory_target",
             HostCommand::SetVcpus { .. } => "set_vcpus",
             HostCommand::SetCpuTuning { .. } => "set_cpu_tuning",
+            HostCommand::TpmState { .. } => "tpm_state",
             HostCommand::ConsolePaths { .. } => "console_paths",
             HostCommand::DomainStatistics { .. } => "domain_statistics",
             HostCommand::DataSources { .. } => "data_sources",
@@ -475,6 +482,7 @@ impl HostCommand {
             HostCommand::Facts
                 | HostCommand::ListDomains
                 | HostCommand::DomainState { .. }
+                | HostCommand::TpmState { .. }
                 | HostCommand::ConsolePaths { .. }
                 | HostCommand::DomainStatistics { .. }
                 | HostCommand::DataSources { .. }
@@ -517,6 +525,7 @@ impl HostCommand {
             | HostCommand::SetMemoryTarget { vm, .. }
             | HostCommand::SetVcpus { vm, .. }
             | HostCommand::SetCpuTuning { vm, .. }
+            | HostCommand::TpmState { vm }
             | HostCommand::ConsolePaths { vm }
             | HostCommand::DomainStatistics { vm }
             | HostCommand::CancelIncoming { vm }

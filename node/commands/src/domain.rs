@@ -8,6 +8,8 @@ use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::machine::SecretText;
+
 use crate::network::{BridgeRequest, NicPolicy};
 
 /// One volume of the pool.
@@ -79,6 +81,9 @@ pub struct DomainRequest {
     /// How its CPUs share the host's processors.
     #[serde(default)]
     pub tuning: CpuTuning,
+    /// Its trusted platform module, if it has one.
+    #[serde(default)]
+    pub tpm: Option<TpmRequest>,
 }
 
 fn yes() -> bool {
@@ -107,8 +112,18 @@ impl DomainRequest {
             graphical_console: true,
             bios_strings: BTreeMap::new(),
             tuning: CpuTuning::default(),
+            tpm: None,
         }
     }
+}
+
+/// A trusted platform module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TpmRequest {
+    /// What it holds when the domain starts, in base64; empty means a new one. Looked at by `StartDomain` only: a domain
+    /// that is brought back or moves in has it with its memory.
+    #[serde(default)]
+    pub contents: SecretText,
 }
 
 /// What runs before the guest's system.
@@ -121,6 +136,12 @@ pub enum FirmwareRequest {
     Uefi {
         /// Enforce signatures from the first boot on.
         secure_boot: bool,
+        /// Whether new variables come with the usual keys.
+        #[serde(default = "yes")]
+        enrolled_keys: bool,
+        /// Whether it begins with new variables, whatever the host has kept.
+        #[serde(default)]
+        anew: bool,
     },
 }
 

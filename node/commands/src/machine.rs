@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A secret text: shown to nobody, not even in logs.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretText(pub String);
 

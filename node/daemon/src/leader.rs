@@ -14,6 +14,7 @@ use pool_domain::decide::{event, host as hosts, pif_hardware as hardware, sessio
 use pool_ops::host::auto_start;
 use pool_ops::reconcile::{self, Liveness};
 use pool_ops::storage::{merge, sr as repositories};
+use pool_ops::vm::tpm;
 use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
 use proto_types::generated::{host, tarn_member};
@@ -116,6 +117,7 @@ async fn lead(
                 if let Err(error) = certificates::look_after(&ops).await {
                     tracing::debug!(%error, "the pool's authorities were not looked after");
                 }
+                tokio::spawn(tpm::fetch_all(ops.clone()));
                 if is_idle(&merging) {
                     merging = Some(tokio::spawn(merge::look(ops.clone())));
                 }

@@ -81,6 +81,7 @@ fn machine(config: &Config, certificates: Option<Arc<dyn CertificateKeeper>>) ->
             .clone()
             .or_else(|| Some("/etc/xapi.d/extensions".into())),
         sysrq: real.then(|| "/proc/sysrq-trigger".into()),
+        firmware_dir: real.then(|| "/usr/share/qemu/firmware".into()),
         usb_dir: real.then(|| "/sys/bus/usb/devices".into()),
         certificates,
         grace: GRACE,

@@ -48,6 +48,9 @@ pub struct DomainSpec {
     /// is as the driver has it.
     #[serde(default)]
     pub bios_strings: BTreeMap<String, String>,
+    /// Whether it has a trusted platform module; see [`crate::Hypervisor::put_tpm_state`].
+    #[serde(default)]
+    pub tpm: bool,
 }
 
 impl DomainSpec {
@@ -82,6 +85,7 @@ impl DomainSpec {
             end_actions: EndActions::default(),
             platform: Platform::default(),
             bios_strings: BTreeMap::new(),
+            tpm: false,
         }
     }
 }
@@ -135,6 +139,10 @@ pub enum CpuModel {
     HostPassthrough,
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// What runs before the guest's system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Firmware {
@@ -145,6 +153,9 @@ pub enum Firmware {
     Uefi {
         /// Enforce signatures from the first boot on.
         secure_boot: bool,
+        /// Whether new variables come with the usual keys; without them Secure Boot is in its setup mode.
+        #[serde(default = "yes")]
+        enrolled_keys: bool,
         /// The file of this VM's variables; made from the template when missing.
         nvram: PathBuf,
     },

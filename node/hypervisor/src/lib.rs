@@ -206,6 +206,13 @@ pub trait Hypervisor: Send + Sync {
     /// [`HypervisorError::BadSpec`] for a processor that the host has not.
     async fn set_cpu_tuning(&self, vm: Uuid, tuning: &CpuTuning) -> Result<()>;
 
+    /// Lays down what a domain's trusted platform module is to hold when it starts here next; without a state it starts
+    /// as new. No domain of that VM may be here. Idempotent.
+    async fn put_tpm_state(&self, vm: Uuid, state: Option<&[u8]>) -> Result<()>;
+
+    /// What the trusted platform module of a domain held when it was last here; `None` if it never had one here.
+    async fn tpm_state(&self, vm: Uuid) -> Result<Option<Vec<u8>>>;
+
     /// Where the consoles of a live domain are reached on this host.
     async fn consoles(&self, vm: Uuid) -> Result<ConsoleEndpoints>;
 

@@ -24,7 +24,7 @@ use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
 use crate::error::Fault;
 use crate::xml::domain::Dialect;
-use crate::{host, image, layers, lifecycle, migrate, statistics, tuning};
+use crate::{host, image, layers, lifecycle, migrate, statistics, tpm, tuning};
 
 /// How often the connection is looked after when libvirt says nothing.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -373,6 +373,14 @@ impl Hypervisor for LibvirtHypervisor {
             tuning::set(c, vm, &tuning)
         })
         .await
+    }
+
+    async fn put_tpm_state(&self, vm: Uuid, state: Option<&[u8]>) -> Result<()> {
+        tpm::put(&self.inner.config.tpm_dir, vm, state).await
+    }
+
+    async fn tpm_state(&self, vm: Uuid) -> Result<Option<Vec<u8>>> {
+        tpm::read(&self.inner.config.tpm_dir, vm).await
     }
 
     async fn consoles(&self, vm: Uuid) -> Result<ConsoleEndpoints> {

@@ -20,6 +20,7 @@ mod layers;
 mod lifecycle;
 mod migrate;
 mod statistics;
+mod tpm;
 mod tuning;
 mod xml;
 

@@ -111,6 +111,10 @@ fn bring(shared: &Shared, carried: Carried, mode: StartMode) -> Result<Domain> {
         return Ok(there);
     }
     let vm = carried.spec.uuid;
+    if carried.spec.tpm {
+        // A new module makes itself a seed of its own.
+        state.tpms.entry(vm).or_insert_with(|| Uuid::new_v4().as_bytes().to_vec());
+    }
     let domain = SimDomain::new(state.next_id(), carried, first_state(mode));
     let overview = domain.overview();
     state.domains.insert(vm, domain);
@@ -437,6 +441,23 @@ impl Hypervisor for SimHypervisor {
             Ok(())
         })
         .await
+    }
+
+    async fn put_tpm_state(&self, vm: Uuid, state: Option<&[u8]>) -> Result<()> {
+        self.run(Operation::Resize, "lay down TPM state", |shared| {
+            let mut all = shared.state();
+            match state {
+                Some(state) => all.tpms.insert(vm, state.to_vec()),
+                None => all.tpms.remove(&vm),
+            };
+            Ok(())
+        })
+        .await
+    }
+
+    async fn tpm_state(&self, vm: Uuid) -> Result<Option<Vec<u8>>> {
+        self.run(Operation::Read, "read TPM state", |shared| Ok(shared.state().tpms.get(&vm).cloned()))
+            .await
     }
 
     async fn consoles(&self, vm: Uuid) -> Result<ConsoleEndpoints> {

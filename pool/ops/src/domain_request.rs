@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use node_commands::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
+use node_commands::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, TpmRequest, VolumeRef};
 use node_hypervisor::{BootDevice, CpuTuning, DiskKind, EndAction, EndActions, NicModel, Platform};
 use pool_domain::decide::vdi::device_number;
-use pool_domain::decide::vm_live;
+use pool_domain::decide::{uefi_mode, vm_live, vtpm};
 use pool_domain::{Database, Row, query, vm_rules};
 use proto_types::generated::{network, sr, vbd, vdi, vif, vm};
 use proto_types::{ApiError, Bytes, Ref};
@@ -38,11 +38,14 @@ pub fn build(db: &Database, reference: Ref, on: Ref, start_id: Uuid) -> Result<D
             mask: t.mask,
         },
     );
+    request.tpm = vtpm::of(db, reference).map(|_| TpmRequest::default());
     let params = row.get(vm::HVM_BOOT_PARAMS);
     let platform = row.get(vm::PLATFORM);
     if params.get("firmware") == Some("uefi") {
         request.firmware = FirmwareRequest::Uefi {
             secure_boot: platform.get("secureboot") == Some("true"),
+            enrolled_keys: !uefi_mode::is_setup(db, row),
+            anew: uefi_mode::begins_anew(db, row),
         };
     }
     request.boot = boot(row, params.get("order"));
