@@ -80,10 +80,16 @@ fn moment(at: DateTime) -> String {
 fn valid(text: &str, now: DateTime, names: &Names) -> Result<CertificateFacts, ApiError> {
     let found = describe(text).ok_or_else(|| ApiError::bare(names.invalid))?;
     if now < found.not_before {
-        return Err(ApiError::new(names.not_yet, [moment(now), moment(found.not_before)]));
+        return Err(ApiError::new(
+            names.not_yet,
+            [moment(now), moment(found.not_before)],
+        ));
     }
     if now > found.not_after {
-        return Err(ApiError::new(names.expired, [moment(now), moment(found.not_after)]));
+        return Err(ApiError::new(
+            names.expired,
+            [moment(now), moment(found.not_after)],
+        ));
     }
     Ok(found)
 }
@@ -247,7 +253,10 @@ fn of_rsa(der: &[u8]) -> Option<(u8, usize)> {
     let zeros = modulus.iter().take_while(|b| **b == 0).count();
     let digits = modulus.get(zeros..)?;
     let top = digits.first()?.leading_zeros();
-    let bits = digits.len().checked_mul(8)?.checked_sub(usize::try_from(top).ok()?)?;
+    let bits = digits
+        .len()
+        .checked_mul(8)?
+        .checked_sub(usize::try_from(top).ok()?)?;
     Some((*version.first()?, bits))
 }
 

@@ -190,9 +190,9 @@ async fn show_state(file: Option<&Path>, keys: &str) -> Outcome {
         ));
     }
     for key in keys.chars() {
-        tokio::fs::write(file, key.to_string())
-            .await
-            .map_err(|error| CommandError::new(CommandErrorKind::Internal, format!("ask the kernel: {error}")))?;
+        tokio::fs::write(file, key.to_string()).await.map_err(|error| {
+            CommandError::new(CommandErrorKind::Internal, format!("ask the kernel: {error}"))
+        })?;
     }
     machine_done()
 }
@@ -247,11 +247,16 @@ impl Agent {
                 shown_after(keeper, keeper.renew().await)
             }
             MachineVerb::ShowState { keys } => show_state(settings.sysrq.as_deref(), &keys).await,
-            MachineVerb::Timings => Ok(HostReply::Machine(MachineReply::Timings(self.inner.timings.all()))),
+            MachineVerb::Timings => Ok(HostReply::Machine(MachineReply::Timings(
+                self.inner.timings.all(),
+            ))),
             MachineVerb::UsbDevices => {
                 let folder = settings.usb_dir.clone();
-                let seen = tokio::task::spawn_blocking(move || folder.map(|f| usb::devices(&f)).unwrap_or_default());
-                let seen = seen.await.map_err(|e| CommandError::new(CommandErrorKind::Internal, e.to_string()))?;
+                let seen =
+                    tokio::task::spawn_blocking(move || folder.map(|f| usb::devices(&f)).unwrap_or_default());
+                let seen = seen
+                    .await
+                    .map_err(|e| CommandError::new(CommandErrorKind::Internal, e.to_string()))?;
                 Ok(HostReply::Machine(MachineReply::UsbDevices(seen)))
             }
             MachineVerb::HasExtension { name } => {
@@ -349,9 +354,11 @@ fn offset(text: &str) -> Option<i32> {
 /// Source: QEMU's docs/interop/firmware.json: the feature is called so in each descriptor.
 pub(crate) fn has_keys(folder: Option<&Path>) -> bool {
     let files = folder.and_then(|folder| std::fs::read_dir(folder).ok());
-    files.into_iter().flatten().flatten().any(|file| {
-        std::fs::read_to_string(file.path()).is_ok_and(|text| text.contains("\"enrolled-keys\""))
-    })
+    files
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|file| std::fs::read_to_string(file.path()).is_ok_and(|text| text.contains("\"enrolled-keys\"")))
 }
 
 /// When this host booted: when its first process started, which also holds for a host made of namespaces.

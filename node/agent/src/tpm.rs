@@ -27,11 +27,17 @@ impl Agent {
                 )
             })?),
         };
-        Ok(self.inner.hypervisor.put_tpm_state(request.vm, state.as_deref()).await?)
+        Ok(self
+            .inner
+            .hypervisor
+            .put_tpm_state(request.vm, state.as_deref())
+            .await?)
     }
 
     pub(crate) async fn tpm_state(&self, vm: Uuid) -> Outcome {
         let state = self.inner.hypervisor.tpm_state(vm).await?;
-        Ok(HostReply::Tpm(state.map(|state| SecretText(STANDARD.encode(state)))))
+        Ok(HostReply::Tpm(
+            state.map(|state| SecretText(STANDARD.encode(state))),
+        ))
     }
 }

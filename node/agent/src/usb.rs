@@ -28,7 +28,11 @@ fn device(folder: &Path, name: &str) -> Option<UsbDevice> {
     let is_device = name.starts_with(|c: char| c.is_ascii_digit()) && !name.contains(':');
     let text = |file: &str| {
         let text = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
-        text.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>()
+        text.trim()
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(LONGEST)
+            .collect::<String>()
     };
     if !is_device || text("bDeviceClass") == HUB {
         return None;
@@ -74,8 +78,14 @@ mod test {
         ];
         make("1-1.2", &stick);
         let [found] = devices(folder.path()).try_into().unwrap();
-        assert_eq!((found.path.as_str(), found.version.as_str(), found.speed), ("1-1.2", "2.00", 480.0));
-        assert_eq!((found.vendor_id.as_str(), found.product.as_str()), ("0781", "Cruzer Blade"));
+        assert_eq!(
+            (found.path.as_str(), found.version.as_str(), found.speed),
+            ("1-1.2", "2.00", 480.0)
+        );
+        assert_eq!(
+            (found.vendor_id.as_str(), found.product.as_str()),
+            ("0781", "Cruzer Blade")
+        );
         assert!(devices(&folder.path().join("none")).is_empty());
     }
 }

@@ -78,7 +78,13 @@ impl Keeper {
     ///
     /// # Errors
     /// When neither can be used.
-    pub fn load(dir: &Path, who: Identity, credentials: Credentials, peers: Peers, pool: Pool) -> Result<Keeper> {
+    pub fn load(
+        dir: &Path,
+        who: Identity,
+        credentials: Credentials,
+        peers: Peers,
+        pool: Pool,
+    ) -> Result<Keeper> {
         let own = identity::api(dir)?;
         let used = own.and_then(|text| {
             match ServerIdentity::from_pem(text.as_bytes(), text.as_bytes()) {
@@ -124,11 +130,19 @@ impl Keeper {
     }
 
     fn node(&self) -> Identity {
-        self.inner.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner
+            .node
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn has_own(&self) -> bool {
-        self.inner.own.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.inner
+            .own
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
     }
 
     /// Looks after everything until the node stops.
@@ -155,7 +169,9 @@ impl Keeper {
         let who = self.node();
         let all = authority::all(&db);
         let text = |row: &pool_domain::Row| row.get(tarn_authority::CERTIFICATE).as_str().to_owned();
-        let known = all.iter().any(|row| ca::names_issuer(&who.certificate_pem, &text(row)));
+        let known = all
+            .iter()
+            .any(|row| ca::names_issuer(&who.certificate_pem, &text(row)));
         let Some(signs) = all.last().filter(|_| known) else {
             // This node is behind the pool.
             return Ok(());
@@ -173,8 +189,14 @@ impl Keeper {
 
     /// Trusts other authorities from now on.
     fn trust(&self, trust_pem: String) -> Result<()> {
-        let who = Identity { trust_pem, ..self.node() };
-        self.inner.credentials.reload(&who).context("trust the pool's authorities")?;
+        let who = Identity {
+            trust_pem,
+            ..self.node()
+        };
+        self.inner
+            .credentials
+            .reload(&who)
+            .context("trust the pool's authorities")?;
         identity::save_trust(&self.inner.dir, &who.trust_pem)?;
         self.take(who)
     }
@@ -182,7 +204,10 @@ impl Keeper {
     /// Shows an identity that has been written.
     fn take(&self, who: Identity) -> Result<()> {
         if !self.has_own() {
-            let shown = self.inner.api.replace(chain_of(&who).as_bytes(), who.key_pem.as_bytes());
+            let shown = self
+                .inner
+                .api
+                .replace(chain_of(&who).as_bytes(), who.key_pem.as_bytes());
             shown.context("show the certificate to clients")?;
         }
         *self.inner.node.lock().unwrap_or_else(PoisonError::into_inner) = who;
@@ -203,7 +228,10 @@ impl Keeper {
             trust_pem: given.trust_pem,
         };
         // What does not fit is refused here, before anything is written.
-        self.inner.credentials.reload(&who).context("use the new certificate")?;
+        self.inner
+            .credentials
+            .reload(&who)
+            .context("use the new certificate")?;
         identity::renew(&self.inner.dir, &who)?;
         self.take(who)?;
         tracing::info!("this host has a new certificate");
@@ -214,10 +242,15 @@ impl Keeper {
         let leadership = self.inner.pool.leadership().borrow().clone();
         if leadership.is_me {
             let ops = self.inner.ops.get().context("the node is starting")?;
-            return issue(ops, own, &request_pem).await.map_err(|error| anyhow!(error.to_string()));
+            return issue(ops, own, &request_pem)
+                .await
+                .map_err(|error| anyhow!(error.to_string()));
         }
         let leader = leadership.leader.context("no node leads now")?;
-        let channel = self.inner.peers.channel(leader.host, &leader.address, leader.port, Lane::Agent);
+        let channel = self
+            .inner
+            .peers
+            .channel(leader.host, &leader.address, leader.port, Lane::Agent);
         let call = async move { PoolClient::new(channel).renew(RenewRequest { request_pem }).await };
         let reply = tokio::time::timeout(ANSWER, call).await.context("no answer")?;
         Ok(reply.context("the leader gives no certificate")?.into_inner())
@@ -254,8 +287,13 @@ fn lay_folder(folder: &Path, files: &[certificate::TrustFile]) -> Result<()> {
     let names: BTreeSet<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     for entry in std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
         let entry = entry.with_context(|| format!("read {}", folder.display()))?;
-        if !entry.file_name().to_str().is_some_and(|name| names.contains(name)) {
-            std::fs::remove_file(entry.path()).with_context(|| format!("remove {}", entry.path().display()))?;
+        if !entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| names.contains(name))
+        {
+            std::fs::remove_file(entry.path())
+                .with_context(|| format!("remove {}", entry.path().display()))?;
         }
     }
     for (name, text) in files {
@@ -270,7 +308,12 @@ fn lay_folder(folder: &Path, files: &[certificate::TrustFile]) -> Result<()> {
 impl CertificateKeeper for Keeper {
     fn shown(&self) -> ShownCertificates {
         let who = self.node();
-        let own = self.inner.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let own = self
+            .inner
+            .own
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let first = |text: &str| ca::split_first(text).0.to_owned();
         ShownCertificates {
             api: first(own.as_deref().unwrap_or(&who.certificate_pem)),
@@ -327,8 +370,8 @@ fn unreadable(_: ca::CaError) -> ApiError {
 
 /// The authority that signs, and its row.
 fn signing(db: &Database) -> Result<(Ref, Authority), ApiError> {
-    let row = authority::active(db)
-        .ok_or_else(|| ApiError::internal("the pool has no certificate authority"))?;
+    let row =
+        authority::active(db).ok_or_else(|| ApiError::internal("the pool has no certificate authority"))?;
     let text = |field| row.get(field).as_str();
     let signs = Authority::from_pem(text(tarn_authority::CERTIFICATE), text(tarn_authority::KEY));
     Ok((row.reference, signs.map_err(unreadable)?))
@@ -381,7 +424,8 @@ pub async fn rotate(ops: &Ops, by: &Origin) -> Result<(), ApiError> {
     let next = signs.successor(Uuid::new_v4()).map_err(unreadable)?;
     let facts = described(next.certificate_pem())?;
     let (all, key) = (next.all_pem(), next.key_pem());
-    ops.decide(by, |d| authority::succeed(d, (&all, &key), facts.not_after)).await?;
+    ops.decide(by, |d| authority::succeed(d, (&all, &key), facts.not_after))
+        .await?;
     look_after(ops).await
 }
 

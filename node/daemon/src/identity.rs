@@ -71,7 +71,11 @@ pub fn settle(dir: &Path, fits: impl Fn(&Identity) -> bool) -> Result<()> {
     }
     let mut identity = load(dir)?;
     identity.key_pem = fs::read_to_string(&next).context("read the next key")?;
-    if fits(&identity) { take_key(dir) } else { remove(&next) }
+    if fits(&identity) {
+        take_key(dir)
+    } else {
+        remove(&next)
+    }
 }
 
 fn take_key(dir: &Path) -> Result<()> {
@@ -95,7 +99,9 @@ pub fn api(dir: &Path) -> Result<Option<String>> {
     if !file.exists() {
         return Ok(None);
     }
-    fs::read_to_string(file).map(Some).context("read the API's certificate")
+    fs::read_to_string(file)
+        .map(Some)
+        .context("read the API's certificate")
 }
 
 /// Writes an operator's own certificate for the API, or takes it away.
@@ -269,7 +275,10 @@ mod test {
     fn a_renewal_that_was_cut_off_ends_with_a_key_that_fits() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
-        let of = |text: &str| Identity { key_pem: text.to_owned(), ..identity(text) };
+        let of = |text: &str| Identity {
+            key_pem: text.to_owned(),
+            ..identity(text)
+        };
         let fits = |i: &Identity| i.key_pem == i.certificate_pem;
         save(dir, &of("old")).unwrap();
         settle(dir, fits).unwrap();

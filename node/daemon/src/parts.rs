@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use node_agent::{Agent, AgentParts, AgentSettings, CertificateKeeper, GrpcDialer, MachineSettings, TunnelDialer};
+use node_agent::{
+    Agent, AgentParts, AgentSettings, CertificateKeeper, GrpcDialer, MachineSettings, TunnelDialer,
+};
 use node_hypervisor::Hypervisor;
 use node_libvirt::{LibvirtConfig, LibvirtHypervisor};
 use node_network::{Address, LinuxNetwork, NetworkDriver, SimNetwork};

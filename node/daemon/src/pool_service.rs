@@ -112,8 +112,8 @@ fn digest(secret: &str) -> String {
 pub async fn join_token(ops: &Ops, pool: &Pool, seconds: u64) -> Result<String, ApiError> {
     let seconds = seconds.clamp(1, LONGEST_TOKEN);
     let db = ops.pool.snapshot();
-    let signs = authority::active(&db)
-        .ok_or_else(|| ApiError::internal("the pool has no certificate authority"))?;
+    let signs =
+        authority::active(&db).ok_or_else(|| ApiError::internal("the pool has no certificate authority"))?;
     let fingerprint = ca::fingerprint(signs.get(tarn_authority::CERTIFICATE).as_str())
         .map_err(|_| ApiError::internal("the pool's certificate cannot be read"))?;
     let me = pool

@@ -51,7 +51,13 @@ pub async fn run(config: Config) -> Result<Ended> {
         .await
         .context("open the pool database; this node stays out")?;
     let keeper = Keeper::load(dir, who.clone(), credentials.clone(), peers.clone(), pool.clone())?;
-    let agent = parts::agent(&config, who.host, Some(Arc::new(keeper.clone())), parts::dialer(&peers)).await?;
+    let agent = parts::agent(
+        &config,
+        who.host,
+        Some(Arc::new(keeper.clone())),
+        parts::dialer(&peers),
+    )
+    .await?;
     let stop = CancellationToken::new();
     let restart = CancellationToken::new();
 

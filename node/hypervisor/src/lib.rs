@@ -26,8 +26,8 @@ pub use device::{
     DiskBus, DiskCache, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, NicIndex, NicModel, NicSpec,
 };
 pub use domain::{
-    Boot, BootDevice, Clock, CpuModel, CpuTuning, Domain, DomainSpec, DomainState, EndAction, EndActions, Firmware,
-    FwCfg, MemorySpec, PauseReason, Platform, StartMode, VcpuSpec,
+    Boot, BootDevice, Clock, CpuModel, CpuTuning, Domain, DomainSpec, DomainState, EndAction, EndActions,
+    Firmware, FwCfg, MemorySpec, PauseReason, Platform, StartMode, VcpuSpec,
 };
 pub use error::{ErrorKind, HypervisorError, Result};
 pub use event::{DomainEvent, DomainEventKind, StopReason};

@@ -38,7 +38,9 @@ pub(crate) async fn put(folder: &Path, vm: Uuid, state: Option<&[u8]>) -> Result
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut open = options.open(&file).await.map_err(&failed)?;
-    tokio::io::AsyncWriteExt::write_all(&mut open, state).await.map_err(&failed)?;
+    tokio::io::AsyncWriteExt::write_all(&mut open, state)
+        .await
+        .map_err(&failed)?;
     open.sync_all().await.map_err(&failed)
 }
 
@@ -50,7 +52,10 @@ pub(crate) async fn read(folder: &Path, vm: Uuid) -> Result<Option<Vec<u8>>> {
         Err(error) => return Err(failed(error)),
     };
     let mut state = Vec::new();
-    open.take(LARGEST.saturating_add(1)).read_to_end(&mut state).await.map_err(&failed)?;
+    open.take(LARGEST.saturating_add(1))
+        .read_to_end(&mut state)
+        .await
+        .map_err(&failed)?;
     if u64::try_from(state.len()).is_ok_and(|length| length <= LARGEST) {
         Ok(Some(state))
     } else {

@@ -40,7 +40,11 @@ fn is_unified() -> bool {
 }
 
 fn parameters(tuning: &CpuTuning, count: u32, unified: bool) -> SchedulerInfo {
-    let (usual, least, most) = if unified { (100, 1, 10_000) } else { (1024, 2, 262_144) };
+    let (usual, least, most) = if unified {
+        (100, 1, 10_000)
+    } else {
+        (1024, 2, 262_144)
+    };
     let shares = tuning
         .weight
         .map(|weight| (u64::from(weight).saturating_mul(usual) / USUAL_WEIGHT).clamp(least, most));
@@ -89,9 +93,15 @@ mod test {
             mask: Vec::new(),
         };
         let old = parameters(&tuning, 2, false);
-        assert_eq!((old.cpu_shares, old.vcpu_bw.period, old.vcpu_bw.quota), (Some(2048), Some(PERIOD), Some(25_000)));
+        assert_eq!(
+            (old.cpu_shares, old.vcpu_bw.period, old.vcpu_bw.quota),
+            (Some(2048), Some(PERIOD), Some(25_000))
+        );
         assert_eq!(parameters(&tuning, 2, true).cpu_shares, Some(200));
-        let free = CpuTuning { cap: Some(0), ..CpuTuning::default() };
+        let free = CpuTuning {
+            cap: Some(0),
+            ..CpuTuning::default()
+        };
         let free = parameters(&free, 1, true);
         assert_eq!((free.cpu_shares, free.vcpu_bw.quota), (None, Some(-1)));
         assert_eq!(parameters(&CpuTuning::default(), 1, true).vcpu_bw.quota, None);

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use node_hypervisor::{
-    Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
+    Bytes, ConsoleEndpoints, CountedDomain, CpuTuning, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
     DomainEventKind, DomainSpec, DomainState, DomainStatistics, HostFacts, HostStatistics, Hypervisor,
     HypervisorError, MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex,
-    NicSpec, PauseReason, ProgressSink, Result, StartMode, StopReason, CpuTuning,
+    NicSpec, PauseReason, ProgressSink, Result, StartMode, StopReason,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -113,7 +113,10 @@ fn bring(shared: &Shared, carried: Carried, mode: StartMode) -> Result<Domain> {
     let vm = carried.spec.uuid;
     if carried.spec.tpm {
         // A new module makes itself a seed of its own.
-        state.tpms.entry(vm).or_insert_with(|| Uuid::new_v4().as_bytes().to_vec());
+        state
+            .tpms
+            .entry(vm)
+            .or_insert_with(|| Uuid::new_v4().as_bytes().to_vec());
     }
     let domain = SimDomain::new(state.next_id(), carried, first_state(mode));
     let overview = domain.overview();
@@ -456,8 +459,10 @@ impl Hypervisor for SimHypervisor {
     }
 
     async fn tpm_state(&self, vm: Uuid) -> Result<Option<Vec<u8>>> {
-        self.run(Operation::Read, "read TPM state", |shared| Ok(shared.state().tpms.get(&vm).cloned()))
-            .await
+        self.run(Operation::Read, "read TPM state", |shared| {
+            Ok(shared.state().tpms.get(&vm).cloned())
+        })
+        .await
     }
 
     async fn consoles(&self, vm: Uuid) -> Result<ConsoleEndpoints> {

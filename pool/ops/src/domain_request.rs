@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use node_commands::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, TpmRequest, VolumeRef};
+use node_commands::{
+    BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, TpmRequest, VolumeRef,
+};
 use node_hypervisor::{BootDevice, CpuTuning, DiskKind, EndAction, EndActions, NicModel, Platform};
 use pool_domain::decide::vdi::device_number;
 use pool_domain::decide::{uefi_mode, vm_live, vtpm};

@@ -42,7 +42,11 @@ pub async fn text(ops: &Ops, host: Ref, verb: MachineVerb) -> Result<String, Api
 pub async fn capabilities(ops: &Ops, host: Ref) -> Result<BTreeSet<String>, ApiError> {
     let uuid = ops.host_uuid(host)?;
     let wait = Duration::from_secs(10);
-    match ops.agents.call(uuid, Uuid::new_v4(), HostCommand::Facts, wait).await {
+    match ops
+        .agents
+        .call(uuid, Uuid::new_v4(), HostCommand::Facts, wait)
+        .await
+    {
         Ok(HostReply::Facts(facts)) => Ok(facts.capabilities),
         Ok(_) => Err(ApiError::internal("the host answered something else")),
         Err(failure) => Err(failure.api),

@@ -206,7 +206,10 @@ pub fn names_issuer(certificate_pem: &str, authority_pem: &str) -> bool {
     let (Ok(leaf), Ok(authority)) = (first_der(certificate_pem), first_der(authority_pem)) else {
         return false;
     };
-    match (X509Certificate::from_der(&leaf), X509Certificate::from_der(&authority)) {
+    match (
+        X509Certificate::from_der(&leaf),
+        X509Certificate::from_der(&authority),
+    ) {
         (Ok((_, leaf)), Ok((_, authority))) => leaf.issuer().as_raw() == authority.subject().as_raw(),
         _ => false,
     }
@@ -321,7 +324,9 @@ mod test {
     #[test]
     fn a_certificate_is_due_when_a_third_of_its_time_is_left() {
         let ca = Authority::create(Uuid::from_u128(1)).unwrap();
-        let pem = ca.issue_for_key(&make_key().unwrap(), Uuid::from_u128(2), &[]).unwrap();
+        let pem = ca
+            .issue_for_key(&make_key().unwrap(), Uuid::from_u128(2), &[])
+            .unwrap();
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let day = 86_400;
         assert!(!is_due(&pem, now).unwrap());
@@ -335,7 +340,9 @@ mod test {
         let old = Authority::create(Uuid::from_u128(1)).unwrap();
         let new = old.successor(Uuid::from_u128(2)).unwrap();
         let new = Authority::from_pem(&new.all_pem(), &new.key_pem()).unwrap();
-        let leaf = new.issue_for_key(&make_key().unwrap(), Uuid::from_u128(3), &[]).unwrap();
+        let leaf = new
+            .issue_for_key(&make_key().unwrap(), Uuid::from_u128(3), &[])
+            .unwrap();
         let (first, links) = split_first(&leaf);
         assert!(names_issuer(first, new.certificate_pem()) && !names_issuer(first, old.certificate_pem()));
         assert!(names_issuer(links, old.certificate_pem()));

@@ -22,7 +22,9 @@ fn signed(key: &KeyPair, from: i64, to: i64) -> String {
 }
 
 fn refusal(certificate: &str, key: &str, chain: &str) -> Vec<String> {
-    check_server(certificate, key, chain, NOW).unwrap_err().description()
+    check_server(certificate, key, chain, NOW)
+        .unwrap_err()
+        .description()
 }
 
 #[test]
@@ -37,7 +39,10 @@ fn a_certificate_that_fits_is_taken_and_each_obstacle_has_its_name() {
     let secret = key.serialize_pem();
     assert_eq!(refusal(&good, "nothing", ""), ["SERVER_CERTIFICATE_KEY_INVALID"]);
     assert_eq!(refusal("nothing", &secret, ""), ["SERVER_CERTIFICATE_INVALID"]);
-    assert_eq!(refusal(&good, &secret, "nothing"), ["SERVER_CERTIFICATE_CHAIN_INVALID"]);
+    assert_eq!(
+        refusal(&good, &secret, "nothing"),
+        ["SERVER_CERTIFICATE_CHAIN_INVALID"]
+    );
     assert_eq!(
         refusal(&good, &rsa().serialize_pem(), ""),
         ["SERVER_CERTIFICATE_KEY_MISMATCH"]
@@ -49,11 +54,19 @@ fn a_certificate_that_fits_is_taken_and_each_obstacle_has_its_name() {
     );
     assert_eq!(
         refusal(&signed(&key, NOW.0 - 20, NOW.0 - 10), &secret, ""),
-        ["SERVER_CERTIFICATE_EXPIRED", "2027-01-15T08:00:00Z", "2027-01-15T07:59:50Z"]
+        [
+            "SERVER_CERTIFICATE_EXPIRED",
+            "2027-01-15T08:00:00Z",
+            "2027-01-15T07:59:50Z"
+        ]
     );
     assert_eq!(
         refusal(&signed(&key, NOW.0 + 10, NOW.0 + 20), &secret, ""),
-        ["SERVER_CERTIFICATE_NOT_VALID_YET", "2027-01-15T08:00:00Z", "2027-01-15T08:00:10Z"]
+        [
+            "SERVER_CERTIFICATE_NOT_VALID_YET",
+            "2027-01-15T08:00:00Z",
+            "2027-01-15T08:00:10Z"
+        ]
     );
 }
 

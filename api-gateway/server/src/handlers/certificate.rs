@@ -24,17 +24,17 @@ pub const TABLE: Table = &[
     (
         "host.reset_server_certificate",
         Handler::Special(|api, entry, args| {
-            Box::pin(async move {
-                change(&api, entry, args.reference(0)?, MachineVerb::ResetCertificate).await
-            })
+            Box::pin(
+                async move { change(&api, entry, args.reference(0)?, MachineVerb::ResetCertificate).await },
+            )
         }),
     ),
     (
         "host.refresh_server_certificate",
         Handler::Special(|api, entry, args| {
-            Box::pin(async move {
-                change(&api, entry, args.reference(0)?, MachineVerb::RenewCertificate).await
-            })
+            Box::pin(
+                async move { change(&api, entry, args.reference(0)?, MachineVerb::RenewCertificate).await },
+            )
         }),
     ),
     ("pool.install_ca_certificate", Handler::Write(install_authority)),
@@ -42,7 +42,11 @@ pub const TABLE: Table = &[
     (
         "pool.uninstall_ca_certificate",
         Handler::Write(|d, _, args| {
-            let missing = if args.truth(1)? { Missing::Fine } else { Missing::Refused };
+            let missing = if args.truth(1)? {
+                Missing::Fine
+            } else {
+                Missing::Refused
+            };
             certificate::uninstall(d, args.text(0)?, missing).map(|()| Value::Void)
         }),
     ),
@@ -93,13 +97,14 @@ pub const TABLE: Table = &[
     // What the pool trusts is replicated, and each host follows by itself.
     ("pool.certificate_sync", Handler::Read(|_, _| Ok(Value::Void))),
     // Hosts check one another's certificates always.
-    ("pool.enable_tls_verification", Handler::Read(|_, _| Ok(Value::Void))),
+    (
+        "pool.enable_tls_verification",
+        Handler::Read(|_, _| Ok(Value::Void)),
+    ),
     // And speak TLS 1.2 and newer only.
     (
         "pool.disable_ssl_legacy",
-        Handler::Read(|s, args| {
-            query::find(s.db, pool::CLASS, args.reference(0)?).map(|_| Value::Void)
-        }),
+        Handler::Read(|s, args| query::find(s.db, pool::CLASS, args.reference(0)?).map(|_| Value::Void)),
     ),
     (
         "host.set_ssl_legacy",
@@ -127,11 +132,7 @@ fn on_host(scope: &Scope<'_>, args: &Args) -> Result<(), ApiError> {
     query::find(scope.db, host::CLASS, args.reference(0)?).map(|_| ())
 }
 
-fn install_authority(
-    draft: &mut pool_domain::Draft<'_>,
-    _: &Caller,
-    args: &Args,
-) -> Result<Value, ApiError> {
+fn install_authority(draft: &mut pool_domain::Draft<'_>, _: &Caller, args: &Args) -> Result<Value, ApiError> {
     let (name, text) = (args.text(0)?, args.text(1)?);
     certificate::may_install(draft.db(), name)?;
     let facts = certificates::check_authority(text, draft.facts().now)?;
@@ -151,12 +152,7 @@ async fn install(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, Ap
 }
 
 /// Has a host show something else, and notes what it shows then.
-async fn change(
-    api: &Arc<Api>,
-    entry: &Entry,
-    reference: Ref,
-    verb: MachineVerb,
-) -> Result<Value, ApiError> {
+async fn change(api: &Arc<Api>, entry: &Entry, reference: Ref, verb: MachineVerb) -> Result<Value, ApiError> {
     query::find(&entry.db, host::CLASS, reference)?;
     let MachineReply::Certificates(shown) = machine::ask(&api.ops, reference, verb, WAIT).await? else {
         return Err(ApiError::internal("the host answered something else"));
@@ -182,10 +178,15 @@ pub fn note(draft: &mut pool_domain::Draft<'_>, reference: Ref, shown: &ShownCer
 
 /// What hosts of a XenServer pool trust one another by is a secret they share; here it is the pool's own authority.
 async fn rotate(api: &Arc<Api>, entry: &Entry) -> Result<Value, ApiError> {
-    let row = entry.db.only(pool::CLASS).ok_or_else(|| ApiError::internal("there is no pool"))?;
+    let row = entry
+        .db
+        .only(pool::CLASS)
+        .ok_or_else(|| ApiError::internal("there is no pool"))?;
     if row.get(pool::HA_ENABLED).as_bool() {
         return Err(ApiError::bare("HA_IS_ENABLED"));
     }
-    api.membership.rotate_authority(entry.caller.history("pool.rotate_secret")).await?;
+    api.membership
+        .rotate_authority(entry.caller.history("pool.rotate_secret"))
+        .await?;
     Ok(Value::Void)
 }

@@ -8,8 +8,8 @@ use pool_domain::decide::usb::{self, UsbFacts};
 use pool_domain::query;
 use pool_ops::machine::{self, MachineReply, MachineVerb};
 use proto_types::generated::{
-    crashdump, gpu_group, host, host_crashdump, host_patch, pci, pgpu, pool_patch, pusb,
-    usb_group, vgpu, vgpu_type, vm, vusb,
+    crashdump, gpu_group, host, host_crashdump, host_patch, pci, pgpu, pool_patch, pusb, usb_group, vgpu,
+    vgpu_type, vm, vusb,
 };
 use proto_types::{ApiError, Args, ClassId, Value};
 
@@ -87,11 +87,26 @@ pub const TABLE: Table = &[
         "GPU_group.update_supported_VGPU_types",
         Handler::Read(|s, a| exists(s, a, 0, gpu_group::CLASS).map(|()| Value::Void)),
     ),
-    ("PGPU.add_enabled_VGPU_types", Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS))),
-    ("PGPU.remove_enabled_VGPU_types", Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS))),
-    ("PGPU.set_enabled_VGPU_types", Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS))),
-    ("PGPU.set_GPU_group", Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS))),
-    ("PGPU.get_remaining_capacity", Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS))),
+    (
+        "PGPU.add_enabled_VGPU_types",
+        Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS)),
+    ),
+    (
+        "PGPU.remove_enabled_VGPU_types",
+        Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS)),
+    ),
+    (
+        "PGPU.set_enabled_VGPU_types",
+        Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS)),
+    ),
+    (
+        "PGPU.set_GPU_group",
+        Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS)),
+    ),
+    (
+        "PGPU.get_remaining_capacity",
+        Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS)),
+    ),
     (
         "PUSB.set_passthrough_enabled",
         Handler::Read(|s, a| {
@@ -182,7 +197,8 @@ async fn scan(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiEr
     let on = args.reference(0)?;
     query::find(&entry.db, host::CLASS, on)?;
     let wait = Duration::from_secs(30);
-    let MachineReply::UsbDevices(seen) = machine::ask(&api.ops, on, MachineVerb::UsbDevices, wait).await? else {
+    let MachineReply::UsbDevices(seen) = machine::ask(&api.ops, on, MachineVerb::UsbDevices, wait).await?
+    else {
         return Err(ApiError::internal("the host answered something else"));
     };
     let seen: Vec<UsbFacts> = seen

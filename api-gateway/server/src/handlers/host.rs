@@ -102,7 +102,10 @@ pub const TABLE: Table = &[
         Handler::Read(|s, args| {
             let uuid = args.text(0)?;
             if s.db.by_uuid(class::CLASS, uuid).is_some() {
-                return Err(ApiError::new("UNIQUENESS_CONSTRAINT_VIOLATION", ["host", "uuid", uuid]));
+                return Err(ApiError::new(
+                    "UNIQUENESS_CONSTRAINT_VIOLATION",
+                    ["host", "uuid", uuid],
+                ));
             }
             Err(ApiError::new(
                 "OPERATION_NOT_ALLOWED",

@@ -93,7 +93,9 @@ pub const TABLE: Table = &[
         Handler::Special(|api, _, args| {
             Box::pin(async move {
                 let keys = args.text(1)?.to_owned();
-                ask(&api, &args, MachineVerb::ShowState { keys }).await.map(|_| Value::Void)
+                ask(&api, &args, MachineVerb::ShowState { keys })
+                    .await
+                    .map(|_| Value::Void)
             })
         }),
     ),
@@ -157,7 +159,11 @@ async fn timings(api: &Api, args: &Args) -> Result<Value, ApiError> {
     };
     let text = |mean: f64, deviation: f64, count: u32| {
         let figures = format!("{mean:.6} [sd = {deviation:.6}]");
-        if counts { format!("{figures} [count = {count}]") } else { figures }
+        if counts {
+            format!("{figures} [count = {count}]")
+        } else {
+            figures
+        }
     };
     let commands = commands
         .into_iter()

@@ -91,7 +91,9 @@ async fn hello(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiE
         return Ok("unknown_host".into());
     };
     let reached = row.get(host::ADDRESS).as_str() == address
-        && machine::ask(&api.ops, row.reference, MachineVerb::Clock, TALK_BACK).await.is_ok();
+        && machine::ask(&api.ops, row.reference, MachineVerb::Clock, TALK_BACK)
+            .await
+            .is_ok();
     Ok(if reached { "ok" } else { "cannot_talk_back" }.into())
 }
 

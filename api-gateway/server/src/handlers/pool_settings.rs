@@ -50,9 +50,7 @@ pub const TABLE: Table = &[
     ),
     (
         "pool.has_extension",
-        Handler::Special(|api, entry, args| {
-            Box::pin(async move { has_extension(&api, entry, &args).await })
-        }),
+        Handler::Special(|api, entry, args| Box::pin(async move { has_extension(&api, entry, &args).await })),
     ),
     (
         "secret.introduce",
@@ -60,7 +58,10 @@ pub const TABLE: Table = &[
             let uuid = a.text(0)?;
             Uuid::try_parse(uuid).map_err(|_| ApiError::new("INVALID_VALUE", ["uuid", uuid]))?;
             if d.db().by_uuid(secret::CLASS, uuid).is_some() {
-                return Err(ApiError::new("UNIQUENESS_CONSTRAINT_VIOLATION", ["secret", "uuid", uuid]));
+                return Err(ApiError::new(
+                    "UNIQUENESS_CONSTRAINT_VIOLATION",
+                    ["secret", "uuid", uuid],
+                ));
             }
             let fields = vec![
                 (secret::UUID, uuid.into()),
@@ -112,8 +113,14 @@ pub const TABLE: Table = &[
     // No workload balancing was ever set up.
     ("pool.deconfigure_wlb", Handler::Read(|_, _| Ok(Value::Void))),
     ("pool.send_wlb_configuration", Handler::Read(|_, _| Err(no_wlb()))),
-    ("pool.retrieve_wlb_configuration", Handler::Read(|_, _| Err(no_wlb()))),
-    ("pool.retrieve_wlb_recommendations", Handler::Read(|_, _| Err(no_wlb()))),
+    (
+        "pool.retrieve_wlb_configuration",
+        Handler::Read(|_, _| Err(no_wlb())),
+    ),
+    (
+        "pool.retrieve_wlb_recommendations",
+        Handler::Read(|_, _| Err(no_wlb())),
+    ),
 ];
 
 /// The one choice of `host_sched_gran` that is Linux's.
@@ -134,7 +141,9 @@ async fn has_extension(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Val
     query::find(&entry.db, pool::CLASS, args.reference(0)?)?;
     let name = args.text(1)?;
     for row in entry.db.rows(host::CLASS) {
-        let verb = MachineVerb::HasExtension { name: name.to_owned() };
+        let verb = MachineVerb::HasExtension {
+            name: name.to_owned(),
+        };
         match machine::ask(&api.ops, row.reference, verb, WAIT).await? {
             MachineReply::Truth(true) => {}
             MachineReply::Truth(false) => return Ok(false.into()),

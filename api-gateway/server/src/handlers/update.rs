@@ -91,7 +91,10 @@ pub const TABLE: Table = &[
         "pool_update.introduce",
         Handler::Read(|s, a| {
             query::find(s.db, vdi::CLASS, a.reference(0)?)?;
-            Err(ApiError::new("INVALID_UPDATE", ["Hosts of this pool take no XenServer updates"]))
+            Err(ApiError::new(
+                "INVALID_UPDATE",
+                ["Hosts of this pool take no XenServer updates"],
+            ))
         }),
     ),
     ("pool_update.apply", Handler::Read(none)),
@@ -155,7 +158,11 @@ fn readiness(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {
             reasons.push(vec!["HOST_OFFLINE".to_owned(), reference.to_string()]);
         } else if reboot {
             let plan = evacuation::plan(scope.db, on);
-            reasons.extend(plan.into_iter().filter_map(|(_, fate)| fate.err()).map(|e| e.description()));
+            reasons.extend(
+                plan.into_iter()
+                    .filter_map(|(_, fate)| fate.err())
+                    .map(|e| e.description()),
+            );
         }
     }
     Ok(Value::Set(reasons.into_iter().map(Value::strings).collect()))

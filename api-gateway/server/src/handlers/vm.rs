@@ -36,7 +36,9 @@ pub const TABLE: Table = &[
         "VM.csvm",
         Handler::Run(|db, a| {
             let this = a.reference(0)?;
-            let label = query::find(db, class::CLASS, this)?.get(class::NAME_LABEL).as_str();
+            let label = query::find(db, class::CLASS, this)?
+                .get(class::NAME_LABEL)
+                .as_str();
             job(CloneVm::new(this, &format!("{label}-cloned-suspended")))
         }),
     ),

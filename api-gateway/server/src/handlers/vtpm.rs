@@ -29,7 +29,9 @@ pub const TABLE: Table = &[
         Handler::Special(|api, entry, args| {
             Box::pin(async move {
                 let module = args.reference(0)?;
-                let owner = query::find(&entry.db, class::CLASS, module)?.get(class::VM).as_ref();
+                let owner = query::find(&entry.db, class::CLASS, module)?
+                    .get(class::VM)
+                    .as_ref();
                 // What a host still has is newer.
                 tpm::fetch(&api.ops, owner).await?;
                 let db = api.ops.pool.snapshot();

@@ -34,10 +34,28 @@ async fn a_host_that_says_hello_is_known_and_reached_or_not() {
     leader.hosts.refuses.lock().unwrap().push("machine");
     assert_eq!(hello(&uuid, "192.0.2.2").await, "cannot_talk_back");
     assert_eq!(text(&leader.ok("pool.initial_auth", &[]).await), "a token");
-    let made = [uuid.as_str().into(), "x".into(), "".into(), "x".into(), "192.0.2.2".into()];
-    assert_eq!(leader.refused("host.create", &made).await[0], "UNIQUENESS_CONSTRAINT_VIOLATION");
-    let made = ["other".into(), "x".into(), "".into(), "x".into(), "192.0.2.7".into()];
-    assert_eq!(leader.refused("host.create", &made).await[0], "OPERATION_NOT_ALLOWED");
+    let made = [
+        uuid.as_str().into(),
+        "x".into(),
+        "".into(),
+        "x".into(),
+        "192.0.2.2".into(),
+    ];
+    assert_eq!(
+        leader.refused("host.create", &made).await[0],
+        "UNIQUENESS_CONSTRAINT_VIOLATION"
+    );
+    let made = [
+        "other".into(),
+        "x".into(),
+        "".into(),
+        "x".into(),
+        "192.0.2.7".into(),
+    ];
+    assert_eq!(
+        leader.refused("host.create", &made).await[0],
+        "OPERATION_NOT_ALLOWED"
+    );
 }
 
 #[tokio::test]
@@ -45,8 +63,12 @@ async fn a_running_guest_gets_its_share_of_processors() {
     let leader = Leader::new().await;
     let guest = leader.running().await;
     let add = |key: &'static str, value: &'static str| [guest.into(), key.into(), value.into()];
-    leader.ok("VM.add_to_VCPUs_params_live", &add("weight", "512")).await;
-    leader.ok("VM.add_to_VCPUs_params_live", &add("mask", "0,1")).await;
+    leader
+        .ok("VM.add_to_VCPUs_params_live", &add("weight", "512"))
+        .await;
+    leader
+        .ok("VM.add_to_VCPUs_params_live", &add("mask", "0,1"))
+        .await;
     let told: Vec<_> = {
         let all = leader.hosts.asked.lock().unwrap();
         let tuned = all.iter().filter_map(|(_, c)| match c {
@@ -55,13 +77,22 @@ async fn a_running_guest_gets_its_share_of_processors() {
         });
         tuned.collect()
     };
-    assert_eq!((told[1].weight, told[1].mask.as_slice()), (Some(512), [0, 1].as_slice()));
+    assert_eq!(
+        (told[1].weight, told[1].mask.as_slice()),
+        (Some(512), [0, 1].as_slice())
+    );
     let kept = |key: &str| {
         let db = leader.db();
-        db.get(guest).unwrap().get(vm::VCPUS_PARAMS).get(key).map(str::to_owned)
+        db.get(guest)
+            .unwrap()
+            .get(vm::VCPUS_PARAMS)
+            .get(key)
+            .map(str::to_owned)
     };
     assert_eq!(kept("weight").as_deref(), Some("512"));
-    let bad = leader.refused("VM.add_to_VCPUs_params_live", &add("cap", "much")).await;
+    let bad = leader
+        .refused("VM.add_to_VCPUs_params_live", &add("cap", "much"))
+        .await;
     assert_eq!(bad, ["INVALID_VALUE", "cap", "much"]);
     assert_eq!(kept("cap"), None);
     let halted = leader.vm().await;
@@ -77,10 +108,23 @@ async fn what_is_plugged_into_a_host_is_listed() {
     let leader = Leader::new().await;
     let one = leader.host("one");
     leader.ok("PUSB.scan", &[one.into()]).await;
-    let rows = leader.db().rows(pusb::CLASS).map(|r| r.get(pusb::DESCRIPTION).as_str().to_owned()).collect::<Vec<_>>();
+    let rows = leader
+        .db()
+        .rows(pusb::CLASS)
+        .map(|r| r.get(pusb::DESCRIPTION).as_str().to_owned())
+        .collect::<Vec<_>>();
     assert_eq!(rows, ["Maker_Stick_1"]);
-    let group = leader.db().rows(pusb::CLASS).next().unwrap().get(pusb::USB_GROUP).as_ref();
-    assert_eq!(leader.refused("USB_group.destroy", &[group.into()]).await[0], "USB_GROUP_CONTAINS_PUSB");
+    let group = leader
+        .db()
+        .rows(pusb::CLASS)
+        .next()
+        .unwrap()
+        .get(pusb::USB_GROUP)
+        .as_ref();
+    assert_eq!(
+        leader.refused("USB_group.destroy", &[group.into()]).await[0],
+        "USB_GROUP_CONTAINS_PUSB"
+    );
     let made = reference(&leader.ok("USB_group.create", &["mine".into()]).await);
     leader.ok("USB_group.destroy", &[made.into()]).await;
 }
@@ -90,34 +134,75 @@ async fn records_of_repositories_are_kept_and_nothing_is_fetched() {
     let leader = Leader::new().await;
     let here = the_pool(&leader);
     let sync = [here.into(), false.into(), "".into(), "".into()];
-    assert_eq!(leader.refused("pool.sync_updates", &sync).await, ["NO_REPOSITORY_ENABLED"]);
+    assert_eq!(
+        leader.refused("pool.sync_updates", &sync).await,
+        ["NO_REPOSITORY_ENABLED"]
+    );
     let new = |name: &'static str, url: &'static str| -> Vec<Value> {
         vec![name.into(), "".into(), url.into(), "".into(), true.into()]
     };
     let bad = leader.refused("Repository.introduce", &new("a", "ftp://x")).await;
     assert_eq!(bad, ["INVALID_BASE_URL", "ftp://x"]);
-    let made = reference(&leader.ok("Repository.introduce", &new("a", "https://repo.example/a")).await);
-    let again = leader.refused("Repository.introduce", &new("b", "https://repo.example/a")).await;
+    let made = reference(
+        &leader
+            .ok("Repository.introduce", &new("a", "https://repo.example/a"))
+            .await,
+    );
+    let again = leader
+        .refused("Repository.introduce", &new("b", "https://repo.example/a"))
+        .await;
     assert_eq!(again, ["REPOSITORY_ALREADY_EXISTS", &made.to_string()]);
-    leader.ok("pool.add_repository", &[here.into(), made.into()]).await;
-    assert_eq!(leader.refused("Repository.forget", &[made.into()]).await, ["REPOSITORY_IS_IN_USE"]);
-    assert_eq!(leader.refused("pool.sync_updates", &sync).await, ["REPOSYNC_FAILED"]);
-    leader.ok("pool.remove_repository", &[here.into(), made.into()]).await;
+    leader
+        .ok("pool.add_repository", &[here.into(), made.into()])
+        .await;
+    assert_eq!(
+        leader.refused("Repository.forget", &[made.into()]).await,
+        ["REPOSITORY_IS_IN_USE"]
+    );
+    assert_eq!(
+        leader.refused("pool.sync_updates", &sync).await,
+        ["REPOSYNC_FAILED"]
+    );
+    leader
+        .ok("pool.remove_repository", &[here.into(), made.into()])
+        .await;
     leader.ok("Repository.forget", &[made.into()]).await;
-    let bundle = reference(&leader.ok("Repository.introduce_bundle", &["c".into(), "".into()]).await);
-    let again = leader.refused("Repository.introduce_bundle", &["d".into(), "".into()]).await;
+    let bundle = reference(
+        &leader
+            .ok("Repository.introduce_bundle", &["c".into(), "".into()])
+            .await,
+    );
+    let again = leader
+        .refused("Repository.introduce_bundle", &["d".into(), "".into()])
+        .await;
     assert_eq!(again, ["BUNDLE_REPOSITORY_ALREADY_EXISTS", &bundle.to_string()]);
     let proxy = |user: &'static str, secret: &'static str| {
-        [here.into(), "http://proxy.example:3128".into(), user.into(), secret.into()]
+        [
+            here.into(),
+            "http://proxy.example:3128".into(),
+            user.into(),
+            secret.into(),
+        ]
     };
-    leader.ok("pool.configure_repository_proxy", &proxy("me", "secret")).await;
-    let bad = leader.refused("pool.configure_repository_proxy", &proxy("me", "")).await;
+    leader
+        .ok("pool.configure_repository_proxy", &proxy("me", "secret"))
+        .await;
+    let bad = leader
+        .refused("pool.configure_repository_proxy", &proxy("me", ""))
+        .await;
     assert_eq!(bad, ["INVALID_REPOSITORY_PROXY_CREDENTIAL"]);
     leader.ok("pool.disable_repository_proxy", &[here.into()]).await;
-    let ready = leader.ok("pool.check_update_readiness", &[here.into(), true.into()]).await;
-    assert_eq!(format!("{ready:?}"), format!("{:?}", WireValue::Array(Vec::new())));
+    let ready = leader
+        .ok("pool.check_update_readiness", &[here.into(), true.into()])
+        .await;
+    assert_eq!(
+        format!("{ready:?}"),
+        format!("{:?}", WireValue::Array(Vec::new()))
+    );
     leader.silence(leader.host("two"));
-    let ready = leader.ok("pool.check_update_readiness", &[here.into(), true.into()]).await;
+    let ready = leader
+        .ok("pool.check_update_readiness", &[here.into(), true.into()])
+        .await;
     assert!(format!("{ready:?}").contains("HOST_OFFLINE"));
 }
 
@@ -131,10 +216,16 @@ async fn debug_keys_and_timings_are_the_hosts_own() {
     );
     assert!(asked);
     let one = leader.host("one");
-    let own = leader.ok("host.get_diagnostic_timing_stats", &[one.into(), true.into()]).await;
+    let own = leader
+        .ok("host.get_diagnostic_timing_stats", &[one.into(), true.into()])
+        .await;
     let own = format!("{own:?}");
-    assert!(own.contains("host.send_debug_keys") && own.contains("command facts") && own.contains("count = 3"));
-    let other = leader.ok("host.get_diagnostic_timing_stats", &[two.into(), false.into()]).await;
+    assert!(
+        own.contains("host.send_debug_keys") && own.contains("command facts") && own.contains("count = 3")
+    );
+    let other = leader
+        .ok("host.get_diagnostic_timing_stats", &[two.into(), false.into()])
+        .await;
     let other = format!("{other:?}");
     assert!(!other.contains("host.send_debug_keys") && !other.contains("count"));
 }
@@ -148,8 +239,12 @@ async fn what_a_module_holds_comes_from_its_last_host() {
     assert_eq!(again, ["VTPM_MAX_AMOUNT_REACHED", "1"]);
     let holds = async || text(&leader.ok("VTPM.get_contents", &[made.into()]).await);
     assert_eq!(holds().await, "");
-    leader.ok("VTPM.set_contents", &[made.into(), "Zmlyc3Q=".into()]).await;
-    leader.ok("VM.start", &[guest.into(), false.into(), true.into()]).await;
+    leader
+        .ok("VTPM.set_contents", &[made.into(), "Zmlyc3Q=".into()])
+        .await;
+    leader
+        .ok("VM.start", &[guest.into(), false.into(), true.into()])
+        .await;
     let laid = leader.hosts.asked.lock().unwrap().iter().any(|(_, c)| {
         matches!(c, HostCommand::StartDomain { request, .. }
             if request.tpm.as_ref().is_some_and(|t| t.contents.0 == "Zmlyc3Q="))
@@ -172,14 +267,23 @@ async fn secure_boots_mode_changes_with_the_next_start() {
     let leader = Leader::new().await;
     let guest = leader.vm().await;
     let set = |mode: &'static str| [guest.into(), mode.into()];
-    assert_eq!(leader.refused("VM.set_uefi_mode", &set("setup")).await[0], "OPERATION_NOT_ALLOWED");
-    leader.set(guest, vm::HVM_BOOT_PARAMS, Value::string_map([("firmware", "uefi")]));
+    assert_eq!(
+        leader.refused("VM.set_uefi_mode", &set("setup")).await[0],
+        "OPERATION_NOT_ALLOWED"
+    );
+    leader.set(
+        guest,
+        vm::HVM_BOOT_PARAMS,
+        Value::string_map([("firmware", "uefi")]),
+    );
     leader.set(guest, vm::PLATFORM, Value::string_map([("secureboot", "true")]));
     leader.ok("VM.set_uefi_mode", &set("setup")).await;
     let readiness = async || text(&leader.ok("VM.get_secureboot_readiness", &[guest.into()]).await);
     assert_eq!(readiness().await, "setup_mode");
     for (nth, (keys, anew)) in [(false, true), (false, false)].into_iter().enumerate() {
-        leader.ok("VM.start", &[guest.into(), false.into(), true.into()]).await;
+        leader
+            .ok("VM.start", &[guest.into(), false.into(), true.into()])
+            .await;
         let firmware: Vec<String> = {
             let all = leader.hosts.asked.lock().unwrap();
             let starts = all.iter().filter_map(|(_, c)| match c {
@@ -200,17 +304,29 @@ async fn secure_boots_mode_changes_with_the_next_start() {
 async fn the_pool_has_an_extension_that_every_host_has() {
     let leader = Leader::new().await;
     let here = the_pool(&leader);
-    let has = async |name: &str| format!("{:?}", leader.ok("pool.has_extension", &[here.into(), name.into()]).await);
+    let has = async |name: &str| {
+        format!(
+            "{:?}",
+            leader.ok("pool.has_extension", &[here.into(), name.into()]).await
+        )
+    };
     assert_eq!(has("there").await, format!("{:?}", WireValue::Bool(true)));
     assert_eq!(has("not there").await, format!("{:?}", WireValue::Bool(false)));
     let hosts = query::by_name_label(&leader.db(), host::CLASS, "one");
     let gran = leader.ok("host.get_sched_gran", &[hosts[0].into()]).await;
     assert_eq!(text(&gran), "cpu");
-    let refused = leader.refused("host.set_sched_gran", &[hosts[0].into(), "core".into()]).await;
+    let refused = leader
+        .refused("host.set_sched_gran", &[hosts[0].into(), "core".into()])
+        .await;
     assert_eq!(refused[0], "OPERATION_NOT_ALLOWED");
     let secret = "6a9c1c2e-0000-4000-8000-000000000001";
     let made = reference(&leader.ok("secret.introduce", &[secret.into(), "v".into()]).await);
     assert_eq!(leader.db().get(made).unwrap().uuid(), secret);
-    let again = leader.refused("secret.introduce", &[secret.into(), "v".into()]).await;
-    assert_eq!(again, ["UNIQUENESS_CONSTRAINT_VIOLATION", "secret", "uuid", secret]);
+    let again = leader
+        .refused("secret.introduce", &[secret.into(), "v".into()])
+        .await;
+    assert_eq!(
+        again,
+        ["UNIQUENESS_CONSTRAINT_VIOLATION", "secret", "uuid", secret]
+    );
 }

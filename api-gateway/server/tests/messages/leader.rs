@@ -15,7 +15,9 @@ use gateway_server::api::ports::{
     Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream, HostStreams,
     Leader as Known, Membership, OtherPool, Role, VolumeAccess,
 };
-use node_commands::{CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb, SecretText, Timing, UsbDevice};
+use node_commands::{
+    CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb, SecretText, Timing, UsbDevice,
+};
 use node_hypervisor::{Domain, DomainState, ErrorKind};
 use pool_domain::decide::host::{HostFacts, MemberFacts, NicFacts};
 use pool_domain::decide::pool::NewPool;

@@ -79,7 +79,12 @@ fn insert(
 pub fn shown(draft: &mut Draft<'_>, host: Ref, kind: &str, facts: &CertificateFacts) {
     let known: Vec<(Ref, bool)> = rows(draft.db(), kind)
         .filter(|row| row.get(certificate::HOST).as_ref() == host)
-        .map(|row| (row.reference, row.get(certificate::FINGERPRINT_SHA256).as_str() == facts.sha256))
+        .map(|row| {
+            (
+                row.reference,
+                row.get(certificate::FINGERPRINT_SHA256).as_str() == facts.sha256,
+            )
+        })
         .collect();
     let stays = known.iter().find(|(_, same)| *same).map(|(row, _)| *row);
     for (row, _) in known {
@@ -184,7 +189,11 @@ fn trust(
     purpose: Value,
 ) -> Ref {
     let row = insert(draft, kind, (name, Ref::NULL), facts, purpose);
-    let uuid = draft.db().get(row).map(|r| r.uuid().to_owned()).unwrap_or_default();
+    let uuid = draft
+        .db()
+        .get(row)
+        .map(|r| r.uuid().to_owned())
+        .unwrap_or_default();
     setting::put(draft, &text_key(&uuid), Some(pem));
     row
 }
@@ -201,8 +210,8 @@ pub fn install_for(
     purpose: &Value,
 ) -> Result<Ref, ApiError> {
     let kind = if is_authority { OF_AUTHORITY } else { PINNED };
-    let known = rows(draft.db(), kind)
-        .any(|row| row.get(certificate::FINGERPRINT_SHA256).as_str() == facts.sha256);
+    let known =
+        rows(draft.db(), kind).any(|row| row.get(certificate::FINGERPRINT_SHA256).as_str() == facts.sha256);
     if known {
         return Err(ApiError::new(
             "TRUSTED_CERTIFICATE_ALREADY_EXISTS",
@@ -314,7 +323,12 @@ fn check_list_name(name: &str) -> Result<(), ApiError> {
 pub fn lists(db: &Database) -> Vec<String> {
     let mut names: Vec<String> = db
         .rows(tarn_setting::CLASS)
-        .filter_map(|s| s.get(tarn_setting::KEY).as_str().strip_prefix(LISTS).map(str::to_owned))
+        .filter_map(|s| {
+            s.get(tarn_setting::KEY)
+                .as_str()
+                .strip_prefix(LISTS)
+                .map(str::to_owned)
+        })
         .collect();
     names.sort_unstable();
     names

@@ -54,9 +54,16 @@ impl Origin {
 pub fn introduce(draft: &mut Draft<'_>, origin: Origin, new: &NewRepository<'_>) -> Result<Ref, ApiError> {
     if origin == Origin::Bundle {
         let is_bundle = |row: &&crate::Row| row.get(repository::ORIGIN).as_str() == origin.name();
-        let found = draft.db().rows(repository::CLASS).map(|row| &**row).find(is_bundle);
+        let found = draft
+            .db()
+            .rows(repository::CLASS)
+            .map(|row| &**row)
+            .find(is_bundle);
         if let Some(row) = found {
-            return Err(ApiError::new("BUNDLE_REPOSITORY_ALREADY_EXISTS", [row.reference.to_string()]));
+            return Err(ApiError::new(
+                "BUNDLE_REPOSITORY_ALREADY_EXISTS",
+                [row.reference.to_string()],
+            ));
         }
     } else {
         check_url(new.binary_url, origin)?;
@@ -70,7 +77,10 @@ pub fn introduce(draft: &mut Draft<'_>, origin: Origin, new: &NewRepository<'_>)
             || (!new.binary_url.is_empty() && row.get(repository::BINARY_URL).as_str() == new.binary_url)
     });
     if let Some(row) = same {
-        return Err(ApiError::new("REPOSITORY_ALREADY_EXISTS", [row.reference.to_string()]));
+        return Err(ApiError::new(
+            "REPOSITORY_ALREADY_EXISTS",
+            [row.reference.to_string()],
+        ));
     }
     Ok(draft.insert(
         repository::CLASS,
@@ -97,7 +107,11 @@ fn check_url(url: &str, origin: Origin) -> Result<(), ApiError> {
     };
     let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
     let plain = url.bytes().all(|b| b.is_ascii_graphic()) && url.len() <= 2048;
-    if host.is_empty() || !plain { Err(bad()) } else { Ok(()) }
+    if host.is_empty() || !plain {
+        Err(bad())
+    } else {
+        Ok(())
+    }
 }
 
 fn check_key(path: &str) -> Result<(), ApiError> {

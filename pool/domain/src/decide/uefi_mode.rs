@@ -37,7 +37,10 @@ pub fn begins_anew(db: &Database, row: &Row) -> bool {
 pub fn set(draft: &mut Draft<'_>, reference: Ref, mode: &str) -> Result<(), ApiError> {
     let row = draft.read(vm::CLASS, reference)?;
     if row.get(vm::HVM_BOOT_PARAMS).get("firmware") != Some("uefi") {
-        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["The VM does not boot by UEFI"]));
+        return Err(ApiError::new(
+            "OPERATION_NOT_ALLOWED",
+            ["The VM does not boot by UEFI"],
+        ));
     }
     vm_settings::check_halted(&row)?;
     let uuid = row.uuid().to_owned();

@@ -56,7 +56,11 @@ pub fn scan(draft: &mut Draft<'_>, host: Ref, seen: &[UsbFacts]) {
 fn introduce(draft: &mut Draft<'_>, host: Ref, device: &UsbFacts) {
     let group = group_of(draft, device);
     let parts = [&device.vendor.1, &device.product.1, &device.serial];
-    let words: Vec<&str> = parts.into_iter().map(String::as_str).filter(|p| !p.is_empty()).collect();
+    let words: Vec<&str> = parts
+        .into_iter()
+        .map(String::as_str)
+        .filter(|p| !p.is_empty())
+        .collect();
     draft.insert(
         pusb::CLASS,
         vec![
@@ -96,7 +100,11 @@ fn group_of(draft: &mut Draft<'_>, device: &UsbFacts) -> Ref {
 
 /// Removes a device that is gone, and its group if that is empty then.
 fn forget(draft: &mut Draft<'_>, device: Ref) {
-    let Some(group) = draft.db().get(device).map(|row| row.get(pusb::USB_GROUP).as_ref()) else {
+    let Some(group) = draft
+        .db()
+        .get(device)
+        .map(|row| row.get(pusb::USB_GROUP).as_ref())
+    else {
         return;
     };
     draft.delete(device);
@@ -163,7 +171,10 @@ mod test {
         });
         let mut draft = Draft::new(db, &facts);
         let value = decision(&mut draft);
-        let transaction = draft.finish(Uuid::from_u128(1 << 100 | u128::from(db.applied())), Origin::default());
+        let transaction = draft.finish(
+            Uuid::from_u128(1 << 100 | u128::from(db.applied())),
+            Origin::default(),
+        );
         apply::apply(db, db.applied().saturating_add(1), &transaction);
         value
     }
@@ -188,10 +199,16 @@ mod test {
         assert_eq!((db.count(pusb::CLASS), db.count(usb_group::CLASS)), (3, 1));
         let before: Vec<Ref> = db.rows(pusb::CLASS).map(|r| r.reference).collect();
         decide(&mut db, |d| scan(d, one, &[stick("1-1", "a"), stick("1-2", "b")]));
-        assert_eq!(db.rows(pusb::CLASS).map(|r| r.reference).collect::<Vec<_>>(), before);
+        assert_eq!(
+            db.rows(pusb::CLASS).map(|r| r.reference).collect::<Vec<_>>(),
+            before
+        );
         let group = db.rows(usb_group::CLASS).next().unwrap().reference;
         let refused = decide(&mut db, |d| destroy_group(d, group)).unwrap_err();
-        assert_eq!((refused.code.as_ref(), refused.params.len()), ("USB_GROUP_CONTAINS_PUSB", 3));
+        assert_eq!(
+            (refused.code.as_ref(), refused.params.len()),
+            ("USB_GROUP_CONTAINS_PUSB", 3)
+        );
         // Another stick in the same place is another device.
         decide(&mut db, |d| scan(d, one, &[stick("1-1", "z")]));
         assert_eq!((db.count(pusb::CLASS), db.count(usb_group::CLASS)), (2, 1));

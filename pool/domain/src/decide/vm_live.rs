@@ -199,7 +199,10 @@ mod test {
     fn shares_of_processors_are_read_or_refused_by_name() {
         let read = |pairs: &[(&str, &str)]| tuning(&Value::string_map(pairs.iter().copied()));
         let found = read(&[("weight", "512"), ("cap", "0"), ("mask", "0, 3"), ("other", "x")]).unwrap();
-        assert_eq!((found.weight, found.cap, found.mask), (Some(512), Some(0), vec![0, 3]));
+        assert_eq!(
+            (found.weight, found.cap, found.mask),
+            (Some(512), Some(0), vec![0, 3])
+        );
         assert_eq!(read(&[]).unwrap(), Tuning::default());
         for (key, value) in [("weight", "0"), ("weight", "x"), ("cap", "-1"), ("mask", "0,a")] {
             let refused = read(&[(key, value)]).unwrap_err();

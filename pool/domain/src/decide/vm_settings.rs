@@ -109,7 +109,11 @@ pub fn check_halted(row: &crate::Row) -> Result<(), ApiError> {
     if state == vm_rules::HALTED {
         Ok(())
     } else {
-        Err(vm_rules::bad_power_state(row.reference, &[vm_rules::HALTED], state))
+        Err(vm_rules::bad_power_state(
+            row.reference,
+            &[vm_rules::HALTED],
+            state,
+        ))
     }
 }
 

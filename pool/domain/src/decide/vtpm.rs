@@ -22,7 +22,12 @@ fn key(vm_uuid: &str) -> String {
 
 /// The module of a VM, if it has one.
 pub fn of(db: &Database, vm_ref: Ref) -> Option<&Arc<Row>> {
-    let module = db.of_class(vm::CLASS, vm_ref)?.get(vm::VTPMS).as_refs().into_iter().next()?;
+    let module = db
+        .of_class(vm::CLASS, vm_ref)?
+        .get(vm::VTPMS)
+        .as_refs()
+        .into_iter()
+        .next()?;
     db.of_class(vtpm::CLASS, module)
 }
 

@@ -27,7 +27,8 @@ pub async fn fetch(ops: &Ops, reference: Ref) -> Result<(), ApiError> {
         Some((Uuid::try_parse(row.uuid()).ok()?, at.to_owned()))
     });
     let Some((vm, at)) = at else { return Ok(()) };
-    let host = Uuid::try_parse(&at).map_err(|_| ApiError::internal("the note about a module does not read"))?;
+    let host =
+        Uuid::try_parse(&at).map_err(|_| ApiError::internal("the note about a module does not read"))?;
     let command = HostCommand::TpmState { vm };
     let reply = ops.agents.call(host, Uuid::new_v4(), command, WAIT).await;
     let HostReply::Tpm(state) = reply.map_err(|failure| failure.api)? else {

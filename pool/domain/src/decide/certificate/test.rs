@@ -53,12 +53,18 @@ fn another_certificate_of_a_host_is_another_object() {
     assert_eq!(rows(&db, OF_NODE).next().unwrap().reference, first);
     // The API shows the same one, so that both change.
     decide(&mut db, |d| Ok(renewed(d, host, &facts("b")))).unwrap();
-    assert_eq!((prints(&db, OF_API), prints(&db, OF_NODE)), (vec!["b".into()], vec!["b".into()]));
+    assert_eq!(
+        (prints(&db, OF_API), prints(&db, OF_NODE)),
+        (vec!["b".into()], vec!["b".into()])
+    );
     assert_ne!(rows(&db, OF_NODE).next().unwrap().reference, first);
     // An operator's own stays.
     decide(&mut db, |d| Ok(shown(d, host, OF_API, &facts("own")))).unwrap();
     decide(&mut db, |d| Ok(renewed(d, host, &facts("c")))).unwrap();
-    assert_eq!((prints(&db, OF_API), prints(&db, OF_NODE)), (vec!["own".into()], vec!["c".into()]));
+    assert_eq!(
+        (prints(&db, OF_API), prints(&db, OF_NODE)),
+        (vec!["own".into()], vec!["c".into()])
+    );
     decide(&mut db, |d| Ok(forget_host(d, host))).unwrap();
     assert_eq!(db.count(certificate::CLASS), 0);
 }
@@ -69,7 +75,10 @@ fn what_is_trusted_is_installed_once_and_taken_away_with_its_text() {
     decide(&mut db, |d| Ok(authorities(d, &[facts("own")]))).unwrap();
     decide(&mut db, |d| install(d, "a.pem", &facts("x"), "text")).unwrap();
     let again = decide(&mut db, |d| install(d, "a.pem", &facts("y"), "text"));
-    assert_eq!(again.unwrap_err().description(), ["CERTIFICATE_ALREADY_EXISTS", "a.pem"]);
+    assert_eq!(
+        again.unwrap_err().description(),
+        ["CERTIFICATE_ALREADY_EXISTS", "a.pem"]
+    );
     for bad in ["", ".hidden", "../x", "a b", "-x"] {
         let refused = decide(&mut db, |d| install(d, bad, &facts("z"), "text"));
         assert_eq!(refused.unwrap_err().code, "CERTIFICATE_NAME_INVALID");
@@ -94,14 +103,20 @@ fn a_certificate_for_a_purpose_is_known_by_its_print() {
     let purpose = Value::strings(["licensing"]);
     let row = decide(&mut db, |d| install_for(d, false, &facts("p"), "text", &purpose)).unwrap();
     let again = decide(&mut db, |d| install_for(d, false, &facts("p"), "text", &purpose));
-    assert_eq!(again.unwrap_err().description(), ["TRUSTED_CERTIFICATE_ALREADY_EXISTS", "p"]);
+    assert_eq!(
+        again.unwrap_err().description(),
+        ["TRUSTED_CERTIFICATE_ALREADY_EXISTS", "p"]
+    );
     assert_eq!(*db.get(row).unwrap().get(certificate::PURPOSE), purpose);
     decide(&mut db, |d| uninstall_row(d, row)).unwrap();
     let host = Ref::from_uuid(Uuid::from_u128(7));
     decide(&mut db, |d| Ok(shown(d, host, OF_API, &facts("a")))).unwrap();
     let shown = rows(&db, OF_API).next().unwrap().reference;
     let refused = decide(&mut db, |d| uninstall_row(d, shown)).unwrap_err();
-    assert_eq!(refused.description(), ["NOT_TRUSTED_CERTIFICATE", &shown.to_string()]);
+    assert_eq!(
+        refused.description(),
+        ["NOT_TRUSTED_CERTIFICATE", &shown.to_string()]
+    );
 }
 
 #[test]
