@@ -1,6 +1,6 @@
 //! The verbs, one variant each.
 
-use node_hypervisor::StartMode;
+use node_hypervisor::{CpuTuning, StartMode};
 use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -174,6 +174,19 @@ pub enum HostCommand {
         vm: Uuid,
         /// New number, at least one.
         count: u32,
+    },
+    /// Sets how the CPUs of a live domain share the host's processors. Idempotent. Errors: `BadSpec`, `Unsupported`.
+    SetCpuTuning {
+        /// The VM.
+        vm: Uuid,
+        /// How.
+        tuning: CpuTuning,
+    },
+    /// What the trusted platform module of a domain held when it was last here. Answers [`crate::HostReply::Tpm`].
+    /// Changes nothing.
+    TpmState {
+        /// The VM.
+        vm: Uuid,
     },
     /// Where the consoles are on this host. Answers [`crate::HostReply::Consoles`]. Changes nothing.
     ConsolePaths {
@@ -443,6 +456,8 @@ impl HostCommand {
             HostCommand::SetNicPolicy { .. } => "set_nic_policy",
             HostCommand::SetMemoryTarget { .. } => "set_memory_target",
             HostCommand::SetVcpus { .. } => "set_vcpus",
+            HostCommand::SetCpuTuning { .. } => "set_cpu_tuning",
+            HostCommand::TpmState { .. } => "tpm_state",
             HostCommand::ConsolePaths { .. } => "console_paths",
             HostCommand::DomainStatistics { .. } => "domain_statistics",
             HostCommand::DataSources { .. } => "data_sources",
@@ -494,6 +509,7 @@ impl HostCommand {
             HostCommand::Facts
                 | HostCommand::ListDomains
                 | HostCommand::DomainState { .. }
+                | HostCommand::TpmState { .. }
                 | HostCommand::ConsolePaths { .. }
                 | HostCommand::DomainStatistics { .. }
                 | HostCommand::DataSources { .. }
@@ -536,6 +552,8 @@ impl HostCommand {
             | HostCommand::SetNicPolicy { vm, .. }
             | HostCommand::SetMemoryTarget { vm, .. }
             | HostCommand::SetVcpus { vm, .. }
+            | HostCommand::SetCpuTuning { vm, .. }
+            | HostCommand::TpmState { vm }
             | HostCommand::ConsolePaths { vm }
             | HostCommand::DomainStatistics { vm }
             | HostCommand::CancelIncoming { vm }

@@ -43,6 +43,7 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         stop::Shutdown::NAME => go_on::<stop::Shutdown>(ops, saga),
         live::SetMemory::NAME => go_on::<live::SetMemory>(ops, saga),
         live::SetVcpus::NAME => go_on::<live::SetVcpus>(ops, saga),
+        live::TuneVcpus::NAME => go_on::<live::TuneVcpus>(ops, saga),
         reset::ResetPower::NAME => go_on::<reset::ResetPower>(ops, saga),
         WorkOnAppliance::NAME => go_on::<WorkOnAppliance>(ops, saga),
         evacuate::Evacuate::NAME => go_on::<evacuate::Evacuate>(ops, saga),

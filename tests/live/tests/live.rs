@@ -20,6 +20,7 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
     bed.scenario("chapter3.py", &[]);
     bed.scenario("guests.py", &[]);
     bed.scenario("boot.py", &[]);
+    bed.scenario("vtpm.py", &["qemu"]);
     bed.scenario("master_dies.py", &["0.15"]);
     bed.scenario("master_dies.py", &["0.6"]);
 }
@@ -90,4 +91,11 @@ fn snapshots_of_a_running_guest() {
 fn repositories_and_disks() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("storage.py", &[]);
+}
+
+#[test]
+fn certificates_are_renewed_replaced_and_trusted() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("certificates.py", &[]);
+    bed.scenario("vtpm.py", &[]);
 }
