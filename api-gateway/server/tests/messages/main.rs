@@ -5,7 +5,14 @@
     reason = "a test stops where something is wrong"
 )]
 
-mod dead_references;
+mod access;
+mod audit;
+#[path = "../transport/client.rs"]
+#[allow(dead_code, reason = "each of the tests that share it uses a part")]
+mod client;
+mod every_message;
+mod handlers;
 mod leader;
 mod refusals;
 mod successes;
+mod tasks;
