@@ -41,6 +41,7 @@ pub async fn follow(
     stop: CancellationToken,
 ) {
     let mut leadership = pool.leadership();
+    let started = pool_ops::core::now();
     let mut reign: Option<(u64, CancellationToken)> = None;
     loop {
         let now = leadership.borrow_and_update().clone();
@@ -58,7 +59,7 @@ pub async fn follow(
                 ops.clone(),
                 Arc::clone(&agents),
                 Arc::clone(&api),
-                limits,
+                (limits, started),
                 token.clone(),
             ));
             reign = Some((now.term, token));
@@ -78,7 +79,7 @@ async fn lead(
     ops: Ops,
     agents: Arc<Agents>,
     api: Arc<Api>,
-    limits: SessionLimits,
+    (limits, started): (SessionLimits, DateTime),
     stop: CancellationToken,
 ) {
     let me = agents.own().host().to_string();
@@ -86,6 +87,7 @@ async fn lead(
         .decide(&pool_ops::core::own("leadership"), |d| {
             if let Some(row) = d.db().by_uuid(host::CLASS, &me).map(|h| h.reference) {
                 hosts::new_master(d, row);
+                task::end_orphans(d, row, started);
             }
             Ok(())
         })
@@ -103,8 +105,9 @@ async fn lead(
     let mut measure = tokio::time::interval(MEASURE);
     let mut merging: Option<tokio::task::JoinHandle<()>> = None;
     let mut measuring: Option<tokio::task::JoinHandle<()>> = None;
-    let is_idle =
-        |task: &Option<tokio::task::JoinHandle<()>>| task.as_ref().is_none_or(tokio::task::JoinHandle::is_finished);
+    let is_idle = |task: &Option<tokio::task::JoinHandle<()>>| {
+        task.as_ref().is_none_or(tokio::task::JoinHandle::is_finished)
+    };
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
