@@ -128,7 +128,9 @@ impl Store {
                 if (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
                     break;
                 }
-                if line.as_slice() < from.as_bytes() || line.last() != Some(&b'\n') {
+                // What a crash has left of a line tells nothing.
+                let is_whole = line.len() > from.len() && line.last() == Some(&b'\n');
+                if !is_whole || line.as_slice() < from.as_bytes() {
                     continue;
                 }
                 piece.extend_from_slice(&line);

@@ -236,3 +236,37 @@ async fn tasks_age_out_finished_ones_first() {
         "pending ones are never dropped for the limit"
     );
 }
+
+#[tokio::test]
+async fn what_an_earlier_master_had_accepted_and_not_begun_ends_when_the_next_one_leads() {
+    use pool_domain::decide::task::end_orphans;
+    use proto_types::generated::tarn_saga;
+    let leader = Leader::new().await;
+    let (one, two) = (leader.host("one"), leader.host("two"));
+    let began = proto_types::DateTime(pool_ops::core::now().0 - 10);
+    let mut made = Vec::new();
+    for host in [two, two, one, one, Ref::NULL] {
+        let this = task_in(&leader, &leader.session).await;
+        leader.set(this, task::RESIDENT_ON, host);
+        made.push(this);
+    }
+    let [waited, worked_on, before_the_start, accepted_here, a_clients] = made.try_into().unwrap();
+    leader.decide(|d| {
+        d.insert(tarn_saga::CLASS, vec![(tarn_saga::TASK, worked_on.into())]);
+        Ok(())
+    });
+    leader.set(before_the_start, task::CREATED, proto_types::DateTime(began.0 - 1));
+    leader.decide(|d| {
+        end_orphans(d, one, began);
+        Ok(())
+    });
+    let status = |this: Ref| text(&leader, this, task::STATUS);
+    for this in [waited, before_the_start] {
+        assert_eq!(status(this), "failure");
+        let row = leader.db().get(this).cloned().unwrap();
+        assert_eq!(row.get(task::ERROR_INFO).as_set()[0].as_str(), "INTERNAL_ERROR");
+    }
+    for this in [worked_on, accepted_here, a_clients] {
+        assert_eq!(status(this), "pending");
+    }
+}
