@@ -137,6 +137,8 @@ pub struct Call {
     pub origin: Origin,
     /// The task above.
     pub parent: Ref,
+    /// What the client has to say of the task.
+    pub other_config: Vec<(String, String)>,
 }
 
 /// Runs an operation and waits for its end. The work goes on if the caller goes away.
@@ -158,11 +160,17 @@ pub async fn run<O: Operation>(ops: &Ops, operation: O, call: Call) -> Result<Va
         .unwrap_or_else(|_| Err(ApiError::internal("the operation was broken off")))
 }
 
-/// Makes a task for an operation and answers it at once; refusals and failures show in the task.
+/// Makes a task for an operation and answers it at once; refusals and failures show in the task. It begins when its turn
+/// has come, which ends with it.
 ///
 /// # Errors
 /// If the task cannot be written.
-pub async fn run_async<O: Operation>(ops: &Ops, operation: O, call: Call) -> Result<Ref, ApiError> {
+pub async fn run_async<O: Operation, T: Send + 'static>(
+    ops: &Ops,
+    operation: O,
+    call: Call,
+    turn: impl Future<Output = T> + Send + 'static,
+) -> Result<(Ref, JoinHandle<Result<Value, ApiError>>), ApiError> {
     let reference = Ref::from_uuid(Uuid::new_v4());
     let new = new_task::<O>(&call);
     ops.decide(&call.origin, |d| {
@@ -172,30 +180,30 @@ pub async fn run_async<O: Operation>(ops: &Ops, operation: O, call: Call) -> Res
     .await?;
     let ops = ops.clone();
     let span = tracing::Span::current();
-    tokio::spawn(
-        async move {
-            match begin_patiently(&ops, operation, &call, reference, TaskRow::Exists).await {
-                Ok(begun) => {
-                    if let Err(error) = finish(ops, begun, call.origin, AfterEnd::Keep).await {
-                        info!(%error, "operation failed");
-                    }
+    let work = async move {
+        let _turn = turn.await;
+        let error = match begin_patiently(&ops, operation, &call, reference, TaskRow::Exists).await {
+            Ok(begun) => {
+                let result = finish(ops, begun, call.origin, AfterEnd::Keep).await;
+                if let Err(error) = &result {
+                    info!(%error, "operation failed");
                 }
-                Err(error) => {
-                    let ended = ops
-                        .decide(&call.origin, |d| {
-                            task::finish(d, reference, TaskEnd::Failure(error.clone()));
-                            Ok(())
-                        })
-                        .await;
-                    if let Err(error) = ended {
-                        warn!(%error, "the end of a task was not noted");
-                    }
-                }
+                return result;
             }
+            Err(error) => error,
+        };
+        let ended = ops
+            .decide(&call.origin, |d| {
+                task::finish(d, reference, TaskEnd::Failure(error.clone()));
+                Ok(())
+            })
+            .await;
+        if let Err(error) = ended {
+            warn!(%error, "the end of a task was not noted");
         }
-        .instrument(span),
-    );
-    Ok(reference)
+        Err(error)
+    };
+    Ok((reference, tokio::spawn(work.instrument(span))))
 }
 
 /// Runs an operation behind a task that is there already, and waits for its end, which the task then shows. The work
@@ -250,6 +258,7 @@ fn new_task<O: Operation>(call: &Call) -> NewTask {
         host: call.host,
         parent: call.parent,
         cancellable: O::is_cancellable(),
+        other_config: call.other_config.clone(),
     }
 }
 
@@ -271,15 +280,16 @@ async fn begin_patiently<O: Operation>(
 ) -> Result<Begun<O>, ApiError> {
     let mut rest = Duration::from_millis(50);
     loop {
+        // While it waited for its turn, too, a client may have thought better of it.
+        if task::is_cancelled(&ops.pool.snapshot(), reference) {
+            return Err(ApiError::new("TASK_CANCELLED", [reference.to_string()]));
+        }
         let answer = begin(ops, operation.clone(), call, reference, row).await;
         match answer {
             Err(error) if error.code == "OTHER_OPERATION_IN_PROGRESS" && rest < Duration::from_secs(3) => {
                 call_merge_off(ops, &error).await;
                 tokio::time::sleep(rest).await;
                 rest *= 2;
-                if task::is_cancelled(&ops.pool.snapshot(), reference) {
-                    return Err(ApiError::new("TASK_CANCELLED", [reference.to_string()]));
-                }
             }
             other => return other,
         }

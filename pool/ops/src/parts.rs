@@ -23,6 +23,7 @@ pub async fn run_part<O, P: Operation>(cx: &Cx<O>, label: &str, part: P) -> Resu
         host,
         origin: own(label),
         parent: cx.task,
+        ..Call::default()
     };
     run(&cx.ops, part, call).await
 }
