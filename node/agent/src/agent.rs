@@ -314,6 +314,7 @@ impl Agent {
             } => self.migrate_out(vm, destination, options).await,
             HostCommand::MigrationProgress { vm } => self.migration_progress(vm).await,
             HostCommand::MigrateAbort { vm } => self.migrate_abort(vm).await,
+            HostCommand::ReviveDomain { vm } => self.revive_domain(vm).await,
             HostCommand::Machine { verb } => self.machine(verb).await,
         }
     }

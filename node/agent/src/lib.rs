@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod carriers;
 pub mod client;
 mod convert;
 mod disks;

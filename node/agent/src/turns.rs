@@ -26,6 +26,7 @@ pub fn turn_of(command: &HostCommand) -> Option<Turn> {
         | HostCommand::DestroyDomain { .. }
         | HostCommand::PrepareIncoming { .. }
         | HostCommand::CancelIncoming { .. }
+        | HostCommand::ReviveDomain { .. }
         | HostCommand::MigrateOut { .. } => command.vm().map(Turn::Life),
         HostCommand::PauseDomain { .. }
         | HostCommand::UnpauseDomain { .. }

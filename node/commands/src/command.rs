@@ -385,6 +385,13 @@ pub enum HostCommand {
         /// The VM.
         vm: Uuid,
     },
+    /// On the source, once the destination holds nothing: ends what is under way, also if this node does not know of it,
+    /// and lets the guest go on if an attempt has left it paused. Idempotent. Answers [`crate::HostReply::Domain`], `None`
+    /// if the guest has ended.
+    ReviveDomain {
+        /// The VM.
+        vm: Uuid,
+    },
 
     /// Something of the machine itself. Answers [`crate::HostReply::Machine`].
     Machine {
@@ -453,6 +460,7 @@ impl HostCommand {
             HostCommand::MigrateOut { .. } => "migrate_out",
             HostCommand::MigrationProgress { .. } => "migration_progress",
             HostCommand::MigrateAbort { .. } => "migrate_abort",
+            HostCommand::ReviveDomain { .. } => "revive_domain",
             HostCommand::Machine { .. } => "machine",
         }
     }
@@ -513,7 +521,8 @@ impl HostCommand {
             | HostCommand::CancelIncoming { vm }
             | HostCommand::MigrateOut { vm, .. }
             | HostCommand::MigrationProgress { vm }
-            | HostCommand::MigrateAbort { vm } => Some(*vm),
+            | HostCommand::MigrateAbort { vm }
+            | HostCommand::ReviveDomain { vm } => Some(*vm),
             HostCommand::DataSources { of }
             | HostCommand::QueryDataSource { of, .. }
             | HostCommand::RecordDataSource { of, .. }
