@@ -14,6 +14,7 @@
 mod agent;
 mod carriers;
 pub mod client;
+mod contract;
 mod convert;
 mod disks;
 mod domains;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use migration::contract::Terms;
 use node_commands::{
     CommandError, CommandErrorKind, DomainRequest, HostReply, MemoryPath, MigrationDestination,
     MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::agent::Agent;
 use crate::carriers::{make_folder, remove_folder_of};
+use crate::contract::Links;
 use crate::convert;
 use crate::operations::Outcome;
 use crate::tunnel::connect_local;
@@ -42,6 +44,7 @@ const REVIVAL: Duration = Duration::from_secs(10);
 pub(crate) struct Migrations {
     outgoing: Mutex<HashMap<Uuid, Outgoing>>,
     incoming: Mutex<HashMap<Uuid, Incoming>>,
+    pub(crate) links: Links,
 }
 
 /// An attempt to move a domain away, under way or ended.
@@ -305,7 +308,11 @@ impl Agent {
             .carriers(vm, &destination)
             .map_err(|error| convert::files("forward a socket for a migration", &error))?;
         let (carriers, target) = carriers;
-        let options = self.migrate_options(vm, options).await;
+        let terms = Terms {
+            max_downtime: options.max_downtime,
+            deadline: options.deadline,
+        };
+        let mut options = self.migrate_options(vm, options).await;
         let (sender, receiver) = watch::channel(MigrationStatus {
             phase: MigrationPhase::Copying,
             progress: None,
@@ -320,18 +327,27 @@ impl Agent {
                 teller.send_modify(|status| status.progress = Some(figures));
             });
             // In a task of its own, so that even a panic in a driver ends the attempt.
-            let hypervisor = Arc::clone(&agent.inner.hypervisor);
-            let moving =
-                tokio::spawn(async move { hypervisor.migrate_to(vm, &target, &options, progress).await })
-                    .await;
+            let mover = agent.clone();
+            let measured = Arc::clone(&sender);
+            let moving = tokio::spawn(async move {
+                let rate = mover.agree(vm, destination.host, terms, &mut options).await?;
+                measured.send_modify(|status| status.dirty_rate = rate);
+                let hypervisor = &mover.inner.hypervisor;
+                hypervisor.migrate_to(vm, &target, &options, progress).await?;
+                Ok::<_, CommandError>(destination.host)
+            })
+            .await;
             drop(carriers);
             let phase = match moving {
-                Ok(Ok(())) => {
+                Ok(Ok(host)) => {
                     // Held by the destination's domain from now on.
                     agent.release_if_absent(vm).await;
+                    if let Some(figures) = &sender.borrow().progress {
+                        agent.inner.migrations.links.learn(host, figures);
+                    }
                     MigrationPhase::Arrived
                 }
-                Ok(Err(error)) => MigrationPhase::Failed(error.into()),
+                Ok(Err(error)) => MigrationPhase::Failed(error),
                 Err(failure) => MigrationPhase::Failed(CommandError::new(
                     CommandErrorKind::Hypervisor(ErrorKind::Failed),
                     format!("the migration broke off: {failure}"),
@@ -339,7 +355,7 @@ impl Agent {
             };
             match &phase {
                 MigrationPhase::Failed(error) => tracing::warn!(%vm, %error, "migration failed"),
-                _ => tracing::info!(%vm, to = %destination.host, "migrated"),
+                _ => tracing::info!(%vm, "migrated"),
             }
             sender.send_modify(|status| status.phase = phase);
         };

@@ -191,6 +191,13 @@ pub trait Hypervisor: Send + Sync {
     /// Calls off the migration (or save) of a domain, which then goes on here. Without one it succeeds and does nothing.
     async fn migrate_abort(&self, vm: Uuid) -> Result<()>;
 
+    /// Measures for so long what a live domain writes to its memory, and answers what that is in a second; `None` if this
+    /// hypervisor cannot tell.
+    async fn dirty_rate(&self, vm: Uuid, over: std::time::Duration) -> Result<Option<Bytes>> {
+        let _ = (vm, over);
+        Ok(None)
+    }
+
     /// Sets the balloon target; the guest may take seconds to follow, or never do so without a balloon driver. Idempotent.
     ///
     /// # Errors

@@ -347,6 +347,11 @@ impl Hypervisor for LibvirtHypervisor {
         }
     }
 
+    async fn dirty_rate(&self, vm: Uuid, over: Duration) -> Result<Option<Bytes>> {
+        let job = self.job("measure writes", Some(vm), self.limits().short);
+        migrate::dirty_rate(&self.inner.bridge, job, over).await
+    }
+
     async fn migrate_abort(&self, vm: Uuid) -> Result<()> {
         self.short("abort migration", Some(vm), move |c| migrate::abort(c, vm))
             .await

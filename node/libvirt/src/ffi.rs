@@ -415,6 +415,44 @@ pub(crate) fn all_statistics(connect: &Connect) -> Result<Vec<(Uuid, i64, Parame
     }
 }
 
+/// Has QEMU count for some seconds what a domain writes to its memory.
+pub(crate) fn start_dirty_rate(domain: &Domain, seconds: c_int) -> Result<(), Error> {
+    let mode = sys::VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING;
+    // SAFETY: the domain is held.
+    checked(unsafe { sys::virDomainStartDirtyRateCalc(domain.as_ptr(), seconds, mode) })?;
+    Ok(())
+}
+
+/// What came of it: nothing yet, or MiB per second.
+pub(crate) fn dirty_rate(domain: &Domain) -> Result<Option<u64>, Error> {
+    let mut records: *mut sys::virDomainStatsRecordPtr = ptr::null_mut();
+    // SAFETY: the domain is held, and the list of domains ends with a null. libvirt allocates its own list, which is freed below and not used
+    // after that.
+    let seen = unsafe {
+        let mut domains = [domain.as_ptr(), ptr::null_mut()];
+        let count = checked(sys::virDomainListGetStats(
+            domains.as_mut_ptr(),
+            sys::VIR_DOMAIN_STATS_DIRTYRATE,
+            &mut records,
+            0,
+        ))?;
+        let seen = if count > 0 {
+            let record = &**records;
+            parameters(record.params, record.nparams)
+        } else {
+            Parameters::new()
+        };
+        sys::virDomainStatsRecordListFree(records);
+        seen
+    };
+    let number = |name: &str| match seen.get(name) {
+        Some(Parameter::Number(number)) => Some(*number),
+        _ => None,
+    };
+    let measured = number("dirtyrate.calc_status") == Some(u64::from(sys::VIR_DOMAIN_DIRTYRATE_MEASURED));
+    Ok(number("dirtyrate.megabytes_per_second").filter(|_| measured))
+}
+
 /// Copies parameters; those that are neither numbers nor text are left out.
 ///
 /// # Safety

@@ -385,6 +385,11 @@ impl Hypervisor for SimHypervisor {
         Faults::reply(fault, "migrate", ())
     }
 
+    async fn dirty_rate(&self, vm: Uuid, _: Duration) -> Result<Option<Bytes>> {
+        self.shared.state().find(vm)?;
+        Ok(Some(self.shared.settings.dirty_rate))
+    }
+
     async fn migrate_abort(&self, vm: Uuid) -> Result<()> {
         if let Some(leaving) = self.shared.state().find(vm)?.leaving.as_ref() {
             leaving.cancel();

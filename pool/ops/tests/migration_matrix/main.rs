@@ -112,14 +112,16 @@ fn run_cell((moment, chance): Cell) -> Result<&'static str, String> {
     *bed.shared.trap.lock().unwrap() = step.map(|step| Trap { step, fired });
     let plan = MigrationPlan::from_options(&BTreeMap::new(), Default::default()).unwrap();
     let operation = Migrate::new(bed.vm, bed.b, plan).patient_for(PATIENCE);
-    let task = leader
-        .handle()
-        .block_on(run_async(&leader.ops, operation, Call::default()))
-        .unwrap();
+    // A task that is on no host is the client's own, and ends where it is cancelled.
+    let call = Call {
+        host: bed.a,
+        ..Call::default()
+    };
+    let task = leader.handle().block_on(run_async(&leader.ops, operation, call)).unwrap();
     // On a runtime of its own: the leader's may be about to die.
     let clock = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut go_on: Option<oneshot::Sender<()>> = None;
-    let reached = clock.block_on(tokio::time::timeout(Duration::from_secs(10), async {
+    let reaching = async {
         match &mut events {
             Some(events) => {
                 let wanted = match moment {
@@ -130,7 +132,9 @@ fn run_cell((moment, chance): Cell) -> Result<&'static str, String> {
             }
             None => go_on = firing.recv().await,
         }
-    }));
+    };
+    let reached =
+        clock.block_on(async { tokio::time::timeout(Duration::from_secs(10), reaching).await });
     if reached.is_err() {
         return Err("was never reached".into());
     }

@@ -251,7 +251,7 @@ impl Machine {
 
 /// Both machines and what they share.
 pub struct World {
-    pub folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     pub a: Machine,
     pub b: Machine,
     pub sr: SrSpec,
@@ -285,7 +285,7 @@ impl World {
                 sm_config: Default::default(),
                 physical_size: Bytes(0),
             },
-            folder,
+            _folder: folder,
         };
         world.a.boot();
         world.b.boot();
