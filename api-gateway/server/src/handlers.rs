@@ -9,6 +9,7 @@ pub mod host_machine;
 pub mod link;
 pub mod management;
 pub mod message;
+pub mod moves;
 pub mod network;
 pub mod pif;
 pub mod pool;
@@ -116,6 +117,7 @@ const TABLES: &[Table] = &[
     host::TABLE,
     host_machine::TABLE,
     message::TABLE,
+    moves::TABLE,
     link::TABLE,
     management::TABLE,
     network::TABLE,

@@ -293,6 +293,9 @@ impl Agent {
                 domain,
                 job,
             } => self.merge_volumes(sr, &merge, domain, job).await,
+            HostCommand::MirrorDisk { mirror, job } => self.mirror_disk(&mirror, job).await,
+            HostCommand::PivotDisk { mirror } => self.pivot_disk(&mirror).await,
+            HostCommand::EndMirror { mirror } => self.end_mirror(&mirror).await,
             HostCommand::JobProgress { job } => Ok(HostReply::Progress(self.inner.jobs.progress(job))),
             HostCommand::JobCancel { job } => {
                 self.inner.jobs.cancel(job);

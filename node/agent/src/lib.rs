@@ -29,6 +29,7 @@ mod kept_networks;
 mod jobs;
 mod layers;
 mod migration;
+mod mirror;
 mod networks;
 pub mod operations;
 mod reconcile;

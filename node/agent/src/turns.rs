@@ -35,6 +35,8 @@ pub fn turn_of(command: &HostCommand) -> Option<Turn> {
         | HostCommand::ChangeMedia { .. }
         | HostCommand::FreezeDisks { .. }
         | HostCommand::ResizeDisk { .. }
+        | HostCommand::PivotDisk { .. }
+        | HostCommand::EndMirror { .. }
         | HostCommand::AttachNic { .. }
         | HostCommand::DetachNic { .. }
         | HostCommand::MoveNic { .. }

@@ -5,7 +5,7 @@ use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::{DiskRequest, DomainRequest, NicRequest, VolumeRef};
+use crate::domain::{DiskRequest, DomainRequest, MirrorRequest, NicRequest, VolumeRef};
 use crate::machine::MachineVerb;
 use crate::measured::Measured;
 use crate::migration::{MigrationDestination, MigrationOptions};
@@ -297,6 +297,26 @@ pub enum HostCommand {
         /// By which progress is asked for, and an end.
         job: Uuid,
     },
+    /// Copies a disk of a live domain into another volume, which is there, blank and as large, and keeps the two in step
+    /// until `PivotDisk` or `EndMirror`. Answers once they are equal. Idempotent.
+    /// Errors: `NoSuchDomain`, `NoSuchDevice`, storage.
+    MirrorDisk {
+        /// Which disk, and where it goes.
+        mirror: MirrorRequest,
+        /// By which progress is asked for, and an end.
+        job: Uuid,
+    },
+    /// Has the guest go over to the volume that its disk is in step with, and lets go of the one it had. Idempotent.
+    /// Errors: `NoSuchDomain`; the volumes were in step then, as long as it lived.
+    PivotDisk {
+        /// Which disk, and where it goes.
+        mirror: MirrorRequest,
+    },
+    /// Ends what `MirrorDisk` began; the guest goes on with the volume it has. Idempotent.
+    EndMirror {
+        /// Which disk, and where it was to go.
+        mirror: MirrorRequest,
+    },
     /// How far a long command is. Answers [`crate::HostReply::Progress`]. Changes nothing.
     JobProgress {
         /// The job: of a copy the new volume's uuid.
@@ -446,6 +466,9 @@ impl HostCommand {
             HostCommand::VolumeChecksum { .. } => "volume_checksum",
             HostCommand::SrMerges { .. } => "sr_merges",
             HostCommand::MergeVolumes { .. } => "merge_volumes",
+            HostCommand::MirrorDisk { .. } => "mirror_disk",
+            HostCommand::PivotDisk { .. } => "pivot_disk",
+            HostCommand::EndMirror { .. } => "end_mirror",
             HostCommand::JobProgress { .. } => "job_progress",
             HostCommand::JobCancel { .. } => "job_cancel",
             HostCommand::VolumeResize { .. } => "volume_resize",
@@ -523,6 +546,9 @@ impl HostCommand {
             | HostCommand::MigrationProgress { vm }
             | HostCommand::MigrateAbort { vm }
             | HostCommand::ReviveDomain { vm } => Some(*vm),
+            HostCommand::MirrorDisk { mirror, .. }
+            | HostCommand::PivotDisk { mirror }
+            | HostCommand::EndMirror { mirror } => Some(mirror.vm),
             HostCommand::DataSources { of }
             | HostCommand::QueryDataSource { of, .. }
             | HostCommand::RecordDataSource { of, .. }

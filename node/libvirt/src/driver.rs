@@ -23,7 +23,8 @@ use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
 use crate::error::Fault;
 use crate::xml::domain::Dialect;
-use crate::{host, image, layers, lifecycle, migrate, statistics};
+use crate::mirror::Mirror;
+use crate::{host, image, layers, lifecycle, migrate, mirror, statistics};
 
 /// How often the connection is looked after when libvirt says nothing.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -278,6 +279,25 @@ impl Hypervisor for LibvirtHypervisor {
     async fn merge_abort(&self, vm: Uuid, disk: DiskIndex) -> Result<()> {
         self.short("call merge off", Some(vm), move |c| layers::abort(c, vm, disk))
             .await
+    }
+
+    async fn mirror_disk(
+        &self,
+        vm: Uuid,
+        disk: DiskIndex,
+        target: &DiskSource,
+        progress: MergeProgress,
+    ) -> Result<Merged> {
+        let job = self.job("mirror disk", Some(vm), self.limits().short);
+        let target = target.clone();
+        mirror::mirror(&self.inner.bridge, job, Mirror { vm, disk, target }, progress).await?;
+        Ok(Merged::ByHypervisor)
+    }
+
+    async fn pivot_disk(&self, vm: Uuid, disk: DiskIndex, target: &DiskSource) -> Result<()> {
+        let job = self.job("go over to the mirror", Some(vm), self.limits().short);
+        let target = target.clone();
+        mirror::pivot(&self.inner.bridge, job, Mirror { vm, disk, target }).await
     }
 
     async fn resize_disk(&self, vm: Uuid, disk: DiskIndex, size: Bytes) -> Result<()> {

@@ -294,6 +294,33 @@ pub(crate) fn block_commit(domain: &Domain, disk: &str, base: &str, top: &str) -
     Ok(())
 }
 
+/// Begins to copy a disk into an image that is there, and to keep the two in step.
+pub(crate) fn block_copy(domain: &Domain, disk: &str, destination: &str) -> Result<(), Error> {
+    let (disk, destination) = (CString::new(disk)?, CString::new(destination)?);
+    let flags = sys::VIR_DOMAIN_BLOCK_COPY_REUSE_EXT | sys::VIR_DOMAIN_BLOCK_COPY_SYNCHRONOUS_WRITES;
+    // SAFETY: the domain and the strings are held during the call; there are no parameters.
+    checked(unsafe {
+        sys::virDomainBlockCopy(
+            domain.as_ptr(),
+            disk.as_ptr(),
+            destination.as_ptr(),
+            ptr::null_mut(),
+            0,
+            flags,
+        )
+    })?;
+    Ok(())
+}
+
+/// Ends the copy of a disk that is in step: the guest writes to the copy alone from now on.
+pub(crate) fn block_job_pivot(domain: &Domain, disk: &str) -> Result<(), Error> {
+    let disk = CString::new(disk)?;
+    let flags = sys::VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT;
+    // SAFETY: the domain and the string are held during the call.
+    checked(unsafe { sys::virDomainBlockJobAbort(domain.as_ptr(), disk.as_ptr(), flags) })?;
+    Ok(())
+}
+
 /// How far the job of a disk is, of how much; `None` if it has none.
 pub(crate) fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)>, Error> {
     let disk = CString::new(disk)?;

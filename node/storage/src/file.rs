@@ -65,6 +65,7 @@ pub(crate) const FEATURES: &[(&str, u32)] = &[
     ("VDI_DETACH", 1),
     ("VDI_CLONE", 1),
     ("VDI_SNAPSHOT", 1),
+    ("VDI_MIRROR", 1),
     ("VDI_RESIZE", 1),
     ("VDI_RESIZE_ONLINE", 1),
     ("VDI_UPDATE", 1),

@@ -31,6 +31,7 @@ pub mod templates;
 pub mod tunnel;
 pub mod vbd;
 pub mod vdi;
+pub mod vdi_move;
 pub mod vif;
 pub mod vif_settings;
 pub mod vlan;

@@ -90,3 +90,9 @@ fn repositories_and_disks() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("storage.py", &[]);
 }
+
+#[test]
+fn disks_move_under_their_guests_and_vms_with_their_disks() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("moves.py", &[]);
+}

@@ -5,6 +5,7 @@
 
 mod drive;
 mod hosts;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -19,7 +19,7 @@ use proto_types::{ApiError, Ref};
 use tokio::time::Instant;
 
 use super::hosts::Answer;
-use super::{FIGURES, Figures, Migrate};
+use super::{FIGURES, Figures, Migrate, turn};
 use crate::operation::Cx;
 
 /// Before an action that was not answered is repeated.
@@ -79,6 +79,10 @@ impl<'a> Drive<'a> {
             if wants_end && let Some((phase, next)) = self.phase.on(&Event::CancelWanted) {
                 self.enter(phase).await?;
                 todo = next;
+                continue;
+            }
+            if action == Action::PrepareDestination && !turn::has_come(&self.cx.ops.pool.snapshot(), self.cx.saga) {
+                tokio::time::sleep(PACE / 4).await;
                 continue;
             }
             let event = self.carry_out(action).await?;
