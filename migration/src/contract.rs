@@ -218,7 +218,10 @@ mod test {
 
     #[test]
     fn an_idle_guest_is_left_at_its_speed() {
-        assert_eq!(choose(terms(100, 60), load(1_000_000, 100_000_000), ALL), Ok(NONE));
+        assert_eq!(
+            choose(terms(100, 60), load(1_000_000, 100_000_000), ALL),
+            Ok(NONE)
+        );
     }
 
     #[test]

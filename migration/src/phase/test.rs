@@ -301,7 +301,10 @@ fn check(world: &World, leader: &Leader) {
             );
             assert!(
                 world.source_runs
-                    || world.source_paused || world.guest_ended || world.source_fenced || world.destination_fenced,
+                    || world.source_paused
+                    || world.guest_ended
+                    || world.source_fenced
+                    || world.destination_fenced,
                 "the guest was lost: {world:?}"
             );
         }

@@ -31,11 +31,18 @@ impl Links {
         }
         let rate = u128::from(figures.processed.0) * 1000 / milliseconds;
         let rate = Bytes(u64::try_from(rate).unwrap_or(u64::MAX));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(to, rate);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(to, rate);
     }
 
     fn to(&self, host: Uuid) -> Option<Bytes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&host).copied()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&host)
+            .copied()
     }
 }
 

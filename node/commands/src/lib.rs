@@ -22,7 +22,9 @@ pub mod reply;
 pub mod storage;
 
 pub use command::HostCommand;
-pub use domain::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, MirrorRequest, NicRequest, VolumeRef};
+pub use domain::{
+    BootRequest, DiskRequest, DomainRequest, FirmwareRequest, MirrorRequest, NicRequest, VolumeRef,
+};
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;
 pub use machine::{GuestReport, MachineReply, MachineVerb};

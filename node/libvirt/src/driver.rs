@@ -23,8 +23,8 @@ use crate::bulk::{self, Taps};
 use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
 use crate::error::Fault;
-use crate::xml::domain::Dialect;
 use crate::mirror::Mirror;
+use crate::xml::domain::Dialect;
 use crate::{host, image, layers, lifecycle, migrate, mirror, statistics};
 
 /// How often the connection is looked after when libvirt says nothing.

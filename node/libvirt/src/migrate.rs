@@ -214,7 +214,9 @@ pub(crate) fn abort(connect: &Connect, vm: Uuid) -> Result<(), Fault> {
 pub(crate) async fn dirty_rate(bridge: &Bridge, job: Job, over: Duration) -> Result<Option<Bytes>> {
     let Some(vm) = job.vm else { return Ok(None) };
     let seconds = i32::try_from(over.as_secs().clamp(1, 60)).unwrap_or(1);
-    let begun = bridge.call(job, move |connect| Ok(ffi::start_dirty_rate(&find(connect, vm)?, seconds)?));
+    let begun = bridge.call(job, move |connect| {
+        Ok(ffi::start_dirty_rate(&find(connect, vm)?, seconds)?)
+    });
     match begun.await {
         // An older QEMU, or one that is at it already.
         Err(error) if !matches!(error, HypervisorError::NoSuchDomain { .. }) => {
@@ -226,7 +228,9 @@ pub(crate) async fn dirty_rate(bridge: &Bridge, job: Job, over: Duration) -> Res
     let until = Instant::now() + over + MEASURED_LATE;
     while Instant::now() < until {
         tokio::time::sleep(PROGRESS_EVERY).await;
-        let seen = bridge.call(job, move |connect| Ok(ffi::dirty_rate(&find(connect, vm)?)?)).await?;
+        let seen = bridge
+            .call(job, move |connect| Ok(ffi::dirty_rate(&find(connect, vm)?)?))
+            .await?;
         if let Some(mebibytes) = seen {
             return Ok(Some(Bytes(mebibytes.saturating_mul(Bytes::MIB))));
         }

@@ -157,7 +157,10 @@ mod test {
             format: DiskFormat::Qcow2,
         };
         let xml = destination(&target).unwrap();
-        assert!(xml.contains("file=\"/sr/b.qcow2\"") || xml.contains("file='/sr/b.qcow2'"), "{xml}");
+        assert!(
+            xml.contains("file=\"/sr/b.qcow2\"") || xml.contains("file='/sr/b.qcow2'"),
+            "{xml}"
+        );
         assert!(xml.contains("qcow2") && xml.starts_with("<disk type="), "{xml}");
         assert!(destination(&DiskSource::Empty).is_err());
     }

@@ -437,11 +437,7 @@ pub(crate) async fn resume<O: Operation>(ops: Ops, saga: Ref) {
     }
 }
 
-async fn finish<O: Operation>(
-    begun: Begun<O>,
-    origin: Origin,
-    after: AfterEnd,
-) -> Result<Value, ApiError> {
+async fn finish<O: Operation>(begun: Begun<O>, origin: Origin, after: AfterEnd) -> Result<Value, ApiError> {
     let steps = O::steps();
     let ops = begun.ops;
     let cx = Cx {

@@ -140,7 +140,9 @@ impl HostAgents for OfTerm {
         command: HostCommand,
         wait: Duration,
     ) -> Result<HostReply, AgentFailure> {
-        self.agents.call_in(self.term, host, operation, command, wait).await
+        self.agents
+            .call_in(self.term, host, operation, command, wait)
+            .await
     }
 
     fn term(&self) -> Option<u64> {

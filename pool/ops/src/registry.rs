@@ -11,8 +11,8 @@ use crate::operation::{Operation, resume};
 use crate::storage::{merge, pbd, sr, vdi, vdi_live, vdi_move};
 use crate::transfer;
 use crate::vm::{
-    checkpoint, clone, live, media, migrate, migrate_send, plug, power, provision, reset, revert, snapshot, start, stop,
-    suspend,
+    checkpoint, clone, live, media, migrate, migrate_send, plug, power, provision, reset, revert, snapshot,
+    start, stop, suspend,
 };
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came

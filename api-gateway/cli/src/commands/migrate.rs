@@ -72,7 +72,10 @@ fn options(cx: &Context<'_>) -> Result<Value, Failure> {
         options.push(("compress", compress.to_owned()));
     }
     // The contract; this pool's own.
-    for (parameter, option) in [("max-downtime-ms", "max_downtime_ms"), ("deadline-s", "deadline_s")] {
+    for (parameter, option) in [
+        ("max-downtime-ms", "max_downtime_ms"),
+        ("deadline-s", "deadline_s"),
+    ] {
         if let Some(value) = cx.params.get(parameter) {
             options.push((option, value.to_owned()));
         }

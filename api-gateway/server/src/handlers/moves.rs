@@ -1,7 +1,7 @@
 //! VMs with their disks to other hosts and repositories: `VM.migrate_send`, `host.migrate_receive`, `VDI.pool_migrate`.
 
-use pool_domain::decide::vm_move::Journey;
 use pool_domain::decide::management;
+use pool_domain::decide::vm_move::Journey;
 use pool_domain::{Database, query};
 use pool_ops::storage::vdi_move::RelocateVdi;
 use pool_ops::vm::migrate_send::MigrateSend;
@@ -35,7 +35,10 @@ fn migrate_send(db: &Database, args: &Args) -> Result<Work, ApiError> {
     if db.of_class(host::CLASS, to).is_none() {
         query::find(db, vm::CLASS, this)?;
         // The other pool would have to take it in.
-        return Err(ApiError::new("NOT_IMPLEMENTED", ["VM.migrate_send to another pool"]));
+        return Err(ApiError::new(
+            "NOT_IMPLEMENTED",
+            ["VM.migrate_send to another pool"],
+        ));
     }
     let journey = Journey {
         vm: this,
@@ -73,7 +76,10 @@ fn migrate_receive(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {
         ("host", on.to_string()),
         ("xenops", url(&address, "services/xenops")),
         ("session_id", session.clone()),
-        ("master", format!("https://{}/", leader_address(db).unwrap_or(master))),
+        (
+            "master",
+            format!("https://{}/", leader_address(db).unwrap_or(master)),
+        ),
     ]))
 }
 

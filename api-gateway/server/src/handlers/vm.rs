@@ -181,7 +181,12 @@ fn pool_migrate(db: &pool_domain::Database, args: &Args) -> Result<Work, ApiErro
         .flatten()
         .map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()))
         .collect();
-    job(Migrate::with_options(db, args.reference(0)?, args.reference(1)?, &options)?)
+    job(Migrate::with_options(
+        db,
+        args.reference(0)?,
+        args.reference(1)?,
+        &options,
+    )?)
 }
 
 fn assert_can_boot_here(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {

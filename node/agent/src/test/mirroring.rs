@@ -24,7 +24,10 @@ async fn elsewhere(world: &World, host: &Host) -> (SrSpec, VolumeRef) {
         purpose: "user".into(),
     };
     let fill = VolumeFill::Nothing;
-    let made = host.ask(HostCommand::VolumeCreate { volume, fill }).await.unwrap();
+    let made = host
+        .ask(HostCommand::VolumeCreate { volume, fill })
+        .await
+        .unwrap();
     let HostReply::Volume(made) = made else {
         panic!("{made:?}")
     };
@@ -55,24 +58,37 @@ async fn a_disk_goes_over_and_the_old_volume_is_free() {
         from: from.clone(),
         to: to.clone(),
     };
-    let destroy = |volume: &VolumeRef| HostCommand::VolumeDestroy { volume: volume.clone() };
+    let destroy = |volume: &VolumeRef| HostCommand::VolumeDestroy {
+        volume: volume.clone(),
+    };
     for _ in 0..2 {
         let job = Uuid::new_v4();
-        host.ask(HostCommand::MirrorDisk { mirror: mirror.clone(), job }).await.unwrap();
+        host.ask(HostCommand::MirrorDisk {
+            mirror: mirror.clone(),
+            job,
+        })
+        .await
+        .unwrap();
     }
     for held in [&from, &to] {
         let error = host.ask(destroy(held)).await.unwrap_err();
         assert_eq!(error.kind, CommandErrorKind::Busy);
     }
     for _ in 0..2 {
-        host.ask(HostCommand::PivotDisk { mirror: mirror.clone() }).await.unwrap();
+        host.ask(HostCommand::PivotDisk {
+            mirror: mirror.clone(),
+        })
+        .await
+        .unwrap();
     }
     host.ask(destroy(&from)).await.unwrap();
     // Too late to take it back: nothing changes.
     host.ask(HostCommand::EndMirror { mirror }).await.unwrap();
     let error = host.ask(HostCommand::SrUnplug { sr: sr.uuid }).await.unwrap_err();
     assert_eq!(error.kind, CommandErrorKind::Busy);
-    host.ask(HostCommand::DestroyDomain { vm: request.vm }).await.unwrap();
+    host.ask(HostCommand::DestroyDomain { vm: request.vm })
+        .await
+        .unwrap();
     assert_eq!(checksum(&host, &to).await, sum);
     host.ask(HostCommand::SrUnplug { sr: sr.uuid }).await.unwrap();
 }
@@ -92,12 +108,24 @@ async fn a_mirror_that_is_ended_leaves_the_guest_with_its_disk() {
         to: to.clone(),
     };
     let job = Uuid::new_v4();
-    host.ask(HostCommand::MirrorDisk { mirror: mirror.clone(), job }).await.unwrap();
+    host.ask(HostCommand::MirrorDisk {
+        mirror: mirror.clone(),
+        job,
+    })
+    .await
+    .unwrap();
     for _ in 0..2 {
-        host.ask(HostCommand::EndMirror { mirror: mirror.clone() }).await.unwrap();
+        host.ask(HostCommand::EndMirror {
+            mirror: mirror.clone(),
+        })
+        .await
+        .unwrap();
     }
     host.ask(HostCommand::VolumeDestroy { volume: to }).await.unwrap();
-    let error = host.ask(HostCommand::VolumeDestroy { volume: from }).await.unwrap_err();
+    let error = host
+        .ask(HostCommand::VolumeDestroy { volume: from })
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, CommandErrorKind::Busy);
     assert!(host.runs(request.vm).await);
 }

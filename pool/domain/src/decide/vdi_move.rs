@@ -37,7 +37,8 @@ pub fn begin(draft: &mut Draft<'_>, image: Ref, to: Ref, task: Ref) -> Result<Ow
         .filter_map(|drive| db.of_class(vbd::CLASS, drive))
         .filter_map(|drive| {
             let owner = db.of_class(vm::CLASS, drive.get(vbd::VM).as_ref())?;
-            let counts = !owner.get(vm::IS_CONTROL_DOMAIN).as_bool() && !owner.get(vm::IS_A_SNAPSHOT).as_bool();
+            let counts =
+                !owner.get(vm::IS_CONTROL_DOMAIN).as_bool() && !owner.get(vm::IS_A_SNAPSHOT).as_bool();
             counts.then(|| Owner {
                 vm: owner.reference,
                 drive: drive.reference,
@@ -51,7 +52,10 @@ pub fn begin(draft: &mut Draft<'_>, image: Ref, to: Ref, task: Ref) -> Result<Ow
         return Err(ApiError::new("VDI_NEEDS_VM_FOR_MIGRATE", [image.to_string()]));
     };
     if owners.iter().filter(|o| !o.on.is_null()).count() > 1 {
-        return Err(ApiError::new("VDI_IN_USE", [image.to_string(), "mirror".to_owned()]));
+        return Err(ApiError::new(
+            "VDI_IN_USE",
+            [image.to_string(), "mirror".to_owned()],
+        ));
     }
     if row.get(vdi::CBT_ENABLED).as_bool() {
         return Err(ApiError::new("VDI_CBT_ENABLED", [image.to_string()]));
@@ -71,7 +75,12 @@ pub fn begin(draft: &mut Draft<'_>, image: Ref, to: Ref, task: Ref) -> Result<Ow
     }
     vms::admitted(draft, owner.vm, "migrate_send")?;
     // A running guest's disk is mirrored, another one is copied.
-    disks::begin(draft, image, task, if owner.on.is_null() { "copy" } else { "mirror" })?;
+    disks::begin(
+        draft,
+        image,
+        task,
+        if owner.on.is_null() { "copy" } else { "mirror" },
+    )?;
     operation::begin(draft, owner.vm, vm::CURRENT_OPERATIONS, task, "migrate_send");
     Ok(owner)
 }

@@ -85,8 +85,8 @@ impl Operation for RelocateVdi {
             self.host = uuid_of_host(draft.db(), host)?;
             Source::Copy(volume.clone())
         } else {
-            let domain = domain_of(draft.db(), owner.vm)?
-                .ok_or_else(|| ApiError::handle_invalid("VM", owner.vm))?;
+            let domain =
+                domain_of(draft.db(), owner.vm)?.ok_or_else(|| ApiError::handle_invalid("VM", owner.vm))?;
             self.host = domain.host;
             self.open = Some((domain.vm, number_of(draft.db(), owner.drive)?));
             Source::Blank
@@ -192,7 +192,9 @@ impl Step<Cx<RelocateVdi>> for Mirror {
             } else {
                 HostCommand::JobProgress { job }
             };
-            let answer = agents.call(host, Uuid::new_v4(), asked, Duration::from_secs(10)).await;
+            let answer = agents
+                .call(host, Uuid::new_v4(), asked, Duration::from_secs(10))
+                .await;
             if let Ok(HostReply::Progress(Some(permille))) = answer {
                 cx.progress(f64::from(permille) / 1000.0 * 0.95).await;
             }
@@ -236,7 +238,9 @@ impl Step<Cx<RelocateVdi>> for GoOver {
         let Some(mirror) = request(cx) else { return Ok(()) };
         let until = tokio::time::Instant::now() + INSISTS;
         loop {
-            let command = HostCommand::PivotDisk { mirror: mirror.clone() };
+            let command = HostCommand::PivotDisk {
+                mirror: mirror.clone(),
+            };
             let wait = Duration::from_secs(30);
             let answer = cx
                 .ops

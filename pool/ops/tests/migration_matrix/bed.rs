@@ -158,11 +158,13 @@ impl Bed {
         }
         let db = self.db();
         if let Some(saga) = db.rows(tarn_saga::CLASS).next() {
-            return Err(format!("a saga is left: {}", saga.get(tarn_saga::OUTPUTS).as_str()));
+            return Err(format!(
+                "a saga is left: {}",
+                saga.get(tarn_saga::OUTPUTS).as_str()
+            ));
         }
         let row = db.get(self.vm).ok_or("the VM is gone")?;
-        let is_busy =
-            |row: &pool_domain::Row, field| row.get(field).as_map().is_some_and(|m| !m.is_empty());
+        let is_busy = |row: &pool_domain::Row, field| row.get(field).as_map().is_some_and(|m| !m.is_empty());
         if is_busy(row, vm::CURRENT_OPERATIONS)
             || [self.a, self.b]
                 .iter()
@@ -186,7 +188,13 @@ impl Bed {
             _ => {
                 return Err(format!(
                     "the record says {state} on {}, the source has {:?}, the destination {:?}",
-                    if home == self.a { "the source" } else if home == self.b { "the destination" } else { "none" },
+                    if home == self.a {
+                        "the source"
+                    } else if home == self.b {
+                        "the destination"
+                    } else {
+                        "none"
+                    },
                     at_a.map(|d| d.state),
                     at_b.map(|d| d.state),
                 ));
@@ -196,13 +204,23 @@ impl Bed {
             ("success", "source") => return Err("the task says that it moved".into()),
             ("success" | "failure" | "cancelled", "source" | "lost with its host")
             | ("success", "destination") => {}
-            other => return Err(format!("the task ended as {} and the guest is at the {}", other.0, other.1)),
+            other => {
+                return Err(format!(
+                    "the task ended as {} and the guest is at the {}",
+                    other.0, other.1
+                ));
+            }
         }
         for (machine, is_home) in [(&world.a, place == "source"), (&world.b, place == "destination")] {
             if !is_home {
                 let sr = world.sr.uuid;
                 let term = leader.ops.agents.term().unwrap_or_default();
-                let asked = machine.ask(term, Uuid::new_v4(), HostCommand::SrUnplug { sr }, Duration::from_secs(5));
+                let asked = machine.ask(
+                    term,
+                    Uuid::new_v4(),
+                    HostCommand::SrUnplug { sr },
+                    Duration::from_secs(5),
+                );
                 match leader.handle().block_on(asked) {
                     Heard::Outcome(Ok(_)) => {}
                     Heard::Outcome(Err(error)) => return Err(format!("a volume is left open: {error}")),

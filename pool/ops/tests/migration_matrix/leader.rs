@@ -59,7 +59,11 @@ impl Shared {
     async fn at(&self, step: Step) {
         let trap = {
             let mut trap = self.trap.lock().unwrap();
-            if trap.as_ref().is_some_and(|t| t.step == step) { trap.take() } else { None }
+            if trap.as_ref().is_some_and(|t| t.step == step) {
+                trap.take()
+            } else {
+                None
+            }
         };
         if let Some(trap) = trap {
             let (go_on, wait) = oneshot::channel();
@@ -73,7 +77,9 @@ impl Shared {
     /// Whether an entry moves the VM to its new host.
     fn moves(&self, transaction: &Transaction) -> bool {
         use pool_domain::transaction::Change;
-        let Some((vm, target)) = *self.vm.lock().unwrap() else { return false };
+        let Some((vm, target)) = *self.vm.lock().unwrap() else {
+            return false;
+        };
         transaction.changes.iter().any(|change| match change {
             Change::Update { reference, fields } => {
                 *reference == vm
@@ -270,15 +276,26 @@ impl Drop for Leader {
 async fn follow(ops: Ops, node: Arc<Node>, term: u64, uuid: Uuid) {
     while node.term.load(Ordering::SeqCst) == term {
         tokio::time::sleep(Duration::from_millis(30)).await;
-        let Some(machine) = node.shared.world.machine(uuid) else { return };
-        let Some((there, agent)) = machine.node() else { continue };
+        let Some(machine) = node.shared.world.machine(uuid) else {
+            return;
+        };
+        let Some((there, agent)) = machine.node() else {
+            continue;
+        };
         let watching = there.spawn(async move { agent.watch(term).await });
-        let Ok(Ok(mut events)) = watching.await else { continue };
+        let Ok(Ok(mut events)) = watching.await else {
+            continue;
+        };
         while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(500), events.next()).await {
             if machine.is_cut() || node.term.load(Ordering::SeqCst) != term {
                 break;
             }
-            let Some(on) = ops.pool.snapshot().by_uuid(host::CLASS, &uuid.to_string()).map(|h| h.reference) else {
+            let Some(on) = ops
+                .pool
+                .snapshot()
+                .by_uuid(host::CLASS, &uuid.to_string())
+                .map(|h| h.reference)
+            else {
                 break;
             };
             if reconcile::take(&ops, on, event).await.is_err() {
@@ -293,5 +310,9 @@ pub fn decide<T: Send>(
     leader: &Leader,
     decision: impl FnMut(&mut pool_domain::Draft<'_>) -> Result<T, ApiError> + Send,
 ) -> T {
-    leader.handle().block_on(leader.ops.decide(&own("test"), decision)).unwrap().0
+    leader
+        .handle()
+        .block_on(leader.ops.decide(&own("test"), decision))
+        .unwrap()
+        .0
 }

@@ -40,7 +40,10 @@ enum Moment {
 }
 
 const MOMENTS: &[(&str, Moment)] = &[
-    ("before it is prepared", Moment::At(Step::Before("prepare_incoming"))),
+    (
+        "before it is prepared",
+        Moment::At(Step::Before("prepare_incoming")),
+    ),
     ("prepared, unheard", Moment::At(Step::After("prepare_incoming"))),
     ("before it begins", Moment::At(Step::Before("migrate_out"))),
     ("begun, unheard", Moment::At(Step::After("migrate_out"))),
@@ -117,9 +120,15 @@ fn run_cell((moment, chance): Cell) -> Result<&'static str, String> {
         host: bed.a,
         ..Call::default()
     };
-    let task = leader.handle().block_on(run_async(&leader.ops, operation, call)).unwrap();
+    let task = leader
+        .handle()
+        .block_on(run_async(&leader.ops, operation, call))
+        .unwrap();
     // On a runtime of its own: the leader's may be about to die.
-    let clock = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let clock = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let mut go_on: Option<oneshot::Sender<()>> = None;
     let reaching = async {
         match &mut events {
@@ -133,8 +142,7 @@ fn run_cell((moment, chance): Cell) -> Result<&'static str, String> {
             None => go_on = firing.recv().await,
         }
     };
-    let reached =
-        clock.block_on(async { tokio::time::timeout(Duration::from_secs(10), reaching).await });
+    let reached = clock.block_on(async { tokio::time::timeout(Duration::from_secs(10), reaching).await });
     if reached.is_err() {
         return Err("was never reached".into());
     }

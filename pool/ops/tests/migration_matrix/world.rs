@@ -132,7 +132,11 @@ impl Machine {
             settings.migration_time = Duration::from_millis(150);
             SimHypervisor::new(settings).unwrap()
         });
-        *self.on.lock().unwrap() = Some(On { hypervisor, sim, node: None });
+        *self.on.lock().unwrap() = Some(On {
+            hypervisor,
+            sim,
+            node: None,
+        });
         self.start_node();
     }
 

@@ -81,7 +81,9 @@ impl<'a> Drive<'a> {
                 todo = next;
                 continue;
             }
-            if action == Action::PrepareDestination && !turn::has_come(&self.cx.ops.pool.snapshot(), self.cx.saga) {
+            if action == Action::PrepareDestination
+                && !turn::has_come(&self.cx.ops.pool.snapshot(), self.cx.saga)
+            {
                 tokio::time::sleep(PACE / 4).await;
                 continue;
             }
@@ -193,15 +195,17 @@ impl<'a> Drive<'a> {
             self.because("the destination did not say where it waits");
             return Ok(Event::CopyRefused);
         };
-        Ok(match self.ask_source("move", command, Duration::from_secs(60)).await? {
-            Answer::Said(_) => Event::CopyBegun,
-            Answer::Refused(failure) => {
-                self.because(&failure.text);
-                Event::CopyRefused
-            }
-            Answer::Gone => Event::SourceFenced,
-            Answer::Silent(_) => Event::ReplyLost,
-        })
+        Ok(
+            match self.ask_source("move", command, Duration::from_secs(60)).await? {
+                Answer::Said(_) => Event::CopyBegun,
+                Answer::Refused(failure) => {
+                    self.because(&failure.text);
+                    Event::CopyRefused
+                }
+                Answer::Gone => Event::SourceFenced,
+                Answer::Silent(_) => Event::ReplyLost,
+            },
+        )
     }
 
     /// Asks how far it is, and meanwhile writes what was not written yet.
@@ -360,9 +364,7 @@ impl<'a> Drive<'a> {
         let vm = self.cx.operation.vm_uuid;
         let command = HostCommand::CancelIncoming { vm };
         // Each time afresh: what was true of the last time need not be of this one.
-        let answer = self
-            .look_at_destination(command, Duration::from_secs(20))
-            .await?;
+        let answer = self.look_at_destination(command, Duration::from_secs(20)).await?;
         match answer {
             Answer::Said(_) => Ok(Event::CopyThrownAway),
             Answer::Gone => Ok(Event::DestinationFenced),

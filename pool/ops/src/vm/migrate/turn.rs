@@ -60,11 +60,8 @@ fn among(all: &[Waiting], saga: Ref, at_once: usize) -> bool {
     let Some(mine) = all.iter().find(|w| w.saga == saga) else {
         return true;
     };
-    let before = |shares: fn(&Waiting, &Waiting) -> bool| {
-        all.iter()
-            .filter(|w| *w < mine && shares(w, mine))
-            .count()
-    };
+    let before =
+        |shares: fn(&Waiting, &Waiting) -> bool| all.iter().filter(|w| *w < mine && shares(w, mine)).count();
     before(|w, mine| w.from == mine.from) < at_once && before(|w, mine| w.to == mine.to) < at_once
 }
 
