@@ -41,6 +41,9 @@ pub struct Migrate {
     address: String,
     port: u16,
     request: Option<Box<DomainRequest>>,
+    /// When the destination had booted, if it is known: one that boots anew has lost what ran there.
+    #[serde(default)]
+    target_booted: Option<i64>,
     #[serde(default = "usual_patience")]
     patience: Duration,
 }
@@ -64,6 +67,7 @@ impl Migrate {
             address: String::new(),
             port: 0,
             request: None,
+            target_booted: None,
             patience: usual_patience(),
         }
     }
@@ -132,6 +136,11 @@ impl Operation for Migrate {
                 host_row.get(host::ADDRESS).as_str().to_owned()
             }
         };
+        self.target_booted = draft
+            .read(host::CLASS, self.target)?
+            .get(host::OTHER_CONFIG)
+            .get("boot_time")
+            .and_then(|text| text.trim_end_matches('.').parse().ok());
         self.port = draft
             .db()
             .rows(tarn_member::CLASS)

@@ -186,6 +186,11 @@ impl HostAgents for Net {
         self.0.shared.at(Step::After(verb)).await;
         match heard {
             Heard::Outcome(Ok(_)) if machine.is_cut() => Err(failure(host, "the answer was lost")),
+            Heard::Outcome(Ok(HostReply::Facts(mut facts))) => {
+                // All of this runs on one machine, which does not boot.
+                facts.booted = machine.booted();
+                Ok(HostReply::Facts(facts))
+            }
             Heard::Outcome(Ok(reply)) => Ok(reply),
             Heard::Outcome(Err(error)) => Err(AgentFailure {
                 api: error.to_api(),

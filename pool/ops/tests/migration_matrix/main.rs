@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use migration::MigrationPlan;
 use node_hypervisor::{DomainEventKind, Hypervisor};
-use pool_domain::decide::task;
+use pool_domain::decide::task as tasks;
 use pool_ops::vm::migrate::Migrate;
 use pool_ops::{Call, run_async};
 use proto_types::Ref;
+use proto_types::generated::task as rows;
 use tokio::sync::{mpsc, oneshot};
 
 use bed::Bed;
@@ -92,6 +93,8 @@ const CHANCES: &[(Victim, Fault)] = &[
 
 /// How long what was cut or stopped stays so.
 const WHILE: Duration = Duration::from_millis(500);
+/// How long a step may take to be reached on a busy machine.
+const REACHED: Duration = Duration::from_secs(30);
 /// A host may be silent for so long before the other settles the matter.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -142,9 +145,11 @@ fn run_cell((moment, chance): Cell) -> Result<&'static str, String> {
             None => go_on = firing.recv().await,
         }
     };
-    let reached = clock.block_on(async { tokio::time::timeout(Duration::from_secs(10), reaching).await });
+    let reached = clock.block_on(async { tokio::time::timeout(REACHED, reaching).await });
     if reached.is_err() {
-        return Err("was never reached".into());
+        let db = bed.shared.log.db();
+        let error = db.get(task).map(|t| t.get(rows::ERROR_INFO).clone());
+        return Err(format!("was never reached; the task says {error:?}"));
     }
     if moment == Moment::Copying {
         go_on.take().map(|go_on| go_on.send(()));
@@ -227,7 +232,7 @@ fn strike(
         (Victim::Task, _) => {
             leader::decide(leader, |d| {
                 // It may have ended by now.
-                let _ = task::cancel(d, task, Ref::NULL);
+                let _ = tasks::cancel(d, task, Ref::NULL);
                 Ok(())
             });
             release(go_on);

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -109,6 +110,7 @@ pub struct Machine {
     folder: PathBuf,
     wire: Arc<Wire>,
     on: Mutex<Option<On>>,
+    boots: AtomicI64,
 }
 
 /// What is there of it while it is switched on.
@@ -125,7 +127,13 @@ pub enum Heard {
 }
 
 impl Machine {
+    /// When it booted, in seconds from the first time on.
+    pub fn booted(&self) -> i64 {
+        (self.boots.load(Ordering::SeqCst) - 1) * 1000
+    }
+
     fn boot(&self) {
+        self.boots.fetch_add(1, Ordering::SeqCst);
         let hypervisor = runtime(self.name);
         let sim = hypervisor.block_on(async {
             let mut settings = SimSettings::named(self.name, self.folder.join(format!("{}.s", self.name)));
@@ -278,6 +286,7 @@ impl World {
             folder: folder.path().to_owned(),
             wire: Arc::clone(&wire),
             on: Mutex::default(),
+            boots: AtomicI64::new(0),
         };
         let world = World {
             a: machine("a", 2),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use migration::{Action, Event, Phase};
 use node_commands::{CommandErrorKind, HostCommand, HostReply, MigrationPhase, MigrationStatus, has_arrived};
-use node_hypervisor::{Domain, DomainState, ErrorKind};
+use node_hypervisor::{Domain, DomainState, ErrorKind, PauseReason};
 use pool_domain::decide::vm_power;
 use pool_saga::StepError;
 use proto_types::{ApiError, Ref};
@@ -28,6 +28,10 @@ const PACE: Duration = Duration::from_millis(200);
 const PHASE: &str = "phase";
 const REASON: &str = "reason";
 const REFUSAL: &str = "refusal";
+/// The output that says: the destination has gone down since, and the guest may have run there before.
+const MAY_HAVE_RUN: &str = "may_have_run";
+/// A host says to about so many seconds when it booted.
+const SAME_BOOT: u64 = 10;
 
 /// One run.
 pub(super) struct Drive<'a> {
@@ -366,8 +370,17 @@ impl<'a> Drive<'a> {
         // Each time afresh: what was true of the last time need not be of this one.
         let answer = self.look_at_destination(command, Duration::from_secs(20)).await?;
         match answer {
-            Answer::Said(_) => Ok(Event::CopyThrownAway),
-            Answer::Gone => Ok(Event::DestinationFenced),
+            Answer::Said(_) => match self.has_stayed_up().await? {
+                Some(stayed) => {
+                    self.cx.leave(MAY_HAVE_RUN, &!stayed);
+                    Ok(Event::CopyThrownAway)
+                }
+                None => Ok(Event::ReplyLost),
+            },
+            Answer::Gone => {
+                self.cx.leave(MAY_HAVE_RUN, &true);
+                Ok(Event::DestinationFenced)
+            }
             Answer::Refused(failure)
                 if failure.kind == Some(CommandErrorKind::Hypervisor(ErrorKind::WrongState)) =>
             {
@@ -399,9 +412,31 @@ impl<'a> Drive<'a> {
         })
     }
 
+    /// Whether the destination runs since before it was asked for anything; `None` if it does not say.
+    async fn has_stayed_up(&self) -> Result<Option<bool>, StepError> {
+        let Some(before) = self.cx.operation.target_booted else {
+            return Ok(Some(true));
+        };
+        let wait = Duration::from_secs(10);
+        Ok(match self.look_at_destination(HostCommand::Facts, wait).await? {
+            Answer::Said(HostReply::Facts(facts)) => Some(facts.booted.abs_diff(before) < SAME_BOOT),
+            Answer::Gone => Some(false),
+            Answer::Said(_) | Answer::Refused(_) | Answer::Silent(_) => None,
+        })
+    }
+
     async fn revive(&mut self) -> Result<Event, StepError> {
         let vm = self.cx.operation.vm_uuid;
-        let answer = self.look_at_source(HostCommand::ReviveDomain { vm }).await?;
+        let mut command = HostCommand::ReviveDomain { vm };
+        if self.cx.left(MAY_HAVE_RUN) == Some(true)
+            && let Seen::Domain(Some(domain)) = self.domain_at_source().await?
+            && domain.state == DomainState::Paused(PauseReason::Migrating)
+        {
+            // What it wrote there is on its disks, and the memory here knows nothing of it.
+            self.because("the destination went down, and the guest, which may have run there already, with it");
+            command = HostCommand::DestroyDomain { vm };
+        }
+        let answer = self.look_at_source(command).await?;
         Ok(match answer {
             Answer::Said(_) => Event::SourceGoesOn,
             Answer::Gone => Event::SourceFenced,

@@ -56,7 +56,9 @@ impl Drive<'_> {
     pub(super) async fn look_at_source(&self, command: HostCommand) -> Result<Answer, StepError> {
         let op = &self.cx.operation;
         let wait = match command {
-            HostCommand::MigrateAbort { .. } | HostCommand::ReviveDomain { .. } => LOOK * 4,
+            HostCommand::MigrateAbort { .. }
+            | HostCommand::ReviveDomain { .. }
+            | HostCommand::DestroyDomain { .. } => LOOK * 4,
             _ => LOOK,
         };
         self.ask(op.source, op.source_uuid, Uuid::new_v4(), command, wait)
