@@ -10,6 +10,7 @@ pub mod host_machine;
 pub mod link;
 pub mod management;
 pub mod message;
+pub mod moves;
 pub mod network;
 pub mod pif;
 pub mod pool;
@@ -131,6 +132,7 @@ const TABLES: &[Table] = &[
     host::TABLE,
     host_machine::TABLE,
     message::TABLE,
+    moves::TABLE,
     link::TABLE,
     management::TABLE,
     network::TABLE,

@@ -311,6 +311,9 @@ impl Agent {
                 domain,
                 job,
             } => self.merge_volumes(sr, &merge, domain, job).await,
+            HostCommand::MirrorDisk { mirror, job } => self.mirror_disk(&mirror, job).await,
+            HostCommand::PivotDisk { mirror } => self.pivot_disk(&mirror).await,
+            HostCommand::EndMirror { mirror } => self.end_mirror(&mirror).await,
             HostCommand::JobProgress { job } => Ok(HostReply::Progress(self.inner.jobs.progress(job))),
             HostCommand::JobCancel { job } => {
                 self.inner.jobs.cancel(job);
@@ -332,6 +335,7 @@ impl Agent {
             } => self.migrate_out(vm, destination, options).await,
             HostCommand::MigrationProgress { vm } => self.migration_progress(vm).await,
             HostCommand::MigrateAbort { vm } => self.migrate_abort(vm).await,
+            HostCommand::ReviveDomain { vm } => self.revive_domain(vm).await,
             HostCommand::Machine { verb } => self.machine(verb).await,
         }
     }

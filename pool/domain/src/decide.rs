@@ -38,6 +38,7 @@ pub mod usb;
 pub mod user;
 pub mod vbd;
 pub mod vdi;
+pub mod vdi_move;
 pub mod vif;
 pub mod vif_settings;
 pub mod vlan;

@@ -99,3 +99,9 @@ fn certificates_are_renewed_replaced_and_trusted() {
     bed.scenario("certificates.py", &[]);
     bed.scenario("vtpm.py", &[]);
 }
+
+#[test]
+fn disks_move_under_their_guests_and_vms_with_their_disks() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("moves.py", &[]);
+}
