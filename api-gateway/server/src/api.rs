@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 use crate::service::{ApiService, CallHeaders, CallReply, Format, Origin};
 use crate::transfer::{self, Broken, Reply, Request};
 use answer::{Answer, Shape};
-use ports::{Cluster, Forwarder, HostFigures, HostStreams, Membership};
+use ports::{Cluster, Forwarder, HostFigures, HostStreams, Membership, Survival};
 
 /// What a node's API is put together from.
 pub struct ApiParts {
@@ -41,6 +41,8 @@ pub struct ApiParts {
     pub forwarder: Arc<dyn Forwarder>,
     /// Who belongs to the pool.
     pub membership: Arc<dyn Membership>,
+    /// What to do when the majority is lost.
+    pub survival: Arc<dyn Survival>,
     /// The way to consoles and volumes.
     pub streams: Arc<dyn HostStreams>,
     /// What is counted on this host.
@@ -57,6 +59,7 @@ pub struct Api {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) forwarder: Arc<dyn Forwarder>,
     pub(crate) membership: Arc<dyn Membership>,
+    pub(crate) survival: Arc<dyn Survival>,
     pub(crate) streams: Arc<dyn HostStreams>,
     pub(crate) figures: Arc<dyn HostFigures>,
     pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
@@ -77,6 +80,7 @@ impl Api {
             cluster: parts.cluster,
             forwarder: parts.forwarder,
             membership: parts.membership,
+            survival: parts.survival,
             streams: parts.streams,
             figures: parts.figures,
             host: parts.host,

@@ -4,6 +4,7 @@ pub mod appliance;
 pub mod data_source;
 pub mod devices;
 pub mod event;
+pub mod ha;
 pub mod host;
 pub mod host_machine;
 pub mod link;
@@ -113,6 +114,7 @@ const TABLES: &[Table] = &[
     appliance::TABLE,
     devices::TABLE,
     event::TABLE,
+    ha::TABLE,
     host::TABLE,
     host_machine::TABLE,
     message::TABLE,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::events::{HostEvents, Hub};
 use crate::fence::Fence;
+use crate::guard::Guard;
 use crate::guests::Guests;
 use crate::holdings::Holdings;
 use crate::metrics::Metrics;
@@ -28,7 +29,7 @@ use crate::storage::Plugs;
 use crate::tunnel::TunnelDialer;
 use crate::tunnel_ends::Served;
 use crate::turns::{Turns, turn_of};
-use crate::{events, machine, metrics, reconcile};
+use crate::{events, guard, machine, metrics, reconcile};
 
 /// What an agent is put together from.
 pub struct AgentParts {
@@ -69,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) dialer: Arc<dyn TunnelDialer>,
     pub(crate) settings: AgentSettings,
     pub(crate) fence: Fence,
+    pub(crate) guard: Guard,
     pub(crate) operations: Operations,
     pub(crate) turns: Turns,
     pub(crate) holdings: Holdings,
@@ -109,6 +111,7 @@ impl Agent {
                 .map_err(StartError::State)?;
         }
         let fence = Fence::load(state.join("term")).await.map_err(StartError::State)?;
+        let guard = Guard::load(settings.guard.clone()).map_err(StartError::State)?;
         let holdings = Holdings::load(state.join("domains"))
             .await
             .map_err(StartError::State)?;
@@ -132,6 +135,7 @@ impl Agent {
                 dialer,
                 settings,
                 fence,
+                guard,
                 operations: Operations::default(),
                 turns: Turns::default(),
                 holdings,
@@ -148,6 +152,8 @@ impl Agent {
                 _stop: stop.clone().drop_guard(),
             }),
         };
+        // First of all: the lease of an earlier run may be over.
+        guard::spawn(&agent, &stop);
         events::spawn(&agent, &stop);
         reconcile::spawn(&agent, &stop);
         metrics::sampler::spawn(&agent, &stop);
@@ -223,16 +229,24 @@ impl Agent {
         };
         // It may have waited long enough for another leader to come.
         self.inner.fence.still(term)?;
+        let lapses = self.inner.guard.lapses();
+        self.inner.guard.check(&command)?;
         match command {
             HostCommand::Facts => self.facts().await,
+            HostCommand::ArmLease { length } => self.inner.guard.arm(length),
+            HostCommand::DisarmLease => self.inner.guard.disarm(),
             HostCommand::ListDomains => Ok(HostReply::Domains(self.inner.hypervisor.list().await?)),
             HostCommand::DomainState { vm } => Ok(HostReply::Domain(self.inner.hypervisor.state(vm).await?)),
-            HostCommand::StartDomain { request, mode } => self.start_domain(&request, mode).await,
+            HostCommand::StartDomain { request, mode } => {
+                let started = self.start_domain(&request, mode).await;
+                self.unless_lapsed(lapses, request.vm, started).await
+            }
             HostCommand::PauseDomain { vm } => done(self.inner.hypervisor.pause(vm).await),
             HostCommand::UnpauseDomain { vm } => done(self.inner.hypervisor.unpause(vm).await),
             HostCommand::SuspendDomain { vm, image } => self.suspend_domain(vm, &image).await,
             HostCommand::ResumeDomain { request, image, mode } => {
-                self.resume_domain(&request, &image, mode).await
+                let resumed = self.resume_domain(&request, &image, mode).await;
+                self.unless_lapsed(lapses, request.vm, resumed).await
             }
             HostCommand::ShutdownDomain { vm } => done(self.inner.hypervisor.shutdown(vm).await),
             HostCommand::RebootDomain { vm } => done(self.inner.hypervisor.reboot(vm).await),

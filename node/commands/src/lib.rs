@@ -14,6 +14,7 @@ pub mod command;
 pub mod domain;
 pub mod error;
 pub mod event;
+pub mod lease;
 pub mod machine;
 pub mod measured;
 pub mod migration;

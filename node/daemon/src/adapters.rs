@@ -7,3 +7,4 @@ pub mod figures;
 pub mod forward;
 pub mod membership;
 pub mod streams;
+pub mod survival;

@@ -6,12 +6,16 @@ mod config;
 mod departure;
 mod facts;
 mod identity;
+mod keeper;
 mod leader;
+mod lease;
 mod members;
 mod parts;
 mod pool_service;
 mod redirect;
+mod survival;
 mod telemetry;
+mod watchdog;
 mod wiring;
 
 use std::os::unix::process::CommandExt;
@@ -33,6 +37,13 @@ struct Cli {
 enum Command {
     /// Run this host's node.
     Node {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+    },
+    /// End this host's guests when its node no longer holds a lease, be it dead or stuck. Runs beside the node, under
+    /// the same supervisor but not as its child.
+    Watchdog {
         /// Settings.
         #[arg(long, default_value = "/etc/tarn/tarn.toml")]
         config: PathBuf,
@@ -68,6 +79,10 @@ fn main() -> Result<()> {
     // One provider of cryptography for everything that does TLS.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
+    if let Command::Watchdog { config } = &cli.command {
+        // Alone, with no runtime that could hang.
+        return watchdog::run(&config::load(config)?);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("tarn")
@@ -75,6 +90,7 @@ fn main() -> Result<()> {
     let ended = runtime.block_on(async {
         match cli.command {
             Command::Node { config } => return wiring::run(config::load(&config)?).await,
+            Command::Watchdog { .. } => {}
             Command::Pool { command } => command::run(command).await?,
             Command::Status { config } => command::status(&config).await?,
             Command::Compact { config } => command::compact(&config).await?,

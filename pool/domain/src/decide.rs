@@ -9,6 +9,7 @@ pub mod figures;
 pub mod export;
 pub mod generic;
 pub mod guest;
+pub mod ha;
 pub mod host;
 pub mod host_life;
 pub mod host_settings;

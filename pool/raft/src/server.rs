@@ -1,6 +1,8 @@
 //! The answering side of consensus: the gRPC service that other members call.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
@@ -27,15 +29,24 @@ pub struct RaftService {
     /// A node that has just started has forgotten how long it owes the leader its loyalty: until then it votes
     /// for nobody, or a leader could read by a lease that is none.
     votes_from: Instant,
+    /// Members of a pool that this node has left behind: not heard unless they are of this one again.
+    barred: Arc<BTreeSet<u64>>,
 }
 
 /// Makes the service with the limits both sides agree on.
-pub(crate) fn service(raft: Raft, store: Store, cut: Cut, votes_from: Instant) -> RaftServer<RaftService> {
+pub(crate) fn service(
+    raft: Raft,
+    store: Store,
+    cut: Cut,
+    votes_from: Instant,
+    barred: Arc<BTreeSet<u64>>,
+) -> RaftServer<RaftService> {
     RaftServer::new(RaftService {
         raft,
         store,
         cut,
         votes_from,
+        barred,
     })
     .max_decoding_message_size(LARGEST_MESSAGE)
     .max_encoding_message_size(LARGEST_MESSAGE)
@@ -75,7 +86,19 @@ impl RaftService {
         if self.store.has_failed() {
             return Err(stopped(()));
         }
-        peer_host(request).map(Node::id_of)
+        let peer = peer_host(request).map(Node::id_of)?;
+        if self.barred.contains(&peer) && !self.is_member(peer) {
+            return Err(Status::permission_denied(
+                "this node has left the pool that the caller is of",
+            ));
+        }
+        Ok(peer)
+    }
+
+    fn is_member(&self, peer: u64) -> bool {
+        crate::status::members(&self.raft)
+            .iter()
+            .any(|(member, _)| member.node_id == peer)
     }
 
     fn may_vote(&self) -> Result<(), Status> {

@@ -59,6 +59,9 @@ pub enum StartError {
     /// The store cannot be used; the node must stay out of the pool.
     #[error("store cannot be used")]
     Store(#[from] StoreError),
+    /// It cannot be read whom this node does not listen to.
+    #[error("the list of barred members cannot be read")]
+    Barred(#[source] std::io::Error),
     /// Threads cannot be made.
     #[error("threads cannot be made")]
     Threads(#[source] std::io::Error),
@@ -126,6 +129,7 @@ async fn run(
     let opened = tokio::task::spawn_blocking(move || pool_store::open(&store_config))
         .await
         .map_err(|error| StartError::Raft(error.to_string()))??;
+    let barred = crate::survive::barred(&config.state_dir).map_err(StartError::Barred)?;
     let promised = opened.log.has_vote();
     let store = opened.store;
     let cut = Cut::new();
@@ -179,6 +183,7 @@ async fn run(
             cut,
             threads,
             votes_from,
+            barred: Arc::new(barred),
             retry_every: Duration::from_millis(10),
             fresh_for: config.election_max,
         }),
