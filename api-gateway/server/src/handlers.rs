@@ -3,6 +3,7 @@
 pub mod appliance;
 pub mod data_source;
 pub mod devices;
+pub mod drill;
 pub mod event;
 pub mod ha;
 pub mod host;

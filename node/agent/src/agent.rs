@@ -2,10 +2,11 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use node_commands::{CommandError, CommandErrorKind, Facts, HostCommand, HostReply};
+use node_commands::{CommandError, CommandErrorKind, Facts, Failure, HostCommand, HostReply};
 use node_hypervisor::Hypervisor;
 use node_network::NetworkDriver;
 use node_storage::SrTable;
@@ -47,6 +48,15 @@ pub struct AgentParts {
     pub settings: AgentSettings,
 }
 
+/// Plays failures of this host's node.
+pub trait Drills: Send + Sync {
+    /// Begins to, soon after this returns; the node goes on by itself when the time is over.
+    ///
+    /// # Errors
+    /// Why not, for instance since another one is being played.
+    fn begin(&self, failure: Failure, time: Duration) -> Result<(), String>;
+}
+
 /// An agent that cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -86,6 +96,8 @@ pub(crate) struct Inner {
     pub(crate) started: i64,
     /// The host is on its way down and tells nothing more.
     pub(crate) leaving: AtomicBool,
+    /// Who plays failures, if anybody does.
+    pub(crate) drills: OnceLock<Arc<dyn Drills>>,
     _stop: DropGuard,
 }
 
@@ -149,6 +161,7 @@ impl Agent {
                 guests: Guests::default(),
                 started: machine::now(),
                 leaving: AtomicBool::new(false),
+                drills: OnceLock::new(),
                 _stop: stop.clone().drop_guard(),
             }),
         };
@@ -158,6 +171,11 @@ impl Agent {
         reconcile::spawn(&agent, &stop);
         metrics::sampler::spawn(&agent, &stop);
         Ok(agent)
+    }
+
+    /// Says who plays failures here; only the first word counts.
+    pub fn practise_with(&self, drills: Arc<dyn Drills>) {
+        let _ = self.inner.drills.set(drills);
     }
 
     /// What was counted on this host, and its archives.

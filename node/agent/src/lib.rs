@@ -40,7 +40,7 @@ pub mod tunnel;
 mod tunnel_ends;
 pub mod turns;
 
-pub use agent::{Agent, AgentParts, StartError};
+pub use agent::{Agent, AgentParts, Drills, StartError};
 pub use client::{AgentClient, AgentError};
 pub use events::HostEvents;
 pub use guard::{Guard, GuardSettings};

@@ -26,7 +26,7 @@ pub use command::HostCommand;
 pub use domain::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;
-pub use machine::{GuestReport, MachineReply, MachineVerb};
+pub use machine::{Failure, GuestReport, MachineReply, MachineVerb};
 pub use measured::{DataSource, DomainFigures, Measured};
 pub use migration::{
     MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,

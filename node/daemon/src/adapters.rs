@@ -3,6 +3,7 @@
 pub mod agents;
 pub mod archives;
 pub mod cluster;
+pub mod drill;
 pub mod figures;
 pub mod forward;
 pub mod membership;

@@ -22,6 +22,7 @@ use tonic::{Request, Status};
 use crate::adapters::agents::Agents;
 use crate::adapters::archives::PoolArchives;
 use crate::adapters::cluster::ClusterAdapter;
+use crate::adapters::drill::DrillAdapter;
 use crate::adapters::figures::FiguresAdapter;
 use crate::adapters::forward::ForwardAdapter;
 use crate::adapters::membership::MembershipAdapter;
@@ -74,6 +75,7 @@ pub async fn run(config: Config) -> Result<Ended> {
     let restart = CancellationToken::new();
 
     let cluster = ClusterAdapter::new(pool.clone());
+    agent.practise_with(Arc::new(DrillAdapter::new(pool.clone())));
     let leases = Arc::new(Leases::new(pool.clone()));
     let agents = Arc::new(Agents::new(
         agent.clone(),

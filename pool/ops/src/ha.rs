@@ -1,5 +1,6 @@
 //! High availability: turning it on and off, and what the leader does when a host's lease is over.
 
+pub mod drill;
 pub mod restart;
 pub mod switch;
 

@@ -6,7 +6,7 @@ use pool_domain::decide::ha;
 use pool_domain::{placement, query};
 use pool_ops::ha::switch::{DisableHa, EnableHa};
 use proto_types::generated::{host, pool, vm};
-use proto_types::{ApiError, Args, Ref, Value};
+use proto_types::{ApiError, Ref, Value};
 
 use super::{Handler, Table, job};
 use crate::api::Api;

@@ -568,3 +568,36 @@ pub fn is_prevented(db: &Database, now: proto_types::DateTime) -> bool {
         .and_then(|text| text.parse::<i64>().ok())
         .is_some_and(|until| now.0 < until)
 }
+
+const DRILL: &str = "drill/until";
+/// Time that a pool gets after a drill before the next one.
+const RECOVERY: i64 = 10;
+/// The longest failure that is played.
+pub const LONGEST_DRILL: i64 = 120;
+
+/// Lets a failure be played on a host: only in a pool that can bear it, and one at a time.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `INVALID_VALUE [seconds, n]`; `HA_TOO_FEW_HOSTS` below three; `HOST_OFFLINE [host]` if any is away;
+/// `OPERATION_NOT_ALLOWED` while another is being played.
+pub fn begin_drill(draft: &mut Draft<'_>, reference: Ref, seconds: i64) -> Result<(), ApiError> {
+    draft.read(host::CLASS, reference)?;
+    if !(1..=LONGEST_DRILL).contains(&seconds) {
+        return Err(ApiError::new("INVALID_VALUE", ["seconds".to_owned(), seconds.to_string()]));
+    }
+    let hosts: Vec<_> = draft.db().rows(host::CLASS).cloned().collect();
+    if hosts.len() < 3 {
+        return Err(ApiError::bare("HA_TOO_FEW_HOSTS"));
+    }
+    if let Some(away) = hosts.iter().find(|h| !placement::is_live(draft.db(), h)) {
+        return Err(ApiError::new("HOST_OFFLINE", [away.reference.to_string()]));
+    }
+    let now = draft.facts().now.0;
+    let busy_until = setting::get(draft.db(), DRILL).and_then(|text| text.parse::<i64>().ok());
+    if busy_until.is_some_and(|until| now < until) {
+        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["A failure is being played already"]));
+    }
+    let until = now.saturating_add(seconds).saturating_add(RECOVERY).to_string();
+    setting::put(draft, DRILL, Some(&until));
+    Ok(())
+}
