@@ -81,33 +81,31 @@ assert x.pool.ha_compute_hypothetical_max_host_failures_to_tolerate({first: "res
 plan = x.pool.ha_compute_vm_failover_plan([refs[victim]], [first, second])
 assert plan.keys() == {first, second} and all(p["host"] != refs[victim] for p in plan.values()), plan
 
-# A VM as large as what is left would take the room of those that must run.
-free = min(int(x.host.compute_free_memory(ref)) for ref in refs.values())
+# VMs as large as what is left take the room of those that must run.
 large = x.VM.clone(template, "large")
 x.VM.provision(large)
-size = str((free - (64 << 20)) // (1 << 20) * (1 << 20))
-x.VM.set_memory_limits(large, size, size, size, size)
 started = []
 for ref in refs.values():
     copy = x.VM.clone(large, "large too")
+    free = int(x.host.compute_free_memory(ref))
+    size = str((free - (64 << 20)) // (1 << 20) * (1 << 20))
+    x.VM.set_memory_limits(copy, size, size, size, size)
+    started.append(copy)
     try:
         x.VM.start_on(copy, ref, False, False)
-        started.append(copy)
     except XenAPI.Failure as failure:
-        assert failure.details[0] == "HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN", failure.details
+        assert failure.details == ["HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN"], failure.details
         x.pool.set_ha_allow_overcommit(me, True)
         x.VM.start_on(copy, ref, False, False)
-        x.pool.ha_schedule_plan_recomputation()
-        assert x.pool.get_ha_overcommitted(me) and messages("HA_POOL_OVERCOMMITTED")
-        started.append(copy)
+        wait_for("the word of it", lambda: x.pool.get_ha_overcommitted(me) and messages("HA_POOL_OVERCOMMITTED"), 20)
         break
 else:
     raise SystemExit("no start was refused")
 for copy in started:
     x.VM.hard_shutdown(copy)
 x.pool.set_ha_allow_overcommit(me, False)
-x.pool.ha_schedule_plan_recomputation()
-assert x.pool.get_ha_plan_exists_for(me) == "1" and not x.pool.get_ha_overcommitted(me)
+wait_for("the plan again", lambda: x.pool.get_ha_plan_exists_for(me) == "1", 20)
+assert not x.pool.get_ha_overcommitted(me)
 say("the plan, its limits and its refusals are as they should be")
 
 # A cut that is shorter than the lease: nothing happens.
