@@ -32,7 +32,9 @@ pub const USUAL: Duration = Duration::from_secs(15);
 
 /// The lease of a pool whose `ha_configuration` says so many seconds, or nothing.
 pub fn length(seconds: Option<u64>) -> Duration {
-    seconds.map_or(USUAL, Duration::from_secs).clamp(SHORTEST, LONGEST)
+    seconds
+        .map_or(USUAL, Duration::from_secs)
+        .clamp(SHORTEST, LONGEST)
 }
 
 /// How long before the end of its lease a host acts. Both are the host's own settings: they shorten what it may do, so

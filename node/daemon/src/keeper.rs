@@ -69,7 +69,9 @@ pub async fn keep(pool: Pool, ops: Ops, leases: Arc<Leases>, stop: CancellationT
         if let Some(mut memory) = idle.take() {
             memory.once(std::mem::take(&mut once));
             let ops = ops.clone();
-            at_work = Some(tokio::spawn(async move { ha::restart::round(&ops, memory).await }));
+            at_work = Some(tokio::spawn(
+                async move { ha::restart::round(&ops, memory).await },
+            ));
         }
     }
     if let Some(work) = at_work {
@@ -94,6 +96,10 @@ fn concerns(db: &pool_domain::Database, reference: Ref) -> bool {
     db.of_class(host::CLASS, reference).is_some_and(|row| {
         let control = row.get(host::CONTROL_DOMAIN).as_ref();
         pool_domain::placement::is_live(db, row)
-            || row.get(host::RESIDENT_VMS).as_refs().iter().any(|v| *v != control)
+            || row
+                .get(host::RESIDENT_VMS)
+                .as_refs()
+                .iter()
+                .any(|v| *v != control)
     })
 }

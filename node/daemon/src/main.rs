@@ -132,7 +132,8 @@ fn main() -> Result<()> {
         Command::DrillWake { millis, pid } => {
             std::thread::sleep(Duration::from_millis(*millis));
             let pid = rustix::process::Pid::from_raw(*pid).context("no process")?;
-            return rustix::process::kill_process(pid, rustix::process::Signal::CONT).context("wake the node");
+            return rustix::process::kill_process(pid, rustix::process::Signal::CONT)
+                .context("wake the node");
         }
         _ => {}
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use node_agent::{Agent, AgentParts, AgentSettings, GrpcDialer, GuardSettings, MachineSettings, TunnelDialer};
+use node_agent::{
+    Agent, AgentParts, AgentSettings, GrpcDialer, GuardSettings, MachineSettings, TunnelDialer,
+};
 use node_commands::lease::Margins;
 use node_hypervisor::Hypervisor;
 use node_libvirt::{LibvirtConfig, LibvirtHypervisor};

@@ -18,9 +18,9 @@ use proto_wire::ca::{self, Authority};
 use proto_wire::channel::peer_host;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
-    CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, FollowReply, FollowRequest, ForwardReply,
-    ForwardRequest,
-    JoinReply, JoinRequest, LeaseReply, LeaseRequest, RejoinReply, RejoinRequest, StatusReply, StatusRequest,
+    CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, FollowReply, FollowRequest,
+    ForwardReply, ForwardRequest, JoinReply, JoinRequest, LeaseReply, LeaseRequest, RejoinReply,
+    RejoinRequest, StatusReply, StatusRequest,
 };
 use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status};

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use pool_domain::{Draft, Facts, Outcome};
 use pool_domain::decide::pool_members;
 use pool_domain::transaction::Origin;
+use pool_domain::{Draft, Facts, Outcome};
 use pool_raft::{Member, RaftConfig, Survived};
 use proto_types::generated::host;
 use proto_wire::channel::{Credentials, Lane, Peers};
@@ -106,7 +106,10 @@ pub async fn go_on_alone(config: &Config) -> Result<Survived> {
     for member in &survived.barred {
         tracing::warn!(host = %member.host, address = member.address, "is left behind");
     }
-    tracing::warn!(last = survived.last, "this host goes on alone; what it has not heard of is lost");
+    tracing::warn!(
+        last = survived.last,
+        "this host goes on alone; what it has not heard of is lost"
+    );
     Ok(survived)
 }
 
@@ -144,7 +147,8 @@ async fn forget_others(pool: &pool_raft::Pool, own: Uuid) -> Result<()> {
 async fn start_following(config: &Config) -> Result<()> {
     let dir = &config.node.state_dir;
     let file = dir.join(FOLLOW);
-    let following: Following = serde_json::from_slice(&std::fs::read(&file)?).context("read whom to follow")?;
+    let following: Following =
+        serde_json::from_slice(&std::fs::read(&file)?).context("read whom to follow")?;
     let who = identity::load(dir)?;
     let peers = Peers::new(Credentials::new(&who).context("load certificates")?);
     let request = RejoinRequest {
@@ -169,6 +173,9 @@ async fn start_following(config: &Config) -> Result<()> {
     let raft: PathBuf = dir.join("raft");
     pool_raft::bar(&raft, following.left).context("write who is not listened to")?;
     remove(&file).context("note that it is done")?;
-    tracing::warn!(address = following.address, "this host has given its copy of the pool up and follows another");
+    tracing::warn!(
+        address = following.address,
+        "this host has given its copy of the pool up and follows another"
+    );
     Ok(())
 }

@@ -120,7 +120,13 @@ fn known_guests(notes: &Path) -> BTreeSet<Uuid> {
     };
     files
         .flatten()
-        .filter_map(|file| PathBuf::from(file.file_name()).file_stem()?.to_str()?.parse().ok())
+        .filter_map(|file| {
+            PathBuf::from(file.file_name())
+                .file_stem()?
+                .to_str()?
+                .parse()
+                .ok()
+        })
         .collect()
 }
 
@@ -184,13 +190,19 @@ mod test {
         let mut lease = HostLease::default();
         lease.answered(clock(), Some(Duration::from_secs(20)));
         let write = |lease| {
-            let written = Written { lease, margins: Margins::default() };
+            let written = Written {
+                lease,
+                margins: Margins::default(),
+            };
             std::fs::write(&file, serde_json::to_vec(&written).unwrap()).unwrap();
         };
         write(lease);
         assert!(!is_over(&file));
         let mut old = HostLease::default();
-        old.answered(clock().saturating_sub(Duration::from_secs(19)), Some(Duration::from_secs(20)));
+        old.answered(
+            clock().saturating_sub(Duration::from_secs(19)),
+            Some(Duration::from_secs(20)),
+        );
         write(old);
         assert!(is_over(&file));
         std::fs::write(&file, "{").unwrap();

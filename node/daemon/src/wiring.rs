@@ -48,7 +48,9 @@ fn listened_to(pool: Pool) -> impl FnMut(Request<()>) -> Result<Request<()>, Sta
         if pool.listens_to(peer_host(&request)?) {
             Ok(request)
         } else {
-            Err(Status::permission_denied("this node has left the pool that the caller is of"))
+            Err(Status::permission_denied(
+                "this node has left the pool that the caller is of",
+            ))
         }
     }
 }

@@ -131,11 +131,23 @@ impl Board {
             .collect();
         loads.sort_unstable();
         let waiting = self.guests.iter().filter(|g| g.on.is_none()).count();
-        let displaced: usize = loads.iter().rev().take(failures).sum::<usize>().saturating_add(waiting);
-        let mut rooms: Vec<u64> = self.free.iter().map(|f| f.checked_div(largest).unwrap_or(0)).collect();
+        let displaced: usize = loads
+            .iter()
+            .rev()
+            .take(failures)
+            .sum::<usize>()
+            .saturating_add(waiting);
+        let mut rooms: Vec<u64> = self
+            .free
+            .iter()
+            .map(|f| f.checked_div(largest).unwrap_or(0))
+            .collect();
         rooms.sort_unstable();
         let left = rooms.len().saturating_sub(failures);
-        let room = rooms.iter().take(left).fold(0u64, |sum, r| sum.saturating_add(*r));
+        let room = rooms
+            .iter()
+            .take(left)
+            .fold(0u64, |sum, r| sum.saturating_add(*r));
         room >= u64::try_from(displaced).unwrap_or(u64::MAX)
     }
 
@@ -160,7 +172,9 @@ fn next_set(set: &mut [usize], all: usize) -> bool {
     let size = set.len();
     for back in 1..=size {
         let at = size.saturating_sub(back);
-        let Some(value) = set.get(at).copied() else { return false };
+        let Some(value) = set.get(at).copied() else {
+            return false;
+        };
         if value < all.saturating_sub(back) {
             for (offset, slot) in set.iter_mut().skip(at).enumerate() {
                 *slot = value.saturating_add(1).saturating_add(offset);

@@ -4,7 +4,7 @@
 mod bed;
 
 use bed::Pool;
-use pool_domain::decide::{ha, host as hosts, vm_power};
+use pool_domain::decide::{ha, ha_switch, host as hosts, vm_power};
 use pool_domain::vm_rules::{HALTED, RUNNING};
 use proto_types::generated::{host, message, pool, vm};
 use proto_types::{Bytes, Ref, Value};
@@ -20,13 +20,17 @@ fn pool_of_three() -> Pool {
 fn turn_on(pool: &mut Pool) {
     let task = pool.facts.reference();
     let hosts = pool
-        .decide(|d| ha::begin_enabling(d, task, &[], &Value::string_map([("timeout", "20")])))
+        .decide(|d| ha_switch::begin_enabling(d, task, &[], &Value::string_map([("timeout", "20")])))
         .unwrap();
     assert_eq!(hosts.len(), pool.db.count(host::CLASS));
-    assert_eq!(ha::lease(&pool.db), Some(Some(20)), "hosts need a lease before it counts");
+    assert_eq!(
+        ha::lease(&pool.db),
+        Some(Some(20)),
+        "hosts need a lease before it counts"
+    );
     assert!(!ha::is_on(&pool.db));
     pool.decide(|d| {
-        ha::commit_enabling(d, task);
+        ha_switch::commit_enabling(d, task);
         Ok(())
     })
     .unwrap();
@@ -39,7 +43,8 @@ fn row(pool: &Pool) -> Ref {
 
 fn protected(pool: &mut Pool, on: &str) -> Ref {
     let guest = pool.vm();
-    pool.decide(|d| ha::set_restart_priority(d, guest, ha::RESTART)).unwrap();
+    pool.decide(|d| ha::set_restart_priority(d, guest, ha::RESTART))
+        .unwrap();
     let on = pool.host(on);
     pool.start_on(guest, Some(on));
     assert_eq!(pool.get(guest, vm::HA_ALWAYS_RUN), &Value::Bool(true));
@@ -63,34 +68,48 @@ fn it_is_turned_on_once_with_every_host_there_and_off_again() {
     let mut pool = pool_of_three();
     let task = pool.facts.reference();
     let empty = Value::empty_map();
-    let refused = pool.decide(|d| ha::begin_enabling(d, task, &[], &empty)).unwrap_err();
+    let refused = pool
+        .decide(|d| ha_switch::begin_enabling(d, task, &[], &empty))
+        .unwrap_err();
     assert_eq!(refused.code, "HA_IS_ENABLED");
-    pool.decide(|d| ha::begin_disabling(d, task)).unwrap();
+    pool.decide(|d| ha_switch::begin_disabling(d, task)).unwrap();
     assert_eq!(ha::lease(&pool.db), None);
     let other = pool.facts.reference();
-    let refused = pool.decide(|d| ha::begin_enabling(d, other, &[], &empty)).unwrap_err();
+    let refused = pool
+        .decide(|d| ha_switch::begin_enabling(d, other, &[], &empty))
+        .unwrap_err();
     assert_eq!(refused.code, "OTHER_OPERATION_IN_PROGRESS");
     pool.decide(|d| {
-        ha::end_disabling(d, task);
+        ha_switch::end_disabling(d, task);
         Ok(())
     })
     .unwrap();
-    let refused = pool.decide(|d| ha::begin_disabling(d, task)).unwrap_err();
+    let refused = pool.decide(|d| ha_switch::begin_disabling(d, task)).unwrap_err();
     assert_eq!(refused.code, "HA_NOT_ENABLED");
     let two = pool.host("two");
     pool.silence(two);
-    let refused = pool.decide(|d| ha::begin_enabling(d, task, &[], &empty)).unwrap_err();
-    assert_eq!((refused.code.as_ref(), refused.params), ("HOST_OFFLINE", vec![two.to_string()]));
+    let refused = pool
+        .decide(|d| ha_switch::begin_enabling(d, task, &[], &empty))
+        .unwrap_err();
+    assert_eq!(
+        (refused.code.as_ref(), refused.params),
+        ("HOST_OFFLINE", vec![two.to_string()])
+    );
 }
 
 #[test]
 fn a_lost_host_halts_its_guests_and_the_protected_are_to_run_again_in_order() {
     let mut pool = pool_of_three();
-    let (late, early, other) = (protected(&mut pool, "two"), protected(&mut pool, "two"), protected(&mut pool, "one"));
+    let (late, early, other) = (
+        protected(&mut pool, "two"),
+        protected(&mut pool, "two"),
+        protected(&mut pool, "one"),
+    );
     pool.set(late, vm::ORDER, 5);
     pool.set(early, vm::START_DELAY, 7);
     let (plain, once) = (pool.vm(), pool.vm());
-    pool.decide(|d| ha::set_restart_priority(d, once, ha::BEST_EFFORT)).unwrap();
+    pool.decide(|d| ha::set_restart_priority(d, once, ha::BEST_EFFORT))
+        .unwrap();
     let two = pool.host("two");
     for guest in [plain, once] {
         pool.start_on(guest, Some(two));
@@ -115,7 +134,11 @@ fn a_guest_that_somebody_is_at_work_on_is_left_until_that_ends() {
     let mut pool = pool_of_three();
     let guest = protected(&mut pool, "two");
     let task = pool.facts.reference();
-    let op = vm_power::VmOperation { vm: guest, task, name: "hard_reboot" };
+    let op = vm_power::VmOperation {
+        vm: guest,
+        task,
+        name: "hard_reboot",
+    };
     pool.decide(|d| vm_power::begin(d, &op)).unwrap();
     lose(&mut pool, "two");
     assert_eq!(pool.state(guest), RUNNING);
@@ -136,7 +159,8 @@ fn a_shutdown_is_meant_and_an_end_from_outside_is_not() {
     pool.halt(meant);
     let two = pool.host("two");
     // The host ended it, as one does whose lease ran out, and is back before anybody missed it.
-    pool.decide(|d| Ok(hosts::reconcile_domains(d, two, &[]))).unwrap();
+    pool.decide(|d| Ok(hosts::reconcile_domains(d, two, &[])))
+        .unwrap();
     assert_eq!(pool.get(meant, vm::HA_ALWAYS_RUN), &Value::Bool(false));
     assert_eq!(ha::to_restart(&pool.db, &[]), [(vec![gone], 0)]);
     pool.decide(|d| {
@@ -176,11 +200,16 @@ fn no_more_failures_are_promised_than_leave_a_majority_and_room() {
     };
     let (first, second) = (large(&mut pool), large(&mut pool));
     for large in [first, second] {
-        pool.decide(|d| ha::set_restart_priority(d, large, ha::RESTART)).unwrap();
+        pool.decide(|d| ha::set_restart_priority(d, large, ha::RESTART))
+            .unwrap();
     }
     let start = |pool: &mut Pool, guest: Ref, on: &str| {
         let task = pool.facts.reference();
-        let op = vm_power::VmOperation { vm: guest, task, name: "start" };
+        let op = vm_power::VmOperation {
+            vm: guest,
+            task,
+            name: "start",
+        };
         let on = pool.host(on);
         pool.decide(|d| {
             vm_power::begin_on_host(d, &op, Some(on))?;
@@ -235,10 +264,13 @@ fn a_vm_that_only_one_host_sees_cannot_be_protected() {
     })
     .unwrap();
     // Without high availability it is only a wish.
-    pool.decide(|d| ha::set_restart_priority(d, guest, ha::RESTART)).unwrap();
+    pool.decide(|d| ha::set_restart_priority(d, guest, ha::RESTART))
+        .unwrap();
     pool.decide(|d| ha::set_restart_priority(d, guest, "")).unwrap();
     turn_on(&mut pool);
-    let refused = pool.decide(|d| ha::set_restart_priority(d, guest, ha::RESTART)).unwrap_err();
+    let refused = pool
+        .decide(|d| ha::set_restart_priority(d, guest, ha::RESTART))
+        .unwrap_err();
     assert_eq!(refused.code, "HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED");
 }
 
@@ -252,5 +284,8 @@ fn a_hypothetical_plan_counts_only_whom_it_names() {
     assert_eq!(asked("best-effort").unwrap(), 1);
     assert_eq!(asked("always").unwrap_err().code, "INVALID_VALUE");
     let nobody = [(Ref::NULL, "restart".to_owned())];
-    assert_eq!(ha::most_failures_with(&pool.db, &nobody).unwrap_err().code, "HANDLE_INVALID");
+    assert_eq!(
+        ha::most_failures_with(&pool.db, &nobody).unwrap_err().code,
+        "HANDLE_INVALID"
+    );
 }

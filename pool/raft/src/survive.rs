@@ -131,7 +131,9 @@ async fn rewrite(
         .await
         .map_err(|error| SurviveError::Log(io::Error::other(error.to_string())))?;
     // Not a leader's vote: it stands for election once more, which it wins with its own vote.
-    log.save_vote(&Vote::new(term, id)).await.map_err(SurviveError::Log)?;
+    log.save_vote(&Vote::new(term, id))
+        .await
+        .map_err(SurviveError::Log)?;
     Ok(Survived {
         barred: members.into_values().collect(),
         last: last.index,

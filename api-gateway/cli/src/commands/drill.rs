@@ -55,7 +55,9 @@ fn drill(cx: &mut Context<'_>) -> Result<(), Failure> {
     }
     let seconds: u64 = match cx.params.get("seconds") {
         None => 10,
-        Some(text) => text.parse().map_err(|_| Failure::cli("seconds= must be a number"))?,
+        Some(text) => text
+            .parse()
+            .map_err(|_| Failure::cli("seconds= must be a number"))?,
     };
     let pool = cx.client.object("pool", &cx.client.pool()?)?;
     let master = pool.text("master").to_owned();
@@ -85,7 +87,11 @@ fn drill(cx: &mut Context<'_>) -> Result<(), Failure> {
         .find(|(key, _)| key == "timeout")
         .and_then(|(_, value)| value.parse().ok())
         .unwrap_or(15);
-    let awaited = if ha && (seconds > lease || what == "kill") { protected } else { Vec::new() };
+    let awaited = if ha && (seconds > lease || what == "kill") {
+        protected
+    } else {
+        Vec::new()
+    };
     let outlasts = seconds > lease;
     let now = Instant::now();
     let mut drill = Drill {
@@ -146,12 +152,17 @@ impl Drill<'_> {
     /// A call that must not hang; `None` if it brought nothing.
     fn ask(&mut self, method: &str, args: &[Value]) -> Option<WireValue> {
         let call = self.client.call_meanwhile(method, args);
-        let answer = self.client.wait(async { tokio::time::timeout(PATIENCE, call).await });
+        let answer = self
+            .client
+            .wait(async { tokio::time::timeout(PATIENCE, call).await });
         match answer {
             Ok(Ok(value)) => Some(value),
             Ok(Err(Failure::Api(_))) => None,
             Ok(Err(_)) | Err(_) => {
-                if let Some(host) = self.hosts.get(self.turn.checked_rem(self.hosts.len()).unwrap_or(0)) {
+                if let Some(host) = self
+                    .hosts
+                    .get(self.turn.checked_rem(self.hosts.len()).unwrap_or(0))
+                {
                     self.client.turn_to(host.text("address"));
                 }
                 self.turn = self.turn.saturating_add(1);
@@ -233,7 +244,9 @@ impl Drill<'_> {
                 Value::str("guests"),
                 Value::empty_map(),
             ];
-            let Some(answer) = self.ask("host.call_plugin", &args) else { continue };
+            let Some(answer) = self.ask("host.call_plugin", &args) else {
+                continue;
+            };
             self.looks = self.looks.saturating_add(1);
             for vm in text_of(&answer).split_whitespace() {
                 if !seen.insert(vm.to_owned()) {
@@ -253,7 +266,13 @@ impl Drill<'_> {
             let Some(record) = self.ask("VM.get_record", &[Value::str(&vm)]) else {
                 continue;
             };
-            let text = |field| record.member(field).and_then(WireValue::as_str).unwrap_or_default().to_owned();
+            let text = |field| {
+                record
+                    .member(field)
+                    .and_then(WireValue::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             if text("power_state") == "Running" && text("resident_on") != self.victim.reference {
                 self.restarted.insert(vm, self.began.elapsed());
             }
@@ -262,7 +281,9 @@ impl Drill<'_> {
 
     /// How many acknowledged writes are not there any more; takes all of them away.
     fn lost(&mut self) -> Result<usize, Failure> {
-        let there: BTreeSet<String> = texts(&self.client.call("secret.get_all", &[])?).into_iter().collect();
+        let there: BTreeSet<String> = texts(&self.client.call("secret.get_all", &[])?)
+            .into_iter()
+            .collect();
         let lost = self.written.iter().filter(|w| !there.contains(*w)).count();
         for written in self.written.clone() {
             if there.contains(&written) {
@@ -274,7 +295,9 @@ impl Drill<'_> {
 
     fn report(&self, what: &str, seconds: u64, lost: usize) -> Row {
         let in_seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
-        let new_master = self.new_master.map_or_else(|| "none needed".to_owned(), in_seconds);
+        let new_master = self
+            .new_master
+            .map_or_else(|| "none needed".to_owned(), in_seconds);
         let slowest = self.restarted.values().max().copied();
         let restart = match (self.awaited.len(), slowest) {
             (0, _) => "none expected".to_owned(),
@@ -291,7 +314,10 @@ impl Drill<'_> {
             ("seconds-to-vm-restart", restart),
             ("writes-acknowledged", self.written.len().to_string()),
             ("writes-lost", lost.to_string()),
-            ("vms-run-twice", format!("{} (hosts asked {} times)", self.twice.len(), self.looks)),
+            (
+                "vms-run-twice",
+                format!("{} (hosts asked {} times)", self.twice.len(), self.looks),
+            ),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()

@@ -32,6 +32,12 @@ pub async fn call(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, A
         .get("seconds")
         .and_then(|text| text.parse().ok())
         .unwrap_or(0);
-    drill::begin(&api.ops, &entry.caller.history("drill"), reference, (failure, seconds)).await?;
+    drill::begin(
+        &api.ops,
+        &entry.caller.history("drill"),
+        reference,
+        (failure, seconds),
+    )
+    .await?;
     Ok("".into())
 }

@@ -54,7 +54,9 @@ pub const TABLE: Table = &[
                 query::find(s.db, vm::CLASS, *reference)?;
             }
             let plan = ha::plan(s.db, &failed, &guests).into_iter();
-            Ok(Value::Map(plan.map(|(guest, fate)| (guest.into(), told(&fate))).collect()))
+            Ok(Value::Map(
+                plan.map(|(guest, fate)| (guest.into(), told(&fate))).collect(),
+            ))
         }),
     ),
     (
@@ -79,9 +81,7 @@ pub const TABLE: Table = &[
     ),
     (
         "VM.set_ha_always_run",
-        Handler::Write(|d, _, a| {
-            ha::set_always_run(d, a.reference(0)?, a.truth(1)?).map(|()| Value::Void)
-        }),
+        Handler::Write(|d, _, a| ha::set_always_run(d, a.reference(0)?, a.truth(1)?).map(|()| Value::Void)),
     ),
     (
         // Whoever answers is healthy.
@@ -141,9 +141,12 @@ pub const TABLE: Table = &[
                 let master = db
                     .only(pool::CLASS)
                     .map_or(Ref::NULL, |p| p.get(pool::MASTER).as_ref());
-                let here = db.rows(host::CLASS).filter(|h| h.reference != master).filter(|h| {
-                    placement::is_live(db, h) || recalled.iter().any(|uuid| uuid.to_string() == h.uuid())
-                });
+                let here = db
+                    .rows(host::CLASS)
+                    .filter(|h| h.reference != master)
+                    .filter(|h| {
+                        placement::is_live(db, h) || recalled.iter().any(|uuid| uuid.to_string() == h.uuid())
+                    });
                 Ok(Value::Set(here.map(|h| h.reference.into()).collect()))
             })
         }),

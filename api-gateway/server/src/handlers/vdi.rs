@@ -126,7 +126,7 @@ fn create(args: &Args) -> Result<Work, ApiError> {
 
 fn copy(db: &Database, args: &Args) -> Result<Work, ApiError> {
     let (base, into) = (args.reference(2)?, args.reference(3)?);
-    for given in [base, into].into_iter().filter(|r| !r.is_null()) {
+    if let Some(given) = [base, into].into_iter().find(|r| !r.is_null()) {
         query::find(db, class::CLASS, given)?;
         return Err(ApiError::new("NOT_IMPLEMENTED", ["VDI.copy into another VDI"]));
     }

@@ -62,7 +62,9 @@ pub fn run(args: &HostInit) -> Result<()> {
     let node = Arc::new(Node {
         words: node_cli::node(&args.binary, Path::new(SETTINGS)),
         // Simulated guests end with the node and need none.
-        watchdog: args.libvirt.then(|| node_cli::watchdog(&args.binary, Path::new(SETTINGS))),
+        watchdog: args
+            .libvirt
+            .then(|| node_cli::watchdog(&args.binary, Path::new(SETTINGS))),
         log: logs.node,
         pid: Mutex::new(None),
     });

@@ -131,5 +131,8 @@ fn margins_leave_half_of_the_lease_and_the_watchdog_its_turn() {
         watchdog: Duration::from_secs(90),
     };
     let sane = margins.sane(Duration::from_secs(10));
-    assert_eq!((sane.node, sane.watchdog), (Duration::from_secs(5), Duration::from_millis(2500)));
+    assert_eq!(
+        (sane.node, sane.watchdog),
+        (Duration::from_secs(5), Duration::from_millis(2500))
+    );
 }

@@ -178,7 +178,9 @@ impl HostAgents for Agents {
         }
         let brings = matches!(
             command,
-            HostCommand::StartDomain { .. } | HostCommand::ResumeDomain { .. } | HostCommand::PrepareIncoming { .. }
+            HostCommand::StartDomain { .. }
+                | HostCommand::ResumeDomain { .. }
+                | HostCommand::PrepareIncoming { .. }
         );
         if brings && !self.may_run(host).await {
             return Err(AgentFailure {
@@ -201,14 +203,12 @@ impl HostAgents for Agents {
             () = self.lease_over(host) => return self.given_up(host, &command),
         };
         answer.map_err(|error| match error {
-                AgentError::Command(error) => refused(host, &error),
-                AgentError::Fenced { text, .. } => fenced(host, &text),
-                AgentError::TimedOut { .. }
-                | AgentError::Unreachable { .. }
-                | AgentError::Unreadable { .. } => {
-                    let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
-                    self.offline(host, format!("{error}{cause}"))
-                }
-            })
+            AgentError::Command(error) => refused(host, &error),
+            AgentError::Fenced { text, .. } => fenced(host, &text),
+            AgentError::TimedOut { .. } | AgentError::Unreachable { .. } | AgentError::Unreadable { .. } => {
+                let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
+                self.offline(host, format!("{error}{cause}"))
+            }
+        })
     }
 }

@@ -58,7 +58,10 @@ impl SurvivalAdapter {
             .filter(|id| *id != own && *id != whom.node_id)
             .collect();
         survival::note_following(&self.config.node.state_dir, &whom, left)?;
-        tracing::warn!(address = whom.address, "this host is to follow another: its node starts anew");
+        tracing::warn!(
+            address = whom.address,
+            "this host is to follow another: its node starts anew"
+        );
         self.start_anew();
         Ok(())
     }
@@ -117,7 +120,10 @@ impl Survival for SurvivalAdapter {
             .map(|(m, _)| m)
             .find(|m| m.address == address && m.node_id != self.pool.node_id())
             .ok_or_else(|| {
-                ApiError::new("OPERATION_NOT_ALLOWED", ["No other host of the pool has that address"])
+                ApiError::new(
+                    "OPERATION_NOT_ALLOWED",
+                    ["No other host of the pool has that address"],
+                )
             })?;
         self.without_leader().await?;
         self.begin_following(whom).map_err(|error| not_written(&error))

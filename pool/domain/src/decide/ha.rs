@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use proto_types::generated::{host, host_metrics, pool, sr, vif, vm};
-use proto_types::{ApiError, Ref, Value};
+use proto_types::generated::{host, host_metrics, pool, vif, vm};
+use proto_types::{ApiError, Ref};
 
 use crate::database::Database;
 use crate::decide::message::{self, Notice};
-use crate::decide::{operation, setting, vm_power};
+use crate::decide::{setting, vm_power};
 use crate::draft::Draft;
 use crate::failover::{Board, Fits, Guest};
 use crate::row::Row;
@@ -72,7 +72,10 @@ fn mapped(db: &Database, wanted: impl Fn(&Row) -> bool) -> Mapped {
         .collect();
     // One walk over the guests instead of one for each host.
     let mut taken: BTreeMap<Ref, u64> = BTreeMap::new();
-    for row in db.rows(vm::CLASS).filter(|v| !v.get(vm::IS_CONTROL_DOMAIN).as_bool()) {
+    for row in db
+        .rows(vm::CLASS)
+        .filter(|v| !v.get(vm::IS_CONTROL_DOMAIN).as_bool())
+    {
         let (on, next) = (
             row.get(vm::RESIDENT_ON).as_ref(),
             row.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref(),
@@ -128,7 +131,7 @@ fn mapped(db: &Database, wanted: impl Fn(&Row) -> bool) -> Mapped {
             .get(vm::RESIDENT_ON)
             .as_ref()
             .some()
-            .unwrap_or(row.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref());
+            .unwrap_or_else(|| row.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref());
         guests.push(Guest {
             needs: placement::memory_needed(row).get(),
             on: rows.iter().position(|h| h.reference == on),
@@ -145,7 +148,10 @@ fn mapped(db: &Database, wanted: impl Fn(&Row) -> bool) -> Mapped {
 
 /// So many hosts can fail at once and leave a majority to go on with.
 fn borne_by_majority(db: &Database) -> usize {
-    db.count(host::CLASS).saturating_sub(1).checked_div(2).unwrap_or(0)
+    db.count(host::CLASS)
+        .saturating_sub(1)
+        .checked_div(2)
+        .unwrap_or(0)
 }
 
 /// How many hosts may fail at once, whichever they are, with every VM that `wanted` chooses running again: as many as
@@ -298,9 +304,8 @@ pub fn set_always_run(draft: &mut Draft<'_>, reference: Ref, value: bool) -> Res
 
 /// Whether a protected VM must be able to run on every host.
 pub fn must_be_agile(db: &Database) -> bool {
-    pool_row(db).is_some_and(|p| {
-        p.get(pool::HA_ENABLED).as_bool() && !p.get(pool::HA_ALLOW_OVERCOMMIT).as_bool()
-    })
+    pool_row(db)
+        .is_some_and(|p| p.get(pool::HA_ENABLED).as_bool() && !p.get(pool::HA_ALLOW_OVERCOMMIT).as_bool())
 }
 
 /// `pool.set_ha_host_failures_to_tolerate`.
@@ -360,111 +365,6 @@ pub fn refresh_plan(draft: &mut Draft<'_>) {
     } else if borne < was_borne && short {
         message::add(draft, &notice("HA_POOL_DROP_IN_PLAN_EXISTS_FOR"));
     }
-}
-
-/// Begins to turn high availability on: from here on every host that asks is told that it needs a lease. Says which
-/// hosts there are.
-///
-/// # Errors
-/// `HA_IS_ENABLED`; `HANDLE_INVALID` for a repository; `HOST_OFFLINE [host]`; `INVALID_VALUE [timeout, value]`;
-/// `OTHER_OPERATION_IN_PROGRESS` while it is being turned on or off.
-pub fn begin_enabling(
-    draft: &mut Draft<'_>,
-    task: Ref,
-    repositories: &[Ref],
-    configuration: &Value,
-) -> Result<Vec<Ref>, ApiError> {
-    let row = idle_pool(draft)?;
-    if row.get(pool::HA_ENABLED).as_bool() {
-        return Err(ApiError::bare("HA_IS_ENABLED"));
-    }
-    // No statefile is kept anywhere; what is named must exist all the same.
-    for storage in repositories {
-        draft.read(sr::CLASS, *storage)?;
-    }
-    if let Some(text) = configuration.get("timeout")
-        && !text.parse::<u64>().is_ok_and(|seconds| (6..=600).contains(&seconds))
-    {
-        return Err(ApiError::new("INVALID_VALUE", ["timeout", text]));
-    }
-    let hosts: Vec<_> = draft.db().rows(host::CLASS).cloned().collect();
-    for host_row in &hosts {
-        draft.note(host_row.get(host::METRICS).as_ref());
-        if !placement::is_live(draft.db(), host_row) {
-            return Err(ApiError::new("HOST_OFFLINE", [host_row.reference.to_string()]));
-        }
-    }
-    let mut kept = configuration.as_map().cloned().unwrap_or_default();
-    if configuration.get("timeout").is_none()
-        && let Some(text) = row.get(pool::OTHER_CONFIG).get("default_ha_timeout")
-    {
-        kept.insert("timeout".into(), text.into());
-    }
-    draft.set(row.reference, pool::HA_CONFIGURATION, Value::Map(kept));
-    operation::begin(draft, row.reference, pool::CURRENT_OPERATIONS, task, "ha_enable");
-    Ok(hosts.iter().map(|h| h.reference).collect())
-}
-
-fn idle_pool(draft: &mut Draft<'_>) -> Result<std::sync::Arc<Row>, ApiError> {
-    let reference = pool_row(draft.db()).map_or(Ref::NULL, |p| p.reference);
-    let row = draft.read(pool::CLASS, reference)?;
-    let rival = row
-        .get(pool::CURRENT_OPERATIONS)
-        .as_map()
-        .and_then(|m| m.iter().find(|(_, o)| matches!(o.as_str(), "ha_enable" | "ha_disable")))
-        .map(|(task, name)| [name.as_str().to_owned(), task.as_str().to_owned()]);
-    match rival {
-        Some([name, task]) => Err(ApiError::new(
-            "OTHER_OPERATION_IN_PROGRESS",
-            ["pool".to_owned(), reference.to_string(), name, task],
-        )),
-        None => Ok(row),
-    }
-}
-
-/// Every host is armed: high availability is on.
-pub fn commit_enabling(draft: &mut Draft<'_>, task: Ref) {
-    let Some(row) = pool_row(draft.db()).cloned() else {
-        return;
-    };
-    operation::end(draft, row.reference, pool::CURRENT_OPERATIONS, task);
-    draft.set(row.reference, pool::HA_ENABLED, true);
-    refresh_plan(draft);
-}
-
-/// It stays off.
-pub fn abort_enabling(draft: &mut Draft<'_>, task: Ref) {
-    let Some(row) = pool_row(draft.db()).cloned() else {
-        return;
-    };
-    operation::end(draft, row.reference, pool::CURRENT_OPERATIONS, task);
-}
-
-/// Turns high availability off. From here on no host that asks needs a lease, and nothing is started elsewhere. Says
-/// which hosts are to be told.
-///
-/// # Errors
-/// `HA_NOT_ENABLED`; `OTHER_OPERATION_IN_PROGRESS`.
-pub fn begin_disabling(draft: &mut Draft<'_>, task: Ref) -> Result<Vec<Ref>, ApiError> {
-    let row = idle_pool(draft)?;
-    if !row.get(pool::HA_ENABLED).as_bool() {
-        return Err(ApiError::bare("HA_NOT_ENABLED"));
-    }
-    draft.update(
-        row.reference,
-        vec![
-            (pool::HA_ENABLED, false.into()),
-            (pool::HA_PLAN_EXISTS_FOR, 0.into()),
-            (pool::HA_OVERCOMMITTED, false.into()),
-        ],
-    );
-    operation::begin(draft, row.reference, pool::CURRENT_OPERATIONS, task, "ha_disable");
-    Ok(draft.db().rows(host::CLASS).map(|h| h.reference).collect())
-}
-
-/// The hosts that were reached have been told.
-pub fn end_disabling(draft: &mut Draft<'_>, task: Ref) {
-    abort_enabling(draft, task);
 }
 
 /// A host's lease is over: it is away and its guests are ended. Those that nobody is at work on are halted; the others are
@@ -530,7 +430,9 @@ pub fn to_restart(db: &Database, also: &[Ref]) -> Vec<(Vec<Ref>, u64)> {
             continue;
         }
         // Those that are started if there is room come last.
-        let group = groups.entry((!protected, row.get(vm::ORDER).as_int())).or_default();
+        let group = groups
+            .entry((!protected, row.get(vm::ORDER).as_int()))
+            .or_default();
         group.0.push(row.reference);
         let delay = u64::try_from(row.get(vm::START_DELAY).as_int()).unwrap_or(0);
         group.1 = group.1.max(delay);
@@ -567,37 +469,4 @@ pub fn is_prevented(db: &Database, now: proto_types::DateTime) -> bool {
     setting::get(db, PREVENTED)
         .and_then(|text| text.parse::<i64>().ok())
         .is_some_and(|until| now.0 < until)
-}
-
-const DRILL: &str = "drill/until";
-/// Time that a pool gets after a drill before the next one.
-const RECOVERY: i64 = 10;
-/// The longest failure that is played.
-pub const LONGEST_DRILL: i64 = 120;
-
-/// Lets a failure be played on a host: only in a pool that can bear it, and one at a time.
-///
-/// # Errors
-/// `HANDLE_INVALID`; `INVALID_VALUE [seconds, n]`; `HA_TOO_FEW_HOSTS` below three; `HOST_OFFLINE [host]` if any is away;
-/// `OPERATION_NOT_ALLOWED` while another is being played.
-pub fn begin_drill(draft: &mut Draft<'_>, reference: Ref, seconds: i64) -> Result<(), ApiError> {
-    draft.read(host::CLASS, reference)?;
-    if !(1..=LONGEST_DRILL).contains(&seconds) {
-        return Err(ApiError::new("INVALID_VALUE", ["seconds".to_owned(), seconds.to_string()]));
-    }
-    let hosts: Vec<_> = draft.db().rows(host::CLASS).cloned().collect();
-    if hosts.len() < 3 {
-        return Err(ApiError::bare("HA_TOO_FEW_HOSTS"));
-    }
-    if let Some(away) = hosts.iter().find(|h| !placement::is_live(draft.db(), h)) {
-        return Err(ApiError::new("HOST_OFFLINE", [away.reference.to_string()]));
-    }
-    let now = draft.facts().now.0;
-    let busy_until = setting::get(draft.db(), DRILL).and_then(|text| text.parse::<i64>().ok());
-    if busy_until.is_some_and(|until| now < until) {
-        return Err(ApiError::new("OPERATION_NOT_ALLOWED", ["A failure is being played already"]));
-    }
-    let until = now.saturating_add(seconds).saturating_add(RECOVERY).to_string();
-    setting::put(draft, DRILL, Some(&until));
-    Ok(())
 }

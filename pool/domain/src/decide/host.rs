@@ -221,10 +221,7 @@ pub fn described(facts: &HostFacts) -> Vec<(proto_types::Field, Value)> {
         (host::SCHED_POLICY, "credit".into()),
         (host::EDITION, licence::EDITION.into()),
         (host::EDITIONS, Value::strings([licence::EDITION])),
-        (
-            host::BIOS_STRINGS,
-            Value::string_map(facts.bios_strings.iter().map(|(k, v)| (k, v))),
-        ),
+        (host::BIOS_STRINGS, Value::string_map(facts.bios_strings.iter())),
         (host::LICENSE_PARAMS, Value::string_map(licence::parameters())),
         (
             host::LICENSE_SERVER,

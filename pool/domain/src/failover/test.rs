@@ -6,7 +6,11 @@ use super::*;
 
 fn board() -> impl Strategy<Value = Board> {
     (1usize..6).prop_flat_map(|hosts| {
-        let guest = (1u64..50, prop::option::of(0..hosts), prop::option::of(prop::collection::vec(0..hosts, 0..hosts)))
+        let guest = (
+            1u64..50,
+            prop::option::of(0..hosts),
+            prop::option::of(prop::collection::vec(0..hosts, 0..hosts)),
+        )
             .prop_map(|(needs, on, only)| Guest {
                 needs,
                 on,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use node_commands::{Failure, HostCommand, HostReply, MachineVerb};
-use pool_domain::decide::ha;
+use pool_domain::decide::ha_switch;
 use pool_domain::transaction::Origin;
 use proto_types::{ApiError, Ref};
 use uuid::Uuid;
@@ -47,14 +47,15 @@ pub async fn guests(ops: &Ops, host: Ref) -> Result<Vec<Uuid>, ApiError> {
 /// Has a host play a failure, which begins soon after this returns.
 ///
 /// # Errors
-/// [`ha::begin_drill`]'s; the host's own.
+/// [`ha_switch::begin_drill`]'s; the host's own.
 pub async fn begin(
     ops: &Ops,
     origin: &Origin,
     host: Ref,
     (failure, seconds): (Failure, i64),
 ) -> Result<(), ApiError> {
-    ops.decide(origin, |d| ha::begin_drill(d, host, seconds)).await?;
+    ops.decide(origin, |d| ha_switch::begin_drill(d, host, seconds))
+        .await?;
     let seconds = u64::try_from(seconds).unwrap_or(0);
     tracing::warn!(%host, ?failure, seconds, "a failure is played");
     machine::ask(ops, host, MachineVerb::Drill { failure, seconds }, WAIT)

@@ -30,7 +30,9 @@ impl Memory {
     }
 
     fn rests(&self, guest: Ref) -> bool {
-        self.rests.get(&guest).is_some_and(|until| Instant::now() < *until)
+        self.rests
+            .get(&guest)
+            .is_some_and(|until| Instant::now() < *until)
     }
 }
 
@@ -44,7 +46,15 @@ pub async fn round(ops: &Ops, mut memory: Memory) -> Memory {
     let once: Vec<Ref> = memory.once.iter().copied().collect();
     let groups: Vec<(Vec<Ref>, u64)> = ha::to_restart(&db, &once)
         .into_iter()
-        .map(|(guests, delay)| (guests.into_iter().filter(|g| !memory.rests(*g)).collect::<Vec<_>>(), delay))
+        .map(|(guests, delay)| {
+            (
+                guests
+                    .into_iter()
+                    .filter(|g| !memory.rests(*g))
+                    .collect::<Vec<_>>(),
+                delay,
+            )
+        })
         .filter(|(guests, _)| !guests.is_empty())
         .collect();
     memory.once.clear();
@@ -95,7 +105,10 @@ async fn start_all(ops: &Ops, guests: &[Ref]) -> Vec<(Ref, Result<(), ApiError>)
 }
 
 async fn failed(ops: &Ops, memory: &mut Memory, guest: Ref, error: &ApiError) {
-    if matches!(error.code.as_ref(), "HOST_STILL_BOOTING" | "HOST_IS_SLAVE" | "VM_BAD_POWER_STATE") {
+    if matches!(
+        error.code.as_ref(),
+        "HOST_STILL_BOOTING" | "HOST_IS_SLAVE" | "VM_BAD_POWER_STATE"
+    ) {
         // Another leader's business, or somebody was faster.
         return;
     }

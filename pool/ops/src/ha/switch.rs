@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use node_commands::{CommandErrorKind, HostCommand, lease};
 use pool_domain::Draft;
-use pool_domain::decide::ha;
+use pool_domain::decide::{ha, ha_switch};
 use pool_saga::{Step, StepError};
 use proto_types::{ApiError, Ref, Value};
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ impl Operation for EnableHa {
 
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
         let configuration = Value::string_map(self.configuration.iter().cloned());
-        let hosts = ha::begin_enabling(draft, task, &self.repositories, &configuration)?;
+        let hosts = ha_switch::begin_enabling(draft, task, &self.repositories, &configuration)?;
         self.hosts = hosts
             .into_iter()
             .map(|h| uuid_of_host(draft.db(), h))
@@ -63,12 +63,12 @@ impl Operation for EnableHa {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
-        ha::commit_enabling(draft, task);
+        ha_switch::commit_enabling(draft, task);
         Ok(Value::Void)
     }
 
     fn abort(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) {
-        ha::abort_enabling(draft, task);
+        ha_switch::abort_enabling(draft, task);
     }
 }
 
@@ -137,7 +137,7 @@ impl Operation for DisableHa {
     const NAME: &'static str = "ha_disable";
 
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
-        let hosts = ha::begin_disabling(draft, task)?;
+        let hosts = ha_switch::begin_disabling(draft, task)?;
         self.hosts = hosts
             .into_iter()
             .map(|h| uuid_of_host(draft.db(), h))
@@ -150,12 +150,12 @@ impl Operation for DisableHa {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
-        ha::end_disabling(draft, task);
+        ha_switch::end_disabling(draft, task);
         Ok(Value::Void)
     }
 
     fn abort(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) {
-        ha::end_disabling(draft, task);
+        ha_switch::end_disabling(draft, task);
     }
 }
 

@@ -136,7 +136,9 @@ impl Trio {
     pub async fn survive(&self, number: usize) -> Survived {
         let member = self.members[number].clone();
         let dir = self.dir.path().join(format!("node{number}"));
-        survive_alone(&RaftConfig::new(member.node_id, dir), member).await.unwrap()
+        survive_alone(&RaftConfig::new(member.node_id, dir), member)
+            .await
+            .unwrap()
     }
 
     /// Stops all that run.
