@@ -88,6 +88,8 @@ pub(crate) struct Inner {
     pub(crate) cut: Cut,
     pub(crate) threads: Threads,
     pub(crate) votes_from: Instant,
+    /// When a leader was last heard.
+    pub(crate) heard: Arc<crate::leader::Heard>,
     /// Members of a pool that this node has left behind.
     pub(crate) barred: Arc<std::collections::BTreeSet<u64>>,
     pub(crate) retry_every: Duration,
@@ -292,6 +294,7 @@ impl Pool {
             inner.cut.clone(),
             inner.votes_from,
             Arc::clone(&inner.barred),
+            Arc::clone(&inner.heard),
         )
     }
 

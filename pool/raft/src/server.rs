@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::cut::Cut;
+use crate::leader::Heard;
 use crate::network::SNAPSHOT_IDLE;
 use crate::type_config::Raft;
 use crate::wire;
@@ -31,6 +32,8 @@ pub struct RaftService {
     votes_from: Instant,
     /// Members of a pool that this node has left behind: not heard unless they are of this one again.
     barred: Arc<BTreeSet<u64>>,
+    /// Whatever a leader says shows that it lives.
+    heard: Arc<Heard>,
 }
 
 /// Makes the service with the limits both sides agree on.
@@ -40,6 +43,7 @@ pub(crate) fn service(
     cut: Cut,
     votes_from: Instant,
     barred: Arc<BTreeSet<u64>>,
+    heard: Arc<Heard>,
 ) -> RaftServer<RaftService> {
     RaftServer::new(RaftService {
         raft,
@@ -47,6 +51,7 @@ pub(crate) fn service(
         cut,
         votes_from,
         barred,
+        heard,
     })
     .max_decoding_message_size(LARGEST_MESSAGE)
     .max_encoding_message_size(LARGEST_MESSAGE)
@@ -117,6 +122,7 @@ impl RaftRpc for RaftService {
         let peer = self.peer(&request)?;
         let append = wire::append_from_wire(request.into_inner()).map_err(|error| malformed(&error))?;
         speaks_for_itself(peer, &append.vote)?;
+        self.heard.note();
         let response = self.raft.append_entries(append).await.map_err(raft_failed)?;
         Ok(Response::new(wire::appended_to_wire(&response)))
     }
@@ -126,11 +132,15 @@ impl RaftRpc for RaftService {
         request: Request<Streaming<pb::AppendRequest>>,
     ) -> Result<Response<Self::StreamAppendStream>, Status> {
         let peer = self.peer(&request)?;
+        let heard = Arc::clone(&self.heard);
         let requests = request.into_inner().scan((), move |(), item| {
             // Whatever does not read ends the stream; the caller begins a new one.
             let append = item
                 .and_then(|wire| wire::append_from_wire(wire).map_err(|error| malformed(&error)))
                 .and_then(|append| speaks_for_itself(peer, &append.vote).map(|()| append));
+            if append.is_ok() {
+                heard.note();
+            }
             std::future::ready(
                 append
                     .inspect_err(|status| tracing::debug!(%status, "append stream ends"))
@@ -175,6 +185,7 @@ impl RaftRpc for RaftService {
         let mut assembler: Option<Box<Assembler>> = None;
         loop {
             let part = next_part(&mut parts, SNAPSHOT_IDLE).await?;
+            self.heard.note();
             // Building and hashing the whole at the end is work for a thread that may block.
             let so_far = assembler.take();
             let progress = tokio::task::spawn_blocking(move || match so_far {

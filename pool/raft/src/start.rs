@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::cut::Cut;
 use crate::handle::{Inner, Pool};
-use crate::leader::{Leadership, Lease, Watcher};
+use crate::leader::{Heard, Leadership, Lease, Watcher};
 use crate::network::Network;
 use crate::runtime::{Threads, go_before_others};
 use crate::type_config::Raft;
@@ -154,6 +154,7 @@ async fn run(
         }
     };
     let lease = Arc::new(Lease::new());
+    let heard = Arc::new(Heard::new());
     let handing_over = Arc::new(AtomicBool::new(false));
     let (announce, leadership) = watch::channel(Leadership::default());
     let watcher = Watcher {
@@ -161,6 +162,8 @@ async fn run(
         store: store.clone(),
         node_id: config.node_id,
         lease: Arc::clone(&lease),
+        heard: Arc::clone(&heard),
+        lost_after: config.election_max * 5,
         handing_over: Arc::clone(&handing_over),
         // Clocks of hosts may run apart by a little.
         lease_for: config.election_max * 4 / 5,
@@ -184,6 +187,7 @@ async fn run(
             threads,
             votes_from,
             barred: Arc::new(barred),
+            heard,
             retry_every: Duration::from_millis(10),
             fresh_for: config.election_max,
         }),
