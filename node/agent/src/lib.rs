@@ -12,14 +12,17 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod carriers;
 pub mod certificates;
 mod changes;
 pub mod client;
+mod contract;
 mod convert;
 mod disks;
 mod domains;
 mod events;
 pub mod fence;
+pub mod guard;
 mod guests;
 pub mod holdings;
 mod images;
@@ -29,6 +32,7 @@ mod layers;
 pub mod machine;
 pub mod metrics;
 mod migration;
+mod mirror;
 mod networks;
 pub mod operations;
 mod reconcile;
@@ -44,10 +48,11 @@ mod tunnel_ends;
 pub mod turns;
 mod usb;
 
-pub use agent::{Agent, AgentParts, StartError};
+pub use agent::{Agent, AgentParts, Drills, StartError};
 pub use certificates::CertificateKeeper;
 pub use client::{AgentClient, AgentError};
 pub use events::HostEvents;
+pub use guard::{Guard, GuardSettings};
 pub use machine::MachineSettings;
 pub use metrics::{ArchiveSource, Form, Metrics};
 pub use server::{AgentService, TraceHooks};

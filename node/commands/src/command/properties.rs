@@ -10,6 +10,8 @@ impl HostCommand {
     pub fn verb(&self) -> &'static str {
         match self {
             HostCommand::Facts => "facts",
+            HostCommand::ArmLease { .. } => "arm_lease",
+            HostCommand::DisarmLease => "disarm_lease",
             HostCommand::ListDomains => "list_domains",
             HostCommand::DomainState { .. } => "domain_state",
             HostCommand::StartDomain { .. } => "start_domain",
@@ -57,6 +59,9 @@ impl HostCommand {
             HostCommand::VolumeChanges { .. } => "volume_changes",
             HostCommand::SrMerges { .. } => "sr_merges",
             HostCommand::MergeVolumes { .. } => "merge_volumes",
+            HostCommand::MirrorDisk { .. } => "mirror_disk",
+            HostCommand::PivotDisk { .. } => "pivot_disk",
+            HostCommand::EndMirror { .. } => "end_mirror",
             HostCommand::JobProgress { .. } => "job_progress",
             HostCommand::JobCancel { .. } => "job_cancel",
             HostCommand::VolumeResize { .. } => "volume_resize",
@@ -71,6 +76,7 @@ impl HostCommand {
             HostCommand::MigrateOut { .. } => "migrate_out",
             HostCommand::MigrationProgress { .. } => "migration_progress",
             HostCommand::MigrateAbort { .. } => "migrate_abort",
+            HostCommand::ReviveDomain { .. } => "revive_domain",
             HostCommand::Machine { .. } => "machine",
         }
     }
@@ -135,7 +141,11 @@ impl HostCommand {
             | HostCommand::CancelIncoming { vm }
             | HostCommand::MigrateOut { vm, .. }
             | HostCommand::MigrationProgress { vm }
-            | HostCommand::MigrateAbort { vm } => Some(*vm),
+            | HostCommand::MigrateAbort { vm }
+            | HostCommand::ReviveDomain { vm } => Some(*vm),
+            HostCommand::MirrorDisk { mirror, .. }
+            | HostCommand::PivotDisk { mirror }
+            | HostCommand::EndMirror { mirror } => Some(mirror.vm),
             HostCommand::DataSources { of }
             | HostCommand::QueryDataSource { of, .. }
             | HostCommand::RecordDataSource { of, .. }
@@ -144,6 +154,8 @@ impl HostCommand {
                 Measured::Host | Measured::Sr(_) => None,
             },
             HostCommand::Facts
+            | HostCommand::ArmLease { .. }
+            | HostCommand::DisarmLease
             | HostCommand::ListDomains
             | HostCommand::SrCreate { .. }
             | HostCommand::SrPlug { .. }
