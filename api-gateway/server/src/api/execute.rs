@@ -59,7 +59,11 @@ async fn turn(
     let lane = match handler {
         Handler::Generic | Handler::Write(_) => &api.lanes.writing,
         Handler::Special(_) if !matches!(message.class.name(), "event" | "session") => &api.lanes.working,
-        Handler::Special(_) | Handler::Run(_) | Handler::Read(_) | Handler::Unbuilt(_) => return Ok(None),
+        Handler::Special(_)
+        | Handler::Run(_)
+        | Handler::Transfer(_)
+        | Handler::Read(_)
+        | Handler::Unbuilt(_) => return Ok(None),
     };
     Ok(lane.enter(entry.client())?.come().await)
 }

@@ -12,7 +12,7 @@ use super::fetch::fetch;
 use super::import::{Wanted, check_storage, take};
 use super::task::HandlerTask;
 use crate::api::Api;
-use crate::handlers::{Job, Work};
+use crate::handlers::{Begun, Coming, Job, Work};
 
 struct FetchVms {
     api: Arc<Api>,
@@ -79,14 +79,17 @@ impl Job for FetchVms {
         outcome.unwrap_or_else(|_| Err(ApiError::internal("the import was broken off")))
     }
 
-    async fn run_async(self: Box<Self>, _: Ops, call: Call) -> Result<Ref, ApiError> {
+    async fn run_async(self: Box<Self>, _: Ops, call: Call, turn: Coming) -> Result<Begun, ApiError> {
         let task = HandlerTask::make(&self.api, call).await?;
         let reference = task.reference;
-        tokio::spawn(async move {
-            if let Err(error) = self.carry_out(task).await {
+        let work = async move {
+            let _turn = turn.await;
+            let outcome = self.carry_out(task).await;
+            if let Err(error) = &outcome {
                 tracing::info!(%error, "an import failed");
             }
-        });
-        Ok(reference)
+            outcome
+        };
+        Ok((reference, tokio::spawn(work)))
     }
 }
