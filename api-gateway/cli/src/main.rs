@@ -20,6 +20,7 @@ mod help;
 mod options;
 mod output;
 mod records;
+mod seed;
 mod select;
 mod simple;
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub mod vbd;
 pub mod vdi;
 pub mod vif;
 pub mod vm;
+mod vm_memory_image;
 pub mod vm_settings;
 pub mod vtpm;
 
@@ -75,6 +76,8 @@ pub enum Handler {
     Generic,
     /// It is an operation on hosts.
     Run(MakeJob),
+    /// It is an operation that moves bytes through this node.
+    Transfer(fn(&Arc<Api>, &Database, &Args) -> Result<Work, ApiError>),
     /// It is something else.
     Special(Special),
     /// It is not built. Obstacles that XenServer would find first are told, and then that.
@@ -152,6 +155,7 @@ const TABLES: &[Table] = &[
     vdi::TABLE,
     vif::TABLE,
     vm::TABLE,
+    vm_memory_image::TABLE,
     vm_settings::TABLE,
     vtpm::TABLE,
 ];

@@ -12,9 +12,9 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod carriers;
 pub mod certificates;
 mod changes;
-mod carriers;
 pub mod client;
 mod contract;
 mod convert;

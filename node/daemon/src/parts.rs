@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use node_agent::{
-    Agent, AgentParts, AgentSettings, CertificateKeeper, GrpcDialer, GuardSettings, MachineSettings, TunnelDialer,
+    Agent, AgentParts, AgentSettings, CertificateKeeper, GrpcDialer, GuardSettings, MachineSettings,
+    TunnelDialer,
 };
 use node_commands::lease::Margins;
 use node_hypervisor::Hypervisor;

@@ -23,7 +23,10 @@ use proto_wire::channel::peer_host;
 use proto_wire::pool::change_user_request::Change;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
-    AuditLines, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, FollowReply, FollowRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest, LeaseReply, LeaseRequest, ListUsersReply, ListUsersRequest, ReadAuditRequest, RejoinReply, RejoinRequest, RenewReply, RenewRequest, StatusReply, StatusRequest, User,
+    AuditLines, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest, CreateTokenReply,
+    CreateTokenRequest, FollowReply, FollowRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest,
+    LeaseReply, LeaseRequest, ListUsersReply, ListUsersRequest, ReadAuditRequest, RejoinReply, RejoinRequest,
+    RenewReply, RenewRequest, StatusReply, StatusRequest, User,
 };
 use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status};

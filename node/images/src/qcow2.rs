@@ -6,6 +6,10 @@
 //! All places follow from which clusters hold something, so that nothing needs to be gone back to.
 //! Source: QEMU `docs/interop/qcow2.txt`.
 
+mod whole;
+
+pub use whole::check_whole;
+
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -35,6 +39,11 @@ const MAGIC: [u8; 4] = *b"QFI\xfb";
 pub struct Header {
     /// Bytes of the disk.
     pub size: u64,
+}
+
+/// Whether a stream begins as such an image does.
+pub fn is_one(first: &[u8]) -> bool {
+    first.starts_with(&MAGIC)
 }
 
 /// Bytes of a header that are looked at.

@@ -46,7 +46,17 @@ pub fn pack(to: impl AsyncWrite + Send + 'static, packing: Packing) -> Packed {
 ///
 /// # Errors
 /// If the stream fails. One that ends at once is plain and empty.
-pub async fn unpack<'a>(mut from: impl AsyncRead + Send + Unpin + 'a) -> Result<Plain<'a>, ImageError> {
+pub async fn unpack<'a>(from: impl AsyncRead + Send + Unpin + 'a) -> Result<Plain<'a>, ImageError> {
+    unpack_told(from).await.map(|(plain, _)| plain)
+}
+
+/// The same, and how it was packed.
+///
+/// # Errors
+/// As [`unpack`].
+pub async fn unpack_told<'a>(
+    mut from: impl AsyncRead + Send + Unpin + 'a,
+) -> Result<(Plain<'a>, Packing), ImageError> {
     let mut first = Vec::with_capacity(4);
     (&mut from)
         .take(4)
@@ -56,13 +66,13 @@ pub async fn unpack<'a>(mut from: impl AsyncRead + Send + Unpin + 'a) -> Result<
     let (zstd, gzip) = (first.starts_with(&ZSTD), first.starts_with(&GZIP));
     let whole = BufReader::with_capacity(BUFFER, std::io::Cursor::new(first).chain(from));
     Ok(if zstd {
-        Box::pin(ZstdDecoder::new(whole))
+        (Box::pin(ZstdDecoder::new(whole)), Packing::Zstd)
     } else if gzip {
         let mut decoder = GzipDecoder::new(whole);
         decoder.multiple_members(true);
-        Box::pin(decoder)
+        (Box::pin(decoder), Packing::Gzip)
     } else {
-        Box::pin(whole)
+        (Box::pin(whole), Packing::Plain)
     })
 }
 

@@ -17,6 +17,7 @@ pub mod host;
 pub mod host_life;
 pub mod host_settings;
 pub mod import;
+pub mod import_image;
 pub mod licence;
 pub mod management;
 pub mod message;

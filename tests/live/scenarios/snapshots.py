@@ -132,7 +132,17 @@ assert len({b for _, b in counts()}) == boots
 fill(vm, "D")
 x.VM.revert(checkpoint)
 assert x.VM.get_power_state(vm) == "Suspended" and x.VM.get_name_label(vm) == label
+image = x.VM.get_suspend_VDI(vm)
+same = x.VDI.copy(image, x.VDI.get_SR(image), "OpaqueRef:NULL", "OpaqueRef:NULL")
+other = x.VDI.create(record(virtual_size=str(1 << 20)))
+words = refused("SUSPEND_VDI_REPLACEMENT_IS_NOT_IDENTICAL", x.VM.set_suspend_VDI, vm, other)
+assert [w.split(" : ")[0] for w in words] == [x.VDI.get_uuid(image), x.VDI.get_uuid(other)], words
+x.VDI.destroy(other)
+x.VM.set_suspend_VDI(vm, same)
+assert x.VM.get_suspend_VDI(vm) == same
+x.VDI.destroy(image)
 x.VM.resume(vm, False, True)
+assert refused("VM_BAD_POWER_STATE", x.VM.set_suspend_VDI, vm, data) == [vm, "suspended", "running"]
 assert content(vm).startswith("C")
 assert len({b for _, b in counts()}) == boots, "the guest booted instead of going on"
 say("a checkpoint, and back to it: the guest goes on where it was")
@@ -181,3 +191,29 @@ x.VM.hard_shutdown(vm)
 for plug in x.SR.get_PBDs(isos):
     x.PBD.unplug(plug)
 x.SR.forget(isos)
+
+
+def boot():
+    """Starts the VM, and returns once it counts again."""
+    seen = {b for _, b in counts()}
+    x.VM.start(vm, False, True)
+    wait_for("its counter", lambda: {b for _, b in counts()} - seen)
+
+
+# What a guest writes to a disk that is reset goes with it.
+spare = next(x.VBD.get_VDI(v) for v in x.VM.get_VBDs(vm) if x.VBD.get_userdevice(v) == "1")
+x.VDI.set_on_boot(spare, "reset")
+boot()
+before = content(vm)
+fill(vm, "Z")
+assert content(vm).startswith("Z") and not before.startswith("Z")
+for call in [(x.VM.suspend, vm), (x.VM.snapshot, vm, "not now"), (x.VM.pool_migrate, vm, target, {"live": "true"})]:
+    assert refused("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", *call) == [spare]
+x.SR.scan(sr)
+assert content(vm).startswith("Z"), "a scan leaves what a running guest writes"
+x.VM.hard_shutdown(vm)
+boot()
+assert content(vm) == before
+x.VM.hard_shutdown(vm)
+x.VDI.set_on_boot(spare, "persist")
+say("a disk that is reset at boot is as it was")

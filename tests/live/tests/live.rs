@@ -85,6 +85,7 @@ fn disks_and_vms_travel_as_files() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("disks.py", &[]);
     bed.scenario("archives.py", &[]);
+    bed.scenario("images.py", &[]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Files to the pool: VMs, disks, the database, updates.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use proto_types::Value;
@@ -9,6 +11,7 @@ use super::exports::peer_of;
 use crate::client::{text_of, texts};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::seed::{self, SeedFile};
 use crate::select::{self, Several, What};
 use crate::transfer::{Transfer, Way};
 
@@ -61,10 +64,11 @@ fn vm_import(cx: &mut Context<'_>) -> Result<(), Failure> {
             Value::Bool(restore),
             Value::Bool(force),
         ];
-        let vms = cx.client.call("VM.import", &args)?;
-        return print_vms(cx, &texts(&vms));
+        let vms = texts(&cx.client.call("VM.import", &args)?);
+        seed(cx, &vms, &sr)?;
+        return print_vms(cx, &vms);
     }
-    let name = cx.params.required("filename")?;
+    let name = PathBuf::from(cx.params.required("filename")?);
     if dry_run && !metadata {
         return refuse(cx, "Only metadata import function support dry-run");
     }
@@ -74,11 +78,17 @@ fn vm_import(cx: &mut Context<'_>) -> Result<(), Failure> {
         .into_iter()
         .map(|(from, to)| (format!("vdi:{from}"), to))
         .collect();
-    let mut transfer = Transfer::new(Way::Up(PathBuf::from(name)), path, "VM import")
+    let label = name
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let mut transfer = Transfer::new(Way::Up(name), path, "VM import")
+        .with("name_label", label)
         .with("restore", restore.to_string())
         .with("force", force.to_string())
         .with("dry_run", dry_run.to_string())
-        .with("sr_id", sr);
+        .with("sr_id", sr.as_str());
     for (from, to) in &disks {
         transfer = transfer.with(from, to);
     }
@@ -88,7 +98,116 @@ fn vm_import(cx: &mut Context<'_>) -> Result<(), Failure> {
         cx.out.line("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
         return Ok(());
     }
+    seed(cx, &vms, &sr)?;
     print_vms(cx, &vms)
+}
+
+/// Names of the files of a seed, which are also the parameters that lead to them.
+const SEEDS: &[&str] = &["user-data", "meta-data", "network-config", "vendor-data"];
+
+/// Gives a VM made of an image for clouds a disk that tells it who it is.
+fn seed(cx: &mut Context<'_>, vms: &[String], sr: &str) -> Result<(), Failure> {
+    let mut files = Vec::new();
+    for name in SEEDS {
+        if let Some(path) = cx.params.get(name) {
+            let content =
+                std::fs::read(path).map_err(|error| Failure::cli(format!("Cannot read {path}: {error}")))?;
+            files.push((*name, content));
+        }
+    }
+    let ([vm], false) = (vms, files.is_empty()) else {
+        return Ok(());
+    };
+    if files.iter().all(|(name, _)| *name != "meta-data") {
+        // Without it none of the others is looked at.
+        let id = cx.client.uuid("VM", vm)?;
+        files.push(("meta-data", format!("instance-id: {id}\n").into_bytes()));
+    }
+    let files: Vec<SeedFile<'_>> = files
+        .iter()
+        .map(|(name, content)| SeedFile { name, content })
+        .collect();
+    let disk = seed::disk(&files)?;
+    let vdi = cx.client.text("VDI.create", &[seed_record(sr, disk.len())])?;
+    let drive = seed_drive(cx, vm, &vdi, disk);
+    if drive.is_err() {
+        let _ = cx.client.call("VDI.destroy", &[Value::str(&vdi)]);
+    }
+    drive
+}
+
+fn seed_drive(cx: &mut Context<'_>, vm: &str, vdi: &str, disk: Vec<u8>) -> Result<(), Failure> {
+    let file = Scratch::of(&disk)?;
+    Transfer::new(Way::Up(file.0.clone()), "/import_raw_vdi", "VDI import")
+        .with("vdi", vdi)
+        .run(cx)?;
+    let free = texts(&cx.client.call("VM.get_allowed_VBD_devices", &[Value::str(vm)])?);
+    let device = free.first().cloned().unwrap_or_default();
+    let record = [
+        ("VM", Value::str(vm)),
+        ("VDI", Value::str(vdi)),
+        ("userdevice", Value::from(device)),
+        ("bootable", false.into()),
+        ("mode", "RW".into()),
+        ("type", "Disk".into()),
+        ("unpluggable", true.into()),
+        ("empty", false.into()),
+        ("other_config", Value::string_map([("owner", "")])),
+        ("qos_algorithm_type", "".into()),
+        ("qos_algorithm_params", Value::empty_map()),
+    ];
+    cx.client.call("VBD.create", &[record_of(record)]).map(drop)
+}
+
+fn seed_record(sr: &str, size: usize) -> Value {
+    record_of([
+        ("SR", Value::str(sr)),
+        (
+            "virtual_size",
+            Value::Int(i64::try_from(size).unwrap_or(i64::MAX)),
+        ),
+        ("type", "user".into()),
+        ("sharable", false.into()),
+        ("read_only", false.into()),
+        ("name_label", "cidata".into()),
+        ("name_description", "cloud-init's NoCloud".into()),
+        ("other_config", Value::empty_map()),
+    ])
+}
+
+fn record_of<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Record(
+        members
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect(),
+    )
+}
+
+/// A file for what must be uploaded from one; only its owner reads it, since seeds hold passwords.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn of(content: &[u8]) -> Result<Scratch, Failure> {
+        let path = std::env::temp_dir().join(format!("xe-seed-{}", std::process::id()));
+        let shown = path.display().to_string();
+        let failed = |error| Failure::cli(format!("Cannot write {shown}: {error}"));
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
+        let scratch = Scratch(path);
+        file.write_all(content).map_err(failed)?;
+        Ok(scratch)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 fn print_vms(cx: &mut Context<'_>, vms: &[String]) -> Result<(), Failure> {

@@ -39,7 +39,8 @@ pub async fn message(
         return Answer::Failure(ApiError::new("NOT_IMPLEMENTED", [message.full_name]));
     };
     match (mode, handler) {
-        (_, Handler::Run(job)) => operation(api, entry, mode, job, args, sent_as).await,
+        (_, Handler::Run(job)) => operation(api, entry, mode, job(&entry.db, &args), sent_as).await,
+        (_, Handler::Transfer(job)) => operation(api, entry, mode, job(api, &entry.db, &args), sent_as).await,
         (Mode::Sync, other) => run_plain(api, entry, message, other, args).await.into(),
         (Mode::Async, other) => in_background(api, entry, message, other, args, sent_as)
             .await
@@ -58,7 +59,11 @@ async fn turn(
     let lane = match handler {
         Handler::Generic | Handler::Write(_) => &api.lanes.writing,
         Handler::Special(_) if !matches!(message.class.name(), "event" | "session") => &api.lanes.working,
-        Handler::Special(_) | Handler::Run(_) | Handler::Read(_) | Handler::Unbuilt(_) => return Ok(None),
+        Handler::Special(_)
+        | Handler::Run(_)
+        | Handler::Transfer(_)
+        | Handler::Read(_)
+        | Handler::Unbuilt(_) => return Ok(None),
     };
     Ok(lane.enter(entry.client())?.come().await)
 }
@@ -160,7 +165,7 @@ async fn run_plain(
             check(&scope, &args)?;
             Err(ApiError::new("NOT_IMPLEMENTED", [message.full_name]))
         }
-        Handler::Run(_) => Err(ApiError::internal("an operation is not run so")),
+        Handler::Run(_) | Handler::Transfer(_) => Err(ApiError::internal("an operation is not run so")),
     }
 }
 
@@ -183,20 +188,16 @@ async fn operation(
     api: &Arc<Api>,
     entry: &Entry,
     mode: Mode,
-    job: handlers::MakeJob,
-    args: Args,
+    found: Result<handlers::Work, ApiError>,
     sent_as: &str,
 ) -> Answer {
-    let made = {
-        let found = job(&entry.db, &args);
-        match found {
-            Ok(handlers::Work::Nothing(value)) if mode == Mode::Sync => return Answer::Value(value),
-            Ok(handlers::Work::Nothing(value)) => {
-                return done_already(api, entry, value, sent_as).await.into();
-            }
-            Ok(handlers::Work::Job(job)) => job,
-            Err(error) => return Answer::Failure(error),
+    let made = match found {
+        Ok(handlers::Work::Nothing(value)) if mode == Mode::Sync => return Answer::Value(value),
+        Ok(handlers::Work::Nothing(value)) => {
+            return done_already(api, entry, value, sent_as).await.into();
         }
+        Ok(handlers::Work::Job(job)) => job,
+        Err(error) => return Answer::Failure(error),
     };
     let call = OperationCall {
         label: sent_as.to_owned(),

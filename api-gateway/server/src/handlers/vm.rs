@@ -16,6 +16,7 @@ use proto_types::generated::{host, vbd as vbd_class, vif as vif_class, vm as cla
 use proto_types::{ApiError, Args, Ref, Value};
 
 use super::{Handler, Scope, Table, Work, job};
+use crate::transfer::fetch_vms;
 
 /// The messages.
 pub const TABLE: Table = &[
@@ -31,6 +32,7 @@ pub const TABLE: Table = &[
         "VM.clone",
         Handler::Run(|_, a| job(CloneVm::new(a.reference(0)?, a.text(1)?))),
     ),
+    ("VM.import", Handler::Transfer(fetch_vms::work)),
     (
         // The name of VM.clone before it had one: the copy's name follows from its own.
         "VM.csvm",

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::moving::{self, Watcher};
 use super::ova::{self, Ova};
 use super::task::HandlerTask;
-use super::{Exchange, Query, Refusal, Reply, reply};
+use super::{Exchange, Query, Refusal, Reply, image, reply};
 use crate::api::Api;
 use crate::api::ports::{HostStreams, VolumeAccess};
 
@@ -42,14 +42,22 @@ fn storage_of(db: &Database, query: &Query) -> Result<Ref, Refusal> {
             known.ok_or_else(|| ApiError::new("DEFAULT_SR_NOT_FOUND", [default.to_string()]))?
         }
     };
+    check_storage(db, found).map_err(|error| Refusal::Api(StatusCode::BAD_REQUEST, error))?;
+    Ok(found)
+}
+
+/// Says whether an SR takes disks.
+///
+/// # Errors
+/// `SR_OPERATION_NOT_SUPPORTED [sr]`.
+pub(super) fn check_storage(db: &Database, found: Ref) -> Result<(), ApiError> {
     let library = db
         .of_class(sr::CLASS, found)
         .is_some_and(|row| row.get(sr::TYPE).as_str() == "iso");
     if library {
-        let error = ApiError::new("SR_OPERATION_NOT_SUPPORTED", [found.to_string()]);
-        return Err(Refusal::Api(StatusCode::BAD_REQUEST, error));
+        return Err(ApiError::new("SR_OPERATION_NOT_SUPPORTED", [found.to_string()]));
     }
-    Ok(found)
+    Ok(())
 }
 
 fn refuse_chunked(exchange: &Exchange) -> Result<(), Refusal> {
@@ -80,30 +88,83 @@ pub async fn import(exchange: Exchange) -> Result<Reply, Refusal> {
     refuse_chunked(&exchange)?;
     let storage = storage_of(&exchange.db, &exchange.query)?;
     let task = HandlerTask::take(&exchange).await?;
-    let (restore, force) = (exchange.query.is_true("restore"), exchange.query.is_true("force"));
+    let query = &exchange.query;
+    let wanted = Wanted {
+        storage,
+        restore: query.is_true("restore"),
+        force: query.is_true("force"),
+        name: query.get("name_label").unwrap_or_default().to_owned(),
+        length: exchange.request.body.length(),
+    };
     let api = Arc::clone(&exchange.api);
     let body = exchange.request.body.shared();
     Ok(answered_now(async move {
-        match records(Box::pin(body.reader())).await {
-            Ok((archive, ova)) => {
-                let version = ova.version;
-                let import = Import {
-                    objects: ova.objects,
-                    restore,
-                    force,
-                };
-                receive(&api, task, archive, version, import, storage).await;
-            }
-            Err(error) => task.finish(Err(error)).await,
+        if let Err(error) = take(&api, task, body.reader(), wanted).await {
+            tracing::info!(%error, "an import failed");
         }
         body.drain().await;
     }))
 }
 
+/// What is to become of bytes that come.
+pub(super) struct Wanted {
+    /// The SR that takes the disks.
+    pub storage: Ref,
+    /// VMs of an archive keep their uuid and addresses.
+    pub restore: bool,
+    /// What is in the way is passed over.
+    pub force: bool,
+    /// Name of a VM made around a disk image.
+    pub name: String,
+    /// How many bytes come, if that is known.
+    pub length: Option<u64>,
+}
+
 type Incoming = Archive<Plain<'static>>;
 
-async fn records(body: super::body::BodyReader) -> Result<(Incoming, Ova), ApiError> {
-    let plain = unpack(body).await.map_err(moving::import_error)?;
+/// Makes VMs of what comes: an archive, or the image of one disk.
+///
+/// # Errors
+/// Those of the import; the task has them then.
+pub(super) async fn take(
+    api: &Arc<Api>,
+    task: HandlerTask,
+    body: super::body::BodyReader,
+    wanted: Wanted,
+) -> Result<Value, ApiError> {
+    let opened = async {
+        match image::open(body, wanted.length).await? {
+            image::Opened::Image(image) => Ok(Source::Image(image)),
+            image::Opened::Other(plain) => {
+                let (archive, ova) = records(plain).await?;
+                Ok(Source::Archive(archive, ova))
+            }
+        }
+    };
+    match opened.await {
+        Ok(Source::Image(image)) => image::receive(api, task, image, &wanted).await,
+        Ok(Source::Archive(archive, ova)) => {
+            let import = Import {
+                objects: ova.objects,
+                restore: wanted.restore,
+                force: wanted.force,
+            };
+            receive(api, task, archive, ova.version, import, wanted.storage).await
+        }
+        Err(error) => {
+            let error: ApiError = error;
+            task.finish(Err(error.clone())).await;
+            Err(error)
+        }
+    }
+}
+
+enum Source {
+    Archive(Incoming, Ova),
+    Image(image::Image),
+}
+
+async fn records(plain: Plain<'static>) -> Result<(Incoming, Ova), ApiError> {
     let (archive, text) = Archive::open(plain).await.map_err(moving::import_error)?;
     Ok((archive, ova::read(&text)?))
 }
@@ -115,10 +176,13 @@ async fn receive(
     version: i64,
     import: Import,
     storage: Ref,
-) {
+) -> Result<Value, ApiError> {
     let disks = match import.disks(&api.ops.pool.snapshot()) {
         Ok(disks) => disks,
-        Err(error) => return task.finish(Err(error)).await,
+        Err(error) => {
+            task.finish(Err(error.clone())).await;
+            return Err(error);
+        }
     };
     let rules = Rules {
         inline: version > 0,
@@ -130,9 +194,7 @@ async fn receive(
         let filled = fill(streams, carried, archive, version, rules, expected);
         Box::pin(filled) as futures::future::BoxFuture<'static, _>
     });
-    if let Err(error) = task.carry(ImportVms::new(import, disks, storage), work).await {
-        tracing::info!(%error, "an import failed");
-    }
+    task.carry(ImportVms::new(import, disks, storage), work).await
 }
 
 async fn fill(
@@ -177,7 +239,8 @@ pub async fn metadata(exchange: Exchange) -> Result<Reply, Refusal> {
     let body = exchange.request.body.shared();
     Ok(answered_now(async move {
         let made = async {
-            let (_, ova) = records(Box::pin(body.reader())).await?;
+            let plain = unpack(body.reader()).await.map_err(moving::import_error)?;
+            let (_, ova) = records(plain).await?;
             let import = Import {
                 objects: ova.objects,
                 restore: query.is_true("restore"),

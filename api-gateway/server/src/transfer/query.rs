@@ -95,7 +95,7 @@ fn pairs<'a>(text: &'a str, between: &'a [char]) -> impl Iterator<Item = (String
 }
 
 /// Resolves `%XX` and `+`. What is no escape stays as it is; bytes that are no text are replaced.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let digit = |at: usize| {
         bytes

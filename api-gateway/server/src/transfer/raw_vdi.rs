@@ -1,12 +1,9 @@
 //! `/export_raw_vdi` and `/import_raw_vdi`: one disk as raw bytes, VHD, qcow2 or pieces in a tar.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::header::TRANSFER_ENCODING;
-use node_images::nbd::NbdDisk;
 use node_images::xva::{Archive, Rules, Writer};
 use node_images::{Delta, ImageError, Parent, qcow2, raw, vhd};
 use pool_domain::Database;
@@ -16,11 +13,12 @@ use pool_ops::transfer::Carried;
 use pool_ops::transfer::vdi::{MoveVdi, Way};
 use proto_types::generated::{sr, vdi};
 use proto_types::{ApiError, Ref, Value};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use uuid::Uuid;
 
 use super::body::SharedBody;
 use super::moving::{self, Watcher};
+use super::spool::Spooled;
 use super::task::HandlerTask;
 use super::{Exchange, Query, Refusal, Reply, delta, reply};
 use crate::api::ports::{HostStreams, VolumeAccess};
@@ -285,72 +283,11 @@ async fn read(
                 Archive::headless(from).disk(FOLDER, disk, rules, &watcher).await
             }
             Format::Qcow2 => {
-                let spooled = Spooled(streams.spool().join(format!("{}.qcow2", Uuid::new_v4().simple())));
-                spooled.fill(&mut from, disk.size()).await?;
-                let opened = async {
-                    let stream = streams.image(&spooled.0).await?;
-                    Ok::<_, io::Error>(Arc::new(NbdDisk::open(stream).await?))
-                };
-                let image = opened.await.map_err(|error| {
-                    ImageError::Malformed(format!("QEMU does not take the image: {error}"))
-                })?;
+                let (_spooled, image) = Spooled::open(&streams, &mut from, disk.size()).await?;
                 raw::copy(image, disk, &watcher).await
             }
         }
     };
     read.await
         .map_err(|error| watcher.error(error, moving::import_error))
-}
-
-/// An image that QEMU must have whole before it can be read: its parts need not come in the order of the disk. The file goes
-/// when this is dropped.
-struct Spooled(PathBuf);
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-impl Spooled {
-    /// Takes in an image of a disk that is no larger than `size`, and not much more than its bytes.
-    async fn fill(&self, from: &mut super::body::BodyReader, size: u64) -> Result<(), ImageError> {
-        let mut head = vec![0; qcow2::HEADER];
-        from.read_exact(&mut head)
-            .await
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => ImageError::Ended,
-                _ => ImageError::Client(error),
-            })?;
-        if qcow2::Header::parse(&head)?.size > size {
-            return Err(ImageError::Disk(io::Error::other(
-                "the image is larger than the disk",
-            )));
-        }
-        let most = size.saturating_add(size / 64).saturating_add(64 << 20);
-        let file = async {
-            let mut file = tokio::fs::File::create_new(&self.0).await?;
-            file.write_all(&head).await?;
-            Ok::<_, io::Error>(file)
-        };
-        let mut file = file.await.map_err(ImageError::Disk)?;
-        let mut left = most;
-        let mut piece = vec![0; 1 << 20];
-        loop {
-            let count = from.read(&mut piece).await.map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => ImageError::Ended,
-                _ => ImageError::Client(error),
-            })?;
-            if count == 0 {
-                break;
-            }
-            left = left
-                .checked_sub(count as u64)
-                .ok_or_else(|| ImageError::Malformed("the image is much longer than its disk".to_owned()))?;
-            file.write_all(piece.get(..count).unwrap_or_default())
-                .await
-                .map_err(ImageError::Disk)?;
-        }
-        file.flush().await.map_err(ImageError::Disk)
-    }
 }

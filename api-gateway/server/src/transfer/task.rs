@@ -79,6 +79,33 @@ impl HandlerTask {
         })
     }
 
+    /// Makes a task for a call.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn make(api: &Arc<Api>, call: Call) -> Result<HandlerTask, ApiError> {
+        let reference = Ref::from_uuid(Uuid::new_v4());
+        let new = NewTask {
+            label: call.label.clone(),
+            session: call.session,
+            host: call.host,
+            cancellable: true,
+            ..NewTask::default()
+        };
+        api.ops
+            .decide(&call.origin, |d| {
+                task::create(d, reference, new.clone());
+                Ok(())
+            })
+            .await?;
+        Ok(HandlerTask {
+            api: Arc::clone(api),
+            reference,
+            call,
+            ended: false,
+        })
+    }
+
     /// Runs an operation behind the task, to its end.
     ///
     /// # Errors

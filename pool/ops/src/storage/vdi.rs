@@ -160,6 +160,7 @@ impl Operation for MakeVdi {
             .ok_or_else(|| ApiError::new("SR_HAS_NO_PBDS", [own.to_string()]))?;
         let volume = volume_of(draft.db(), self.source)?;
         let source = match self.how {
+            Make::Copy if row.get(class::TYPE).as_str() == "suspend" => Source::Memory(volume),
             Make::Copy => Source::Copy(volume),
             Make::Snapshot => Source::Snapshot(volume),
             Make::Blank | Make::Clone => Source::Clone(volume),
