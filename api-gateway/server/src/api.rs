@@ -11,6 +11,7 @@ pub mod execute;
 pub mod gate;
 pub mod login;
 pub mod ports;
+pub mod timings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,8 @@ pub struct Api {
     pub(crate) used: Mutex<HashMap<Ref, DateTime>>,
     /// Password hashes are slow by intention: few at once, or they would starve everything else.
     pub(crate) hashing: Arc<Semaphore>,
+    /// How long calls took.
+    pub(crate) timings: timings::Timings,
 }
 
 impl Api {
@@ -84,6 +87,7 @@ impl Api {
             local: Mutex::default(),
             used: Mutex::default(),
             hashing: Arc::new(Semaphore::new(2)),
+            timings: timings::Timings::default(),
         })
     }
 

@@ -11,6 +11,7 @@
 //! The transport knows nothing of what a message does: it hands bytes to an [`ApiService`] and sends back what that answers.
 
 pub mod api;
+pub mod certificates;
 pub mod handlers;
 pub mod http;
 pub mod limits;

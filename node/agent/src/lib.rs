@@ -13,6 +13,8 @@
 
 mod agent;
 mod carriers;
+pub mod certificates;
+mod changes;
 pub mod client;
 mod contract;
 mod convert;
@@ -38,11 +40,15 @@ pub mod server;
 pub mod settings;
 mod stats;
 mod storage;
+mod timings;
+mod tpm;
 pub mod tunnel;
 mod tunnel_ends;
 pub mod turns;
+mod usb;
 
 pub use agent::{Agent, AgentParts, StartError};
+pub use certificates::CertificateKeeper;
 pub use client::{AgentClient, AgentError};
 pub use events::HostEvents;
 pub use machine::MachineSettings;

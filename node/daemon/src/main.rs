@@ -1,6 +1,7 @@
 //! `tarn`: the node of one host, and the operator's commands.
 
 mod adapters;
+mod certificates;
 mod command;
 mod config;
 mod departure;

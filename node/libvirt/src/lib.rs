@@ -21,6 +21,8 @@ mod lifecycle;
 mod migrate;
 mod mirror;
 mod statistics;
+mod tpm;
+mod tuning;
 mod xml;
 
 pub use accelerator::kvm_works;

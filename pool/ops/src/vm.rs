@@ -16,3 +16,4 @@ pub mod snapshot;
 pub mod start;
 pub mod stop;
 pub mod suspend;
+pub mod tpm;

@@ -56,7 +56,10 @@ pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
     if message.pool_only {
         return Answer::Failure(ApiError::internal("this call is for hosts of the pool only"));
     }
-    execute::message(api, &entry, mode, message, args, &call.method).await
+    let began = std::time::Instant::now();
+    let answer = execute::message(api, &entry, mode, message, args, &call.method).await;
+    api.timings.note(message.full_name, began.elapsed());
+    answer
 }
 
 /// Finds a message by the name sent: `VM.start`, `VM_start`, `Async.VM.start`.
