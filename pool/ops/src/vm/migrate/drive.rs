@@ -433,7 +433,9 @@ impl<'a> Drive<'a> {
             && domain.state == DomainState::Paused(PauseReason::Migrating)
         {
             // What it wrote there is on its disks, and the memory here knows nothing of it.
-            self.because("the destination went down, and the guest, which may have run there already, with it");
+            self.because(
+                "the destination went down, and the guest, which may have run there already, with it",
+            );
             command = HostCommand::DestroyDomain { vm };
         }
         let answer = self.look_at_source(command).await?;
