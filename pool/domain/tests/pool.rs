@@ -92,7 +92,12 @@ fn a_vm_lives_its_life_and_is_never_admitted_twice() {
     assert_eq!(pool.db.get(guest).unwrap().get(vm::RESIDENT_ON).as_ref(), target);
     // Its host says it runs nothing: the record follows, and nobody else is touched.
     let ended = pool
-        .decide(|d| Ok(decide::host::reconcile_domains(d, target, &[])))
+        .decide(|d| Ok(decide::host::reconcile_domains(d, target, &[], &[])))
+        .unwrap();
+    assert_eq!(ended, [], "nobody has looked again");
+    let version = pool.db.get(guest).unwrap().version;
+    let ended = pool
+        .decide(|d| Ok(decide::host::reconcile_domains(d, target, &[], &[(guest, version)])))
         .unwrap();
     assert_eq!(ended, [guest]);
     assert_eq!(pool.state(guest), "Halted");

@@ -106,11 +106,15 @@ async fn domains_are(ops: &Ops, on: Ref, domains: &[Domain]) -> Result<(), ApiEr
         .filter(|d| d.state.is_live())
         .map(|d| (d.uuid.to_string(), matches!(d.state, DomainState::Paused(_))))
         .collect();
+    let gone = later::gone(ops, on, &reported).await;
     let (ended, db) = ops
         .decide(&own("host report"), |d| {
-            Ok(hosts::reconcile_domains(d, on, &reported))
+            Ok(hosts::reconcile_domains(d, on, &reported, &gone))
         })
         .await?;
+    for (reference, _) in gone.iter().filter(|(r, _)| !ended.contains(r)) {
+        later::look(ops, on, *reference, later::Ending::Ended);
+    }
     for reference in ended {
         tracing::info!(vm = %reference, "no longer runs on its host");
         // A guest whose host went down with it is not started again by itself; that is for high availability.
@@ -249,10 +253,17 @@ async fn domain_changed(
         DomainEventKind::Stopped(reason) if now.is_none() => {
             let crashed = matches!(reason, StopReason::Crashed | StopReason::Failed);
             let follows = vm_power::after(row, crashed);
+            // Word of an end may come after the guest's next start, above all when the leader is busy.
+            let Some(asked_at) = later::is_gone(ops, on, reference).await else {
+                later::look(ops, on, reference, later::Ending::Ended);
+                return Ok(());
+            };
             let (still_ours, _) = ops
                 .decide(&own("guest ended"), |d| {
                     let row = d.read(vm::CLASS, reference)?;
-                    let ours = row.get(vm::RESIDENT_ON).as_ref() == on && !is_busy(d.db(), reference);
+                    let ours = row.get(vm::RESIDENT_ON).as_ref() == on
+                        && row.version == asked_at
+                        && !is_busy(d.db(), reference);
                     if ours {
                         // Ended from outside, or by a crash: nobody meant it to.
                         if crashed || reason == StopReason::Destroyed {
@@ -267,6 +278,9 @@ async fn domain_changed(
                     Ok(ours)
                 })
                 .await?;
+            if !still_ours {
+                later::look(ops, on, reference, later::Ending::Ended);
+            }
             if still_ours && follows == GuestEnd::Restart && reason != StopReason::Destroyed {
                 restart(ops, reference, on);
             }

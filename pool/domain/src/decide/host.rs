@@ -7,7 +7,7 @@ use proto_types::generated::{
 };
 use proto_types::{ApiError, Bytes, DateTime, Ref, Value};
 
-use crate::database::Database;
+use crate::database::{Database, Index};
 use crate::decide::host_life::{self, Since};
 use crate::decide::message::{self, Notice};
 use crate::decide::{licence, vm_create};
@@ -443,8 +443,14 @@ pub fn new_master(draft: &mut Draft<'_>, reference: Ref) {
 /// Makes the records agree with the domains a host reports: what the records say runs there and does not is
 /// halted. Returns the VMs that were.
 ///
-/// Only for a host that has answered: silence says nothing.
-pub fn reconcile_domains(draft: &mut Draft<'_>, on: Ref, reported: &[(String, bool)]) -> Vec<Ref> {
+/// Only for a host that has answered: silence says nothing. `gone` names the VMs that were looked for once more and are not
+/// there, with the version their rows had before: one that has changed since may run again.
+pub fn reconcile_domains(
+    draft: &mut Draft<'_>,
+    on: Ref,
+    reported: &[(String, bool)],
+    gone: &[(Ref, Index)],
+) -> Vec<Ref> {
     let resident: Vec<Ref> = draft
         .db()
         .of_class(host::CLASS, on)
@@ -471,6 +477,8 @@ pub fn reconcile_domains(draft: &mut Draft<'_>, on: Ref, reported: &[(String, bo
                 };
                 draft.set(reference, vm::POWER_STATE, state);
             }
+            // A list may be older than a guest that has been started since.
+            None if !gone.contains(&(reference, row.version)) => {}
             None => {
                 draft.note(reference);
                 super::ha::lost(draft, reference);

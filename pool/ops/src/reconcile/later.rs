@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use node_commands::{HostCommand, HostReply};
+use pool_domain::Index;
 use pool_domain::decide::{ha, message, vm_power};
-use proto_types::generated::vm;
+use proto_types::generated::{host, vm};
 use proto_types::{ApiError, Ref};
 use uuid::Uuid;
 
@@ -43,6 +44,41 @@ pub(super) fn look(ops: &Ops, on: Ref, reference: Ref, ending: Ending) {
             }
         }
     });
+}
+
+/// Asks a host whether a VM that should run there is gone; the version of its row before it was asked, if so.
+pub(super) async fn is_gone(ops: &Ops, on: Ref, reference: Ref) -> Option<Index> {
+    let db = ops.pool.snapshot();
+    let row = db.of_class(vm::CLASS, reference)?;
+    let (vm, host) = (Uuid::try_parse(row.uuid()).ok()?, uuid_of_host(&db, on).ok()?);
+    let command = HostCommand::DomainState { vm };
+    let wait = Duration::from_secs(10);
+    match ops.agents.call(host, Uuid::new_v4(), command, wait).await {
+        Ok(HostReply::Domain(None)) => Some(row.version),
+        _ => None,
+    }
+}
+
+/// The VMs that the records say run on a host, that its list lacks, and that it does not have when asked again.
+pub(super) async fn gone(ops: &Ops, on: Ref, reported: &[(String, bool)]) -> Vec<(Ref, Index)> {
+    let db = ops.pool.snapshot();
+    let Some(row) = db.of_class(host::CLASS, on) else {
+        return Vec::new();
+    };
+    let lacking = row
+        .get(host::RESIDENT_VMS)
+        .as_refs()
+        .into_iter()
+        .filter_map(|r| db.of_class(vm::CLASS, r))
+        .filter(|v| !v.get(vm::IS_CONTROL_DOMAIN).as_bool())
+        .filter(|v| !reported.iter().any(|(uuid, _)| uuid == v.uuid()));
+    let mut gone = Vec::new();
+    for vm_row in lacking {
+        if let Some(version) = is_gone(ops, on, vm_row.reference).await {
+            gone.push((vm_row.reference, version));
+        }
+    }
+    gone
 }
 
 enum Found {

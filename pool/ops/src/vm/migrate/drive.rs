@@ -421,7 +421,9 @@ impl<'a> Drive<'a> {
         Ok(match self.look_at_destination(HostCommand::Facts, wait).await? {
             Answer::Said(HostReply::Facts(facts)) => Some(facts.booted.abs_diff(before) < SAME_BOOT),
             Answer::Gone => Some(false),
-            Answer::Said(_) | Answer::Refused(_) | Answer::Silent(_) => None,
+            Answer::Said(_) => Some(true),
+            Answer::Refused(_) | Answer::Silent(_) if self.is_past(self.cx.operation.patience) => Some(false),
+            Answer::Refused(_) | Answer::Silent(_) => None,
         })
     }
 
