@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use node_commands::lease::{HostLease, Margins};
 use node_commands::{CommandError, CommandErrorKind, HostCommand, HostReply};
+use proto_types::ApiError;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -189,7 +190,12 @@ impl Guard {
 }
 
 fn without_lease() -> CommandError {
-    CommandError::new(CommandErrorKind::Busy, "this host has no lease to run guests by").retryable()
+    CommandError::api(
+        CommandErrorKind::Busy,
+        ApiError::bare("HOST_NOT_LIVE"),
+        "this host has no lease to run guests by",
+    )
+    .retryable()
 }
 
 /// Says whether a watchdog wrote its moment to a file lately.

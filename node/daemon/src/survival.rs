@@ -96,10 +96,16 @@ pub async fn go_on_alone(config: &Config) -> Result<Survived> {
     let dir = &config.node.state_dir;
     let who = identity::load(dir)?;
     let own = Member::new(who.host, config.node.address.clone(), config.listen.grpc.port());
-    let raft = RaftConfig::new(own.node_id, dir.join("raft"));
+    let mut raft = RaftConfig::new(own.node_id, dir.join("raft"));
+    // Nothing of the log is kept: whoever is taken in again begins with a snapshot. By the old log a host that once was
+    // the pool's only member would be so again, and elect itself.
+    (raft.snapshot_every, raft.keep_log) = (10, 0);
     let survived = pool_raft::survive_alone(&raft, own).await?;
     let pool = pool_raft::start(raft, Peers::new(Credentials::new(&who)?)).await?;
-    let written = forget_others(&pool, who.host).await;
+    let written = match forget_others(&pool, who.host).await {
+        Ok(()) => cut_off_log(&pool, survived.last).await,
+        Err(error) => Err(error),
+    };
     pool.shutdown().await;
     written?;
     remove(&dir.join(ALONE)).context("note that it is done")?;
@@ -142,6 +148,20 @@ async fn forget_others(pool: &pool_raft::Pool, own: Uuid) -> Result<()> {
         Ok((Outcome::Conflict(_), _)) => bail!("the database changes while it is recovered"),
         Err(error) => Err(error).context("write that the others are gone"),
     }
+}
+
+/// Cuts the log off behind the entry that leaves this host alone.
+async fn cut_off_log(pool: &pool_raft::Pool, last: u64) -> Result<()> {
+    pool.compact().await.context("take a snapshot")?;
+    let deadline = tokio::time::Instant::now() + ELECTION;
+    // The entry after the last one is that which leaves it alone.
+    while pool.status().purged <= last {
+        if tokio::time::Instant::now() > deadline {
+            bail!("the log is not cut off");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 async fn start_following(config: &Config) -> Result<()> {

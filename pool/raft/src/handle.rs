@@ -118,9 +118,13 @@ impl Pool {
         }
         match inner.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
             Ok(_) if !inner.store.has_failed() => Ok(self.snapshot()),
-            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => Err(NotLeader {
-                leader: self.other(forward.leader_node),
-            }),
+            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+                // Consensus goes on naming a leader that is dead.
+                let heard = inner.leadership.borrow().leader.is_some();
+                Err(NotLeader {
+                    leader: self.other(forward.leader_node).filter(|_| heard),
+                })
+            }
             Ok(_) | Err(_) => Err(NotLeader { leader: None }),
         }
     }

@@ -61,7 +61,8 @@ refused("XENAPI_PLUGIN_FAILURE", x.host.call_plugin, refs[victim], "tarn-drill",
 x.VM.set_ha_restart_priority(vm, "restart")
 x.pool.enable_ha([], {"timeout": str(LEASE)})
 found = harmless(report(master, "what=cut", "host-uuid=" + hosts[victim]["uuid"], "seconds=15"))
-assert LEASE - 2 < float(found["seconds-to-vm-restart"].split()[0]) < LEASE + 6, found
+# Three seconds before the end of its lease the host ends its guests; here its word of it still comes through.
+assert LEASE - 4 < float(found["seconds-to-vm-restart"].split()[0]) < LEASE + 6, found
 settle()
 home = next(n for n, ref in refs.items() if ref == x.VM.get_resident_on(vm))
 assert home != victim

@@ -100,7 +100,7 @@ say(f"cut off: it ended its guests itself after {ended:.1f} s; seconds of silenc
 
 # The node is killed, its QEMU is not: the watchdog ends it.
 x.VM.pool_migrate(one, refs[victim], {"live": "true"})
-node = testbed("exec", victim, "pgrep", "-f", "tarn node").split()[0]
+node = testbed("exec", victim, "pgrep", "-o", "-f", "node --config").split()[0]
 assert not gone(victim)
 testbed("exec", victim, "kill", "-KILL", node)
 wait_for("the watchdog ends the guest", lambda: gone(victim), LEASE + 5)

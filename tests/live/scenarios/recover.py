@@ -93,13 +93,13 @@ say("all three are one pool again, with what was written alone")
 # The same by the operator's command, on a node that is stopped.
 testbed("kill", master)
 testbed("kill", second)
-pid = testbed("exec", survivor, "pgrep", "-o", "-x", "tarn").split()[0]
+pid = testbed("exec", survivor, "pgrep", "-o", "-f", "node --config").split()[0]
 try:
     testbed("exec", survivor, *tarn("pool", "recover", "--i-know-what-this-risks"))
     raise SystemExit("done on a node that runs")
 except subprocess.CalledProcessError:
     pass
-testbed("exec", survivor, "kill", "-TERM", pid)
+testbed("exec", survivor, "kill", "-KILL", pid)
 wait_for("the node's end", lambda: survivor not in statuses(), 60)
 try:
     testbed("exec", survivor, *tarn("pool", "recover"))

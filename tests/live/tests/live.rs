@@ -44,6 +44,12 @@ fn protected_guests_run_again_elsewhere_and_never_twice() {
 }
 
 #[test]
+fn one_host_goes_on_after_the_majority_is_lost() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("recover.py", &[]);
+}
+
+#[test]
 fn xe_prints_what_is_written_down_and_bash_completes_it() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("xe.py", &[]);

@@ -112,6 +112,13 @@ async fn failed(ops: &Ops, memory: &mut Memory, guest: Ref, error: &ApiError) {
         // Another leader's business, or somebody was faster.
         return;
     }
+    if matches!(error.code.as_ref(), "HOST_OFFLINE" | "HOST_NOT_LIVE") {
+        // The host that was chosen is on its way out itself, most likely the very one that ended the guest: the next
+        // round finds another, at the latest when its lease is over.
+        tracing::info!(vm = %guest, %error, "its new host went too");
+        memory.once.insert(guest);
+        return;
+    }
     tracing::warn!(vm = %guest, %error, "could not be started again");
     memory.rests.insert(guest, Instant::now() + REST);
     let protected = ops
