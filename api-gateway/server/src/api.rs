@@ -53,6 +53,8 @@ pub struct ApiParts {
     pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
     /// How many sessions there may be.
     pub sessions: SessionLimits,
+    /// Turns for clients.
+    pub lanes: Lanes,
 }
 
 /// The API of one node.
@@ -91,7 +93,7 @@ impl Api {
             sessions: parts.sessions,
             local: Mutex::default(),
             used: Mutex::default(),
-            lanes: Lanes::default(),
+            lanes: parts.lanes,
         })
     }
 

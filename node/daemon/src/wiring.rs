@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use gateway_server::api::fair::Lanes;
 use gateway_server::api::{ApiParts, Service};
 use gateway_server::{Api, GatewayConfig, ServerIdentity, TransportLimits, serve};
 use node_agent::{AgentService, GrpcDialer};
@@ -112,6 +113,7 @@ pub async fn run(config: Config) -> Result<Ended> {
                 .unwrap_or_default()
         }),
         sessions: limits,
+        lanes: Lanes::default(),
     });
 
     let listener = TcpListener::bind(config.listen.grpc)

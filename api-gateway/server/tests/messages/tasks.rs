@@ -255,7 +255,11 @@ async fn what_an_earlier_master_had_accepted_and_not_begun_ends_when_the_next_on
         d.insert(tarn_saga::CLASS, vec![(tarn_saga::TASK, worked_on.into())]);
         Ok(())
     });
-    leader.set(before_the_start, task::CREATED, proto_types::DateTime(began.0 - 1));
+    leader.set(
+        before_the_start,
+        task::CREATED,
+        proto_types::DateTime(began.0 - 1),
+    );
     leader.decide(|d| {
         end_orphans(d, one, began);
         Ok(())
