@@ -12,6 +12,7 @@ pub mod fair;
 pub mod gate;
 pub mod login;
 pub mod ports;
+pub mod timings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,6 +74,8 @@ pub struct Api {
     pub(crate) local: Mutex<HashMap<Ref, ()>>,
     /// When sessions were last used; written to the pool now and then, for not every call may cost a write.
     pub(crate) used: Mutex<HashMap<Ref, DateTime>>,
+    /// How long calls took.
+    pub(crate) timings: timings::Timings,
     /// Turns for clients.
     pub(crate) lanes: Lanes,
 }
@@ -93,6 +96,7 @@ impl Api {
             sessions: parts.sessions,
             local: Mutex::default(),
             used: Mutex::default(),
+            timings: timings::Timings::default(),
             lanes: parts.lanes,
         })
     }

@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod audit;
+pub mod certificates;
 pub mod handlers;
 pub mod http;
 pub mod limits;

@@ -10,6 +10,7 @@ pub mod admit;
 pub mod audit_log;
 pub mod body;
 pub mod console;
+mod delta;
 pub mod export;
 pub mod figures;
 pub mod import;

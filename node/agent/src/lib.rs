@@ -12,7 +12,11 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+pub mod certificates;
+mod changes;
+mod carriers;
 pub mod client;
+mod contract;
 mod convert;
 mod disks;
 mod domains;
@@ -27,6 +31,7 @@ mod layers;
 pub mod machine;
 pub mod metrics;
 mod migration;
+mod mirror;
 mod networks;
 pub mod operations;
 mod reconcile;
@@ -35,11 +40,15 @@ pub mod server;
 pub mod settings;
 mod stats;
 mod storage;
+mod timings;
+mod tpm;
 pub mod tunnel;
 mod tunnel_ends;
 pub mod turns;
+mod usb;
 
 pub use agent::{Agent, AgentParts, StartError};
+pub use certificates::CertificateKeeper;
 pub use client::{AgentClient, AgentError};
 pub use events::HostEvents;
 pub use machine::MachineSettings;

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod audit;
+mod certificates;
 mod command;
 mod config;
 mod departure;

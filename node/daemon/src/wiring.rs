@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use gateway_server::api::fair::Lanes;
 use gateway_server::api::{ApiParts, Service};
-use gateway_server::{Api, GatewayConfig, ServerIdentity, TransportLimits, serve};
+use gateway_server::{Api, GatewayConfig, TransportLimits, serve};
 use node_agent::{AgentService, GrpcDialer};
 use pool_domain::decide::session::SessionLimits;
 use pool_ops::Ops;
@@ -26,6 +26,7 @@ use crate::adapters::forward::ForwardAdapter;
 use crate::adapters::membership::MembershipAdapter;
 use crate::adapters::streams::StreamAdapter;
 use crate::audit::{Kept, Trail};
+use crate::certificates::Keeper;
 use crate::config::Config;
 use crate::pool_service::PoolService;
 use crate::{Ended, departure, identity, leader, parts, telemetry};
@@ -44,6 +45,7 @@ pub async fn run(config: Config) -> Result<Ended> {
     let dir = &config.node.state_dir;
     identity::take_next(dir)?;
     departure::begin_alone(&config).await?;
+    identity::settle(dir, |who| Credentials::new(who).is_ok())?;
     let who = identity::load(dir)?;
     let credentials = Credentials::new(&who).context("load certificates")?;
     let peers = Peers::new(credentials.clone());
@@ -51,7 +53,14 @@ pub async fn run(config: Config) -> Result<Ended> {
     let pool = start(raft, peers.clone())
         .await
         .context("open the pool database; this node stays out")?;
-    let agent = parts::agent(&config, who.host, &who.certificate_pem, parts::dialer(&peers)).await?;
+    let keeper = Keeper::load(dir, who.clone(), credentials.clone(), peers.clone(), pool.clone())?;
+    let agent = parts::agent(
+        &config,
+        who.host,
+        Some(Arc::new(keeper.clone())),
+        parts::dialer(&peers),
+    )
+    .await?;
     let stop = CancellationToken::new();
     let restart = CancellationToken::new();
 
@@ -67,6 +76,7 @@ pub async fn run(config: Config) -> Result<Ended> {
         transfers: Arc::default(),
         encode,
     };
+    keeper.begin(ops.clone());
     let limits = SessionLimits {
         most: config.session.most,
         idle_seconds: config.session.idle_seconds,
@@ -89,6 +99,7 @@ pub async fn run(config: Config) -> Result<Ended> {
             agent: agent.clone(),
             config: config.clone(),
             restart: restart.clone(),
+            ops: ops.clone(),
         }),
         streams: Arc::new(StreamAdapter {
             own: agent.clone(),
@@ -143,13 +154,11 @@ pub async fn run(config: Config) -> Result<Ended> {
             .await
     });
 
-    let chain = format!("{}{}", who.certificate_pem, who.trust_pem);
     let gateway = GatewayConfig {
         https: config.listen.https,
         http: config.listen.http,
         unix: config.listen.socket.clone(),
-        identity: ServerIdentity::from_pem(chain.as_bytes(), who.key_pem.as_bytes())
-            .context("load certificates")?,
+        identity: keeper.api(),
         limits: TransportLimits::default(),
     };
     let handle = serve(gateway, Arc::new(Service(Arc::clone(&api))), stop.clone())
@@ -157,6 +166,7 @@ pub async fn run(config: Config) -> Result<Ended> {
         .context("listen for clients")?;
     let departure = departure::watch(pool.clone(), peers, who.host, dir.clone(), restart.clone());
     let departure = tokio::spawn(departure);
+    let keeping = tokio::spawn(keeper.keep(stop.clone()));
     let follower = tokio::spawn(leader::follow(
         pool.clone(),
         ops,
@@ -177,6 +187,7 @@ pub async fn run(config: Config) -> Result<Ended> {
     };
     stop.cancel();
     departure.abort();
+    keeping.abort();
     handle.finished().await;
     let _ = follower.await;
     agents.own().metrics().save().await;

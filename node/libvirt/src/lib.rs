@@ -19,7 +19,10 @@ mod image;
 mod layers;
 mod lifecycle;
 mod migrate;
+mod mirror;
 mod statistics;
+mod tpm;
+mod tuning;
 mod xml;
 
 pub use accelerator::kvm_works;

@@ -30,6 +30,8 @@ pub struct SimSettings {
     pub guest_delay: Duration,
     /// How long a migration carries memory.
     pub migration_time: Duration,
+    /// What each guest writes to its memory in a second.
+    pub dirty_rate: Bytes,
 }
 
 impl SimSettings {
@@ -60,6 +62,7 @@ impl SimSettings {
             socket,
             guest_delay: Duration::from_millis(30),
             migration_time: Duration::from_millis(60),
+            dirty_rate: Bytes::mib(1),
         }
     }
 }
@@ -84,6 +87,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) domains: BTreeMap<Uuid, SimDomain>,
+    /// What trusted platform modules hold, also of domains that are not here now.
+    pub(crate) tpms: BTreeMap<Uuid, Vec<u8>>,
     pub(crate) meter: HostMeter,
     last_id: i64,
 }

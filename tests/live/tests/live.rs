@@ -20,6 +20,7 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
     bed.scenario("chapter3.py", &[]);
     bed.scenario("guests.py", &[]);
     bed.scenario("boot.py", &[]);
+    bed.scenario("vtpm.py", &["qemu"]);
     bed.scenario("master_dies.py", &["0.15"]);
     bed.scenario("master_dies.py", &["0.6"]);
 }
@@ -90,4 +91,17 @@ fn snapshots_of_a_running_guest() {
 fn repositories_and_disks() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("storage.py", &[]);
+}
+
+#[test]
+fn certificates_are_renewed_replaced_and_trusted() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("certificates.py", &[]);
+    bed.scenario("vtpm.py", &[]);
+}
+
+#[test]
+fn disks_move_under_their_guests_and_vms_with_their_disks() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("moves.py", &[]);
 }

@@ -53,6 +53,7 @@ pub async fn run(api: &Arc<Api>, mut entry: Box<Entry>, call: Call) -> Answer {
         let note = Note::of_call(db, caller, entry.peer, message, &args, &call.method);
         entry.note = Some(Arc::new(note));
     }
+    let began = std::time::Instant::now();
     let answer = match permitted {
         Err(denied) => Answer::Failure(denied),
         Ok(()) if message.pool_only => {
@@ -60,6 +61,7 @@ pub async fn run(api: &Arc<Api>, mut entry: Box<Entry>, call: Call) -> Answer {
         }
         Ok(()) => execute::message(api, &entry, mode, message, args, &call.method).await,
     };
+    api.timings.note(message.full_name, began.elapsed());
     if let Some(note) = &entry.note {
         let end = match (&answer, mode) {
             (Answer::Failure(error), _) => End::of_error(error),

@@ -7,6 +7,7 @@
 
 mod access;
 mod audit;
+mod beside;
 #[path = "../transport/client.rs"]
 #[allow(dead_code, reason = "each of the tests that share it uses a part")]
 mod client;
