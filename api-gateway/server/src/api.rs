@@ -29,7 +29,7 @@ use hyper::StatusCode;
 use pool_domain::Database;
 use pool_domain::decide::{management, session::SessionLimits};
 use pool_ops::Ops;
-use ports::{AuditTrail, Cluster, Forwarder, HostFigures, HostStreams, Membership};
+use ports::{AuditTrail, Cluster, Forwarder, HostFigures, HostStreams, Membership, Survival};
 use proto_types::generated::host;
 use proto_types::schema::Role;
 use proto_types::{ApiError, DateTime, Ref};
@@ -44,6 +44,8 @@ pub struct ApiParts {
     pub forwarder: Arc<dyn Forwarder>,
     /// Who belongs to the pool.
     pub membership: Arc<dyn Membership>,
+    /// What to do when the majority is lost.
+    pub survival: Arc<dyn Survival>,
     /// The way to consoles and volumes.
     pub streams: Arc<dyn HostStreams>,
     /// What is counted on this host.
@@ -64,6 +66,7 @@ pub struct Api {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) forwarder: Arc<dyn Forwarder>,
     pub(crate) membership: Arc<dyn Membership>,
+    pub(crate) survival: Arc<dyn Survival>,
     pub(crate) streams: Arc<dyn HostStreams>,
     pub(crate) figures: Arc<dyn HostFigures>,
     pub(crate) trail: Arc<dyn AuditTrail>,
@@ -88,6 +91,7 @@ impl Api {
             cluster: parts.cluster,
             forwarder: parts.forwarder,
             membership: parts.membership,
+            survival: parts.survival,
             streams: parts.streams,
             figures: parts.figures,
             trail: parts.trail,

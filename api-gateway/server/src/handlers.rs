@@ -4,7 +4,9 @@ pub mod appliance;
 pub mod certificate;
 pub mod data_source;
 pub mod devices;
+pub mod drill;
 pub mod event;
+pub mod ha;
 pub mod host;
 pub mod host_machine;
 pub mod link;
@@ -129,6 +131,7 @@ const TABLES: &[Table] = &[
     certificate::TABLE,
     devices::TABLE,
     event::TABLE,
+    ha::TABLE,
     host::TABLE,
     host_machine::TABLE,
     message::TABLE,

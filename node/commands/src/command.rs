@@ -20,6 +20,14 @@ use crate::storage::{FreezeRequest, MergeFacts, ProbeRequest, SrSpec, VolumeFill
 pub enum HostCommand {
     /// What the host is and has. Answers [`crate::HostReply::Facts`]. Changes nothing.
     Facts,
+    /// From now on the host needs a lease to run guests, beginning with one of this length; see [`crate::lease`].
+    /// Idempotent. Errors: `Unsupported` if no watchdog of the host has been heard lately.
+    ArmLease {
+        /// How long, in milliseconds.
+        length: u64,
+    },
+    /// The host needs no lease any more. Idempotent.
+    DisarmLease,
     /// All domains of the host. Answers [`crate::HostReply::Domains`]. Changes nothing.
     ListDomains,
     /// One domain. Answers [`crate::HostReply::Domain`], `None` if it is not here. Changes nothing.
@@ -461,6 +469,8 @@ impl HostCommand {
     pub fn verb(&self) -> &'static str {
         match self {
             HostCommand::Facts => "facts",
+            HostCommand::ArmLease { .. } => "arm_lease",
+            HostCommand::DisarmLease => "disarm_lease",
             HostCommand::ListDomains => "list_domains",
             HostCommand::DomainState { .. } => "domain_state",
             HostCommand::StartDomain { .. } => "start_domain",
@@ -603,6 +613,8 @@ impl HostCommand {
                 Measured::Host | Measured::Sr(_) => None,
             },
             HostCommand::Facts
+            | HostCommand::ArmLease { .. }
+            | HostCommand::DisarmLease
             | HostCommand::ListDomains
             | HostCommand::SrCreate { .. }
             | HostCommand::SrPlug { .. }

@@ -14,6 +14,7 @@ pub mod command;
 pub mod domain;
 pub mod error;
 pub mod event;
+pub mod lease;
 pub mod machine;
 pub mod measured;
 pub mod migration;
@@ -27,7 +28,7 @@ pub use domain::{
 };
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;
-pub use machine::{GuestReport, MachineReply, MachineVerb, SecretText, ShownCertificates, Timing, UsbDevice};
+pub use machine::{Failure, GuestReport, MachineReply, MachineVerb, SecretText, ShownCertificates, Timing, UsbDevice};
 pub use measured::{DataSource, DomainFigures, Measured};
 pub use migration::{
     MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,

@@ -23,15 +23,17 @@ use proto_wire::channel::peer_host;
 use proto_wire::pool::change_user_request::Change;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
-    AuditLines, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest, ListUsersReply, ListUsersRequest, ReadAuditRequest, RenewReply, RenewRequest, StatusReply, StatusRequest, User,
+    AuditLines, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, FollowReply, FollowRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest, LeaseReply, LeaseRequest, ListUsersReply, ListUsersRequest, ReadAuditRequest, RejoinReply, RejoinRequest, RenewReply, RenewRequest, StatusReply, StatusRequest, User,
 };
 use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::adapters::survival::SurvivalAdapter;
 use crate::audit::Trail;
 use crate::certificates;
 use crate::facts::host_facts;
+use crate::lease::Leases;
 use crate::redirect::refusal;
 
 /// The service of one node.
@@ -44,6 +46,10 @@ pub struct PoolService {
     pub api: Arc<Api>,
     /// This host's part of the audit trail.
     pub trail: Trail,
+    /// What is known of hosts' leases.
+    pub leases: Arc<Leases>,
+    /// For a pool that has lost its majority.
+    pub survival: SurvivalAdapter,
 }
 
 /// Longest time a token may hold.
@@ -369,6 +375,60 @@ impl Rpc for PoolService {
         Ok(Response::new(StatusReply {
             json: Bytes::from(text.to_string()),
         }))
+    }
+
+    async fn renew_lease(&self, request: Request<LeaseRequest>) -> Result<Response<LeaseReply>, Status> {
+        let host = peer_host(&request)?;
+        if self.pool.cut().is_cut() {
+            return Err(Status::unavailable("this node is cut off"));
+        }
+        let db = self.leading().await?;
+        let granted = self
+            .leases
+            .ask(&db, host, request.into_inner().armed)
+            .map_err(|_| Status::permission_denied("the host is none of the pool"))?;
+        let length_ms = granted.map_or(0, |length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
+        Ok(Response::new(LeaseReply { length_ms }))
+    }
+
+    async fn rejoin(&self, request: Request<RejoinRequest>) -> Result<Response<RejoinReply>, Status> {
+        let host = peer_host(&request)?;
+        let request = request.into_inner();
+        let db = self.leading().await?;
+        let known = db
+            .by_uuid(host_class::CLASS, &host.to_string())
+            .map(|h| h.reference)
+            .ok_or_else(|| Status::permission_denied("the host is none of the pool"))?;
+        let port = |number| u16::try_from(number).map_err(|_| Status::invalid_argument("port"));
+        let place = MemberFacts {
+            node_id: Member::new(host, "", 0).node_id,
+            grpc_port: port(request.grpc_port)?,
+            api_port: port(request.api_port)?,
+        };
+        let address: IpAddr = request
+            .address
+            .parse()
+            .map_err(|_| Status::invalid_argument("the address is no IP address"))?;
+        self.ops
+            .decide(&history("rejoin"), |d| {
+                pool_members::rejoin(d, known, &address.to_string(), &place)
+            })
+            .await
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        Ok(Response::new(RejoinReply {}))
+    }
+
+    async fn follow_me(&self, request: Request<FollowRequest>) -> Result<Response<FollowReply>, Status> {
+        let caller = peer_host(&request)?;
+        let request = request.into_inner();
+        let port = u16::try_from(request.port).map_err(|_| Status::invalid_argument("port"))?;
+        if self.pool.leadership().borrow().leader.is_some() {
+            return Err(Status::failed_precondition("this host has a leader"));
+        }
+        self.survival
+            .begin_following(Member::new(caller, request.address, port))
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        Ok(Response::new(FollowReply {}))
     }
 
     async fn compact(&self, request: Request<CompactRequest>) -> Result<Response<CompactReply>, Status> {

@@ -11,6 +11,8 @@ pub mod export;
 pub mod figures;
 pub mod generic;
 pub mod guest;
+pub mod ha;
+pub mod ha_switch;
 pub mod host;
 pub mod host_life;
 pub mod host_settings;

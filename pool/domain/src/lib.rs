@@ -16,6 +16,7 @@ pub mod decide;
 pub mod draft;
 pub mod evacuation;
 pub mod facts;
+pub mod failover;
 pub mod filter;
 pub mod host_rules;
 pub mod placement;

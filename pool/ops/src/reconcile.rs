@@ -1,6 +1,7 @@
 //! Keeps the records true to what hosts tell, while this node leads.
 
 mod later;
+mod strays;
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use node_hypervisor::{Domain, DomainEventKind, DomainState, PauseReason, StopRea
 use pool_domain::decide::figures::{self, HostFigures};
 use pool_domain::decide::guest::{self, GuestFacts};
 use pool_domain::decide::vm_power::{self, GuestEnd};
-use pool_domain::decide::{host as hosts, message};
+use pool_domain::decide::{ha, host as hosts, message};
 use pool_domain::{Database, placement};
 use proto_types::generated::{host, pbd, vm};
 use proto_types::{ApiError, Ref};
@@ -29,6 +30,7 @@ pub async fn take(ops: &Ops, on: Ref, event: HostEvent) -> Result<(), ApiError> 
     match event {
         HostEvent::Snapshot { domains, plugged, .. } => {
             set_live(ops, on, Liveness::Live).await?;
+            strays::clear(ops, on, &domains).await;
             domains_are(ops, on, &domains).await?;
             networks::restore(ops, on).await?;
             plug_missing(ops, on, &plugged).await
@@ -224,6 +226,8 @@ async fn domain_changed(
         let is_coming = row.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref() == on;
         if is_coming && matches!(kind, DomainEventKind::Stopped(_)) && now.is_none() {
             later::look(ops, on, reference, later::Ending::Ended);
+        } else if let Some(domain) = now {
+            strays::clear(ops, on, &[domain]).await;
         }
         return Ok(());
     }
@@ -250,7 +254,12 @@ async fn domain_changed(
                     let row = d.read(vm::CLASS, reference)?;
                     let ours = row.get(vm::RESIDENT_ON).as_ref() == on && !is_busy(d.db(), reference);
                     if ours {
-                        vm_power::halted(d, reference);
+                        // Ended from outside, or by a crash: nobody meant it to.
+                        if crashed || reason == StopReason::Destroyed {
+                            ha::lost(d, reference);
+                        } else {
+                            vm_power::halted(d, reference);
+                        }
                         if crashed {
                             message::about_vm(d, reference, "VM_CRASHED", "crashed");
                         }

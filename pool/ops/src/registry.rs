@@ -5,6 +5,7 @@ use proto_types::generated::tarn_saga;
 
 use crate::appliance::WorkOnAppliance;
 use crate::core::Ops;
+use crate::ha::switch;
 use crate::host::{evacuate, go_down};
 use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::operation::{Operation, resume};
@@ -81,6 +82,8 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         transfer::export::ExportVm::NAME => go_on::<transfer::export::ExportVm>(ops, saga),
         transfer::import::ImportVms::NAME => go_on::<transfer::import::ImportVms>(ops, saga),
         transfer::vdi::MoveVdi::NAME => go_on::<transfer::vdi::MoveVdi>(ops, saga),
+        switch::EnableHa::NAME => go_on::<switch::EnableHa>(ops, saga),
+        switch::DisableHa::NAME => go_on::<switch::DisableHa>(ops, saga),
         other => {
             tracing::error!(%saga, operation = other, "a saga of a kind that this release does not know")
         }

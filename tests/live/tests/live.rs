@@ -38,6 +38,12 @@ fn a_pool_outlives_its_master_and_heals() {
 }
 
 #[test]
+fn protected_guests_run_again_elsewhere_and_never_twice() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("ha.py", &[]);
+}
+
+#[test]
 fn xe_prints_what_is_written_down_and_bash_completes_it() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("xe.py", &[]);

@@ -77,6 +77,10 @@ const EMERGENCY: &[&str] = &[
     "session.slave_local_login",
     "session.local_logout",
     "host.is_in_emergency_mode",
+    "host.ha_xapi_healthcheck",
+    "host.emergency_ha_disable",
+    "pool.emergency_reset_master",
+    "pool.emergency_transition_to_master",
 ];
 
 /// Lets a call pass, or says why not.

@@ -13,7 +13,7 @@ use gateway_server::api::ApiParts;
 use gateway_server::api::fair::Lanes;
 use gateway_server::api::ports::{
     AuditTrail, Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream,
-    HostStreams, Leader as Known, Membership, OtherPool, Role, VolumeAccess,
+    HostStreams, Leader as Known, Membership, OtherPool, Role, Survival, VolumeAccess,
 };
 use gateway_server::{Api, ApiService, Format};
 use node_commands::{
@@ -100,6 +100,25 @@ impl Membership for Group {
     }
     async fn hand_over(&self, _: Uuid) -> Result<(), ApiError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Survival for Group {
+    fn is_armed(&self) -> bool {
+        false
+    }
+    fn disarm(&self) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn stand_alone(&self) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn follow(&self, _: &str) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn recall(&self) -> Vec<Uuid> {
+        Vec::new()
     }
 }
 
@@ -316,6 +335,7 @@ impl Leader {
             cluster: Arc::new(Leads(memory.clone())),
             forwarder: Arc::new(Nowhere),
             membership: Arc::new(Group),
+            survival: Arc::new(Group),
             streams: Arc::new(Nothing),
             figures: Arc::new(Nothing),
             trail: trail.clone(),

@@ -10,7 +10,7 @@ use proto_types::{ApiError, Bytes, DateTime, Ref, Value};
 use crate::database::Database;
 use crate::decide::host_life::{self, Since};
 use crate::decide::message::{self, Notice};
-use crate::decide::{licence, vm_create, vm_power};
+use crate::decide::{licence, vm_create};
 use crate::draft::Draft;
 use crate::placement;
 
@@ -141,23 +141,31 @@ pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> R
     for (position, nic) in facts.nics.iter().enumerate() {
         join_nic(draft, reference, position, nic, &facts.address);
     }
-    draft.insert(
-        tarn_member::CLASS,
-        vec![
-            (
-                tarn_member::NODE_ID,
-                Value::Int(i64::from_ne_bytes(member.node_id.to_ne_bytes())),
-            ),
-            (tarn_member::HOST, reference.into()),
-            (tarn_member::ADDRESS, facts.address.as_str().into()),
-            (tarn_member::GRPC_PORT, i64::from(member.grpc_port).into()),
-            (tarn_member::API_PORT, i64::from(member.api_port).into()),
-            (tarn_member::JOINED, now.into()),
-        ],
-    );
+    let place = member_fields(reference, &facts.address, member, now);
+    draft.insert(tarn_member::CLASS, place);
     join_shared_storage(draft, reference);
     super::vlan::follow_master(draft, reference);
     Ok(reference)
+}
+
+/// The row that makes a host a member that votes.
+pub(super) fn member_fields(
+    reference: Ref,
+    address: &str,
+    member: &MemberFacts,
+    now: DateTime,
+) -> Vec<(proto_types::Field, Value)> {
+    vec![
+        (
+            tarn_member::NODE_ID,
+            Value::Int(i64::from_ne_bytes(member.node_id.to_ne_bytes())),
+        ),
+        (tarn_member::HOST, reference.into()),
+        (tarn_member::ADDRESS, address.into()),
+        (tarn_member::GRPC_PORT, i64::from(member.grpc_port).into()),
+        (tarn_member::API_PORT, i64::from(member.api_port).into()),
+        (tarn_member::JOINED, now.into()),
+    ]
 }
 
 /// Fields that follow from what a host says of itself; the same at join and whenever its node starts.
@@ -213,10 +221,7 @@ pub fn described(facts: &HostFacts) -> Vec<(proto_types::Field, Value)> {
         (host::SCHED_POLICY, "credit".into()),
         (host::EDITION, licence::EDITION.into()),
         (host::EDITIONS, Value::strings([licence::EDITION])),
-        (
-            host::BIOS_STRINGS,
-            Value::string_map(facts.bios_strings.iter().map(|(k, v)| (k, v))),
-        ),
+        (host::BIOS_STRINGS, Value::string_map(facts.bios_strings.iter())),
         (host::LICENSE_PARAMS, Value::string_map(licence::parameters())),
         (
             host::LICENSE_SERVER,
@@ -468,7 +473,7 @@ pub fn reconcile_domains(draft: &mut Draft<'_>, on: Ref, reported: &[(String, bo
             }
             None => {
                 draft.note(reference);
-                vm_power::halted(draft, reference);
+                super::ha::lost(draft, reference);
                 ended.push(reference);
             }
         }

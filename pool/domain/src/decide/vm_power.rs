@@ -3,7 +3,7 @@
 use proto_types::generated::{console, host, vbd, vdi, vif, vm, vm_metrics};
 use proto_types::{ApiError, Ref, Value};
 
-use crate::decide::{boot_record, guest, message, operation, vdi as disks, vtpm};
+use crate::decide::{boot_record, guest, ha, message, operation, vdi as disks, vtpm};
 use crate::draft::Draft;
 use crate::placement;
 use crate::vm_rules;
@@ -73,6 +73,10 @@ pub fn begin_on_host(
     };
     operation::begin(draft, chosen, host::CURRENT_OPERATIONS, op.task, on_host);
     draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, chosen);
+    if !ha::is_protected(&row) {
+        // A VM that must run has its room set aside already.
+        ha::guard_start(draft, &row)?;
+    }
     Ok(chosen)
 }
 
@@ -113,6 +117,9 @@ pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused:
         (vm::DOMID, Value::Int(next_domid(draft, on))),
     ];
     draft.update(op.vm, fields);
+    if row.get(vm::HA_RESTART_PRIORITY).as_str() == ha::RESTART {
+        draft.set(op.vm, vm::HA_ALWAYS_RUN, true);
+    }
     if fresh_boot {
         let metrics = row.get(vm::METRICS).as_ref();
         draft.update(
