@@ -166,7 +166,7 @@ assert user_command(names[0], "remove", "reader") == (0, "")
 code, text = user_command(names[0], "remove", user)
 assert code == 1 and "OPERATION_NOT_ALLOWED" in text, text
 x.VM.destroy(vm)
-for name in secrets:
+for name in [*secrets, "third"]:
     (folder / f"{name}.password").unlink()
 (folder / "audit.txt").unlink()
 say(f"two users on two masters, {len(lines)} lines in the trail of both")
