@@ -56,6 +56,8 @@ pub struct ApiParts {
     pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
     /// How many sessions there may be.
     pub sessions: SessionLimits,
+    /// Turns for clients.
+    pub lanes: Lanes,
 }
 
 /// The API of one node.
@@ -99,7 +101,7 @@ impl Api {
             local: Mutex::default(),
             used: Mutex::default(),
             timings: timings::Timings::default(),
-            lanes: Lanes::default(),
+            lanes: parts.lanes,
         })
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use gateway_server::api::fair::Lanes;
 use gateway_server::api::{ApiParts, Service};
 use gateway_server::{Api, GatewayConfig, TransportLimits, serve};
 use node_agent::{AgentService, GrpcDialer};
@@ -162,6 +163,7 @@ pub async fn run(config: Config) -> Result<Ended> {
                 .unwrap_or_default()
         }),
         sessions: limits,
+        lanes: Lanes::default(),
     });
 
     let listener = TcpListener::bind(config.listen.grpc)

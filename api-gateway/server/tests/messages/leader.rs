@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use gateway_codec::{Limits, Outcome as Reply, WireValue, xmlrpc};
 use gateway_server::api::ApiParts;
+use gateway_server::api::fair::Lanes;
 use gateway_server::api::ports::{
     AuditTrail, Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream,
     HostStreams, Leader as Known, Membership, OtherPool, Role, Survival, VolumeAccess,
@@ -28,6 +29,7 @@ use pool_ops::transfer::Placed;
 use pool_ops::{AgentFailure, HostAgents, Ops, PoolError, PoolPort};
 use proto_types::generated::{host, vm};
 use proto_types::{ApiError, DateTime, Field, Ref, Value};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// The pool: one database, one writer.
@@ -175,6 +177,15 @@ impl AuditTrail for Trail {
     }
 }
 
+/// What held starts wait for.
+pub struct HeldBack(pub Semaphore);
+
+impl Default for HeldBack {
+    fn default() -> HeldBack {
+        HeldBack(Semaphore::new(0))
+    }
+}
+
 /// All hosts at once. Remembers what was asked.
 #[derive(Default)]
 pub struct Hosts {
@@ -185,6 +196,9 @@ pub struct Hosts {
     pub prints: Mutex<String>,
     /// Domains that are there.
     pub domains: Mutex<Vec<Uuid>>,
+    /// VMs whose start takes one permit of these.
+    pub held: Mutex<Vec<Uuid>>,
+    pub permits: HeldBack,
 }
 
 #[async_trait]
@@ -207,6 +221,13 @@ impl HostAgents for Hosts {
                 is_fenced: false,
                 kind: Some(CommandErrorKind::Hypervisor(ErrorKind::Failed)),
             });
+        }
+        let is_held = verb == "start_domain"
+            && command
+                .vm()
+                .is_some_and(|vm| self.held.lock().unwrap().contains(&vm));
+        if is_held {
+            self.permits.0.acquire().await.unwrap().forget();
         }
         let mut domains = self.domains.lock().unwrap();
         Ok(match command {
@@ -294,6 +315,11 @@ fn facts(name: &str, number: u128) -> HostFacts {
 impl Leader {
     /// A pool of two hosts, `one` (the master) and `two`.
     pub async fn new() -> Leader {
+        Leader::with_lanes(Lanes::default()).await
+    }
+
+    /// The same with other bounds for clients.
+    pub async fn with_lanes(lanes: Lanes) -> Leader {
         let memory = Arc::new(Memory::default());
         let hosts = Arc::new(Hosts::default());
         let ops = Ops {
@@ -321,6 +347,7 @@ impl Leader {
                     .unwrap_or_default()
             }),
             sessions: SessionLimits::default(),
+            lanes,
         });
         let mut leader = Leader {
             api,

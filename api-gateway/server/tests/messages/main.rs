@@ -12,6 +12,7 @@ mod beside;
 #[allow(dead_code, reason = "each of the tests that share it uses a part")]
 mod client;
 mod every_message;
+mod fair;
 mod handlers;
 mod leader;
 mod refusals;
