@@ -92,6 +92,7 @@ pub async fn run(config: Config) -> Result<Ended> {
             config: config.clone(),
             restart: restart.clone(),
             ops: ops.clone(),
+            keeper: keeper.clone(),
         }),
         streams: Arc::new(StreamAdapter {
             own: agent.clone(),

@@ -49,6 +49,7 @@ const EMERGENCY: &[&str] = &[
     "session.slave_local_login",
     "session.local_logout",
     "host.is_in_emergency_mode",
+    "host.emergency_reset_server_certificate",
 ];
 
 /// Lets a call pass, or says why not.
