@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use node_commands::{CommandError, CommandErrorKind, Facts, HostCommand, HostReply};
 use node_hypervisor::Hypervisor;
 use node_network::NetworkDriver;
-use node_storage::SrTable;
+use node_storage::{SrTable, Tracking};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -300,6 +300,10 @@ impl Agent {
             HostCommand::VolumeDestroy { volume } => self.volume_destroy(&volume).await,
             HostCommand::VolumeStat { volume } => self.volume_stat(&volume).await,
             HostCommand::VolumeChecksum { volume } => self.volume_checksum(&volume).await,
+            HostCommand::VolumeTrack { volume } => self.volume_track(&volume, Tracking::On).await,
+            HostCommand::VolumeUntrack { volume } => self.volume_track(&volume, Tracking::Off).await,
+            HostCommand::VolumeDestroyData { volume } => self.volume_destroy_data(&volume).await,
+            HostCommand::VolumeChanges { volume, since } => self.volume_changes(&volume, &since).await,
             HostCommand::SrMerges { sr } => self.sr_merges(sr).await,
             HostCommand::MergeVolumes {
                 sr,
@@ -307,6 +311,9 @@ impl Agent {
                 domain,
                 job,
             } => self.merge_volumes(sr, &merge, domain, job).await,
+            HostCommand::MirrorDisk { mirror, job } => self.mirror_disk(&mirror, job).await,
+            HostCommand::PivotDisk { mirror } => self.pivot_disk(&mirror).await,
+            HostCommand::EndMirror { mirror } => self.end_mirror(&mirror).await,
             HostCommand::JobProgress { job } => Ok(HostReply::Progress(self.inner.jobs.progress(job))),
             HostCommand::JobCancel { job } => {
                 self.inner.jobs.cancel(job);
@@ -328,6 +335,7 @@ impl Agent {
             } => self.migrate_out(vm, destination, options).await,
             HostCommand::MigrationProgress { vm } => self.migration_progress(vm).await,
             HostCommand::MigrateAbort { vm } => self.migrate_abort(vm).await,
+            HostCommand::ReviveDomain { vm } => self.revive_domain(vm).await,
             HostCommand::Machine { verb } => self.machine(verb).await,
         }
     }

@@ -13,7 +13,10 @@
 
 mod agent;
 pub mod certificates;
+mod changes;
+mod carriers;
 pub mod client;
+mod contract;
 mod convert;
 mod disks;
 mod domains;
@@ -28,6 +31,7 @@ mod layers;
 pub mod machine;
 pub mod metrics;
 mod migration;
+mod mirror;
 mod networks;
 pub mod operations;
 mod reconcile;

@@ -5,7 +5,7 @@ use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::{DiskRequest, DomainRequest, NicRequest, VolumeRef};
+use crate::domain::{DiskRequest, DomainRequest, MirrorRequest, NicRequest, VolumeRef};
 use crate::machine::MachineVerb;
 use crate::measured::Measured;
 use crate::migration::{MigrationDestination, MigrationOptions};
@@ -293,6 +293,29 @@ pub enum HostCommand {
         /// Which one; no domain may have it open for writing.
         volume: VolumeRef,
     },
+    /// Begins to note what is written to a volume. Idempotent.
+    VolumeTrack {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Ends that. Idempotent.
+    VolumeUntrack {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Takes the data of a tracked snapshot away; what it tells of changes stays. Idempotent. Errors: as `VolumeDestroy`.
+    VolumeDestroyData {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Which blocks of a volume were written since an earlier snapshot of it. Answers [`crate::HostReply::Blocks`]. Changes
+    /// nothing.
+    VolumeChanges {
+        /// The later one; no domain may have it open for writing.
+        volume: VolumeRef,
+        /// The snapshot.
+        since: VolumeRef,
+    },
     /// Parents that snapshots have left behind and that could go. Answers [`crate::HostReply::Merges`]. Changes nothing.
     SrMerges {
         /// The repository.
@@ -309,6 +332,26 @@ pub enum HostCommand {
         domain: Option<(Uuid, u16)>,
         /// By which progress is asked for, and an end.
         job: Uuid,
+    },
+    /// Copies a disk of a live domain into another volume, which is there, blank and as large, and keeps the two in step
+    /// until `PivotDisk` or `EndMirror`. Answers once they are equal. Idempotent.
+    /// Errors: `NoSuchDomain`, `NoSuchDevice`, storage.
+    MirrorDisk {
+        /// Which disk, and where it goes.
+        mirror: MirrorRequest,
+        /// By which progress is asked for, and an end.
+        job: Uuid,
+    },
+    /// Has the guest go over to the volume that its disk is in step with, and lets go of the one it had. Idempotent.
+    /// Errors: `NoSuchDomain`; the volumes were in step then, as long as it lived.
+    PivotDisk {
+        /// Which disk, and where it goes.
+        mirror: MirrorRequest,
+    },
+    /// Ends what `MirrorDisk` began; the guest goes on with the volume it has. Idempotent.
+    EndMirror {
+        /// Which disk, and where it was to go.
+        mirror: MirrorRequest,
     },
     /// How far a long command is. Answers [`crate::HostReply::Progress`]. Changes nothing.
     JobProgress {
@@ -398,6 +441,13 @@ pub enum HostCommand {
         /// The VM.
         vm: Uuid,
     },
+    /// On the source, once the destination holds nothing: ends what is under way, also if this node does not know of it,
+    /// and lets the guest go on if an attempt has left it paused. Idempotent. Answers [`crate::HostReply::Domain`], `None`
+    /// if the guest has ended.
+    ReviveDomain {
+        /// The VM.
+        vm: Uuid,
+    },
 
     /// Something of the machine itself. Answers [`crate::HostReply::Machine`].
     Machine {
@@ -452,8 +502,15 @@ impl HostCommand {
             HostCommand::VolumeCopy { .. } => "volume_copy",
             HostCommand::VolumeSnapshot { .. } => "volume_snapshot",
             HostCommand::VolumeChecksum { .. } => "volume_checksum",
+            HostCommand::VolumeTrack { .. } => "volume_track",
+            HostCommand::VolumeUntrack { .. } => "volume_untrack",
+            HostCommand::VolumeDestroyData { .. } => "volume_destroy_data",
+            HostCommand::VolumeChanges { .. } => "volume_changes",
             HostCommand::SrMerges { .. } => "sr_merges",
             HostCommand::MergeVolumes { .. } => "merge_volumes",
+            HostCommand::MirrorDisk { .. } => "mirror_disk",
+            HostCommand::PivotDisk { .. } => "pivot_disk",
+            HostCommand::EndMirror { .. } => "end_mirror",
             HostCommand::JobProgress { .. } => "job_progress",
             HostCommand::JobCancel { .. } => "job_cancel",
             HostCommand::VolumeResize { .. } => "volume_resize",
@@ -468,6 +525,7 @@ impl HostCommand {
             HostCommand::MigrateOut { .. } => "migrate_out",
             HostCommand::MigrationProgress { .. } => "migration_progress",
             HostCommand::MigrateAbort { .. } => "migrate_abort",
+            HostCommand::ReviveDomain { .. } => "revive_domain",
             HostCommand::Machine { .. } => "machine",
         }
     }
@@ -492,6 +550,7 @@ impl HostCommand {
                 | HostCommand::VolumeStat { .. }
                 | HostCommand::Reach { .. }
                 | HostCommand::VolumeChecksum { .. }
+                | HostCommand::VolumeChanges { .. }
                 | HostCommand::SrMerges { .. }
                 | HostCommand::JobProgress { .. }
                 | HostCommand::ListNics
@@ -531,7 +590,11 @@ impl HostCommand {
             | HostCommand::CancelIncoming { vm }
             | HostCommand::MigrateOut { vm, .. }
             | HostCommand::MigrationProgress { vm }
-            | HostCommand::MigrateAbort { vm } => Some(*vm),
+            | HostCommand::MigrateAbort { vm }
+            | HostCommand::ReviveDomain { vm } => Some(*vm),
+            HostCommand::MirrorDisk { mirror, .. }
+            | HostCommand::PivotDisk { mirror }
+            | HostCommand::EndMirror { mirror } => Some(mirror.vm),
             HostCommand::DataSources { of }
             | HostCommand::QueryDataSource { of, .. }
             | HostCommand::RecordDataSource { of, .. }
@@ -555,6 +618,10 @@ impl HostCommand {
             | HostCommand::VolumeDestroy { .. }
             | HostCommand::VolumeStat { .. }
             | HostCommand::VolumeChecksum { .. }
+            | HostCommand::VolumeTrack { .. }
+            | HostCommand::VolumeUntrack { .. }
+            | HostCommand::VolumeDestroyData { .. }
+            | HostCommand::VolumeChanges { .. }
             | HostCommand::SrMerges { .. }
             | HostCommand::MergeVolumes { .. }
             | HostCommand::JobProgress { .. }

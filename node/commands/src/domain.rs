@@ -182,6 +182,9 @@ pub struct DiskRequest {
     /// Whether other VMs may write it at the same time.
     #[serde(default)]
     pub shareable: bool,
+    /// Whether what the guest writes is thrown away when it stops.
+    #[serde(default)]
+    pub reset: bool,
 }
 
 impl DiskRequest {
@@ -193,6 +196,7 @@ impl DiskRequest {
             volume: Some(volume),
             read_only: false,
             shareable: false,
+            reset: false,
         }
     }
 
@@ -204,6 +208,7 @@ impl DiskRequest {
             volume,
             read_only: true,
             shareable: true,
+            reset: false,
         }
     }
 }
@@ -226,4 +231,17 @@ pub struct NicRequest {
     /// What it lets through.
     #[serde(default)]
     pub policy: NicPolicy,
+}
+
+/// A disk of a live domain that goes from one volume to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorRequest {
+    /// The VM.
+    pub vm: Uuid,
+    /// The disk's number.
+    pub userdevice: u16,
+    /// The volume it has.
+    pub from: VolumeRef,
+    /// The one it is to have.
+    pub to: VolumeRef,
 }

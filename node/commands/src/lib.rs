@@ -23,7 +23,7 @@ pub mod storage;
 
 pub use command::HostCommand;
 pub use domain::{
-    BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, TpmRequest, VolumeRef,
+    BootRequest, DiskRequest, DomainRequest, FirmwareRequest, MirrorRequest, NicRequest, TpmRequest, VolumeRef,
 };
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;

@@ -49,6 +49,8 @@ pub enum HostReply {
     Volumes(Vec<VolumeFacts>),
     /// MD5 of all that a volume holds, in hexadecimal digits.
     Checksum(String),
+    /// Blocks of 64 KiB of a volume, a bit for each, the first in the highest bit of the first byte; in base64.
+    Blocks(String),
     /// Merges that could be done.
     Merges(Vec<MergeFacts>),
     /// How far a job is, in thousandths; `None` if there is no such job, any more or yet.

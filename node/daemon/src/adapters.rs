@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod archives;
+pub mod audit;
 pub mod cluster;
 pub mod figures;
 pub mod forward;

@@ -20,6 +20,9 @@ pub struct Config {
     /// Sessions.
     #[serde(default)]
     pub session: Session,
+    /// The audit trail.
+    #[serde(default)]
+    pub audit: Audit,
     /// The host as a machine.
     #[serde(default)]
     pub machine: Machine,
@@ -118,6 +121,25 @@ impl Default for Session {
         Session {
             most: limits.most,
             idle_seconds: limits.idle_seconds,
+        }
+    }
+}
+
+/// How much of the audit trail this host keeps.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Bytes of one file.
+    pub file_bytes: u64,
+    /// Files, the one that is written to included.
+    pub files: usize,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Audit {
+            file_bytes: 4 << 20,
+            files: 8,
         }
     }
 }

@@ -43,6 +43,7 @@ pub async fn follow(
     stop: CancellationToken,
 ) {
     let mut leadership = pool.leadership();
+    let started = pool_ops::core::now();
     let mut reign: Option<(u64, CancellationToken)> = None;
     loop {
         let now = leadership.borrow_and_update().clone();
@@ -60,7 +61,7 @@ pub async fn follow(
                 ops.clone(),
                 Arc::clone(&agents),
                 Arc::clone(&api),
-                limits,
+                (limits, started),
                 token.clone(),
             ));
             reign = Some((now.term, token));
@@ -80,7 +81,7 @@ async fn lead(
     ops: Ops,
     agents: Arc<Agents>,
     api: Arc<Api>,
-    limits: SessionLimits,
+    (limits, started): (SessionLimits, DateTime),
     stop: CancellationToken,
 ) {
     let me = agents.own().host().to_string();
@@ -88,6 +89,7 @@ async fn lead(
         .decide(&pool_ops::core::own("leadership"), |d| {
             if let Some(row) = d.db().by_uuid(host::CLASS, &me).map(|h| h.reference) {
                 hosts::new_master(d, row);
+                task::end_orphans(d, row, started);
             }
             Ok(())
         })

@@ -1,6 +1,7 @@
 //! `tarn`: the node of one host, and the operator's commands.
 
 mod adapters;
+mod audit;
 mod certificates;
 mod command;
 mod config;
@@ -13,6 +14,7 @@ mod parts;
 mod pool_service;
 mod redirect;
 mod telemetry;
+mod users;
 mod wiring;
 
 use std::os::unix::process::CommandExt;
@@ -48,6 +50,11 @@ enum Command {
         #[command(subcommand)]
         command: command::PoolCommand,
     },
+    /// Make, change, remove or list the pool's users.
+    User {
+        #[command(subcommand)]
+        command: users::UserCommand,
+    },
     /// Show how this node stands, as JSON.
     Status {
         /// Settings.
@@ -82,6 +89,7 @@ fn main() -> Result<()> {
         match cli.command {
             Command::Node { config } => return wiring::run(config::load(&config)?).await,
             Command::Pool { command } => command::run(command).await?,
+            Command::User { command } => users::run(command).await?,
             Command::Status { config } => command::status(&config).await?,
             Command::Compact { config } => command::compact(&config).await?,
         }

@@ -4,11 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use gateway_server::audit::{End, Note};
 use gateway_server::{Api, Format};
 use pool_domain::decide::authority;
 use pool_domain::decide::host as hosts;
 use pool_domain::decide::host::MemberFacts;
 use pool_domain::decide::pool_members;
+use pool_domain::decide::user as users;
 use pool_domain::transaction::Origin;
 use pool_ops::Ops;
 use pool_raft::{Member, Pool};
@@ -17,15 +20,16 @@ use proto_types::generated::{host as host_class, tarn_authority, tarn_join_token
 use proto_types::{ApiError, DateTime, Ref, Value};
 use proto_wire::ca::{self, Authority};
 use proto_wire::channel::peer_host;
+use proto_wire::pool::change_user_request::Change;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
-    CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest,
-    JoinReply, JoinRequest, RenewReply, RenewRequest, StatusReply, StatusRequest,
+    AuditLines, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest, ListUsersReply, ListUsersRequest, ReadAuditRequest, RenewReply, RenewRequest, StatusReply, StatusRequest, User,
 };
 use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::audit::Trail;
 use crate::certificates;
 use crate::facts::host_facts;
 use crate::redirect::refusal;
@@ -38,6 +42,8 @@ pub struct PoolService {
     pub pool: Pool,
     /// The API, for calls passed on.
     pub api: Arc<Api>,
+    /// This host's part of the audit trail.
+    pub trail: Trail,
 }
 
 /// Longest time a token may hold.
@@ -217,6 +223,14 @@ impl Rpc for PoolService {
                 Ok(())
             })
             .await;
+        let by = if token.is_some() {
+            "a token"
+        } else {
+            request.user.as_str()
+        };
+        let note = Note::of_operator("pool join", &[("host", &described.hostname), ("by", by)]);
+        let end = joined.as_ref().map_or_else(End::of_error, |_| End::Done(None));
+        self.api.audit(&note, &end).await;
         // The leader takes it into the majority once its node has started and caught up.
         match joined {
             Ok(_) => {}
@@ -239,6 +253,9 @@ impl Rpc for PoolService {
         let token = join_token(&self.ops, &self.pool, request.into_inner().seconds)
             .await
             .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        self.api
+            .audit(&Note::of_operator("pool token", &[]), &End::Done(None))
+            .await;
         Ok(Response::new(CreateTokenReply { token }))
     }
 
@@ -249,6 +266,66 @@ impl Rpc for PoolService {
             .await
             .map(Response::new)
             .map_err(|error| Status::failed_precondition(error.to_string()))
+    }
+
+    async fn change_user(
+        &self,
+        request: Request<ChangeUserRequest>,
+    ) -> Result<Response<ChangeUserReply>, Status> {
+        peer_host(&request)?;
+        let ChangeUserRequest { name, change } = request.into_inner();
+        let change = change.ok_or_else(|| Status::invalid_argument("nothing is to be changed"))?;
+        self.leading().await?;
+        let (verb, role) = match &change {
+            Change::Add(new) => ("user add", new.role.as_str()),
+            Change::Hash(_) => ("user passwd", ""),
+            Change::Role(role) => ("user role", role.as_str()),
+            Change::Remove(_) => ("user remove", ""),
+        };
+        let changed = self
+            .ops
+            .decide(&history(verb), |d| match &change {
+                Change::Add(new) => users::add(d, &name, &new.hash, &new.role).map(|_| ()),
+                Change::Hash(hash) => users::set_password(d, &name, hash),
+                Change::Role(role) => users::set_role(d, &name, role),
+                Change::Remove(_) => users::remove(d, &name),
+            })
+            .await;
+        let note = Note::of_operator(verb, &[("user", &name), ("role", role)]);
+        let end = changed.as_ref().map_or_else(End::of_error, |_| End::Done(None));
+        self.api.audit(&note, &end).await;
+        let refusal = changed.err().map(|error| error.description()).unwrap_or_default();
+        Ok(Response::new(ChangeUserReply { refusal }))
+    }
+
+    async fn list_users(
+        &self,
+        request: Request<ListUsersRequest>,
+    ) -> Result<Response<ListUsersReply>, Status> {
+        peer_host(&request)?;
+        let db = self.leading().await?;
+        let users = users::list(&db).into_iter().map(|user| User {
+            name: user.name,
+            roles: user.roles,
+        });
+        Ok(Response::new(ListUsersReply {
+            users: users.collect(),
+        }))
+    }
+
+    type ReadAuditStream = BoxStream<'static, Result<AuditLines, Status>>;
+
+    async fn read_audit(
+        &self,
+        request: Request<ReadAuditRequest>,
+    ) -> Result<Response<Self::ReadAuditStream>, Status> {
+        peer_host(&request)?;
+        let lines = self.trail.read(DateTime(request.into_inner().since)).await;
+        let lines = lines.map(|piece| match piece {
+            Ok(text) => Ok(AuditLines { text }),
+            Err(error) => Err(Status::internal(error.to_string())),
+        });
+        Ok(Response::new(lines.boxed()))
     }
 
     async fn forward(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {

@@ -18,11 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapters::agents::Agents;
 use crate::adapters::archives::PoolArchives;
+use crate::adapters::audit::AuditAdapter;
 use crate::adapters::cluster::ClusterAdapter;
 use crate::adapters::figures::FiguresAdapter;
 use crate::adapters::forward::ForwardAdapter;
 use crate::adapters::membership::MembershipAdapter;
 use crate::adapters::streams::StreamAdapter;
+use crate::audit::{Kept, Trail};
 use crate::certificates::Keeper;
 use crate::config::Config;
 use crate::pool_service::PoolService;
@@ -78,6 +80,11 @@ pub async fn run(config: Config) -> Result<Ended> {
         most: config.session.most,
         idle_seconds: config.session.idle_seconds,
     };
+    let kept = Kept {
+        file_bytes: config.audit.file_bytes,
+        files: config.audit.files,
+    };
+    let trail = Trail::start(&dir.join("audit"), kept).context("open the audit trail")?;
     let (own, state) = (who.host.to_string(), pool.clone());
     let api = Api::new(ApiParts {
         ops: ops.clone(),
@@ -102,6 +109,12 @@ pub async fn run(config: Config) -> Result<Ended> {
         figures: Arc::new(FiguresAdapter {
             agent: agent.clone(),
             pool: pool.clone(),
+        }),
+        trail: Arc::new(AuditAdapter {
+            own: trail.clone(),
+            host: who.host,
+            pool: pool.clone(),
+            peers: peers.clone(),
         }),
         host: Arc::new(move || {
             state
@@ -128,6 +141,7 @@ pub async fn run(config: Config) -> Result<Ended> {
                 ops: ops.clone(),
                 pool: pool.clone(),
                 api: Arc::clone(&api),
+                trail: trail.clone(),
             })
             .max_decoding_message_size(proto_wire::LARGEST_MESSAGE),
         );
@@ -176,6 +190,7 @@ pub async fn run(config: Config) -> Result<Ended> {
     handle.finished().await;
     let _ = follower.await;
     agents.own().metrics().save().await;
+    trail.written().await;
     nodes.abort();
     pool.shutdown().await;
     match failure {

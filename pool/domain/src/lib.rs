@@ -6,6 +6,7 @@
 //! No clock, no randomness, no socket: what a decision needs of the world comes in as [`facts::Facts`].
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod allowed;
 pub mod appliance_rules;
 pub mod apply;

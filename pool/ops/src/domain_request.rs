@@ -148,12 +148,17 @@ pub fn disk_request(db: &Database, disk: &Row) -> Result<Option<DiskRequest>, Ap
     let shareable = db
         .of_class(vdi::CLASS, image)
         .is_some_and(|v| v.get(vdi::SHARABLE).as_bool());
+    let reset = db
+        .of_class(vdi::CLASS, image)
+        .is_some_and(|v| v.get(vdi::ON_BOOT).as_str() == "reset");
+    let read_only = cd || disk.get(vbd::MODE).as_str() != "RW";
     Ok(Some(DiskRequest {
         userdevice,
         kind: if cd { DiskKind::Cdrom } else { DiskKind::Disk },
         volume,
-        read_only: cd || disk.get(vbd::MODE).as_str() != "RW",
+        read_only,
         shareable: shareable || cd,
+        reset: reset && !read_only,
     }))
 }
 

@@ -5,7 +5,7 @@ mod later;
 use std::time::Duration;
 
 use node_commands::{GuestReport, HostCommand, HostEvent};
-use node_hypervisor::{Domain, DomainEventKind, DomainState, StopReason};
+use node_hypervisor::{Domain, DomainEventKind, DomainState, PauseReason, StopReason};
 use pool_domain::decide::figures::{self, HostFigures};
 use pool_domain::decide::guest::{self, GuestFacts};
 use pool_domain::decide::vm_power::{self, GuestEnd};
@@ -117,7 +117,40 @@ async fn domains_are(ops: &Ops, on: Ref, domains: &[Domain]) -> Result<(), ApiEr
     for reference in hosts::missing_but_busy(&db, on, &reported) {
         later::look(ops, on, reference, later::Ending::Ended);
     }
+    settle_halves(ops, &db, on, domains).await;
     Ok(())
+}
+
+/// What the last step of a migration has left paused on a host that nobody could reach then. The migration has ended
+/// since, and the records say whose the guest is: it goes on here, or its remains go.
+async fn settle_halves(ops: &Ops, db: &Database, on: Ref, domains: &[Domain]) {
+    let Ok(host_uuid) = crate::core::uuid_of_host(db, on) else {
+        return;
+    };
+    for domain in domains {
+        if domain.state != DomainState::Paused(PauseReason::Migrating) {
+            continue;
+        }
+        let Some(row) = db.by_uuid(vm::CLASS, &domain.uuid.to_string()) else {
+            continue;
+        };
+        let home = row.get(vm::RESIDENT_ON).as_ref();
+        if is_busy(db, row.reference) || home.is_null() {
+            continue;
+        }
+        let command = if home == on {
+            tracing::info!(vm = %domain.uuid, "was left paused by a migration, and goes on");
+            HostCommand::ReviveDomain { vm: domain.uuid }
+        } else {
+            tracing::info!(vm = %domain.uuid, "runs elsewhere; its remains go");
+            // Not simply destroyed: the report may be older than a guest that has come here since.
+            HostCommand::CancelIncoming { vm: domain.uuid }
+        };
+        let wait = Duration::from_secs(20);
+        if let Err(failure) = ops.agents.call(host_uuid, Uuid::new_v4(), command, wait).await {
+            tracing::warn!(vm = %domain.uuid, error = %failure.text, "what a migration has left stays");
+        }
+    }
 }
 
 /// The agent inside a guest said something, or fell silent.
@@ -187,7 +220,11 @@ async fn domain_changed(
     };
     let reference = row.reference;
     if row.get(vm::RESIDENT_ON).as_ref() != on {
-        // It is another host's by now.
+        // It is another host's by now; or it is about to be this one's, and has ended before the records say so.
+        let is_coming = row.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref() == on;
+        if is_coming && matches!(kind, DomainEventKind::Stopped(_)) && now.is_none() {
+            later::look(ops, on, reference, later::Ending::Ended);
+        }
         return Ok(());
     }
     if is_busy(&db, reference) {

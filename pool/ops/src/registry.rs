@@ -8,11 +8,11 @@ use crate::core::Ops;
 use crate::host::{evacuate, go_down};
 use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::operation::{Operation, resume};
-use crate::storage::{merge, pbd, sr, vdi, vdi_live};
+use crate::storage::{changes, merge, pbd, sr, vdi, vdi_live, vdi_move};
 use crate::transfer;
 use crate::vm::{
-    checkpoint, clone, live, media, migrate, plug, power, provision, reset, revert, snapshot, start, stop,
-    suspend,
+    checkpoint, clone, live, media, migrate, migrate_send, plug, power, provision, reset, revert, snapshot,
+    start, stop, suspend,
 };
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came
@@ -38,6 +38,8 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         power::ChangePower::NAME => go_on::<power::ChangePower>(ops, saga),
         suspend::Suspend::NAME => go_on::<suspend::Suspend>(ops, saga),
         migrate::Migrate::NAME => go_on::<migrate::Migrate>(ops, saga),
+        migrate_send::MigrateSend::NAME => go_on::<migrate_send::MigrateSend>(ops, saga),
+        vdi_move::RelocateVdi::NAME => go_on::<vdi_move::RelocateVdi>(ops, saga),
         clone::CloneVm::NAME => go_on::<clone::CloneVm>(ops, saga),
         provision::Provision::NAME => go_on::<provision::Provision>(ops, saga),
         stop::Shutdown::NAME => go_on::<stop::Shutdown>(ops, saga),
@@ -55,6 +57,7 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         revert::Revert::NAME => go_on::<revert::Revert>(ops, saga),
         merge::Merge::NAME => go_on::<merge::Merge>(ops, saga),
         vdi_live::LookAtVdi::NAME => go_on::<vdi_live::LookAtVdi>(ops, saga),
+        changes::TrackVdi::NAME => go_on::<changes::TrackVdi>(ops, saga),
         vdi_live::GrowVdi::NAME => go_on::<vdi_live::GrowVdi>(ops, saga),
         vdi::MakeVdi::NAME => go_on::<vdi::MakeVdi>(ops, saga),
         vdi::ChangeVdi::NAME => go_on::<vdi::ChangeVdi>(ops, saga),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use pool_domain::transaction::Origin as History;
 use pool_domain::{Database, Row};
 use pool_ops::transfer::Placed;
-use proto_types::ApiError;
+use proto_types::{ApiError, DateTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
@@ -200,4 +201,13 @@ pub trait HostFigures: Send + Sync {
     async fn vm_archives(&self, vm: Uuid, form: FiguresForm) -> Option<String>;
     /// The last sample in Prometheus' form: content type and text.
     fn exposition(&self) -> (&'static str, String);
+}
+
+/// Where the audit trail is kept.
+#[async_trait]
+pub trait AuditTrail: Send + Sync {
+    /// Appends a line, which ends with its end of line.
+    async fn append(&self, line: String);
+    /// Lines of all hosts since a moment, oldest first, as they come.
+    async fn read(&self, since: DateTime) -> BoxStream<'static, io::Result<Bytes>>;
 }

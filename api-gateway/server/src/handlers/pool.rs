@@ -134,7 +134,7 @@ async fn eject(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiE
             session: entry.caller.session,
             host: (api.host)(),
             origin: entry.caller.history("pool.eject"),
-            parent: Ref::NULL,
+            ..Call::default()
         };
         pool_ops::run(&api.ops, Plug::unplug(plug), call).await?;
     }

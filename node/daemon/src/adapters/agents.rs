@@ -113,7 +113,6 @@ fn fenced(host: Uuid, text: &str) -> AgentFailure {
 
 #[async_trait]
 impl HostAgents for Agents {
-    #[tracing::instrument(name = "host command", skip_all, fields(%host, verb = command.verb()))]
     async fn call(
         &self,
         host: Uuid,
@@ -121,9 +120,28 @@ impl HostAgents for Agents {
         command: HostCommand,
         wait: Duration,
     ) -> Result<HostReply, AgentFailure> {
-        let Some(term) = self.term() else {
-            return Err(fenced(host, "this node does not lead"));
-        };
+        match self.term() {
+            Some(term) => self.call_in(term, host, operation, command, wait).await,
+            None => Err(fenced(host, "this node does not lead")),
+        }
+    }
+
+    fn term(&self) -> Option<u64> {
+        Agents::term(self)
+    }
+
+    #[tracing::instrument(name = "host command", skip_all, fields(%host, verb = command.verb()))]
+    async fn call_in(
+        &self,
+        term: u64,
+        host: Uuid,
+        operation: Uuid,
+        command: HostCommand,
+        wait: Duration,
+    ) -> Result<HostReply, AgentFailure> {
+        if self.term() != Some(term) {
+            return Err(fenced(host, "this node does not lead in that term"));
+        }
         if host == self.own.host() {
             let answer = tokio::time::timeout(wait, self.own.execute(term, operation, command)).await;
             return match answer {

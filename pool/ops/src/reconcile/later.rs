@@ -55,11 +55,12 @@ async fn once(ops: &Ops, on: Ref, reference: Ref, ending: Ending) -> Result<Foun
     let Some(row) = db.of_class(vm::CLASS, reference) else {
         return Ok(Found::Settled);
     };
-    if row.get(vm::RESIDENT_ON).as_ref() != on {
-        return Ok(Found::Settled);
-    }
+    // Busy first: a guest on its way may yet become this host's.
     if is_busy(&db, reference) {
         return Ok(Found::Busy);
+    }
+    if row.get(vm::RESIDENT_ON).as_ref() != on {
+        return Ok(Found::Settled);
     }
     let uuid = Uuid::try_parse(row.uuid()).map_err(|_| ApiError::handle_invalid("VM", reference))?;
     let command = HostCommand::DomainState { vm: uuid };
