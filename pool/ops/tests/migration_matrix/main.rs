@@ -123,9 +123,9 @@ fn run_cell((moment, chance): Cell) -> Result<&'static str, String> {
         host: bed.a,
         ..Call::default()
     };
-    let task = leader
+    let (task, _) = leader
         .handle()
-        .block_on(run_async(&leader.ops, operation, call))
+        .block_on(run_async(&leader.ops, operation, call, async {}))
         .unwrap();
     // On a runtime of its own: the leader's may be about to die.
     let clock = tokio::runtime::Builder::new_current_thread()
