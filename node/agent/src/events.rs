@@ -263,7 +263,7 @@ impl Agent {
     }
 
     /// Tells all listeners everything again, for instance since a repository was plugged.
-    pub(crate) fn tell_anew(&self) {
+    pub fn tell_anew(&self) {
         let _ = self.inner.hub.sender.send(News::Anew);
     }
 

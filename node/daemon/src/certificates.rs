@@ -16,7 +16,7 @@ use node_agent::CertificateKeeper;
 use node_commands::ShownCertificates;
 use pool_domain::Database;
 use pool_domain::decide::certificate::CertificateFacts;
-use pool_domain::decide::{authority, certificate};
+use pool_domain::decide::{authority, certificate, certificate_alerts};
 use pool_domain::transaction::Origin;
 use pool_ops::Ops;
 use pool_raft::Pool;
@@ -214,6 +214,16 @@ impl Keeper {
         Ok(())
     }
 
+    /// Shows clients what it shows other hosts. Needs no leader.
+    ///
+    /// # Errors
+    /// When the operator's own certificate cannot be removed.
+    pub fn drop_own(&self) -> Result<()> {
+        identity::save_api(&self.inner.dir, None)?;
+        *self.inner.own.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.take(self.node())
+    }
+
     /// Gets a certificate with a new key from the leader, and shows it.
     async fn fetch(&self) -> Result<()> {
         let _turn = self.inner.turn.lock().await;
@@ -335,12 +345,7 @@ impl CertificateKeeper for Keeper {
     }
 
     async fn reset(&self) -> Result<(), String> {
-        let done = || -> Result<()> {
-            identity::save_api(&self.inner.dir, None)?;
-            *self.inner.own.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            self.take(self.node())
-        };
-        done().map_err(|error| format!("{error:#}"))?;
+        self.drop_own().map_err(|error| format!("{error:#}"))?;
         self.renew().await
     }
 
@@ -441,6 +446,7 @@ pub async fn look_after(ops: &Ops) -> Result<(), ApiError> {
             .filter_map(|row| texts::describe(row.get(tarn_authority::CERTIFICATE).as_str()))
             .collect();
         certificate::authorities(d, &all);
+        certificate_alerts::note(d);
         Ok(())
     })
     .await

@@ -138,6 +138,7 @@ pub async fn run(config: Config) -> Result<Ended> {
             config: config.clone(),
             restart: restart.clone(),
             ops: ops.clone(),
+            keeper: keeper.clone(),
         }),
         survival: Arc::new(survival.clone()),
         streams: Arc::new(StreamAdapter {

@@ -6,6 +6,7 @@ pub mod blob;
 pub mod bond;
 pub mod boot_record;
 pub mod certificate;
+pub mod certificate_alerts;
 pub mod event;
 pub mod export;
 pub mod figures;

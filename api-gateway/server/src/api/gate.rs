@@ -81,6 +81,7 @@ const EMERGENCY: &[&str] = &[
     "host.emergency_ha_disable",
     "pool.emergency_reset_master",
     "pool.emergency_transition_to_master",
+    "host.emergency_reset_server_certificate",
 ];
 
 /// Lets a call pass, or says why not.

@@ -95,6 +95,12 @@ pub trait Membership: Send + Sync {
     /// When this node leads no more.
     async fn join_token(&self) -> Result<String, ApiError>;
 
+    /// Shows clients of this host a certificate of the pool again, in place of an operator's own. Needs no leader.
+    ///
+    /// # Errors
+    /// When the files cannot be changed.
+    async fn drop_certificate(&self) -> Result<(), ApiError>;
+
     /// Makes another certificate authority of the pool. Hosts take it up by themselves, also those that are away now, once
     /// they are back; the old one goes when all of them have.
     ///

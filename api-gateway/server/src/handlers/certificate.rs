@@ -37,6 +37,13 @@ pub const TABLE: Table = &[
             )
         }),
     ),
+    (
+        // On the host that is asked, also while nobody leads.
+        "host.emergency_reset_server_certificate",
+        Handler::Special(|api, _, _| {
+            Box::pin(async move { api.membership.drop_certificate().await.map(|()| Value::Void) })
+        }),
+    ),
     ("pool.install_ca_certificate", Handler::Write(install_authority)),
     ("pool.certificate_install", Handler::Write(install_authority)),
     (

@@ -122,5 +122,7 @@ const QEMU_CONF: &str = "security_driver = \"none\"\n\
      group = \"root\"\n\
      cgroup_controllers = [ ]\n\
      namespaces = [ ]\n\
+     swtpm_user = \"root\"\n\
+     swtpm_group = \"root\"\n\
      remember_owner = 0\n\
      vnc_auto_unix_socket = 1\n";

@@ -22,6 +22,7 @@ use proto_wire::pool::pool_client::PoolClient;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::certificates::Keeper;
 use crate::config::Config;
 use crate::{certificates, identity, pool_service};
 
@@ -48,6 +49,8 @@ pub struct MembershipAdapter {
     pub restart: CancellationToken,
     /// The pool, for what is decided here.
     pub ops: Ops,
+    /// This host's certificates.
+    pub keeper: Keeper,
 }
 
 impl MembershipAdapter {
@@ -165,6 +168,16 @@ impl Membership for MembershipAdapter {
 
     async fn join_token(&self) -> Result<String, ApiError> {
         pool_service::join_token(&self.ops, &self.pool, TOKEN_SECONDS).await
+    }
+
+    async fn drop_certificate(&self) -> Result<(), ApiError> {
+        self.keeper.drop_own().map_err(|error| {
+            tracing::error!(error = format!("{error:#}"), "the certificate was not replaced");
+            ApiError::internal("the certificate was not replaced")
+        })?;
+        // Whoever leads looks at this host anew.
+        self.agent.tell_anew();
+        Ok(())
     }
 
     async fn rotate_authority(&self, origin: Origin) -> Result<(), ApiError> {

@@ -91,3 +91,58 @@ pub fn retire(draft: &mut Draft<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod test {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::transaction::Origin;
+    use crate::{Facts, apply};
+
+    fn decide<T>(db: &mut Database, decision: impl FnOnce(&mut Draft<'_>) -> T) -> T {
+        let mut number = u128::from(db.applied()) << 32;
+        let facts = Facts::new(DateTime(1), move || {
+            number += 1;
+            Uuid::from_u128(number)
+        });
+        let mut draft = Draft::new(db, &facts);
+        let value = decision(&mut draft);
+        let id = Uuid::from_u128(1 << 100 | u128::from(db.applied()));
+        let transaction = draft.finish(id, Origin::default());
+        apply::apply(db, db.applied().saturating_add(1), &transaction);
+        value
+    }
+
+    #[test]
+    fn an_older_authority_stays_until_every_host_has_renewed() {
+        let mut db = Database::default();
+        let hosts = ["one", "two"];
+        decide(&mut db, |d| {
+            for uuid in hosts {
+                d.insert(host::CLASS, vec![(host::UUID, uuid.into())]);
+            }
+            succeed(d, ("first", "key"), DateTime(9)).unwrap();
+        });
+        let first = active(&db).unwrap().reference;
+        // Alone it stays, although no host has a note.
+        decide(&mut db, retire);
+        assert_eq!(all(&db).len(), 1);
+        decide(&mut db, |d| succeed(d, ("second", "key"), DateTime(9)).unwrap());
+        let second = active(&db).unwrap().reference;
+        assert_eq!(all(&db).last().unwrap().reference, second);
+        let third = decide(&mut db, |d| succeed(d, ("third", "key"), DateTime(9)));
+        assert_eq!(third.unwrap_err().code, "OPERATION_NOT_ALLOWED");
+        decide(&mut db, |d| signed(d, "one", second));
+        decide(&mut db, |d| signed(d, "two", first));
+        decide(&mut db, retire);
+        assert_eq!(all(&db).len(), 2, "a host that is away has not renewed");
+        decide(&mut db, |d| signed(d, "two", second));
+        decide(&mut db, retire);
+        assert_eq!(
+            all(&db).iter().map(|row| row.reference).collect::<Vec<_>>(),
+            [second]
+        );
+        decide(&mut db, |d| succeed(d, ("third", "key"), DateTime(9)).unwrap());
+    }
+}
