@@ -24,9 +24,10 @@ use pool_domain::decide::{management, session::SessionLimits};
 use pool_ops::Ops;
 use proto_types::generated::host;
 use proto_types::{ApiError, DateTime, Ref};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
-use crate::service::{ApiService, CallHeaders, CallReply, Format, Origin};
+use crate::service::{ApiService, CallHeaders, CallReply, Format, Health, Origin};
+use crate::timings::Timings;
 use crate::transfer::{self, Broken, Reply, Request};
 use answer::{Answer, Shape};
 use ports::{Cluster, Forwarder, HostFigures, HostStreams, Membership};
@@ -47,8 +48,8 @@ pub struct ApiParts {
     pub figures: Arc<dyn HostFigures>,
     /// This host.
     pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
-    /// How many sessions there may be.
-    pub sessions: SessionLimits,
+    /// How many sessions there may be, which may change.
+    pub sessions: watch::Receiver<SessionLimits>,
 }
 
 /// The API of one node.
@@ -60,11 +61,13 @@ pub struct Api {
     pub(crate) streams: Arc<dyn HostStreams>,
     pub(crate) figures: Arc<dyn HostFigures>,
     pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
-    pub(crate) sessions: SessionLimits,
+    pub(crate) sessions: watch::Receiver<SessionLimits>,
     /// Sessions of this node alone, for emergencies.
     pub(crate) local: Mutex<HashMap<Ref, ()>>,
     /// When sessions were last used; written to the pool now and then, for not every call may cost a write.
     pub(crate) used: Mutex<HashMap<Ref, DateTime>>,
+    /// How long calls took, by message.
+    pub(crate) timings: Timings,
     /// Password hashes are slow by intention: few at once, or they would starve everything else.
     pub(crate) hashing: Arc<Semaphore>,
 }
@@ -83,6 +86,7 @@ impl Api {
             sessions: parts.sessions,
             local: Mutex::default(),
             used: Mutex::default(),
+            timings: Timings::default(),
             hashing: Arc::new(Semaphore::new(2)),
         })
     }
@@ -99,6 +103,14 @@ impl Api {
     /// `SESSION_AUTHENTICATION_FAILED [user, text]`.
     pub async fn check_password(&self, db: &Database, user: &str, password: &str) -> Result<(), ApiError> {
         login::check(self, db, user, password).await
+    }
+
+    /// Everything counted on this node, in Prometheus' form: content type and text.
+    pub fn metrics(&self) -> (&'static str, String) {
+        let (content_type, mut page) = self.figures.exposition();
+        let help = "Time from a call's arrival to its answer.";
+        page.push_str(&self.timings.page("tarn_api_call", "method", help));
+        (content_type, page)
     }
 
     /// Answers a call that another node passed on from its local socket.
@@ -156,6 +168,10 @@ impl ApiService for Service {
         let db = self.0.cluster.snapshot();
         let own = db.of_class(host::CLASS, (self.0.host)());
         !own.is_some_and(|row| management::is_disabled(&db, row.uuid()))
+    }
+
+    fn health(&self) -> Health {
+        self.0.figures.health()
     }
 
     async fn call(&self, origin: Origin, _headers: CallHeaders, format: Format, body: Bytes) -> CallReply {

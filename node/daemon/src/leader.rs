@@ -17,6 +17,7 @@ use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
 use proto_types::generated::{host, tarn_member};
 use proto_types::{DateTime, Ref};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -37,7 +38,7 @@ pub async fn follow(
     ops: Ops,
     agents: Arc<Agents>,
     api: Arc<Api>,
-    limits: SessionLimits,
+    limits: watch::Receiver<SessionLimits>,
     stop: CancellationToken,
 ) {
     let mut leadership = pool.leadership();
@@ -58,7 +59,7 @@ pub async fn follow(
                 ops.clone(),
                 Arc::clone(&agents),
                 Arc::clone(&api),
-                limits,
+                limits.clone(),
                 token.clone(),
             ));
             reign = Some((now.term, token));
@@ -78,7 +79,7 @@ async fn lead(
     ops: Ops,
     agents: Arc<Agents>,
     api: Arc<Api>,
-    limits: SessionLimits,
+    limits: watch::Receiver<SessionLimits>,
     stop: CancellationToken,
 ) {
     let me = agents.own().host().to_string();
@@ -110,6 +111,7 @@ async fn lead(
             () = stop.cancelled() => break,
             _ = look.tick() => follow_hosts(&pool, &ops, &agents, &mut followed, &stop),
             _ = sweep.tick() => {
+                let limits = *limits.borrow();
                 clean(&ops, &api.take_activity(), limits).await;
                 if is_idle(&merging) {
                     merging = Some(tokio::spawn(merge::look(ops.clone())));

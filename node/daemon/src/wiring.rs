@@ -1,5 +1,6 @@
 //! Puts the parts of a node together and runs them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +15,7 @@ use proto_wire::channel::{Credentials, Peers, accept};
 use proto_wire::pool::pool_server::PoolServer;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::agents::Agents;
@@ -23,8 +25,9 @@ use crate::adapters::figures::FiguresAdapter;
 use crate::adapters::forward::ForwardAdapter;
 use crate::adapters::membership::MembershipAdapter;
 use crate::adapters::streams::StreamAdapter;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::pool_service::PoolService;
+use crate::supervisor::{Supervisor, monotonic};
 use crate::{Ended, departure, identity, leader, parts, telemetry};
 
 /// Encodes a result for `task.result`.
@@ -32,12 +35,43 @@ pub fn encode(value: &proto_types::Value) -> String {
     gateway_codec::xmlrpc::task_result(value)
 }
 
+fn sessions(config: &Config) -> SessionLimits {
+    SessionLimits {
+        most: config.session.most,
+        idle_seconds: config.session.idle_seconds,
+    }
+}
+
+/// Takes on what can change while the node runs, and says what waits for its next start. Settings that are not right
+/// change nothing.
+fn reload(file: &Path, current: &mut Config, telemetry: &telemetry::Guard, limits: &watch::Sender<SessionLimits>) {
+    let new = match config::load(file) {
+        Ok(new) => new,
+        Err(error) => {
+            tracing::error!("the settings stay as they were: {error:#}");
+            return;
+        }
+    };
+    telemetry.set_log(&new.telemetry);
+    limits.send_replace(sessions(&new));
+    let waiting = config::needs_restart(current, &new);
+    if waiting.is_empty() {
+        tracing::info!("settings read anew");
+    } else {
+        tracing::warn!("settings read anew; what waits for the node's next start: {}", waiting.join(", "));
+    }
+    current.telemetry.log = new.telemetry.log;
+    current.session = new.session;
+}
+
 /// Runs the node until it is told to stop, or changes the pool it belongs to.
 ///
 /// # Errors
 /// When a part cannot start: an address is taken, the store is damaged, the host belongs to no pool.
-pub async fn run(config: Config) -> Result<Ended> {
-    let _telemetry = telemetry::start(&config.telemetry, &config.node.name)?;
+pub async fn run(file: &Path) -> Result<Ended> {
+    let config = config::load(file)?;
+    let telemetry = telemetry::start(&config.telemetry, &config.node.name)?;
+    let supervisor = Supervisor::from_environment();
     let dir = &config.node.state_dir;
     identity::take_next(dir)?;
     departure::begin_alone(&config).await?;
@@ -64,14 +98,11 @@ pub async fn run(config: Config) -> Result<Ended> {
         transfers: Arc::default(),
         encode,
     };
-    let limits = SessionLimits {
-        most: config.session.most,
-        idle_seconds: config.session.idle_seconds,
-    };
+    let (set_sessions, limits) = watch::channel(sessions(&config));
     let (own, state) = (who.host.to_string(), pool.clone());
     let api = Api::new(ApiParts {
         ops: ops.clone(),
-        cluster: Arc::new(cluster),
+        cluster: Arc::new(cluster.clone()),
         forwarder: Arc::new(ForwardAdapter {
             peers: peers.clone(),
             pool: pool.clone(),
@@ -90,6 +121,8 @@ pub async fn run(config: Config) -> Result<Ended> {
         figures: Arc::new(FiguresAdapter {
             agent: agent.clone(),
             pool: pool.clone(),
+            commits: cluster.commits(),
+            state_dir: dir.clone(),
         }),
         host: Arc::new(move || {
             state
@@ -98,7 +131,7 @@ pub async fn run(config: Config) -> Result<Ended> {
                 .map(|h| h.reference)
                 .unwrap_or_default()
         }),
-        sessions: limits,
+        sessions: limits.clone(),
     });
 
     let listener = TcpListener::bind(config.listen.grpc)
@@ -116,6 +149,7 @@ pub async fn run(config: Config) -> Result<Ended> {
                 ops: ops.clone(),
                 pool: pool.clone(),
                 api: Arc::clone(&api),
+                state_dir: dir.clone(),
             })
             .max_decoding_message_size(proto_wire::LARGEST_MESSAGE),
         );
@@ -134,7 +168,11 @@ pub async fn run(config: Config) -> Result<Ended> {
         unix: config.listen.socket.clone(),
         identity: ServerIdentity::from_pem(chain.as_bytes(), who.key_pem.as_bytes())
             .context("load certificates")?,
-        limits: TransportLimits::default(),
+        limits: TransportLimits {
+            connections: config.limits.connections,
+            connections_per_peer: config.limits.connections_per_address,
+            ..TransportLimits::default()
+        },
     };
     let handle = serve(gateway, Arc::new(Service(Arc::clone(&api))), stop.clone())
         .await
@@ -150,15 +188,30 @@ pub async fn run(config: Config) -> Result<Ended> {
         stop.clone(),
     ));
     tracing::info!(host = %who.host, https = %handle.https_addr, "node runs");
+    supervisor.say("READY=1");
 
+    let mut hang_up = signal(SignalKind::hangup()).context("listen for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("listen for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for signals")?;
+    let reloads = async {
+        let mut current = config.clone();
+        while hang_up.recv().await.is_some() {
+            supervisor.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic()));
+            reload(file, &mut current, &telemetry, &set_sessions);
+            supervisor.say("READY=1");
+        }
+    };
     let failure = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
         () = restart.cancelled() => None,
         why = pool.failed() => Some(why),
+        () = reloads => None,
+        () = supervisor.watch(&pool, &stop) => None,
     };
+    if !restart.is_cancelled() {
+        supervisor.say("STOPPING=1");
+    }
     stop.cancel();
     departure.abort();
     handle.finished().await;

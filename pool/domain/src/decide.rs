@@ -23,6 +23,7 @@ pub mod pif_address;
 pub mod pif_hardware;
 pub mod pool;
 pub mod pool_members;
+pub mod restore;
 pub mod session;
 pub mod setting;
 pub mod storage;

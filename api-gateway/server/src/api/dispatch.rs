@@ -1,6 +1,7 @@
 //! From a name and wire values to a handler and its answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use gateway_codec::{Call, WireValue, typed};
 use proto_types::generated::{self, find};
@@ -11,6 +12,7 @@ use super::Api;
 use super::answer::Answer;
 use super::execute;
 use super::gate::Entry;
+use crate::timings::Ended;
 
 /// How a message is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,15 @@ pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
     if message.pool_only {
         return Answer::Failure(ApiError::internal("this call is for hosts of the pool only"));
     }
-    execute::message(api, &entry, mode, message, args, &call.method).await
+    let began = Instant::now();
+    let answer = execute::message(api, &entry, mode, message, args, &call.method).await;
+    let ended = if matches!(answer, Answer::Failure(_)) {
+        Ended::Badly
+    } else {
+        Ended::Well
+    };
+    api.timings.note(message.full_name, began.elapsed(), ended);
+    answer
 }
 
 /// Finds a message by the name sent: `VM.start`, `VM_start`, `Async.VM.start`.

@@ -13,7 +13,7 @@ use proto_types::ApiError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
-use crate::service::Format;
+use crate::service::{Format, Health};
 
 /// The leader as far as this node knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,4 +180,6 @@ pub trait HostFigures: Send + Sync {
     async fn vm_archives(&self, vm: Uuid, form: FiguresForm) -> Option<String>;
     /// The last sample in Prometheus' form: content type and text.
     fn exposition(&self) -> (&'static str, String);
+    /// Whether this node can do its part.
+    fn health(&self) -> Health;
 }

@@ -130,6 +130,12 @@ impl HostFigures for Nothing {
     fn exposition(&self) -> (&'static str, String) {
         ("text/plain", String::new())
     }
+    fn health(&self) -> gateway_server::Health {
+        gateway_server::Health {
+            is_healthy: true,
+            words: "well".to_owned(),
+        }
+    }
 }
 
 /// All hosts at once. Remembers what was asked.
@@ -251,7 +257,7 @@ impl Leader {
                 let db = own.snapshot();
                 query::by_name_label(&db, host::CLASS, "one").first().copied().unwrap_or_default()
             }),
-            sessions: SessionLimits::default(),
+            sessions: tokio::sync::watch::channel(SessionLimits::default()).1,
         });
         let mut leader = Leader {
             api,

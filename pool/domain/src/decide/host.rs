@@ -141,23 +141,47 @@ pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> R
     for (position, nic) in facts.nics.iter().enumerate() {
         join_nic(draft, reference, position, nic, &facts.address);
     }
-    draft.insert(
-        tarn_member::CLASS,
-        vec![
-            (
-                tarn_member::NODE_ID,
-                Value::Int(i64::from_ne_bytes(member.node_id.to_ne_bytes())),
-            ),
-            (tarn_member::HOST, reference.into()),
-            (tarn_member::ADDRESS, facts.address.as_str().into()),
-            (tarn_member::GRPC_PORT, i64::from(member.grpc_port).into()),
-            (tarn_member::API_PORT, i64::from(member.api_port).into()),
-            (tarn_member::JOINED, now.into()),
-        ],
-    );
+    draft.insert(tarn_member::CLASS, place_of(reference, &facts.address, member, now));
     join_shared_storage(draft, reference);
     super::vlan::follow_master(draft, reference);
     Ok(reference)
+}
+
+/// A host that is in the pool already comes back with nothing of the pool's log, perhaps on other hardware and at another
+/// address. Its objects stay; its place in the group is made anew.
+pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts, member: &MemberFacts) {
+    let old: Vec<Ref> = draft
+        .db()
+        .rows(tarn_member::CLASS)
+        .filter(|m| m.get(tarn_member::HOST).as_ref() == reference)
+        .map(|m| m.reference)
+        .collect();
+    for row in old {
+        draft.delete(row);
+    }
+    draft.set(reference, host::ADDRESS, facts.address.as_str());
+    let joined = draft.facts().now;
+    draft.insert(tarn_member::CLASS, place_of(reference, &facts.address, member, joined));
+}
+
+/// The row that says where a host's node is.
+pub fn place_of(
+    on: Ref,
+    address: &str,
+    member: &MemberFacts,
+    joined: DateTime,
+) -> Vec<(proto_types::Field, Value)> {
+    vec![
+        (
+            tarn_member::NODE_ID,
+            Value::Int(i64::from_ne_bytes(member.node_id.to_ne_bytes())),
+        ),
+        (tarn_member::HOST, on.into()),
+        (tarn_member::ADDRESS, address.into()),
+        (tarn_member::GRPC_PORT, i64::from(member.grpc_port).into()),
+        (tarn_member::API_PORT, i64::from(member.api_port).into()),
+        (tarn_member::JOINED, joined.into()),
+    ]
 }
 
 /// Fields that follow from what a host says of itself; the same at join and whenever its node starts.
