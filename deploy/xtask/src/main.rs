@@ -92,6 +92,7 @@ fn run_command() -> Result<ExitCode> {
         Command::Install => {
             install::packages(&[install::BUILD, install::TESTBED].concat())?;
             println!("Python with XenAPI: {}", install::python_client()?.display());
+            println!("Ansible: {}", install::ansible()?.programs.display());
         }
         Command::Rocksdb => {
             for (name, value) in rocksdb::ensure_built()?.env() {

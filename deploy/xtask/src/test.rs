@@ -81,6 +81,14 @@ pub fn run(args: &Test) -> Result<()> {
                 }
                 Err(error) => println!("without the official Python client: {error:#}"),
             }
+            match install::ansible() {
+                Ok(ansible) => {
+                    cargo.env("TARN_ANSIBLE_PYTHON", ansible.programs.join("python"));
+                    cargo.env("TARN_ANSIBLE", ansible.programs);
+                    cargo.env("TARN_COLLECTIONS", ansible.collections);
+                }
+                Err(error) => println!("without Ansible: {error:#}"),
+            }
             broken.extend(stream(&mut count, cargo, args.only.as_deref())?);
         } else if args.part == Some(Part::Live) {
             bail!("live tests need root and network namespaces");

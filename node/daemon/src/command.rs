@@ -168,7 +168,7 @@ impl TunnelDialer for NoDialer {
 
 async fn own_facts(config: &Config, host: Uuid) -> Result<Facts> {
     let agent = parts::agent(config, host, "", Arc::new(NoDialer)).await?;
-    match agent.execute(0, Uuid::new_v4(), HostCommand::Facts).await {
+    match agent.execute(agent.term(), Uuid::new_v4(), HostCommand::Facts).await {
         Ok(HostReply::Facts(facts)) => Ok(*facts),
         Ok(_) => bail!("the agent did not say what this host is"),
         Err(error) => bail!("the agent cannot say what this host is: {}", error.text),

@@ -60,7 +60,7 @@ fn truth(truth: bool) -> f64 {
 pub fn page(report: &Report, status: &Status) -> String {
     let mut page = Page(String::with_capacity(4096));
     page.one("tarn_node_healthy", "Whether the node can do its part in the pool.", truth(report.healthy));
-    page.one("tarn_raft_leader_known", "Whether the node knows a leader.", truth(status.leader.is_some()));
+    page.one("tarn_raft_leader_known", "Whether the node knows a leader.", truth(status.leader.is_some() && status.in_touch));
     page.one("tarn_raft_committed_index", "Last index of the log that a majority has.", float(status.committed));
     page.one("tarn_raft_applied_index", "Last index of the log that is applied here.", float(status.applied));
     page.one("tarn_raft_last_log_index", "Last index in the log of this node.", float(status.last_log));

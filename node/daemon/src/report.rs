@@ -155,6 +155,7 @@ fn text(row: &Row, field: Field) -> String {
 /// Whether a node can do its part: it knows a leader, keeps up, and its store works.
 pub fn is_healthy(status: &Status) -> bool {
     status.leader.is_some()
+        && status.in_touch
         && status.failure.is_none()
         && status.committed.saturating_sub(status.applied) <= FAR_BEHIND
 }
@@ -279,7 +280,7 @@ fn troubles(known: &Known<'_>, report: &Report) -> Vec<Trouble> {
             "make room on its disk or repair it, then `systemctl restart tarn`",
         ));
     }
-    if known.status.leader.is_none() {
+    if known.status.leader.is_none() || !known.status.in_touch {
         let voters = known.status.members.iter().filter(|m| m.standing == Standing::Voter).count();
         found.push(trouble(
             format!(

@@ -58,7 +58,7 @@ impl Supervisor {
             if status.failure.is_none() && status.role != Role::Stopped {
                 self.say("WATCHDOG=1");
             }
-            let leader = status.leader.map(|leader| leader.address);
+            let leader = status.leader.filter(|_| status.in_touch).map(|leader| leader.address);
             let now = match (status.role, leader) {
                 (Role::Leader, _) => format!("leads the pool in term {}", status.term),
                 (_, Some(leader)) => format!("follows {leader} in term {}", status.term),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use gateway_server::api::{ApiParts, Service};
 use gateway_server::{Api, GatewayConfig, ServerIdentity, TransportLimits, serve};
 use node_agent::{AgentService, GrpcDialer};
@@ -28,7 +28,10 @@ use crate::adapters::streams::StreamAdapter;
 use crate::config::{self, Config};
 use crate::pool_service::PoolService;
 use crate::supervisor::{Supervisor, monotonic};
-use crate::{Ended, departure, identity, leader, parts, telemetry};
+use crate::{Ended, departure, identity, leader, parts, report, telemetry};
+
+/// With less room the database would soon stop again in the middle of its work.
+const LEAST_ROOM: u64 = 16 * 1024 * 1024;
 
 /// Encodes a result for `task.result`.
 pub fn encode(value: &proto_types::Value) -> String {
@@ -78,6 +81,13 @@ pub async fn run(file: &Path) -> Result<Ended> {
     let who = identity::load(dir)?;
     let credentials = Credentials::new(&who).context("load certificates")?;
     let peers = Peers::new(credentials.clone());
+    let room = report::room(dir);
+    ensure!(
+        room.total == 0 || room.free >= LEAST_ROOM,
+        "only {} left where this node keeps its state, {}: too little for the pool database; this node stays out",
+        report::size(room.free),
+        dir.display()
+    );
     let raft = RaftConfig::new(pool_raft::Member::new(who.host, "", 0).node_id, dir.join("raft"));
     let pool = start(raft, peers.clone())
         .await

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cut::Cut;
+use crate::heard::Heard;
 use crate::leader::{Leadership, Lease};
 use crate::membership::MembershipError;
 use crate::runtime::Threads;
@@ -86,6 +87,7 @@ pub(crate) struct Inner {
     /// Set while leadership is being handed over: reads then ask the core, which knows.
     pub(crate) handing_over: Arc<AtomicBool>,
     pub(crate) cut: Cut,
+    pub(crate) heard: Arc<Heard>,
     pub(crate) threads: Threads,
     pub(crate) votes_from: Instant,
     pub(crate) retry_every: Duration,
@@ -293,6 +295,7 @@ impl Pool {
             inner.store.clone(),
             inner.cut.clone(),
             inner.votes_from,
+            Arc::clone(&inner.heard),
         )
     }
 

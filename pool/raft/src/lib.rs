@@ -10,6 +10,7 @@
 
 mod cut;
 mod handle;
+mod heard;
 mod leader;
 mod membership;
 mod network;

@@ -1,6 +1,7 @@
 //! The answering side of consensus: the gRPC service that other members call.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::cut::Cut;
+use crate::heard::Heard;
 use crate::network::SNAPSHOT_IDLE;
 use crate::type_config::Raft;
 use crate::wire;
@@ -27,15 +29,23 @@ pub struct RaftService {
     /// A node that has just started has forgotten how long it owes the leader its loyalty: until then it votes
     /// for nobody, or a leader could read by a lease that is none.
     votes_from: Instant,
+    heard: Arc<Heard>,
 }
 
 /// Makes the service with the limits both sides agree on.
-pub(crate) fn service(raft: Raft, store: Store, cut: Cut, votes_from: Instant) -> RaftServer<RaftService> {
+pub(crate) fn service(
+    raft: Raft,
+    store: Store,
+    cut: Cut,
+    votes_from: Instant,
+    heard: Arc<Heard>,
+) -> RaftServer<RaftService> {
     RaftServer::new(RaftService {
         raft,
         store,
         cut,
         votes_from,
+        heard,
     })
     .max_decoding_message_size(LARGEST_MESSAGE)
     .max_encoding_message_size(LARGEST_MESSAGE)
@@ -94,6 +104,7 @@ impl RaftRpc for RaftService {
         let peer = self.peer(&request)?;
         let append = wire::append_from_wire(request.into_inner()).map_err(|error| malformed(&error))?;
         speaks_for_itself(peer, &append.vote)?;
+        self.heard.note();
         let response = self.raft.append_entries(append).await.map_err(raft_failed)?;
         Ok(Response::new(wire::appended_to_wire(&response)))
     }
@@ -103,7 +114,9 @@ impl RaftRpc for RaftService {
         request: Request<Streaming<pb::AppendRequest>>,
     ) -> Result<Response<Self::StreamAppendStream>, Status> {
         let peer = self.peer(&request)?;
+        let heard = Arc::clone(&self.heard);
         let requests = request.into_inner().scan((), move |(), item| {
+            heard.note();
             // Whatever does not read ends the stream; the caller begins a new one.
             let append = item
                 .and_then(|wire| wire::append_from_wire(wire).map_err(|error| malformed(&error)))

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::cut::Cut;
 use crate::handle::{Inner, Pool};
+use crate::heard::Heard;
 use crate::leader::{Leadership, Lease, Watcher};
 use crate::network::Network;
 use crate::runtime::{Threads, go_before_others};
@@ -177,6 +178,7 @@ async fn run(
             lease,
             handing_over,
             cut,
+            heard: Arc::new(Heard::new()),
             threads,
             votes_from,
             retry_every: Duration::from_millis(10),

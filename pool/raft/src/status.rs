@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::handle::{Member, Pool};
 use crate::type_config::Raft;
 
+/// A leader says that it lives several times a second.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// Whether a member counts for the quorum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -58,6 +61,8 @@ pub struct Status {
     pub term: u64,
     /// The leader it knows.
     pub leader: Option<Member>,
+    /// Whether it leads with a quorum behind it, or has heard from the leader lately.
+    pub in_touch: bool,
     /// The last index in its log.
     pub last_log: Index,
     /// The last index known to be committed.
@@ -136,6 +141,13 @@ pub(crate) fn status(pool: &Pool) -> Status {
         node_id: pool.inner.node_id,
         role,
         term: metrics.current_term,
+        in_touch: match role {
+            Role::Leader => pool.leadership().borrow().is_me,
+            Role::Stopped => false,
+            Role::Follower | Role::Candidate | Role::Learner => {
+                pool.inner.heard.since().is_some_and(|silence| silence < SILENCE)
+            }
+        },
         leader: pool.leadership().borrow().leader.clone(),
         last_log,
         committed: index(&metrics.cluster_committed),

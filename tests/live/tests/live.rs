@@ -90,3 +90,9 @@ fn repositories_and_disks() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("storage.py", &[]);
 }
+
+#[test]
+fn playbooks_make_a_pool_of_clean_hosts_and_keep_it() {
+    let Some(bed) = Bed::clean(Kind::Sim, 5) else { return };
+    bed.play("ansible.py", Kind::Sim);
+}

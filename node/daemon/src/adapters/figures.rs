@@ -100,6 +100,7 @@ impl HostFigures for FiguresAdapter {
         let is_healthy = report::is_healthy(&status);
         let words = match (&status.failure, &status.leader) {
             (Some(_), _) => "the database failed",
+            (None, _) if !status.in_touch => "no master is known",
             (None, None) => "no master is known",
             (None, Some(_)) if !is_healthy => "behind the master",
             (None, Some(leader)) if leader.node_id == status.node_id => "well, master",

@@ -37,13 +37,13 @@ fn what_can_change_at_run_time_changes_on_sighup_and_the_rest_is_named() {
             said.contains("settings").then_some(said)
         })
     };
-    // Two sessions at most: the third ends the first.
+    // Two sessions at most: more end the others. Which ones is a matter of seconds.
     let said = set("most = 2");
     assert!(said.contains("settings read anew"), "{said}");
-    let others = [bed.hosts[0].local(), bed.hosts[0].local()];
-    let ended = client.call("pool.get_all", &[]).unwrap_err();
-    assert_eq!(ended.code, "SESSION_INVALID");
-    assert!(others[1].call("pool.get_all", &[]).is_ok());
+    let all = [client, bed.hosts[0].local(), bed.hosts[0].local(), bed.hosts[0].local()];
+    let answers = all.map(|client| client.call("pool.get_all", &[]));
+    let ended = answers.iter().filter(|a| a.as_ref().is_err_and(|e| e.code == "SESSION_INVALID")).count();
+    assert_eq!((ended, answers.iter().filter(|a| a.is_ok()).count()), (2, 2), "{answers:?}");
 
     // What does not fit changes nothing.
     let said = set("most = 0");
