@@ -34,6 +34,9 @@ pub struct Package {
     /// The revision of the package, for one that is made again of the same release.
     #[arg(long, default_value_t = 1)]
     pub revision: u32,
+    /// Pack loosely: larger packages in a fraction of the time.
+    #[arg(long)]
+    pub quick: bool,
     /// Where the packages go; `package` in cargo's target folder when not given.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -80,8 +83,8 @@ pub fn make(args: &Package) -> Result<Made> {
     let stage = out.join(format!("stage-{}", std::process::id()));
     let made = steps.run("pack", || {
         stage_files(&programs, &stage)?;
-        let deb = deb(&stage, &out, args.revision)?;
-        let rpm = args.rpm.then(|| rpm(&stage, &out)).transpose()?;
+        let deb = deb(&stage, &out, args)?;
+        let rpm = args.rpm.then(|| rpm(&stage, &out, args.quick)).transpose()?;
         Ok(Made { deb, rpm })
     });
     let _ = fs::remove_dir_all(&stage);
@@ -179,7 +182,8 @@ fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>> {
     Ok(found)
 }
 
-fn deb(stage: &Path, out: &Path, revision: u32) -> Result<PathBuf> {
+fn deb(stage: &Path, out: &Path, args: &Package) -> Result<PathBuf> {
+    let revision = args.revision;
     let all = files(stage)?;
     let kibibytes: u64 = all.iter().map(|(_, length)| length.div_ceil(1024)).sum();
     let debian = paths::repo()?.join("deploy/packaging/debian");
@@ -208,7 +212,9 @@ fn deb(stage: &Path, out: &Path, revision: u32) -> Result<PathBuf> {
     folders_for_all(&scripts)?;
     let deb = out.join(format!("tarn_{VERSION}-{revision}_{}.deb", architecture.trim()));
     let mut pack = Command::new("dpkg-deb");
-    pack.args(["--root-owner-group", "-Zxz", "--build"]).arg(stage).arg(&deb);
+    pack.arg("--root-owner-group");
+    pack.args(if args.quick { ["-Zgzip", "-z1"] } else { ["-Zxz", "-z6"] });
+    pack.arg("--build").arg(stage).arg(&deb);
     run::output(&mut pack)?;
     fs::remove_dir_all(&scripts).context("clear the control folder")?;
     Ok(deb)
@@ -233,7 +239,7 @@ fn libraries(stage: &Path, out: &Path) -> Result<String> {
     Ok(libraries.to_owned())
 }
 
-fn rpm(stage: &Path, out: &Path) -> Result<PathBuf> {
+fn rpm(stage: &Path, out: &Path, quick: bool) -> Result<PathBuf> {
     let top = out.join(format!("rpm-{}", std::process::id()));
     let spec = paths::repo()?.join("deploy/packaging/tarn.spec");
     let mut pack = Command::new("rpmbuild");
@@ -242,6 +248,7 @@ fn rpm(stage: &Path, out: &Path) -> Result<PathBuf> {
         ("_topdir", top.display().to_string()),
         ("stage", stage.display().to_string()),
         ("release_of", VERSION.to_owned()),
+        ("_binary_payload", if quick { "w1.gzdio" } else { "w19.zstdio" }.to_owned()),
     ] {
         pack.args(["--define", &format!("{name} {value}")]);
     }

@@ -56,6 +56,7 @@ fn reload(file: &Path, current: &mut Config, telemetry: &telemetry::Guard, limit
         }
     };
     telemetry.set_log(&new.telemetry);
+    tracing::debug!(log = new.telemetry.log, "the log tells so much from now on");
     limits.send_replace(sessions(&new));
     let waiting = config::needs_restart(current, &new);
     if waiting.is_empty() {

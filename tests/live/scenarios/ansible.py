@@ -42,7 +42,7 @@ def inside(name, *words):
 
 
 def package(revision):
-    out = run(os.environ["TARN_XTASK"], "package", "--programs", programs, "--out", work, "--revision", str(revision))
+    out = run(os.environ["TARN_XTASK"], "package", "--quick", "--programs", programs, "--out", work, "--revision", str(revision))
     return [line.strip() for line in out.splitlines() if line.strip().endswith(".deb")][-1]
 
 
@@ -53,7 +53,7 @@ def inventory(names, deb, **more):
         "vars": {
             "ansible_connection": "testbed",
             "ansible_python_interpreter": "/usr/bin/python3",
-            "tarn_package": deb,
+            "tarn_node_package": deb,
             "tarn_pool_name": "lab",
             "tarn_pool_password": PASSWORD,
             "tarn_node_settings": {"node": {"hypervisor": kind, "accelerator": "tcg"}, "session": {"most": 300}},

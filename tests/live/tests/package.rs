@@ -39,7 +39,7 @@ fn the_package_holds_what_it_should_and_its_scripts_leave_data_alone() {
     let Some(programs) = programs() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut pack = Command::new(std::env::var_os("TARN_XTASK").unwrap());
-    pack.args(["package", "--programs"]).arg(programs).arg("--out").arg(folder.path());
+    pack.args(["package", "--quick", "--programs"]).arg(programs).arg("--out").arg(folder.path());
     let with_rpm = is_there("rpmbuild");
     if with_rpm {
         pack.arg("--rpm");

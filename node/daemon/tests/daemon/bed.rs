@@ -99,6 +99,14 @@ impl Host {
         self.dir.join("xapi")
     }
 
+    /// Where its API listens: address and port.
+    pub fn https(&self) -> (String, String) {
+        let settings = fs::read_to_string(self.settings()).unwrap();
+        let line = settings.lines().find_map(|l| l.strip_prefix("https = ")).unwrap();
+        let (address, port) = line.trim_matches('"').rsplit_once(':').unwrap();
+        (address.to_owned(), port.to_owned())
+    }
+
     /// Everything the node has said.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.join("log")).unwrap_or_default()
@@ -110,6 +118,7 @@ impl Host {
             .args(words)
             .arg("--config")
             .arg(self.settings())
+            .env("RUST_BACKTRACE", "0")
             .output()
             .unwrap()
     }
@@ -134,6 +143,7 @@ impl Host {
             .arg("--config")
             .arg(self.settings())
             .env("OTEL_BSP_SCHEDULE_DELAY", "200")
+            .env("RUST_BACKTRACE", "0")
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -12,6 +12,7 @@ mod bed;
 mod client;
 mod collector;
 mod disk;
+mod guide;
 mod observation;
 mod settings;
 mod traces;
