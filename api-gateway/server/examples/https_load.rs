@@ -73,10 +73,14 @@ async fn main() -> anyhow::Result<()> {
         )
         .into_bytes();
         request.extend_from_slice(&body);
-        let at = find(&request, number_at).filter(|_| !number_at.is_empty());
-        if at.is_none() && !number_at.is_empty() {
-            bail!("{} has no place for a number", file.display());
-        }
+        let at = if number_at.is_empty() {
+            None
+        } else {
+            Some(
+                find(&request, number_at)
+                    .with_context(|| format!("no place for a number in {}", file.display()))?,
+            )
+        };
         requests.push((request, at.map(|at| at..at + number_at.len())));
     }
     let connector = TlsConnector::from(Arc::new(trusting_config()?));

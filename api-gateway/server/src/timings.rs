@@ -7,7 +7,19 @@ use std::time::Duration;
 
 /// Upper ends of the buckets, in microseconds; above the last there is one more.
 const ENDS: [u64; 14] = [
-    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000,
+    500,
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    5_000_000,
+    30_000_000,
     300_000_000,
 ];
 
@@ -54,17 +66,35 @@ impl Timings {
 
     /// The text: `<family>_seconds` and `<family>_failures_total`, each with the name as label `label`.
     pub fn page(&self, family: &str, label: &str, help: &str) -> String {
-        let all = self.by_name.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = self
+            .by_name
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let mut out = String::new();
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "# HELP {family}_seconds {help}\n# TYPE {family}_seconds histogram");
+        let _ = writeln!(
+            out,
+            "# HELP {family}_seconds {help}\n# TYPE {family}_seconds histogram"
+        );
         for (name, one) in &all {
             for (bucket, end) in one.buckets.iter().zip(ENDS) {
                 let end = Duration::from_micros(end).as_secs_f64();
-                let _ = writeln!(out, "{family}_seconds_bucket{{{label}=\"{name}\",le=\"{end}\"}} {bucket}");
+                let _ = writeln!(
+                    out,
+                    "{family}_seconds_bucket{{{label}=\"{name}\",le=\"{end}\"}} {bucket}"
+                );
             }
-            let _ = writeln!(out, "{family}_seconds_bucket{{{label}=\"{name}\",le=\"+Inf\"}} {}", one.count);
-            let _ = writeln!(out, "{family}_seconds_sum{{{label}=\"{name}\"}} {}", one.sum.as_secs_f64());
+            let _ = writeln!(
+                out,
+                "{family}_seconds_bucket{{{label}=\"{name}\",le=\"+Inf\"}} {}",
+                one.count
+            );
+            let _ = writeln!(
+                out,
+                "{family}_seconds_sum{{{label}=\"{name}\"}} {}",
+                one.sum.as_secs_f64()
+            );
             let _ = writeln!(out, "{family}_seconds_count{{{label}=\"{name}\"}} {}", one.count);
         }
         let _ = writeln!(
@@ -72,7 +102,11 @@ impl Timings {
             "# HELP {family}_failures_total Those that ended with an error.\n# TYPE {family}_failures_total counter"
         );
         for (name, one) in &all {
-            let _ = writeln!(out, "{family}_failures_total{{{label}=\"{name}\"}} {}", one.failures);
+            let _ = writeln!(
+                out,
+                "{family}_failures_total{{{label}=\"{name}\"}} {}",
+                one.failures
+            );
         }
         out
     }

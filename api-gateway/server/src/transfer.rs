@@ -9,8 +9,8 @@
 pub mod admit;
 pub mod body;
 pub mod console;
-pub mod figures;
 pub mod export;
+pub mod figures;
 pub mod import;
 pub mod moving;
 pub mod ova;

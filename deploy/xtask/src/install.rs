@@ -214,9 +214,16 @@ const ANSIBLE: &[&str] = &["ansible-core", "ansible-lint", "XenAPI"];
 /// When PyPI is not reached.
 pub fn ansible() -> Result<Ansible> {
     let system = Path::new("/usr/bin/python3");
-    let python = if system.exists() { system } else { Path::new("python3") };
+    let python = if system.exists() {
+        system
+    } else {
+        Path::new("python3")
+    };
     let version = run::output(Command::new(python).arg("-V"))?;
-    let name = format!("ansible-{}", cached::short_hash(format!("{version}{ANSIBLE:?}").as_bytes()));
+    let name = format!(
+        "ansible-{}",
+        cached::short_hash(format!("{version}{ANSIBLE:?}").as_bytes())
+    );
     let folder = cached::build_once(&name, |work| {
         run::output(Command::new(python).args(["-m", "venv", "--copies"]).arg(work))?;
         let pip = |words: &[&str]| {
@@ -249,7 +256,9 @@ fn at_home(programs: &Path, made: &str, place: &str) -> Result<()> {
     for entry in fs::read_dir(programs).context("list programs")? {
         let path = entry.context("list programs")?.path();
         // Those that are no text are not written in a script's language.
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
         if text.starts_with("#!") && text.contains(made) {
             fs::write(&path, text.replace(made, place)).context("adapt a program")?;
         }

@@ -94,7 +94,16 @@ pub fn make(args: &Package) -> Result<Made> {
 fn build(profile: &str) -> Result<PathBuf> {
     let mut cargo = building::cargo()?;
     cargo.args(["build", "--quiet", "--profile", profile]);
-    cargo.args(["--package", "node-daemon", "--bin", "tarn", "--package", "gateway-cli", "--bin", "xe"]);
+    cargo.args([
+        "--package",
+        "node-daemon",
+        "--bin",
+        "tarn",
+        "--package",
+        "gateway-cli",
+        "--bin",
+        "xe",
+    ]);
     run::visibly(&mut cargo)?;
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(paths::target()?.join(folder))
@@ -106,7 +115,8 @@ fn put(from: &Path, stage: &Path, to: &str, mode: u32) -> Result<()> {
     let folder = target.parent().context("a file lies in a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     fs::copy(from, &target).with_context(|| format!("copy {}", from.display()))?;
-    fs::set_permissions(&target, fs::Permissions::from_mode(mode)).with_context(|| format!("set rights of {to}"))
+    fs::set_permissions(&target, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("set rights of {to}"))
 }
 
 /// As [`put`], packed: what Debian wants of manuals and change logs. No time goes in, so the same text is the same bytes.
@@ -123,34 +133,62 @@ fn stage_files(programs: &Path, stage: &Path) -> Result<()> {
     for program in ["tarn", "xe"] {
         let to = format!("usr/bin/{program}");
         put(&programs.join(program), stage, &to, 0o755)?;
-        run::output(Command::new("strip").args(["--strip-unneeded", "--remove-section=.comment"]).arg(stage.join(to)))?;
+        run::output(
+            Command::new("strip")
+                .args(["--strip-unneeded", "--remove-section=.comment"])
+                .arg(stage.join(to)),
+        )?;
     }
     let pages = stage.join("pages");
-    run::output(Command::new(stage.join("usr/bin/tarn")).arg("pages").arg(&pages)).context("write the manual")?;
+    run::output(Command::new(stage.join("usr/bin/tarn")).arg("pages").arg(&pages))
+        .context("write the manual")?;
     for page in fs::read_dir(&pages).context("list the manual")? {
         let path = page.context("list the manual")?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         match path.extension().and_then(|e| e.to_str()) {
-            Some(section @ ("1" | "5")) => put_packed(&path, stage, &format!("usr/share/man/man{section}/{name}"))?,
+            Some(section @ ("1" | "5")) => {
+                put_packed(&path, stage, &format!("usr/share/man/man{section}/{name}"))?
+            }
             _ => put(&path, stage, "usr/share/bash-completion/completions/tarn", 0o644)?,
         }
     }
     fs::remove_dir_all(&pages).context("clear the manual")?;
-    put_packed(&deploy.join("packaging/man/xe.1"), stage, "usr/share/man/man1/xe.1")?;
+    put_packed(
+        &deploy.join("packaging/man/xe.1"),
+        stage,
+        "usr/share/man/man1/xe.1",
+    )?;
     for (from, to) in [
         ("completion/xe.bash", "usr/share/bash-completion/completions/xe"),
         ("systemd/tarn.service", "usr/lib/systemd/system/tarn.service"),
         ("systemd/tarn.tmpfiles", "usr/lib/tmpfiles.d/tarn.conf"),
         ("packaging/tarn.toml", "etc/tarn/tarn.toml"),
         ("packaging/debian/copyright", "usr/share/doc/tarn/copyright"),
-        ("packaging/debian/lintian-overrides", "usr/share/lintian/overrides/tarn"),
+        (
+            "packaging/debian/lintian-overrides",
+            "usr/share/lintian/overrides/tarn",
+        ),
         ("observation/alerts.yml", "usr/share/doc/tarn/examples/alerts.yml"),
-        ("observation/dashboard.json", "usr/share/doc/tarn/examples/dashboard.json"),
-        ("observation/prometheus.yml", "usr/share/doc/tarn/examples/prometheus.yml"),
+        (
+            "observation/dashboard.json",
+            "usr/share/doc/tarn/examples/dashboard.json",
+        ),
+        (
+            "observation/prometheus.yml",
+            "usr/share/doc/tarn/examples/prometheus.yml",
+        ),
     ] {
         put(&deploy.join(from), stage, to, 0o644)?;
     }
-    put_packed(&deploy.join("packaging/debian/changelog"), stage, "usr/share/doc/tarn/changelog.Debian")?;
+    put_packed(
+        &deploy.join("packaging/debian/changelog"),
+        stage,
+        "usr/share/doc/tarn/changelog.Debian",
+    )?;
     folders_for_all(stage)
 }
 
@@ -202,7 +240,11 @@ fn deb(stage: &Path, out: &Path, args: &Package) -> Result<PathBuf> {
         .replace("@LIBRARIES@", &libraries);
     let scripts = stage.join("DEBIAN");
     fs::create_dir_all(&scripts).context("create the control folder")?;
-    for (name, text) in [("control", control.as_str()), ("md5sums", &sums), ("conffiles", "/etc/tarn/tarn.toml\n")] {
+    for (name, text) in [
+        ("control", control.as_str()),
+        ("md5sums", &sums),
+        ("conffiles", "/etc/tarn/tarn.toml\n"),
+    ] {
         fs::write(scripts.join(name), text).with_context(|| format!("write {name}"))?;
         fs::set_permissions(scripts.join(name), fs::Permissions::from_mode(0o644)).context("set rights")?;
     }
@@ -213,7 +255,11 @@ fn deb(stage: &Path, out: &Path, args: &Package) -> Result<PathBuf> {
     let deb = out.join(format!("tarn_{VERSION}-{revision}_{}.deb", architecture.trim()));
     let mut pack = Command::new("dpkg-deb");
     pack.arg("--root-owner-group");
-    pack.args(if args.quick { ["-Zgzip", "-z1"] } else { ["-Zxz", "-z6"] });
+    pack.args(if args.quick {
+        ["-Zgzip", "-z1"]
+    } else {
+        ["-Zxz", "-z6"]
+    });
     pack.arg("--build").arg(stage).arg(&deb);
     run::output(&mut pack)?;
     fs::remove_dir_all(&scripts).context("clear the control folder")?;
@@ -224,8 +270,11 @@ fn deb(stage: &Path, out: &Path, args: &Package) -> Result<PathBuf> {
 fn libraries(stage: &Path, out: &Path) -> Result<String> {
     let folder = out.join(format!("libraries-{}", std::process::id()));
     fs::create_dir_all(folder.join("debian")).context("create a folder for dpkg")?;
-    fs::write(folder.join("debian/control"), "Source: tarn\n\nPackage: tarn\nArchitecture: any\n")
-        .context("write a control file for dpkg")?;
+    fs::write(
+        folder.join("debian/control"),
+        "Source: tarn\n\nPackage: tarn\nArchitecture: any\n",
+    )
+    .context("write a control file for dpkg")?;
     let mut ask = Command::new("dpkg-shlibdeps");
     ask.current_dir(&folder).arg("-O");
     for program in ["tarn", "xe"] {
@@ -235,7 +284,10 @@ fn libraries(stage: &Path, out: &Path) -> Result<String> {
     let _ = fs::remove_dir_all(&folder);
     let answer = answer.context("ask which libraries are needed")?;
     let libraries = answer.trim().strip_prefix("shlibs:Depends=").unwrap_or_default();
-    ensure!(libraries.contains("libvirt0"), "the node needs libvirt, but only this was found: {libraries:?}");
+    ensure!(
+        libraries.contains("libvirt0"),
+        "the node needs libvirt, but only this was found: {libraries:?}"
+    );
     Ok(libraries.to_owned())
 }
 
@@ -248,7 +300,10 @@ fn rpm(stage: &Path, out: &Path, quick: bool) -> Result<PathBuf> {
         ("_topdir", top.display().to_string()),
         ("stage", stage.display().to_string()),
         ("release_of", VERSION.to_owned()),
-        ("_binary_payload", if quick { "w1.gzdio" } else { "w19.zstdio" }.to_owned()),
+        (
+            "_binary_payload",
+            if quick { "w1.gzdio" } else { "w19.zstdio" }.to_owned(),
+        ),
     ] {
         pack.args(["--define", &format!("{name} {value}")]);
     }

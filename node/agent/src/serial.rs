@@ -56,11 +56,7 @@ impl AsyncRead for SerialPort {
 }
 
 impl AsyncWrite for SerialPort {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.to).poll_write(cx, bytes)
     }
 

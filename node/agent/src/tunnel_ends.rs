@@ -97,10 +97,15 @@ impl Agent {
 
     /// Serves a volume as NBD over one connection: the server lives as long as that does.
     async fn open_volume_tunnel(&self, asked: VolumeTunnel) -> io::Result<Opened> {
-        let refused = |error: node_commands::CommandError| io::Error::new(io::ErrorKind::PermissionDenied, error.text);
+        let refused =
+            |error: node_commands::CommandError| io::Error::new(io::ErrorKind::PermissionDenied, error.text);
         self.inner.fence.admit(asked.term).await.map_err(refused)?;
         let sr = self.plugged(asked.volume.sr).map_err(|error| none(&error.text))?;
-        let access = if asked.writable { Access::Write } else { Access::Read };
+        let access = if asked.writable {
+            Access::Write
+        } else {
+            Access::Read
+        };
         let source = sr
             .resolve(&asked.volume.location, access)
             .await
@@ -129,7 +134,10 @@ impl Agent {
     /// # Errors
     /// If it cannot be opened.
     pub async fn open_image(&self, path: &Path) -> io::Result<Opened> {
-        let source = DiskSource::File { path: path.to_owned(), format: DiskFormat::Qcow2 };
+        let source = DiskSource::File {
+            path: path.to_owned(),
+            format: DiskFormat::Qcow2,
+        };
         let (stream, mut child) = self.serve(&source, Access::Read).await?;
         tokio::spawn(async move { child.wait().await });
         Ok(Opened::of(stream))
@@ -141,7 +149,9 @@ impl Agent {
     }
 
     async fn serve(&self, source: &DiskSource, access: Access) -> io::Result<(UnixStream, Child)> {
-        let socket = self.spool_folder().join(format!("{}.nbd", Uuid::new_v4().simple()));
+        let socket = self
+            .spool_folder()
+            .join(format!("{}.nbd", Uuid::new_v4().simple()));
         let opened = async {
             let child = serve(&self.inner.settings.qemu_nbd, source, access, &socket)?;
             // Waits for the socket, or for the server's own word that it cannot.
@@ -200,7 +210,10 @@ struct Serving {
 impl Served {
     fn begin(&self, volume: &node_commands::VolumeRef) -> Serving {
         self.0.send_modify(|all| all.push(volume.clone()));
-        Serving { served: self.0.clone(), volume: volume.clone() }
+        Serving {
+            served: self.0.clone(),
+            volume: volume.clone(),
+        }
     }
 
     async fn ended(&self, volume: &node_commands::VolumeRef) {

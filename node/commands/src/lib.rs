@@ -32,7 +32,9 @@ pub use migration::{
 };
 pub use network::{BondRequest, BridgeRequest, IpRequest, NicLock, NicPolicy, TunnelRequest};
 pub use reply::{BridgeFacts, Facts, HostReply, NicFacts};
-pub use storage::{FoundSr, FreezeRequest, MergeFacts, ProbeRequest, SrFacts, SrSpec, VolumeFacts, VolumeFill, VolumeRequest};
+pub use storage::{
+    FoundSr, FreezeRequest, MergeFacts, ProbeRequest, SrFacts, SrSpec, VolumeFacts, VolumeFill, VolumeRequest,
+};
 
 #[cfg(test)]
 mod test;

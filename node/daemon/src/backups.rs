@@ -35,7 +35,9 @@ pub fn header(db: &Database) -> BackupHeader {
     BackupHeader {
         release: env!("CARGO_PKG_VERSION").to_owned(),
         pool: pool.map(|p| p.uuid().to_owned()).unwrap_or_default(),
-        name: pool.map(|p| p.get(pool::NAME_LABEL).as_str().to_owned()).unwrap_or_default(),
+        name: pool
+            .map(|p| p.get(pool::NAME_LABEL).as_str().to_owned())
+            .unwrap_or_default(),
         master: master.map(|h| h.uuid().to_owned()).unwrap_or_default(),
         taken: pool_ops::core::now().0,
         ..BackupHeader::default()
@@ -87,7 +89,12 @@ pub async fn take(settings: &Path, file: &Path) -> Result<()> {
 fn write(file: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         // Keys and password hashes lie in it.
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(file)?;
         let mut out = BufWriter::new(file);
         out.write_all(bytes)?;
         out.into_inner()?.sync_all()
@@ -139,8 +146,16 @@ pub fn show(file: &Path) -> Result<()> {
     let backup = checked(file)?;
     let mut lines = vec![described(&backup.header)];
     for row in backup.database.rows(host::CLASS) {
-        let master = if row.uuid() == backup.header.master { ", the master" } else { "" };
-        lines.push(format!("host {} {}{master}", row.uuid(), row.get(host::NAME_LABEL).as_str()));
+        let master = if row.uuid() == backup.header.master {
+            ", the master"
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "host {} {}{master}",
+            row.uuid(),
+            row.get(host::NAME_LABEL).as_str()
+        ));
     }
     lines.push("it is whole and can be restored".to_owned());
     command::print(&lines.join("\n"))
@@ -159,9 +174,15 @@ pub async fn restore(settings: &Path, file: &Path, host: Option<Uuid>) -> Result
     let backup = checked(file)?;
     let host = match host {
         Some(host) => host,
-        None => Uuid::try_parse(&backup.header.master).context("the backup does not say who was the master")?,
+        None => {
+            Uuid::try_parse(&backup.header.master).context("the backup does not say who was the master")?
+        }
     };
-    let address: IpAddr = config.node.address.parse().context("node.address is no IP address")?;
+    let address: IpAddr = config
+        .node
+        .address
+        .parse()
+        .context("node.address is no IP address")?;
     let member = Member::new(host, config.node.address.clone(), config.listen.grpc.port());
     let place = Place {
         host: host.to_string(),
@@ -173,7 +194,10 @@ pub async fn restore(settings: &Path, file: &Path, host: Option<Uuid>) -> Result
         },
     };
     let entries = entries(&backup, &place)?;
-    let row = backup.database.rows(tarn_authority::CLASS).find(|a| a.get(tarn_authority::ACTIVE).as_bool());
+    let row = backup
+        .database
+        .rows(tarn_authority::CLASS)
+        .find(|a| a.get(tarn_authority::ACTIVE).as_bool());
     let row = row.context("the backup has no certificate authority")?;
     let authority = Authority::from_pem(
         row.get(tarn_authority::CERTIFICATE).as_str(),

@@ -12,7 +12,10 @@ use anyhow::{Context, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pool_domain::{Database, Row};
-use proto_types::generated::{secret, session, tarn_authority, tarn_credential, tarn_event_queue, tarn_join_token, tarn_saga, tarn_setting, vm};
+use proto_types::generated::{
+    secret, session, tarn_authority, tarn_credential, tarn_event_queue, tarn_join_token, tarn_saga,
+    tarn_setting, vm,
+};
 use proto_types::{ClassId, Field, Value};
 use serde_json::Value as Json;
 use tar::{Builder, Header};
@@ -31,13 +34,31 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is asked of the host.
 const PROGRAMS: &[(&str, &[&str])] = &[
-    ("journal.txt", &["journalctl", "--unit", "tarn", "--lines", "50000", "--no-pager", "--output", "short-iso"]),
-    ("unit.txt", &["systemctl", "status", "tarn", "--no-pager", "--lines", "0"]),
+    (
+        "journal.txt",
+        &[
+            "journalctl",
+            "--unit",
+            "tarn",
+            "--lines",
+            "50000",
+            "--no-pager",
+            "--output",
+            "short-iso",
+        ],
+    ),
+    (
+        "unit.txt",
+        &["systemctl", "status", "tarn", "--no-pager", "--lines", "0"],
+    ),
     ("kernel.txt", &["uname", "-a"]),
     ("addresses.txt", &["ip", "-d", "address"]),
     ("routes.txt", &["ip", "route", "show", "table", "all"]),
     ("disks.txt", &["df", "-h"]),
-    ("mounts.txt", &["findmnt", "--real", "--output", "TARGET,FSTYPE,SIZE,AVAIL"]),
+    (
+        "mounts.txt",
+        &["findmnt", "--real", "--output", "TARGET,FSTYPE,SIZE,AVAIL"],
+    ),
     ("domains.txt", &["virsh", "list", "--all"]),
     ("libvirt.txt", &["virsh", "version"]),
 ];
@@ -53,10 +74,26 @@ const WITHHELD: &[ClassId] = &[
 ];
 
 /// Fields that may hold what a client wants nobody to know.
-const CLOSED: &[Field] = &[tarn_saga::PARAMS, tarn_saga::OUTPUTS, tarn_setting::VALUE, vm::XENSTORE_DATA];
+const CLOSED: &[Field] = &[
+    tarn_saga::PARAMS,
+    tarn_saga::OUTPUTS,
+    tarn_setting::VALUE,
+    vm::XENSTORE_DATA,
+];
 
 /// Keys of maps whose values are withheld, by any of these within their names.
-const SUSPECT: &[&str] = &["pass", "secret", "token", "key", "chap", "credential", "auth", "user-data", "userdata", "config-drive"];
+const SUSPECT: &[&str] = &[
+    "pass",
+    "secret",
+    "token",
+    "key",
+    "chap",
+    "credential",
+    "auth",
+    "user-data",
+    "userdata",
+    "config-drive",
+];
 
 const NOTHING: &str = "(withheld)";
 
@@ -199,9 +236,10 @@ fn json(db: &Database, value: &Value) -> Json {
                 (key, value)
             })
             .collect(),
-        Value::Record(members) => {
-            members.iter().map(|(name, value)| (name.to_string(), json(db, value))).collect()
-        }
+        Value::Record(members) => members
+            .iter()
+            .map(|(name, value)| (name.to_string(), json(db, value)))
+            .collect(),
     }
 }
 
@@ -218,7 +256,10 @@ mod test {
             ("target", "192.0.2.1"),
         ]);
         let shown = json(&Database::default(), &value).to_string();
-        assert!(!shown.contains("s1") && !shown.contains("s2") && !shown.contains("s3"), "{shown}");
+        assert!(
+            !shown.contains("s1") && !shown.contains("s2") && !shown.contains("s3"),
+            "{shown}"
+        );
         assert!(shown.contains("192.0.2.1"));
     }
 }

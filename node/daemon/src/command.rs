@@ -122,7 +122,11 @@ pub async fn run(command: PoolCommand) -> Result<()> {
                 None if again => JoinAs::Itself,
                 None => JoinAs::New,
             };
-            let token = if token == "-" { given(Path::new("-"))? } else { token };
+            let token = if token == "-" {
+                given(Path::new("-"))?
+            } else {
+                token
+            };
             join(&settings(&config, address)?, &token, who).await
         }
     }
@@ -168,7 +172,10 @@ impl TunnelDialer for NoDialer {
 
 async fn own_facts(config: &Config, host: Uuid) -> Result<Facts> {
     let agent = parts::agent(config, host, "", Arc::new(NoDialer)).await?;
-    match agent.execute(agent.term(), Uuid::new_v4(), HostCommand::Facts).await {
+    match agent
+        .execute(agent.term(), Uuid::new_v4(), HostCommand::Facts)
+        .await
+    {
         Ok(HostReply::Facts(facts)) => Ok(*facts),
         Ok(_) => bail!("the agent did not say what this host is"),
         Err(error) => bail!("the agent cannot say what this host is: {}", error.text),
@@ -398,7 +405,12 @@ fn with_name(mut facts: Facts, name: &str) -> Facts {
 /// This host's own node, as another caller reaches it.
 fn own_node(config: &Config) -> Result<PoolClient<tonic::transport::Channel>> {
     let (peers, own) = way_in(config)?;
-    Ok(PoolClient::new(peers.channel(own.host, &own.address, own.port, Lane::Agent)))
+    Ok(PoolClient::new(peers.channel(
+        own.host,
+        &own.address,
+        own.port,
+        Lane::Agent,
+    )))
 }
 
 /// How this host's node stands, by its own word.
@@ -416,7 +428,9 @@ pub async fn own_status(config: &Config) -> Result<serde_json::Value> {
 pub async fn own_metrics(config: &Config) -> Result<String> {
     let mut node = own_node(config)?;
     let reply = tokio::time::timeout(ANSWER, node.metrics(MetricsRequest {})).await;
-    let reply = reply.context("the node did not answer in time")?.map_err(|status| told(&status))?;
+    let reply = reply
+        .context("the node did not answer in time")?
+        .map_err(|status| told(&status))?;
     Ok(reply.into_inner().text)
 }
 
@@ -426,7 +440,9 @@ fn told(status: &tonic::Status) -> anyhow::Error {
 
 async fn status_of(node: &mut PoolClient<tonic::transport::Channel>) -> Result<serde_json::Value> {
     let reply = tokio::time::timeout(ANSWER, node.status(StatusRequest {})).await;
-    let reply = reply.context("the node did not answer in time")?.map_err(|status| told(&status))?;
+    let reply = reply
+        .context("the node did not answer in time")?
+        .map_err(|status| told(&status))?;
     serde_json::from_slice(&reply.into_inner().json).context("read what the node answers")
 }
 
@@ -440,9 +456,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// When this host's node does not answer.
 pub async fn status(path: &Path, json: bool) -> Result<()> {
     let config = config::load(path)?;
-    let own = own_status(&config).await.context(
-        "this host's node does not answer: see `systemctl status tarn` and `journalctl -u tarn`",
-    )?;
+    let own = own_status(&config)
+        .await
+        .context("this host's node does not answer: see `systemctl status tarn` and `journalctl -u tarn`")?;
     if json {
         return print(&own.to_string());
     }
@@ -463,7 +479,11 @@ pub async fn page_of(config: &Config, own: &serde_json::Value) -> Result<String>
     {
         // What is wrong with this node only this node knows.
         let mut all = read(&theirs)?;
-        let more = report.troubles.into_iter().filter(|t| !all.troubles.contains(t)).collect::<Vec<_>>();
+        let more = report
+            .troubles
+            .into_iter()
+            .filter(|t| !all.troubles.contains(t))
+            .collect::<Vec<_>>();
         all.troubles.extend(more);
         report = all;
     }
@@ -479,7 +499,10 @@ fn leader_elsewhere(
     let leader = own["leader"].as_str().filter(|_| own["is_leader"] != true)?;
     let member = own["members"].as_array()?.iter().find(|m| m["host"] == leader)?;
     let host = leader.parse().ok()?;
-    let (address, port) = (member["address"].as_str()?, u16::try_from(member["port"].as_u64()?).ok()?);
+    let (address, port) = (
+        member["address"].as_str()?,
+        u16::try_from(member["port"].as_u64()?).ok()?,
+    );
     Some(way_in(config).map(|(peers, _)| PoolClient::new(peers.channel(host, address, port, Lane::Agent))))
 }
 

@@ -109,7 +109,9 @@ impl Default for Listen {
             https: everywhere(443),
             http: None,
             grpc: everywhere(7443),
-            socket: ["/var/xapi/xapi", "/var/lib/xcp/xapi"].map(PathBuf::from).to_vec(),
+            socket: ["/var/xapi/xapi", "/var/lib/xcp/xapi"]
+                .map(PathBuf::from)
+                .to_vec(),
         }
     }
 }

@@ -104,8 +104,9 @@ async fn lead(
     let mut measure = tokio::time::interval(MEASURE);
     let mut merging: Option<tokio::task::JoinHandle<()>> = None;
     let mut measuring: Option<tokio::task::JoinHandle<()>> = None;
-    let is_idle =
-        |task: &Option<tokio::task::JoinHandle<()>>| task.as_ref().is_none_or(tokio::task::JoinHandle::is_finished);
+    let is_idle = |task: &Option<tokio::task::JoinHandle<()>>| {
+        task.as_ref().is_none_or(tokio::task::JoinHandle::is_finished)
+    };
     loop {
         tokio::select! {
             () = stop.cancelled() => break,

@@ -12,8 +12,8 @@ mod leader;
 mod members;
 mod pages;
 mod parts;
-mod pool_service;
 mod pool_figures;
+mod pool_service;
 mod redirect;
 mod report;
 mod status_page;
@@ -28,6 +28,11 @@ use std::process::Command as Process;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use uuid::Uuid;
+
+/// A call of the API is thousands of small allocations, and a password hash one of 19 MiB, which goes back to the
+/// system at once; glibc's own allocator kept that for every thread (`cargo xtask bench writes`, `idle`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A XenAPI pool on plain Linux/KVM hosts.
 #[derive(Parser)]
@@ -166,7 +171,9 @@ fn main() -> Result<()> {
                 host,
                 dry_run: false,
             } => backups::restore(&config, &file, host).await?,
-            Command::Restore { file, dry_run: true, .. } => backups::show(&file)?,
+            Command::Restore {
+                file, dry_run: true, ..
+            } => backups::show(&file)?,
             Command::SupportBundle { config, file } => bundle::write(&config, &file).await?,
             Command::Config { command } => configuration(command)?,
             Command::Pages { folder } => pages::write::<Cli>(&folder)?,

@@ -20,8 +20,9 @@ use proto_wire::ca::{self, Authority};
 use proto_wire::channel::peer_host;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
-    BackupPart, BackupRequest, CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest, ForwardReply, ForwardRequest,
-    JoinReply, JoinRequest, MetricsReply, MetricsRequest, StatusReply, StatusRequest,
+    BackupPart, BackupRequest, CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest,
+    ForwardReply, ForwardRequest, JoinReply, JoinRequest, MetricsReply, MetricsRequest, StatusReply,
+    StatusRequest,
 };
 use sha2::{Digest, Sha256};
 use tokio_stream::wrappers::ReceiverStream;
@@ -78,7 +79,9 @@ impl PoolService {
         let member = members.iter().map(|(m, _)| m).find(|m| m.node_id == node_id);
         let same_place = member.is_none_or(|m| (m.address.as_str(), m.port) == at);
         if placement::is_live(db, row) && !same_place {
-            return Err(Status::failed_precondition("the host to replace is there: switch it off first"));
+            return Err(Status::failed_precondition(
+                "the host to replace is there: switch it off first",
+            ));
         }
         if member.is_none() {
             return Ok(());
@@ -210,7 +213,8 @@ impl Rpc for PoolService {
             api_port,
         };
         if request.replaces {
-            self.make_way(&db, &described.uuid, member.node_id, (&request.address, port)).await?;
+            self.make_way(&db, &described.uuid, member.node_id, (&request.address, port))
+                .await?;
         }
         let joined = self
             .ops

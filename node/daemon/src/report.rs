@@ -163,7 +163,11 @@ pub fn is_healthy(status: &Status) -> bool {
 /// Puts it together.
 pub fn of(known: &Known<'_>) -> Report {
     let mut report = Report {
-        pool: known.db.only(pool::CLASS).map(|p| text(p, pool::NAME_LABEL)).unwrap_or_default(),
+        pool: known
+            .db
+            .only(pool::CLASS)
+            .map(|p| text(p, pool::NAME_LABEL))
+            .unwrap_or_default(),
         hosts: hosts(known),
         storage: storage(known.db),
         vms: vms(known.db),
@@ -178,7 +182,11 @@ pub fn of(known: &Known<'_>) -> Report {
 }
 
 fn member<'a>(known: &'a Known<'_>, uuid: &str) -> Option<&'a MemberStatus> {
-    known.status.members.iter().find(|m| m.member.host.to_string() == uuid)
+    known
+        .status
+        .members
+        .iter()
+        .find(|m| m.member.host.to_string() == uuid)
 }
 
 fn hosts(known: &Known<'_>) -> Vec<HostLine> {
@@ -202,10 +210,16 @@ fn hosts(known: &Known<'_>) -> Vec<HostLine> {
                 heard: member
                     .and_then(|m| m.heard)
                     .map(|h| u64::try_from(h.as_millis()).unwrap_or(u64::MAX)),
-                vms: guests(db).filter(|vm| vm.get(vm::RESIDENT_ON).as_ref() == row.reference).count(),
+                vms: guests(db)
+                    .filter(|vm| vm.get(vm::RESIDENT_ON).as_ref() == row.reference)
+                    .count(),
                 memory_free: bytes(host_metrics::MEMORY_FREE),
                 memory_total: bytes(host_metrics::MEMORY_TOTAL),
-                release: row.get(host::SOFTWARE_VERSION).get("tarn").unwrap_or_default().to_owned(),
+                release: row
+                    .get(host::SOFTWARE_VERSION)
+                    .get("tarn")
+                    .unwrap_or_default()
+                    .to_owned(),
             }
         })
         .collect();
@@ -223,7 +237,11 @@ fn guests(db: &Database) -> impl Iterator<Item = &Row> {
 }
 
 fn vms(db: &Database) -> [usize; 4] {
-    let count = |state: &str| guests(db).filter(|row| row.get(vm::POWER_STATE).as_str() == state).count();
+    let count = |state: &str| {
+        guests(db)
+            .filter(|row| row.get(vm::POWER_STATE).as_str() == state)
+            .count()
+    };
     ["Running", "Paused", "Suspended", "Halted"].map(count)
 }
 
@@ -234,7 +252,8 @@ fn storage(db: &Database) -> Vec<StorageLine> {
         .map(|row| {
             let pbds = row.get(sr::PBDS).as_refs();
             let plugged = |r: &&Ref| {
-                db.of_class(pbd::CLASS, **r).is_some_and(|p| p.get(pbd::CURRENTLY_ATTACHED).as_bool())
+                db.of_class(pbd::CLASS, **r)
+                    .is_some_and(|p| p.get(pbd::CURRENTLY_ATTACHED).as_bool())
             };
             StorageLine {
                 uuid: row.uuid().to_owned(),
@@ -253,7 +272,10 @@ fn storage(db: &Database) -> Vec<StorageLine> {
 }
 
 fn tasks(known: &Known<'_>) -> Vec<TaskLine> {
-    let pending = known.db.rows(task::CLASS).filter(|row| row.get(task::STATUS).as_str() == "pending");
+    let pending = known
+        .db
+        .rows(task::CLASS)
+        .filter(|row| row.get(task::STATUS).as_str() == "pending");
     let mut lines: Vec<TaskLine> = pending
         .map(|row| TaskLine {
             name: text(row, task::NAME_LABEL),
@@ -281,7 +303,12 @@ fn troubles(known: &Known<'_>, report: &Report) -> Vec<Trouble> {
         ));
     }
     if known.status.leader.is_none() || !known.status.in_touch {
-        let voters = known.status.members.iter().filter(|m| m.standing == Standing::Voter).count();
+        let voters = known
+            .status
+            .members
+            .iter()
+            .filter(|m| m.standing == Standing::Voter)
+            .count();
         found.push(trouble(
             format!(
                 "this host knows no master: {} of the {voters} hosts that vote must reach one another",
@@ -292,7 +319,11 @@ fn troubles(known: &Known<'_>, report: &Report) -> Vec<Trouble> {
     }
     if known.room.total > 0 && known.room.free < LITTLE_ROOM.min(known.room.total / 10) {
         found.push(trouble(
-            format!("{} left where this node keeps its state, {}", size(known.room.free), known.state_dir.display()),
+            format!(
+                "{} left where this node keeps its state, {}",
+                size(known.room.free),
+                known.state_dir.display()
+            ),
             "make room: with none left the node stops and stays out of the pool",
         ));
     }
@@ -340,7 +371,11 @@ fn of_storage(line: &StorageLine) -> Vec<Trouble> {
     }
     if line.size > 0 && line.used.saturating_mul(100) / line.size > NEARLY_FULL {
         found.push(trouble(
-            format!("storage {} is {} % full", line.name, line.used.saturating_mul(100) / line.size),
+            format!(
+                "storage {} is {} % full",
+                line.name,
+                line.used.saturating_mul(100) / line.size
+            ),
             "delete or move disks and snapshots, or make it larger",
         ));
     }
@@ -362,7 +397,12 @@ fn of_pool(known: &Known<'_>, report: &Report) -> Vec<Trouble> {
             "bring the missing hosts back, or remove those that are lost for good",
         ));
     }
-    let mut releases: Vec<&str> = report.hosts.iter().map(|h| h.release.as_str()).filter(|r| !r.is_empty()).collect();
+    let mut releases: Vec<&str> = report
+        .hosts
+        .iter()
+        .map(|h| h.release.as_str())
+        .filter(|r| !r.is_empty())
+        .collect();
     releases.sort_unstable();
     releases.dedup();
     if releases.len() > 1 {
@@ -373,11 +413,18 @@ fn of_pool(known: &Known<'_>, report: &Report) -> Vec<Trouble> {
     }
     for task in report.tasks.iter().filter(|t| t.age > LONG_TASK) {
         found.push(trouble(
-            format!("task {} has been under way for {} hours", task.name, task.age / 3600),
+            format!(
+                "task {} has been under way for {} hours",
+                task.name,
+                task.age / 3600
+            ),
             "`xe task-list`, and `xe task-cancel uuid=...` if it should end",
         ));
     }
-    let active = known.db.rows(tarn_authority::CLASS).find(|a| a.get(tarn_authority::ACTIVE).as_bool());
+    let active = known
+        .db
+        .rows(tarn_authority::CLASS)
+        .find(|a| a.get(tarn_authority::ACTIVE).as_bool());
     if let Some(ends) = active.map(|a| a.get(tarn_authority::NOT_AFTER).as_time())
         && ends.0.saturating_sub(known.now.0) < ENDS_SOON
     {
@@ -415,7 +462,10 @@ mod test {
 
     #[test]
     fn sizes_read_well() {
-        assert_eq!([0, 1023, 1024, 1536, 10 << 20, 3 << 40].map(size), ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "10 MiB", "3.0 TiB"]);
+        assert_eq!(
+            [0, 1023, 1024, 1536, 10 << 20, 3 << 40].map(size),
+            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "10 MiB", "3.0 TiB"]
+        );
     }
 
     #[test]
@@ -430,22 +480,49 @@ mod test {
         };
         assert!(of_host(&well).is_empty());
         let ill = [
-            HostLine { live: false, lag: Some(9_999), ..well.clone() },
-            HostLine { enabled: false, ..well.clone() },
-            HostLine { votes: false, ..well.clone() },
-            HostLine { lag: Some(9_999), ..well.clone() },
+            HostLine {
+                live: false,
+                lag: Some(9_999),
+                ..well.clone()
+            },
+            HostLine {
+                enabled: false,
+                ..well.clone()
+            },
+            HostLine {
+                votes: false,
+                ..well.clone()
+            },
+            HostLine {
+                lag: Some(9_999),
+                ..well.clone()
+            },
         ];
         for line in ill {
             let said = of_host(&line);
-            assert!(matches!(said.as_slice(), [one] if one.what.contains("h1") && !one.remedy.is_empty()), "{said:?}");
+            assert!(
+                matches!(said.as_slice(), [one] if one.what.contains("h1") && !one.remedy.is_empty()),
+                "{said:?}"
+            );
         }
     }
 
     #[test]
     fn a_repository_that_is_full_or_not_plugged_everywhere_is_told() {
-        let well = StorageLine { name: "a".to_owned(), plugged: 3, wanted: 3, used: 10, size: 100, ..StorageLine::default() };
+        let well = StorageLine {
+            name: "a".to_owned(),
+            plugged: 3,
+            wanted: 3,
+            used: 10,
+            size: 100,
+            ..StorageLine::default()
+        };
         assert!(of_storage(&well).is_empty());
-        let both = StorageLine { plugged: 2, used: 95, ..well };
+        let both = StorageLine {
+            plugged: 2,
+            used: 95,
+            ..well
+        };
         assert_eq!(of_storage(&both).len(), 2);
     }
 }

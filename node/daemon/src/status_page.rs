@@ -7,11 +7,18 @@ use crate::report::{HostLine, Report, StorageLine, size};
 /// The page. `applied` is the index of the log that this node has come to.
 pub fn page(report: &Report, term: u64, applied: u64) -> String {
     let mut out = String::new();
-    let name = if report.pool.is_empty() { "(no name)" } else { &report.pool };
+    let name = if report.pool.is_empty() {
+        "(no name)"
+    } else {
+        &report.pool
+    };
     // Writing to a string cannot fail.
     let _ = writeln!(out, "pool {name}, term {term}, log at {applied}");
     let [running, paused, suspended, halted] = report.vms;
-    let _ = writeln!(out, "VMs  {running} running, {paused} paused, {suspended} suspended, {halted} halted\n");
+    let _ = writeln!(
+        out,
+        "VMs  {running} running, {paused} paused, {suspended} suspended, {halted} halted\n"
+    );
     table(&mut out, HOSTS, report.hosts.iter().map(host).collect());
     if !report.storage.is_empty() {
         out.push('\n');
@@ -20,7 +27,11 @@ pub fn page(report: &Report, term: u64, applied: u64) -> String {
     if !report.tasks.is_empty() {
         out.push('\n');
         let tasks = report.tasks.iter().map(|task| {
-            vec![task.name.clone(), format!("{:.0} %", task.progress * 100.0), age(task.age)]
+            vec![
+                task.name.clone(),
+                format!("{:.0} %", task.progress * 100.0),
+                age(task.age),
+            ]
         });
         table(&mut out, TASKS, tasks.collect());
     }
@@ -34,7 +45,16 @@ pub fn page(report: &Report, term: u64, applied: u64) -> String {
     out
 }
 
-const HOSTS: &[&str] = &["host", "address", "role", "state", "behind", "VMs", "memory free", "release"];
+const HOSTS: &[&str] = &[
+    "host",
+    "address",
+    "role",
+    "state",
+    "behind",
+    "VMs",
+    "memory free",
+    "release",
+];
 const STORAGE: &[&str] = &["storage", "type", "plugged", "used", "of"];
 const TASKS: &[&str] = &["task", "done", "since"];
 
@@ -64,7 +84,11 @@ fn host(line: &HostLine) -> Vec<String> {
 fn storage(line: &StorageLine) -> Vec<String> {
     vec![
         line.name.clone(),
-        if line.shared { format!("{}, shared", line.kind) } else { line.kind.clone() },
+        if line.shared {
+            format!("{}, shared", line.kind)
+        } else {
+            line.kind.clone()
+        },
         format!("{}/{}", line.plugged, line.wanted),
         bytes(line.used),
         bytes(line.size),

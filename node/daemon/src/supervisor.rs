@@ -21,7 +21,9 @@ impl Supervisor {
     pub fn from_environment() -> Supervisor {
         let own = std::process::id().to_string();
         let meant = std::env::var("WATCHDOG_PID").map_or(true, |pid| pid == own);
-        let limit = std::env::var("WATCHDOG_USEC").ok().and_then(|text| text.parse().ok());
+        let limit = std::env::var("WATCHDOG_USEC")
+            .ok()
+            .and_then(|text| text.parse().ok());
         Supervisor {
             socket: std::env::var("NOTIFY_SOCKET").ok().and_then(|path| open(&path)),
             watchdog: limit.filter(|_| meant).map(Duration::from_micros),
@@ -58,7 +60,10 @@ impl Supervisor {
             if status.failure.is_none() && status.role != Role::Stopped {
                 self.say("WATCHDOG=1");
             }
-            let leader = status.leader.filter(|_| status.in_touch).map(|leader| leader.address);
+            let leader = status
+                .leader
+                .filter(|_| status.in_touch)
+                .map(|leader| leader.address);
             let now = match (status.role, leader) {
                 (Role::Leader, _) => format!("leads the pool in term {}", status.term),
                 (_, Some(leader)) => format!("follows {leader} in term {}", status.term),
@@ -107,7 +112,11 @@ mod test {
         assert_eq!(&buffer[..length], b"READY=1");
         drop(heard);
         supervisor.say("WATCHDOG=1");
-        Supervisor { socket: None, watchdog: None }.say("READY=1");
+        Supervisor {
+            socket: None,
+            watchdog: None,
+        }
+        .say("READY=1");
     }
 
     #[test]

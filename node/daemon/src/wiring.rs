@@ -47,7 +47,12 @@ fn sessions(config: &Config) -> SessionLimits {
 
 /// Takes on what can change while the node runs, and says what waits for its next start. Settings that are not right
 /// change nothing.
-fn reload(file: &Path, current: &mut Config, telemetry: &telemetry::Guard, limits: &watch::Sender<SessionLimits>) {
+fn reload(
+    file: &Path,
+    current: &mut Config,
+    telemetry: &telemetry::Guard,
+    limits: &watch::Sender<SessionLimits>,
+) {
     let new = match config::load(file) {
         Ok(new) => new,
         Err(error) => {
@@ -62,7 +67,10 @@ fn reload(file: &Path, current: &mut Config, telemetry: &telemetry::Guard, limit
     if waiting.is_empty() {
         tracing::info!("settings read anew");
     } else {
-        tracing::warn!("settings read anew; what waits for the node's next start: {}", waiting.join(", "));
+        tracing::warn!(
+            "settings read anew; what waits for the node's next start: {}",
+            waiting.join(", ")
+        );
     }
     current.telemetry.log = new.telemetry.log;
     current.session = new.session;

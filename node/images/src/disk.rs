@@ -50,7 +50,11 @@ impl BlockMap {
     pub fn empty(size: u64, block: u64) -> BlockMap {
         let count = size.div_ceil(block);
         let words = usize::try_from(count.div_ceil(64)).unwrap_or(usize::MAX);
-        BlockMap { bits: vec![0; words], block, count }
+        BlockMap {
+            bits: vec![0; words],
+            block,
+            count,
+        }
     }
 
     /// Asks a disk.
@@ -77,7 +81,10 @@ impl BlockMap {
 
     /// Notes that a block holds something.
     pub fn set(&mut self, index: u64) {
-        if let Some(word) = usize::try_from(index / 64).ok().and_then(|at| self.bits.get_mut(at)) {
+        if let Some(word) = usize::try_from(index / 64)
+            .ok()
+            .and_then(|at| self.bits.get_mut(at))
+        {
             *word |= 1 << (index % 64);
         }
     }

@@ -44,7 +44,10 @@ pub(crate) struct Writes {
 
 impl Writes {
     pub(crate) fn new(disk: Arc<dyn Disk>) -> Writes {
-        Writes { disk, running: FuturesUnordered::new() }
+        Writes {
+            disk,
+            running: FuturesUnordered::new(),
+        }
     }
 
     /// Begins a write; waits while there are too many.
@@ -53,7 +56,8 @@ impl Writes {
             self.one().await?;
         }
         let disk = Arc::clone(&self.disk);
-        self.running.push(Box::pin(async move { disk.write(offset, data).await }));
+        self.running
+            .push(Box::pin(async move { disk.write(offset, data).await }));
         Ok(())
     }
 
@@ -74,17 +78,26 @@ impl Writes {
 }
 
 /// Reads a whole piece of the client's stream.
-pub(crate) async fn read_piece(from: &mut (impl AsyncRead + Unpin), length: usize) -> Result<Bytes, ImageError> {
+pub(crate) async fn read_piece(
+    from: &mut (impl AsyncRead + Unpin),
+    length: usize,
+) -> Result<Bytes, ImageError> {
     let mut piece = vec![0; length];
     from.read_exact(&mut piece).await.map_err(ImageError::reading)?;
     Ok(piece.into())
 }
 
 /// Reads up to a whole piece; less only at the stream's end.
-pub(crate) async fn read_up_to(from: &mut (impl AsyncRead + Unpin), length: usize) -> Result<Bytes, ImageError> {
+pub(crate) async fn read_up_to(
+    from: &mut (impl AsyncRead + Unpin),
+    length: usize,
+) -> Result<Bytes, ImageError> {
     let mut piece = Vec::with_capacity(length);
     let most = u64::try_from(length).unwrap_or(u64::MAX);
-    from.take(most).read_to_end(&mut piece).await.map_err(ImageError::reading)?;
+    from.take(most)
+        .read_to_end(&mut piece)
+        .await
+        .map_err(ImageError::reading)?;
     Ok(piece.into())
 }
 

@@ -26,16 +26,24 @@ impl MemoryDisk {
     /// With this content.
     pub fn with(content: Vec<u8>) -> MemoryDisk {
         let size = content.len() as u64;
-        MemoryDisk { content: Mutex::new(content), size }
+        MemoryDisk {
+            content: Mutex::new(content),
+            size,
+        }
     }
 
     /// What is on it.
     pub fn content(&self) -> Vec<u8> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.content
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn on<T>(&self, offset: u64, length: u64, work: impl FnOnce(&mut [u8]) -> T) -> io::Result<T> {
-        let range = usize::try_from(offset).ok().zip(usize::try_from(offset.saturating_add(length)).ok());
+        let range = usize::try_from(offset)
+            .ok()
+            .zip(usize::try_from(offset.saturating_add(length)).ok());
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         let found = range.and_then(|(from, to)| content.get_mut(from..to));
         found

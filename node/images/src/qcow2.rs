@@ -48,14 +48,25 @@ impl Header {
     /// [`ImageError::Malformed`], also for an image that leads to other files: QEMU would open them.
     pub fn parse(block: &[u8]) -> Result<Header, ImageError> {
         let bad = |what: &str| ImageError::malformed(format!("the qcow2 image cannot be taken: {what}"));
-        let u32_at = |at: usize| block.get(at..).and_then(|b| b.first_chunk::<4>()).map(|b| u32::from_be_bytes(*b));
-        let u64_at = |at: usize| block.get(at..).and_then(|b| b.first_chunk::<8>()).map(|b| u64::from_be_bytes(*b));
+        let u32_at = |at: usize| {
+            block
+                .get(at..)
+                .and_then(|b| b.first_chunk::<4>())
+                .map(|b| u32::from_be_bytes(*b))
+        };
+        let u64_at = |at: usize| {
+            block
+                .get(at..)
+                .and_then(|b| b.first_chunk::<8>())
+                .map(|b| u64::from_be_bytes(*b))
+        };
         if !block.starts_with(&MAGIC) {
             return Err(bad("it is none"));
         }
         let version = u32_at(4);
         let features = if version == Some(3) { u64_at(72) } else { Some(0) };
-        let (Some(backing), Some(size), Some(secret), Some(features)) = (u64_at(8), u64_at(24), u32_at(32), features)
+        let (Some(backing), Some(size), Some(secret), Some(features)) =
+            (u64_at(8), u64_at(24), u32_at(32), features)
         else {
             return Err(bad("its header is cut short"));
         };
@@ -94,7 +105,12 @@ impl Layout {
             let blocks = total.div_ceil(PER_COUNTS);
             let table = (blocks * 8).div_ceil(CLUSTER_LENGTH);
             if blocks <= count_blocks && table <= count_table {
-                return Layout { count_table, count_blocks, l1, total };
+                return Layout {
+                    count_table,
+                    count_blocks,
+                    l1,
+                    total,
+                };
             }
             (count_blocks, count_table) = (blocks.max(count_blocks), table.max(count_table));
         }
@@ -136,9 +152,12 @@ pub async fn write(
     watch: &dyn Watch,
 ) -> Result<(), ImageError> {
     let size = disk.size();
-    let map = BlockMap::of(disk.as_ref(), CLUSTER_LENGTH).await.map_err(ImageError::Disk)?;
+    let map = BlockMap::of(disk.as_ref(), CLUSTER_LENGTH)
+        .await
+        .map_err(ImageError::Disk)?;
     let l1_entries = map.count.div_ceil(PER_L2);
-    let in_group = |group: u64| (group * PER_L2..((group + 1) * PER_L2).min(map.count)).filter(|c| map.has(*c));
+    let in_group =
+        |group: u64| (group * PER_L2..((group + 1) * PER_L2).min(map.count)).filter(|c| map.has(*c));
     let used = |group: &u64| in_group(*group).next().is_some();
     let l2_tables = (0..l1_entries).filter(used).count() as u64;
     let layout = Layout::of(&map, l2_tables);
@@ -183,7 +202,10 @@ pub async fn write(
         let runs = runs(in_group(group).collect());
         let ranges = runs.into_iter().map(|(first, count)| {
             let from = first * CLUSTER_LENGTH;
-            (from, usize::try_from((size - from).min(count * CLUSTER_LENGTH)).unwrap_or(CLUSTER))
+            (
+                from,
+                usize::try_from((size - from).min(count * CLUSTER_LENGTH)).unwrap_or(CLUSTER),
+            )
         });
         let mut pieces = std::pin::pin!(read_ahead(Arc::clone(&disk), ranges));
         while let Some(piece) = pieces.next().await {
@@ -226,7 +248,9 @@ mod test {
 
     async fn image(content: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        write(Arc::new(MemoryDisk::with(content.to_vec())), &mut out, &Unwatched).await.unwrap();
+        write(Arc::new(MemoryDisk::with(content.to_vec())), &mut out, &Unwatched)
+            .await
+            .unwrap();
         out
     }
 
@@ -237,8 +261,16 @@ mod test {
         }
         let folder = tempfile::tempdir().unwrap();
         let run = |args: &[&str]| {
-            let done = Command::new("qemu-img").args(args).current_dir(folder.path()).output().unwrap();
-            assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stdout));
+            let done = Command::new("qemu-img")
+                .args(args)
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            assert!(
+                done.status.success(),
+                "{args:?}: {}",
+                String::from_utf8_lossy(&done.stdout)
+            );
         };
         for size in [512, 64 << 10, (3 << 20) + 512] {
             let mut content = vec![0; size];

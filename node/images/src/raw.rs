@@ -106,7 +106,9 @@ pub async fn read_packets(
             return writes.finish().await;
         }
         if length > LARGEST {
-            return Err(ImageError::malformed(format!("a packet of {length} bytes is too long")));
+            return Err(ImageError::malformed(format!(
+                "a packet of {length} bytes is too long"
+            )));
         }
         let mut left = usize::try_from(length).unwrap_or(usize::MAX);
         while left > 0 {
@@ -181,7 +183,9 @@ mod test {
     #[tokio::test]
     async fn a_stream_longer_than_the_disk_fails() {
         let small = Arc::new(MemoryDisk::new(1 << 20));
-        let error = read(&mut content().as_slice(), small, &Unwatched).await.unwrap_err();
+        let error = read(&mut content().as_slice(), small, &Unwatched)
+            .await
+            .unwrap_err();
         assert!(matches!(error, ImageError::Disk(_)), "{error:?}");
     }
 
@@ -197,7 +201,9 @@ mod test {
         let cut = read_packets(&mut packets.as_slice(), disk.clone(), &Unwatched).await;
         assert!(matches!(cut, Err(ImageError::Ended)), "{cut:?}");
         packets.extend([0; 12]);
-        read_packets(&mut packets.as_slice(), disk.clone(), &Unwatched).await.unwrap();
+        read_packets(&mut packets.as_slice(), disk.clone(), &Unwatched)
+            .await
+            .unwrap();
         assert_eq!(&disk.content()[100..103], b"abc");
         assert_eq!(&disk.content()[5..7], b"de");
     }

@@ -63,7 +63,13 @@ impl Header {
         let sum: u64 = block
             .iter()
             .enumerate()
-            .map(|(at, b)| if (148..156).contains(&at) { 32 } else { u64::from(*b) })
+            .map(|(at, b)| {
+                if (148..156).contains(&at) {
+                    32
+                } else {
+                    u64::from(*b)
+                }
+            })
             .sum();
         if said != sum {
             return Err(bad("its checksum is wrong"));
@@ -136,7 +142,14 @@ mod test {
     fn a_header_reads_as_it_was_written() {
         for (name, size) in [("ova.xml", 0), ("Ref:7/00000001", 1 << 20), ("x", 0o77777777777)] {
             let header = Header::parse(&Header::file(name, size)).unwrap().unwrap();
-            assert_eq!(header, Header { name: name.to_owned(), size, kind: b'0' });
+            assert_eq!(
+                header,
+                Header {
+                    name: name.to_owned(),
+                    size,
+                    kind: b'0'
+                }
+            );
         }
     }
 
@@ -149,8 +162,16 @@ mod test {
         archive.resize(1024, 0);
         archive.extend([0; 1024]);
         std::fs::write(&path, archive).unwrap();
-        let listed = std::process::Command::new("tar").arg("tvf").arg(&path).output().unwrap();
-        assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+        let listed = std::process::Command::new("tar")
+            .arg("tvf")
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(
+            listed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&listed.stderr)
+        );
         assert!(String::from_utf8_lossy(&listed.stdout).contains("3 1970-01-01"));
         std::fs::write(folder.path().join("file"), "hello").unwrap();
         let made = std::process::Command::new("tar")
@@ -160,7 +181,10 @@ mod test {
         assert!(made.unwrap().success());
         let made = std::fs::read(folder.path().join("b.tar")).unwrap();
         let header = Header::parse(made.first_chunk().unwrap()).unwrap().unwrap();
-        assert_eq!((header.name.as_str(), header.size, header.kind), ("file", 5, b'0'));
+        assert_eq!(
+            (header.name.as_str(), header.size, header.kind),
+            ("file", 5, b'0')
+        );
     }
 
     #[test]

@@ -48,7 +48,11 @@ pub fn pack(to: impl AsyncWrite + Send + 'static, packing: Packing) -> Packed {
 /// If the stream fails. One that ends at once is plain and empty.
 pub async fn unpack<'a>(mut from: impl AsyncRead + Send + Unpin + 'a) -> Result<Plain<'a>, ImageError> {
     let mut first = Vec::with_capacity(4);
-    (&mut from).take(4).read_to_end(&mut first).await.map_err(ImageError::reading)?;
+    (&mut from)
+        .take(4)
+        .read_to_end(&mut first)
+        .await
+        .map_err(ImageError::reading)?;
     let (zstd, gzip) = (first.starts_with(&ZSTD), first.starts_with(&GZIP));
     let whole = BufReader::with_capacity(BUFFER, std::io::Cursor::new(first).chain(from));
     Ok(if zstd {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use node_hypervisor::{
-    Accelerator, Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
-    DomainSpec, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError, MergeProgress, Merged, MigrateOptions,
-    MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, ProgressSink, Result, StartMode,
+    Accelerator, Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain,
+    DomainEvent, DomainSpec, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError,
+    MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, ProgressSink,
+    Result, StartMode,
 };
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};

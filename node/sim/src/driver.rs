@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use node_hypervisor::{
     Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
-    DomainEventKind, DomainSpec, DomainState, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError,
-    MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason, ProgressSink, Result,
-    StartMode, StopReason,
+    DomainEventKind, DomainSpec, DomainState, DomainStatistics, HostFacts, HostStatistics, Hypervisor,
+    HypervisorError, MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex,
+    NicSpec, PauseReason, ProgressSink, Result, StartMode, StopReason,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;

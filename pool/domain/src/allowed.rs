@@ -7,6 +7,7 @@ use proto_types::{Field, Ref, Value};
 
 use crate::database::Database;
 use crate::row::Row;
+use crate::transaction::Change;
 use crate::{appliance_rules, host_rules, vdi_rules, vm_rules};
 
 /// The operations a row admits now; `None` for classes without the field or whose operations are not derived.
@@ -49,7 +50,6 @@ pub fn altered(before: &Database, after: &Database, own: &BTreeSet<Ref>) -> BTre
     for reference in own {
         for db in [before, after] {
             let Some(row) = db.get(*reference) else { continue };
-            // A change of only progress or a label alters no neighbour's operations.
             if !can_alter_neighbours(row) {
                 continue;
             }
@@ -66,6 +66,31 @@ pub fn altered(before: &Database, after: &Database, own: &BTreeSet<Ref>) -> BTre
         _ => false,
     });
     near
+}
+
+/// Fields that no operation looks at.
+const LABELS: &[&str] = &["name_label", "name_description", "tags"];
+
+/// Says whether a change touches nothing but labels: it alters no row's operations.
+pub(crate) fn is_of_labels(change: &Change) -> bool {
+    match change {
+        Change::Update { fields, .. } => fields.iter().all(|(field, _)| LABELS.contains(&field.def().name)),
+        Change::Insert { .. } | Change::Touch { .. } | Change::Delete { .. } => false,
+    }
+}
+
+/// Says whether a row's operations depend on other rows.
+pub(crate) fn looks_around(row: &Row) -> bool {
+    [
+        vm::CLASS,
+        vbd::CLASS,
+        vif::CLASS,
+        vdi::CLASS,
+        sr::CLASS,
+        host::CLASS,
+        vm_appliance::CLASS,
+    ]
+    .contains(&row.class)
 }
 
 fn can_alter_neighbours(row: &Row) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proto_types::{ClassId, Field, Ref, Value};
 
+use crate::allowed;
 use crate::database::{Database, Index, REQUESTS_KEPT, TOMBSTONES_KEPT, Tombstone};
 use crate::relations;
 use crate::row::Row;
@@ -103,6 +104,7 @@ pub(crate) fn write_one(db: &mut Database, index: Index, change: &Change) {
 fn write(db: &mut Database, index: Index, changes: &[Change], effects: &mut Effects) {
     let mut touched: BTreeSet<Ref> = BTreeSet::new();
     let mut removed: BTreeMap<Ref, Tombstone> = BTreeMap::new();
+    let mut labelled: BTreeSet<Ref> = BTreeSet::new();
     for change in changes {
         match change {
             Change::Insert {
@@ -120,17 +122,14 @@ fn write(db: &mut Database, index: Index, changes: &[Change], effects: &mut Effe
                 let Some(old) = db.get(*reference).cloned() else {
                     continue;
                 };
-                let mut values = old.values.to_vec();
-                set(old.class, &mut values, fields);
-                db.put(Row::new(
-                    old.class,
-                    *reference,
-                    Arc::from(values),
-                    old.created,
-                    index,
-                ));
-                touched.insert(*reference);
-                relate(db, index, old.class, *reference, Some(&old), &mut touched);
+                db.put(updated(&old, index, fields));
+                if allowed::is_of_labels(change) {
+                    // No relation and nothing derived changes with it.
+                    labelled.insert(*reference);
+                } else {
+                    touched.insert(*reference);
+                    relate(db, index, old.class, *reference, Some(&old), &mut touched);
+                }
             }
             Change::Touch { reference } => {
                 let Some(old) = db.get(*reference).cloned() else {
@@ -162,8 +161,15 @@ fn write(db: &mut Database, index: Index, changes: &[Change], effects: &mut Effe
         }
     }
     forget_encoded_neighbours(db, &touched);
+    touched.append(&mut labelled);
     effects.written = touched.iter().filter_map(|r| db.get(*r).cloned()).collect();
     effects.removed = removed.into_iter().collect();
+}
+
+fn updated(old: &Row, index: Index, fields: &[(Field, Value)]) -> Row {
+    let mut values = old.values.to_vec();
+    set(old.class, &mut values, fields);
+    Row::new(old.class, old.reference, Arc::from(values), old.created, index)
 }
 
 fn set(class: ClassId, values: &mut [Value], fields: &[(Field, Value)]) {
@@ -293,7 +299,7 @@ fn forget_encoded_neighbours(db: &mut Database, touched: &BTreeSet<Ref>) {
         }
     }
     for reference in neighbours.difference(touched) {
-        if let Some(row) = db.get(*reference) {
+        if let Some(row) = db.get(*reference).filter(|row| allowed::looks_around(row)) {
             let fresh = Arc::new(row.forget_encoded());
             db.rows.insert(*reference, fresh);
         }

@@ -2,20 +2,20 @@
 
 pub mod appliance;
 pub mod blob;
-pub mod boot_record;
 pub mod bond;
+pub mod boot_record;
 pub mod event;
-pub mod figures;
 pub mod export;
+pub mod figures;
 pub mod generic;
 pub mod guest;
 pub mod host;
 pub mod host_life;
 pub mod host_settings;
-pub mod licence;
-pub mod message;
-pub mod management;
 pub mod import;
+pub mod licence;
+pub mod management;
+pub mod message;
 pub mod network;
 pub mod operation;
 pub mod pif;

@@ -147,7 +147,12 @@ impl<'a> Draft<'a> {
     /// Ends the draft. Rows whose `allowed_operations` the changes alter are stamped as well, so that
     /// clients that follow events see it.
     pub fn finish(mut self, request: RequestId, origin: Origin) -> Transaction {
-        let own: std::collections::BTreeSet<Ref> = self.changes.iter().map(Change::reference).collect();
+        let own = self
+            .changes
+            .iter()
+            .filter(|change| !crate::allowed::is_of_labels(change))
+            .map(Change::reference)
+            .collect();
         for reference in crate::allowed::altered(&self.base, &self.working, &own) {
             self.push(Change::Touch { reference });
         }

@@ -111,11 +111,21 @@ pub fn can_host(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiEr
 /// Graphics processors and USB devices that a VM asks for: no host has one to give.
 fn requires_devices(db: &Database, vm_row: &Row) -> Result<(), ApiError> {
     let me = || vm_row.reference.to_string();
-    if let Some(gpu) = vm_row.get(vm::VGPUS).as_refs().into_iter().find_map(|r| db.of_class(vgpu::CLASS, r)) {
+    if let Some(gpu) = vm_row
+        .get(vm::VGPUS)
+        .as_refs()
+        .into_iter()
+        .find_map(|r| db.of_class(vgpu::CLASS, r))
+    {
         let group = gpu.get(vgpu::GPU_GROUP).as_ref();
         return Err(ApiError::new("VM_REQUIRES_GPU", [me(), group.to_string()]));
     }
-    if let Some(usb) = vm_row.get(vm::VUSBS).as_refs().into_iter().find_map(|r| db.of_class(vusb::CLASS, r)) {
+    if let Some(usb) = vm_row
+        .get(vm::VUSBS)
+        .as_refs()
+        .into_iter()
+        .find_map(|r| db.of_class(vusb::CLASS, r))
+    {
         let group = usb.get(vusb::USB_GROUP).as_ref();
         return Err(ApiError::new("VM_REQUIRES_VUSB", [me(), group.to_string()]));
     }

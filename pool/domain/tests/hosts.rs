@@ -26,7 +26,9 @@ fn operations_that_bring_guests_exclude_those_that_take_them_off() {
     let mut pool = Pool::new();
     let on = pool.host("one");
     let check = |pool: &Pool, name: &str| {
-        host_rules::check(&pool.db, pool.db.get(on).unwrap(), name).err().map(|e| e.description())
+        host_rules::check(&pool.db, pool.db.get(on).unwrap(), name)
+            .err()
+            .map(|e| e.description())
     };
     let code = |pool: &Pool, name: &str| check(pool, name).map(|d| d[0].clone()).unwrap_or_default();
     for (running, excluded, free) in [
@@ -41,7 +43,13 @@ fn operations_that_bring_guests_exclude_those_that_take_them_off() {
         .unwrap();
         for name in excluded {
             let found = check(&pool, name).unwrap();
-            let expected = ["OTHER_OPERATION_IN_PROGRESS", "host", &on.to_string(), running, "OpaqueRef:t"];
+            let expected = [
+                "OTHER_OPERATION_IN_PROGRESS",
+                "host",
+                &on.to_string(),
+                running,
+                "OpaqueRef:t",
+            ];
             assert_eq!(found, expected, "{name} while {running}");
             assert!(!pool.allowed(on, name));
         }
@@ -55,15 +63,20 @@ fn operations_that_bring_guests_exclude_those_that_take_them_off() {
     assert_eq!(code(&pool, "reboot"), "HOST_NOT_DISABLED");
     assert_eq!(code(&pool, "power_on"), "HOST_IS_LIVE");
     assert!(!pool.allowed(on, "enable"), "it is enabled");
-    pool.decide(|d| host_life::disable(d, on, Afterwards::Enable)).unwrap();
+    pool.decide(|d| host_life::disable(d, on, Afterwards::Enable))
+        .unwrap();
     assert_eq!(code(&pool, "vm_start"), "HOST_DISABLED");
     for name in ["reboot", "shutdown", "enable", "evacuate"] {
         assert!(pool.allowed(on, name), "{name}");
     }
     pool.silence(on);
-    assert_eq!(check(&pool, "evacuate").unwrap(), ["HOST_OFFLINE".to_owned(), on.to_string()]);
+    assert_eq!(
+        check(&pool, "evacuate").unwrap(),
+        ["HOST_OFFLINE".to_owned(), on.to_string()]
+    );
     assert_eq!(code(&pool, "power_on"), "HOST_POWER_ON_MODE_DISABLED");
-    pool.decide(|d| host_settings::set_power_on_mode(d, on, "wake-on-lan", &Value::empty_map())).unwrap();
+    pool.decide(|d| host_settings::set_power_on_mode(d, on, "wake-on-lan", &Value::empty_map()))
+        .unwrap();
     assert!(pool.allowed(on, "power_on"));
 }
 
@@ -87,22 +100,42 @@ fn every_guest_gets_a_place_or_a_reason() {
     assert_eq!(all[&small], Ok(two));
     assert_eq!(all[&large], Err(format!("HOST_NOT_ENOUGH_FREE_MEMORY,{large}")));
     let task = pool.facts.reference();
-    let error = pool.decide(|d| host_life::begin_evacuation(d, one, task)).unwrap_err();
-    assert_eq!(error.code, "HOST_NOT_ENOUGH_FREE_MEMORY", "the whole fails with the guest's own reason");
-    assert!(pool.get(one, host::CURRENT_OPERATIONS).as_map().unwrap().is_empty());
+    let error = pool
+        .decide(|d| host_life::begin_evacuation(d, one, task))
+        .unwrap_err();
+    assert_eq!(
+        error.code, "HOST_NOT_ENOUGH_FREE_MEMORY",
+        "the whole fails with the guest's own reason"
+    );
+    assert!(
+        pool.get(one, host::CURRENT_OPERATIONS)
+            .as_map()
+            .unwrap()
+            .is_empty()
+    );
     let row = pool.db.get(one).unwrap().clone();
     let text = evacuation::check(&evacuation::plan(&pool.db, &row)).unwrap_err();
     assert_eq!(
         (&*text.code, text.params),
-        ("CANNOT_EVACUATE_HOST", vec![format!("HOST_NOT_ENOUGH_FREE_MEMORY,{large}")])
+        (
+            "CANNOT_EVACUATE_HOST",
+            vec![format!("HOST_NOT_ENOUGH_FREE_MEMORY,{large}")]
+        )
     );
     // Nobody to take them.
-    pool.decide(|d| host_life::disable(d, two, Afterwards::Enable)).unwrap();
-    assert_eq!(plan(&pool, one)[&small], Err(format!("NO_HOSTS_AVAILABLE,{small}")));
+    pool.decide(|d| host_life::disable(d, two, Afterwards::Enable))
+        .unwrap();
+    assert_eq!(
+        plan(&pool, one)[&small],
+        Err(format!("NO_HOSTS_AVAILABLE,{small}"))
+    );
     // A paused guest cannot move at all.
     pool.decide(|d| host_life::enable(d, two)).unwrap();
     pool.set(small, vm::POWER_STATE, "Paused");
-    assert_eq!(plan(&pool, one)[&small], Err(format!("VM_BAD_POWER_STATE,{small},running,paused")));
+    assert_eq!(
+        plan(&pool, one)[&small],
+        Err(format!("VM_BAD_POWER_STATE,{small},running,paused"))
+    );
 }
 
 #[test]
@@ -116,12 +149,17 @@ fn a_host_that_was_told_to_stay_disabled_stays_so_over_a_restart() {
     };
     refresh(&mut pool, 100, 200);
     assert_eq!(refresh(&mut pool, 100, 200), Since::Nothing);
-    pool.decide(|d| host_life::disable(d, on, Afterwards::Enable)).unwrap();
+    pool.decide(|d| host_life::disable(d, on, Afterwards::Enable))
+        .unwrap();
     assert_eq!(refresh(&mut pool, 100, 200), Since::Nothing);
-    assert!(!pool.get(on, host::ENABLED).as_bool(), "nothing has happened to it");
+    assert!(
+        !pool.get(on, host::ENABLED).as_bool(),
+        "nothing has happened to it"
+    );
     assert_eq!(refresh(&mut pool, 100, 300), Since::NodeStarted);
     assert!(pool.get(on, host::ENABLED).as_bool());
-    pool.decide(|d| host_life::disable(d, on, Afterwards::StayDisabled)).unwrap();
+    pool.decide(|d| host_life::disable(d, on, Afterwards::StayDisabled))
+        .unwrap();
     pool.decide(|d| {
         d.put_key(on, host::CURRENT_OPERATIONS, "OpaqueRef:t", "reboot");
         Ok(())
@@ -129,9 +167,15 @@ fn a_host_that_was_told_to_stay_disabled_stays_so_over_a_restart() {
     .unwrap();
     assert_eq!(refresh(&mut pool, 400, 400), Since::Booted);
     assert!(!pool.get(on, host::ENABLED).as_bool());
-    assert!(pool.get(on, host::CURRENT_OPERATIONS).as_map().unwrap().is_empty());
+    assert!(
+        pool.get(on, host::CURRENT_OPERATIONS)
+            .as_map()
+            .unwrap()
+            .is_empty()
+    );
     pool.decide(|d| host_life::enable(d, on)).unwrap();
-    pool.decide(|d| host_life::disable(d, on, Afterwards::Enable)).unwrap();
+    pool.decide(|d| host_life::disable(d, on, Afterwards::Enable))
+        .unwrap();
     refresh(&mut pool, 400, 500);
     assert!(pool.get(on, host::ENABLED).as_bool(), "enabling forgets the wish");
 }
@@ -142,10 +186,16 @@ fn the_dead_are_declared_dead_only_when_they_are_silent() {
     let (guest, on) = (pool.vm(), pool.host("two"));
     pool.start_on(guest, Some(on));
     let error = pool.decide(|d| host_life::declare_dead(d, on)).unwrap_err();
-    assert_eq!((&*error.code, error.params), ("HOST_IS_LIVE", vec![on.to_string()]));
+    assert_eq!(
+        (&*error.code, error.params),
+        ("HOST_IS_LIVE", vec![on.to_string()])
+    );
     pool.silence(on);
     let error = pool.decide(|d| hosts::leave(d, on)).unwrap_err();
-    assert_eq!((&*error.code, error.params), ("HOST_HAS_RESIDENT_VMS", vec![on.to_string()]));
+    assert_eq!(
+        (&*error.code, error.params),
+        ("HOST_HAS_RESIDENT_VMS", vec![on.to_string()])
+    );
     let control = pool.get(on, host::CONTROL_DOMAIN).as_ref();
     pool.decide(|d| host_life::declare_dead(d, on)).unwrap();
     assert_eq!((pool.state(guest), pool.state(control)), ("Halted", "Running"));
@@ -193,12 +243,20 @@ fn guests_that_are_not_to_be_touched_are_left_alone_when_the_host_goes_down() {
         Ok(())
     })
     .unwrap();
-    let error = pool.decide(|d| host_life::begin_going_down(d, one, task, "shutdown")).unwrap_err();
+    let error = pool
+        .decide(|d| host_life::begin_going_down(d, one, task, "shutdown"))
+        .unwrap_err();
     assert_eq!(error.description(), ["HOST_NOT_DISABLED"]);
-    pool.decide(|d| host_life::disable(d, one, Afterwards::Enable)).unwrap();
-    let guests = pool.decide(|d| host_life::begin_going_down(d, one, task, "shutdown")).unwrap();
+    pool.decide(|d| host_life::disable(d, one, Afterwards::Enable))
+        .unwrap();
+    let guests = pool
+        .decide(|d| host_life::begin_going_down(d, one, task, "shutdown"))
+        .unwrap();
     assert_eq!(guests, [first]);
-    assert!(pool.decide(|d| host_life::enable(d, one)).is_err(), "it is on its way down");
+    assert!(
+        pool.decide(|d| host_life::enable(d, one)).is_err(),
+        "it is on its way down"
+    );
     pool.decide(|d| {
         host_life::commit_going_down(d, one, task);
         Ok(())
@@ -211,13 +269,28 @@ fn guests_that_are_not_to_be_touched_are_left_alone_when_the_host_goes_down() {
 fn a_renamed_host_renames_its_control_domain_and_a_new_master_is_told_of() {
     let mut pool = Pool::new();
     let (one, two) = (pool.host("one"), pool.host("two"));
-    pool.decide(|d| host_settings::renamed(d, one, "new-name")).unwrap();
+    pool.decide(|d| host_settings::renamed(d, one, "new-name"))
+        .unwrap();
     assert_eq!(pool.get(one, host::HOSTNAME).as_str(), "new-name");
     let control = pool.get(one, host::CONTROL_DOMAIN).as_ref();
-    assert_eq!(pool.get(control, vm::NAME_LABEL).as_str(), "Control domain on host: new-name");
-    assert_eq!(pool.decide(|d| host_settings::apply_edition(d, one, "premium")).unwrap_err().params, ["premium"]);
-    assert_eq!(pool.decide(|d| host_settings::set_iqn(d, one, "a b")).unwrap_err().code, "INVALID_VALUE");
-    pool.decide(|d| host_settings::set_iqn(d, one, "iqn.2026-01.org.example:one")).unwrap();
+    assert_eq!(
+        pool.get(control, vm::NAME_LABEL).as_str(),
+        "Control domain on host: new-name"
+    );
+    assert_eq!(
+        pool.decide(|d| host_settings::apply_edition(d, one, "premium"))
+            .unwrap_err()
+            .params,
+        ["premium"]
+    );
+    assert_eq!(
+        pool.decide(|d| host_settings::set_iqn(d, one, "a b"))
+            .unwrap_err()
+            .code,
+        "INVALID_VALUE"
+    );
+    pool.decide(|d| host_settings::set_iqn(d, one, "iqn.2026-01.org.example:one"))
+        .unwrap();
     assert_eq!(
         pool.get(one, host::OTHER_CONFIG).get("iscsi_iqn"),
         Some("iqn.2026-01.org.example:one")
@@ -240,16 +313,31 @@ fn a_journey_within_the_pool_changes_no_network_and_copies_nothing() {
     pool.start_on(guest, Some(pool.host("one")));
     let none = Value::empty_map();
     let ask = |pool: &Pool, nics: &Value, options: &Value, to: Ref| {
-        let journey = Journey { vm: guest, to, disks: &none, nics, options };
-        vm_move::check(&pool.db, journey).err().map(|e| e.code.into_owned())
+        let journey = Journey {
+            vm: guest,
+            to,
+            disks: &none,
+            nics,
+            options,
+        };
+        vm_move::check(&pool.db, journey)
+            .err()
+            .map(|e| e.code.into_owned())
     };
     assert_eq!(ask(&pool, &none, &none, to), None);
     let mapped = Value::Map([(Value::Ref(guest), Value::Ref(to))].into());
-    assert_eq!(ask(&pool, &mapped, &none, to).as_deref(), Some("OPERATION_NOT_ALLOWED"));
+    assert_eq!(
+        ask(&pool, &mapped, &none, to).as_deref(),
+        Some("OPERATION_NOT_ALLOWED")
+    );
     let copy = Value::string_map([("copy", "true")]);
-    assert_eq!(ask(&pool, &none, &copy, to).as_deref(), Some("OPERATION_NOT_ALLOWED"));
+    assert_eq!(
+        ask(&pool, &none, &copy, to).as_deref(),
+        Some("OPERATION_NOT_ALLOWED")
+    );
     assert_eq!(ask(&pool, &none, &none, guest).as_deref(), Some("HANDLE_INVALID"));
-    pool.decide(|d| host_life::disable(d, to, Afterwards::Enable)).unwrap();
+    pool.decide(|d| host_life::disable(d, to, Afterwards::Enable))
+        .unwrap();
     assert_eq!(ask(&pool, &none, &none, to).as_deref(), Some("HOST_DISABLED"));
 }
 

@@ -11,7 +11,9 @@ use pool_domain::decide::{appliance, blob, boot_record, generic, vif, vm_create,
 use pool_domain::{appliance_rules, placement, query};
 use pool_of_two::Pool;
 use proptest::prelude::*;
-use proto_types::generated::{host, message as notices, network, vm, vm_appliance, vm_guest_metrics, vm_metrics};
+use proto_types::generated::{
+    host, message as notices, network, vm, vm_appliance, vm_guest_metrics, vm_metrics,
+};
 use proto_types::{Bytes, DateTime, Ref, Value};
 
 fn limits(static_min: i64, dynamic_min: i64, dynamic_max: i64, static_max: i64) -> MemoryLimits {
@@ -54,7 +56,10 @@ fn a_running_vm_takes_dynamic_limits_and_refuses_static_ones() {
         .unwrap_err();
     assert_eq!(
         (&*refused.code, refused.params),
-        ("VM_BAD_POWER_STATE", vec![guest.to_string(), "halted".to_owned(), "running".to_owned()])
+        (
+            "VM_BAD_POWER_STATE",
+            vec![guest.to_string(), "halted".to_owned(), "running".to_owned()]
+        )
     );
     let disordered = pool
         .decide(|d| vm_live::begin_memory(d, guest, task, limits(0, 300 * mib, 256 * mib, 512 * mib)))
@@ -110,11 +115,19 @@ fn firmware_strings_are_set_once_and_checked() {
     }
     set(&mut pool, "bios-vendor", "Tarn").unwrap();
     let again = set(&mut pool, "bios-vendor", "Other").unwrap_err();
-    assert_eq!((&*again.code, again.params.len()), ("VM_BIOS_STRINGS_ALREADY_SET", 0));
+    assert_eq!(
+        (&*again.code, again.params.len()),
+        ("VM_BIOS_STRINGS_ALREADY_SET", 0)
+    );
     let other = pool.vm();
     let from = pool.host("one");
-    pool.set(from, host::BIOS_STRINGS, Value::string_map([("bios-vendor", "SeaBIOS"), ("oem-1", "x")]));
-    pool.decide(|d| vm_settings::copy_bios_strings(d, other, from)).unwrap();
+    pool.set(
+        from,
+        host::BIOS_STRINGS,
+        Value::string_map([("bios-vendor", "SeaBIOS"), ("oem-1", "x")]),
+    );
+    pool.decide(|d| vm_settings::copy_bios_strings(d, other, from))
+        .unwrap();
     assert_eq!(
         *pool.get(other, vm::BIOS_STRINGS),
         Value::string_map([("bios-vendor", "SeaBIOS")])
@@ -128,30 +141,46 @@ fn what_only_a_halted_vm_takes_a_running_one_refuses() {
     let nvram = |pool: &mut Pool| {
         pool.decide(|d| {
             vm_settings::change_nvram(d, guest, |d| {
-                generic::set(d, vm::CLASS, vm::NVRAM.index, guest, Value::string_map([("a", "b")]))
+                generic::set(
+                    d,
+                    vm::CLASS,
+                    vm::NVRAM.index,
+                    guest,
+                    Value::string_map([("a", "b")]),
+                )
             })
         })
     };
-    let vendor = |pool: &mut Pool| {
-        pool.decide(|d| vm_settings::set_halted(d, guest, vm::HAS_VENDOR_DEVICE, true))
-    };
+    let vendor =
+        |pool: &mut Pool| pool.decide(|d| vm_settings::set_halted(d, guest, vm::HAS_VENDOR_DEVICE, true));
     nvram(&mut pool).unwrap();
     vendor(&mut pool).unwrap();
-    let shadow = pool.decide(|d| vm_settings::set_shadow_live(d, guest, 2.0)).unwrap_err();
+    let shadow = pool
+        .decide(|d| vm_settings::set_shadow_live(d, guest, 2.0))
+        .unwrap_err();
     assert_eq!(shadow.params[1], "running");
     pool.start(guest);
     for error in [nvram(&mut pool).unwrap_err(), vendor(&mut pool).unwrap_err()] {
-        assert_eq!((&*error.code, error.params[1].as_str()), ("VM_BAD_POWER_STATE", "halted"));
+        assert_eq!(
+            (&*error.code, error.params[1].as_str()),
+            ("VM_BAD_POWER_STATE", "halted")
+        );
     }
     for bad in [0.5, f64::NAN, -1.0] {
-        let error = pool.decide(|d| vm_settings::set_shadow_live(d, guest, bad)).unwrap_err();
+        let error = pool
+            .decide(|d| vm_settings::set_shadow_live(d, guest, bad))
+            .unwrap_err();
         assert_eq!(error.code, "INVALID_VALUE");
     }
-    pool.decide(|d| vm_settings::set_shadow_live(d, guest, 1.5)).unwrap();
-    let word = pool.decide(|d| vm_settings::set_restart_priority(d, guest, "always")).unwrap_err();
+    pool.decide(|d| vm_settings::set_shadow_live(d, guest, 1.5))
+        .unwrap();
+    let word = pool
+        .decide(|d| vm_settings::set_restart_priority(d, guest, "always"))
+        .unwrap_err();
     assert_eq!(word.params, ["ha_restart_priority", "always"]);
     for word in ["", "restart", "best-effort"] {
-        pool.decide(|d| vm_settings::set_restart_priority(d, guest, word)).unwrap();
+        pool.decide(|d| vm_settings::set_restart_priority(d, guest, word))
+            .unwrap();
     }
 }
 
@@ -165,12 +194,20 @@ fn a_reset_forgets_what_hangs_but_never_a_control_domain() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(pool.decide(|d| vm_settings::begin_reset(d, guest)).unwrap(), Some(on));
+    assert_eq!(
+        pool.decide(|d| vm_settings::begin_reset(d, guest)).unwrap(),
+        Some(on)
+    );
     pool.silence(on);
     assert_eq!(pool.decide(|d| vm_settings::begin_reset(d, guest)).unwrap(), None);
     pool.decide(|d| vm_settings::reset(d, guest)).unwrap();
     assert_eq!(pool.state(guest), "Halted");
-    assert!(pool.get(guest, vm::CURRENT_OPERATIONS).as_map().unwrap().is_empty());
+    assert!(
+        pool.get(guest, vm::CURRENT_OPERATIONS)
+            .as_map()
+            .unwrap()
+            .is_empty()
+    );
     let control = pool.get(on, host::CONTROL_DOMAIN).as_ref();
     let error = pool.decide(|d| vm_settings::begin_reset(d, control)).unwrap_err();
     assert_eq!(error.params, [control.to_string()]);
@@ -182,7 +219,12 @@ fn an_appliance_starts_upwards_and_stops_downwards() {
     let mut pool = Pool::new();
     let (first, second, third) = (pool.vm(), pool.vm(), pool.vm());
     let group = pool
-        .decide(|d| Ok(d.insert(vm_appliance::CLASS, vec![(vm_appliance::NAME_LABEL, "app".into())])))
+        .decide(|d| {
+            Ok(d.insert(
+                vm_appliance::CLASS,
+                vec![(vm_appliance::NAME_LABEL, "app".into())],
+            ))
+        })
         .unwrap();
     let task = pool.facts.reference();
     let row = |pool: &Pool| pool.db.get(group).unwrap().clone();
@@ -195,14 +237,21 @@ fn an_appliance_starts_upwards_and_stops_downwards() {
         pool.set(guest, vm::SHUTDOWN_DELAY, order);
     }
     assert!(pool.allowed(group, "start") && !pool.allowed(group, "shutdown"));
-    let groups = pool.decide(|d| appliance::begin(d, group, task, "start")).unwrap();
+    let groups = pool
+        .decide(|d| appliance::begin(d, group, task, "start"))
+        .unwrap();
     let members: Vec<Vec<Ref>> = groups.iter().map(|g| g.vms.clone()).collect();
     assert_eq!(members[0], [second]);
     assert_eq!(members[1].len(), 2);
     assert_eq!(groups.iter().map(|g| g.delay).collect::<Vec<_>>(), [0, 30]);
     assert!(!pool.allowed(group, "start"), "one operation at a time");
-    let busy = pool.decide(|d| appliance::begin(d, group, task, "start")).unwrap_err();
-    assert_eq!(busy.params[..3], ["VM_appliance".to_owned(), group.to_string(), "start".to_owned()]);
+    let busy = pool
+        .decide(|d| appliance::begin(d, group, task, "start"))
+        .unwrap_err();
+    assert_eq!(
+        busy.params[..3],
+        ["VM_appliance".to_owned(), group.to_string(), "start".to_owned()]
+    );
     pool.decide(|d| {
         appliance::end(d, group, task);
         Ok(())
@@ -210,7 +259,9 @@ fn an_appliance_starts_upwards_and_stops_downwards() {
     .unwrap();
     pool.start(second);
     assert!(pool.allowed(group, "start") && pool.allowed(group, "clean_shutdown"));
-    let groups = pool.decide(|d| appliance::begin(d, group, task, "shutdown")).unwrap();
+    let groups = pool
+        .decide(|d| appliance::begin(d, group, task, "shutdown"))
+        .unwrap();
     assert_eq!(groups.last().map(|g| g.vms.as_slice()), Some(&[second][..]));
     pool.decide(|d| appliance::destroy(d, group)).unwrap();
     assert!(pool.get(first, vm::APPLIANCE).as_ref().is_null());
@@ -243,7 +294,11 @@ fn the_agents_word_becomes_guest_metrics_and_changes_only_with_it() {
         interfaces: vec![
             (
                 "02:00:00:00:00:0A".to_owned(),
-                vec!["192.0.2.7".to_owned(), "fe80::1".to_owned(), "192.0.2.8".to_owned()],
+                vec![
+                    "192.0.2.7".to_owned(),
+                    "fe80::1".to_owned(),
+                    "192.0.2.8".to_owned(),
+                ],
             ),
             ("02:00:00:00:00:0b".to_owned(), vec!["192.0.2.9".to_owned()]),
         ],
@@ -259,22 +314,56 @@ fn the_agents_word_becomes_guest_metrics_and_changes_only_with_it() {
     };
     let metrics = told(&mut pool);
     let of = |pool: &Pool, field, key: &str| pool.get(metrics, field).get(key).map(str::to_owned);
-    for (key, value) in [("3/ip", "192.0.2.7"), ("3/ipv4/1", "192.0.2.8"), ("3/ipv6/0", "fe80::1")] {
-        assert_eq!(of(&pool, vm_guest_metrics::NETWORKS, key).as_deref(), Some(value), "{key}");
+    for (key, value) in [
+        ("3/ip", "192.0.2.7"),
+        ("3/ipv4/1", "192.0.2.8"),
+        ("3/ipv6/0", "fe80::1"),
+    ] {
+        assert_eq!(
+            of(&pool, vm_guest_metrics::NETWORKS, key).as_deref(),
+            Some(value),
+            "{key}"
+        );
     }
-    assert_eq!(pool.get(metrics, vm_guest_metrics::NETWORKS).as_map().unwrap().len(), 4);
-    assert_eq!(of(&pool, vm_guest_metrics::OS_VERSION, "major").as_deref(), Some("12"));
-    assert_eq!(of(&pool, vm_guest_metrics::PV_DRIVERS_VERSION, "micro").as_deref(), Some("22"));
-    assert_eq!(of(&pool, vm_guest_metrics::OTHER, "feature-shutdown").as_deref(), Some("1"));
+    assert_eq!(
+        pool.get(metrics, vm_guest_metrics::NETWORKS)
+            .as_map()
+            .unwrap()
+            .len(),
+        4
+    );
+    assert_eq!(
+        of(&pool, vm_guest_metrics::OS_VERSION, "major").as_deref(),
+        Some("12")
+    );
+    assert_eq!(
+        of(&pool, vm_guest_metrics::PV_DRIVERS_VERSION, "micro").as_deref(),
+        Some("22")
+    );
+    assert_eq!(
+        of(&pool, vm_guest_metrics::OTHER, "feature-shutdown").as_deref(),
+        Some("1")
+    );
     assert!(pool.get(metrics, vm_guest_metrics::PV_DRIVERS_DETECTED).as_bool());
     let version = pool.db.get(metrics).unwrap().version;
     assert_eq!(told(&mut pool), metrics);
-    assert_eq!(pool.db.get(metrics).unwrap().version, version, "the same word is no change");
+    assert_eq!(
+        pool.db.get(metrics).unwrap().version,
+        version,
+        "the same word is no change"
+    );
     pool.halt(guest);
     assert!(!pool.get(metrics, vm_guest_metrics::LIVE).as_bool());
-    assert_eq!(pool.get(guest, vm::GUEST_METRICS).as_ref(), metrics, "it stays to be read");
+    assert_eq!(
+        pool.get(guest, vm::GUEST_METRICS).as_ref(),
+        metrics,
+        "it stays to be read"
+    );
     pool.start(guest);
-    assert!(pool.get(guest, vm::GUEST_METRICS).as_ref().is_null(), "a new life begins without");
+    assert!(
+        pool.get(guest, vm::GUEST_METRICS).as_ref().is_null(),
+        "a new life begins without"
+    );
     assert!(pool.db.get(metrics).is_none());
 }
 
@@ -286,7 +375,11 @@ fn each_change_of_power_leaves_a_notice() {
     pool.start(guest);
     let task = pool.facts.reference();
     for (name, paused) in [("pause", true), ("unpause", false), ("hard_reboot", false)] {
-        let op = VmOperation { vm: guest, task, name };
+        let op = VmOperation {
+            vm: guest,
+            task,
+            name,
+        };
         pool.decide(|d| {
             vm_power::begin(d, &op)?;
             vm_power::commit_paused(d, &op, paused);
@@ -313,13 +406,27 @@ fn each_change_of_power_leaves_a_notice() {
         .filter_map(|m| m.member("name").map(Value::as_str))
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["VM_PAUSED", "VM_REBOOTED", "VM_SHUTDOWN", "VM_STARTED", "VM_UNPAUSED"]);
+    assert_eq!(
+        names,
+        [
+            "VM_PAUSED",
+            "VM_REBOOTED",
+            "VM_SHUTDOWN",
+            "VM_STARTED",
+            "VM_UNPAUSED"
+        ]
+    );
     let started = pool
         .db
         .rows(notices::CLASS)
         .find(|m| m.get(notices::NAME).as_str() == "VM_STARTED")
         .unwrap();
-    assert!(started.get(notices::BODY).as_str().starts_with("VM 'guest' started on host: "));
+    assert!(
+        started
+            .get(notices::BODY)
+            .as_str()
+            .starts_with("VM 'guest' started on host: ")
+    );
     assert_eq!(started.get(notices::PRIORITY).as_int(), 5);
     assert_eq!(
         message::since(&pool.db, DateTime(i64::MAX), None),
@@ -342,8 +449,13 @@ fn notice(object: &str) -> Notice<'_> {
 fn notices_are_about_something_and_the_oldest_go() {
     let mut pool = Pool::new();
     let uuid = pool.db.get(pool.host("one")).unwrap().uuid().to_owned();
-    let error = pool.decide(|d| message::create(d, &notice("nobody"))).unwrap_err();
-    assert_eq!((&*error.code, error.params), ("UUID_INVALID", vec!["Host".to_owned(), "nobody".to_owned()]));
+    let error = pool
+        .decide(|d| message::create(d, &notice("nobody")))
+        .unwrap_err();
+    assert_eq!(
+        (&*error.code, error.params),
+        ("UUID_INVALID", vec!["Host".to_owned(), "nobody".to_owned()])
+    );
     let first = pool.decide(|d| message::create(d, &notice(&uuid))).unwrap();
     pool.facts.now = DateTime(pool.facts.now.0 + 10);
     pool.decide(|d| {
@@ -384,7 +496,9 @@ fn the_right_obstacle_for_each_reason_not_to_boot() {
     let on = pool.host("one");
     let why = |pool: &Pool| {
         let (guest, on) = (pool.db.get(guest).unwrap(), pool.db.get(on).unwrap());
-        placement::can_run(&pool.db, guest, on).err().map(|e| e.description())
+        placement::can_run(&pool.db, guest, on)
+            .err()
+            .map(|e| e.description())
     };
     assert_eq!(why(&pool), None);
     let code = |pool: &Pool| why(pool).map(|d| d[0].clone()).unwrap_or_default();
@@ -393,13 +507,19 @@ fn the_right_obstacle_for_each_reason_not_to_boot() {
     pool.set(guest, vm::MEMORY_STATIC_MAX, Bytes::gib(8));
     assert_eq!(code(&pool), "HOST_NOT_ENOUGH_FREE_MEMORY");
     pool.set(guest, vm::HARDWARE_PLATFORM_VERSION, 9);
-    assert_eq!(code(&pool), "VM_HOST_INCOMPATIBLE_VIRTUAL_HARDWARE_PLATFORM_VERSION");
+    assert_eq!(
+        code(&pool),
+        "VM_HOST_INCOMPATIBLE_VIRTUAL_HARDWARE_PLATFORM_VERSION"
+    );
     pool.decide(|d| {
         d.put_key(on, host::CURRENT_OPERATIONS, "OpaqueRef:t", "evacuate");
         Ok(())
     })
     .unwrap();
-    assert_eq!(why(&pool).unwrap(), ["HOST_EVACUATE_IN_PROGRESS".to_owned(), on.to_string()]);
+    assert_eq!(
+        why(&pool).unwrap(),
+        ["HOST_EVACUATE_IN_PROGRESS".to_owned(), on.to_string()]
+    );
     pool.set(on, host::ENABLED, false);
     assert_eq!(why(&pool).unwrap(), ["HOST_DISABLED".to_owned(), on.to_string()]);
     pool.silence(on);
@@ -429,7 +549,10 @@ fn only_what_every_host_reaches_is_agile() {
     let error = agile(&pool).unwrap_err();
     assert_eq!(
         (&*error.code, error.params),
-        ("HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED", vec![inner.to_string()])
+        (
+            "HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED",
+            vec![inner.to_string()]
+        )
     );
 }
 

@@ -120,7 +120,8 @@ impl Step<Cx<WorkOnAppliance>> for GroupByGroup {
                 }
             }
             let done = position.saturating_add(1);
-            cx.progress(f64::from(done) / f64::from(count.max(1)) * 0.99).await;
+            cx.progress(f64::from(done) / f64::from(count.max(1)) * 0.99)
+                .await;
             if done < count {
                 wait(cx, Duration::from_secs(*delay)).await?;
             }

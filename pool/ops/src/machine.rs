@@ -13,12 +13,7 @@ use crate::core::Ops;
 ///
 /// # Errors
 /// `HANDLE_INVALID`; `HOST_OFFLINE [host]` if it does not answer; the host's own refusal.
-pub async fn ask(
-    ops: &Ops,
-    host: Ref,
-    verb: MachineVerb,
-    wait: Duration,
-) -> Result<MachineReply, ApiError> {
+pub async fn ask(ops: &Ops, host: Ref, verb: MachineVerb, wait: Duration) -> Result<MachineReply, ApiError> {
     let uuid = ops.host_uuid(host)?;
     let command = HostCommand::Machine { verb };
     match ops.agents.call(uuid, Uuid::new_v4(), command, wait).await {

@@ -121,12 +121,7 @@ async fn domains_are(ops: &Ops, on: Ref, domains: &[Domain]) -> Result<(), ApiEr
 }
 
 /// The agent inside a guest said something, or fell silent.
-async fn guest_told(
-    ops: &Ops,
-    on: Ref,
-    uuid: Uuid,
-    report: Option<&GuestReport>,
-) -> Result<(), ApiError> {
+async fn guest_told(ops: &Ops, on: Ref, uuid: Uuid, report: Option<&GuestReport>) -> Result<(), ApiError> {
     let db = ops.pool.snapshot();
     let Some(reference) = db.by_uuid(vm::CLASS, &uuid.to_string()).map(|v| v.reference) else {
         return Ok(());

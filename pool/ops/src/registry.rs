@@ -8,8 +8,8 @@ use crate::core::Ops;
 use crate::host::{evacuate, go_down};
 use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::operation::{Operation, resume};
-use crate::transfer;
 use crate::storage::{merge, pbd, sr, vdi, vdi_live};
+use crate::transfer;
 use crate::vm::{
     checkpoint, clone, live, media, migrate, plug, power, provision, reset, revert, snapshot, start, stop,
     suspend,

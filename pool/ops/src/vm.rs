@@ -2,8 +2,8 @@
 
 pub mod checkpoint;
 pub mod clone;
-pub mod live;
 pub mod freeze;
+pub mod live;
 pub mod media;
 pub mod migrate;
 pub mod plug;

@@ -86,7 +86,13 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The rows alone: what was deleted and which requests were answered belongs to the log that ends here.
 fn rows_only(db: &Database) -> Database {
-    Database::restore(db.applied(), db.applied(), db.all().map(|row| row.forget_encoded()), [], [])
+    Database::restore(
+        db.applied(),
+        db.applied(),
+        db.all().map(|row| row.forget_encoded()),
+        [],
+        [],
+    )
 }
 
 /// Writes a backup. `header` says who and when; what depends on the rows is filled in. Takes milliseconds per thousand
@@ -173,7 +179,9 @@ fn note(sum: &mut Sha256, frame: &[u8]) {
 
 fn next(input: &mut impl Read, what: &'static str) -> Result<Vec<u8>, BackupError> {
     let mut length = [0; 4];
-    input.read_exact(&mut length).map_err(|_| BackupError::Damaged { what })?;
+    input
+        .read_exact(&mut length)
+        .map_err(|_| BackupError::Damaged { what })?;
     let length = u32::from_be_bytes(length);
     if length > LARGEST_FRAME {
         return Err(BackupError::Damaged { what });
@@ -191,8 +199,8 @@ fn next(input: &mut impl Read, what: &'static str) -> Result<Vec<u8>, BackupErro
 #[cfg(test)]
 mod test {
     use super::*;
-    use pool_domain::transaction::Origin;
     use pool_domain::apply::apply;
+    use pool_domain::transaction::Origin;
     use pool_domain::{Change, Transaction};
     use proto_types::generated::vm;
     use proto_types::{DateTime, Ref, Value};
@@ -232,7 +240,10 @@ mod test {
     #[test]
     fn what_is_read_is_what_was_written() {
         let (bytes, header) = written();
-        assert_eq!((header.rows, header.applied, header.name.as_str()), (49, 49, "lab"));
+        assert_eq!(
+            (header.rows, header.applied, header.name.as_str()),
+            (49, 49, "lab")
+        );
         let backup = read(&mut bytes.as_slice()).unwrap();
         assert_eq!(backup.header, header);
         assert_eq!(digest(&backup.database), digest(&rows_only(&database())));
@@ -255,12 +266,19 @@ mod test {
     fn a_newer_format_is_named() {
         let (bytes, header) = written();
         let old = serde_json::to_vec(&header).unwrap();
-        let new = serde_json::to_vec(&BackupHeader { format: 999, ..header }).unwrap();
+        let new = serde_json::to_vec(&BackupHeader {
+            format: 999,
+            ..header
+        })
+        .unwrap();
         let at = MAGIC.len();
         let mut changed = bytes[..at].to_vec();
         changed.extend(u32::try_from(new.len()).unwrap().to_be_bytes());
         changed.extend(&new);
         changed.extend(&bytes[at + 4 + old.len()..]);
-        assert!(matches!(read(&mut changed.as_slice()), Err(BackupError::Newer { found: 999, .. })));
+        assert!(matches!(
+            read(&mut changed.as_slice()),
+            Err(BackupError::Newer { found: 999, .. })
+        ));
     }
 }

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backup;
+mod behind;
 mod digest;
 mod error;
 mod format;

@@ -62,7 +62,7 @@ pub fn open(config: &StoreConfig) -> Result<Opened, StoreError> {
         })?;
     check_owner(&db, config.node_id)?;
     let loaded = state::load(&db)?;
-    let shared = Arc::new(Shared::new(db, loaded.db.clone()));
+    let shared = Arc::new(Shared::new(db, loaded.db.clone(), loaded.generation));
     let log = LogStore::load(&shared)?;
     let state_machine = StateMachine::new(Arc::clone(&shared), loaded);
     let syncer = Syncer::start(&shared, config.on_thread_start).map_err(|source| StoreError::Directory {

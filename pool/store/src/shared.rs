@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use openraft::storage::IOFlushed;
@@ -10,6 +10,7 @@ use pool_domain::{Database, Index};
 use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
 
+use crate::behind::Behind;
 use crate::error::Access;
 use crate::keys;
 use crate::snapshot::Held;
@@ -24,12 +25,14 @@ pub(crate) struct Shared {
     syncer: Mutex<Option<Syncer>>,
     /// The state on disk holds at least this index: the log may be cut off up to it.
     flushed: AtomicU64,
+    /// What was applied and is not yet in RocksDB.
+    behind: Mutex<Behind>,
     /// The newest snapshot, kept by reference.
     pub(crate) held: Mutex<Option<Held>>,
 }
 
 impl Shared {
-    pub(crate) fn new(db: DB, database: Database) -> Shared {
+    pub(crate) fn new(db: DB, database: Database, generation: u32) -> Shared {
         let applied = database.applied();
         Shared {
             db: RwLock::new(Some(db)),
@@ -38,6 +41,7 @@ impl Shared {
             failure: watch::Sender::new(None),
             syncer: Mutex::new(None),
             flushed: AtomicU64::new(applied),
+            behind: Mutex::new(Behind::new(generation)),
             held: Mutex::new(None),
         }
     }
@@ -85,6 +89,10 @@ impl Shared {
         )
     }
 
+    pub(crate) fn behind(&self) -> MutexGuard<'_, Behind> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn applied_index(&self) -> Index {
         *self.applied.borrow()
     }
@@ -115,7 +123,7 @@ impl Shared {
         self.flushed.load(Ordering::Acquire)
     }
 
-    /// Writes the state in RocksDB's memory to its files, up to at least `applied`.
+    /// Writes the state to RocksDB's files, up to at least `applied`.
     pub(crate) fn flush_state(&self, applied: Index) -> io::Result<()> {
         if self.flushed() >= applied {
             return Ok(());
@@ -123,6 +131,7 @@ impl Shared {
         // The log first: a state that is ahead of its log would have to be explained at the next start.
         self.with_db("flush the state", |db| {
             db.flush_wal(true)?;
+            self.behind().write(db)?;
             Ok(db.flush_cf(cf(db, keys::STATE)?)?)
         })?;
         self.flushed.fetch_max(applied, Ordering::AcqRel);
@@ -202,6 +211,7 @@ impl Store {
             let flushed = db
                 .flush_wal(true)
                 .map_err(Access::from)
+                .and_then(|()| self.shared.behind().write(&db))
                 .and_then(|()| Ok(db.flush_cf(cf(&db, keys::STATE)?)?));
             if let Err(error) = flushed {
                 tracing::warn!(%error, "store did not flush at its end");

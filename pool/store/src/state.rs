@@ -6,13 +6,14 @@ use std::sync::{Arc, PoisonError};
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
-use pool_domain::apply::{Effects, apply};
-use pool_domain::{Database, Outcome, RequestId, Row};
+use pool_domain::apply::apply;
+use pool_domain::{Database, Outcome, Row};
 use prost::Message;
 use proto_wire::stored;
 use proto_wire::value::Malformed;
 use rocksdb::{DB, Direction, IteratorMode, WriteBatch, WriteOptions};
 
+use crate::behind::{Behind, unlogged};
 use crate::error::{Access, StoreError};
 use crate::format;
 use crate::keys::{self, Kind};
@@ -126,13 +127,8 @@ impl StateMachine {
         }
     }
 
-    /// Applies one entry; its effects go into the batch.
-    fn apply_one(
-        &mut self,
-        db: &DB,
-        batch: &mut WriteBatch,
-        entry: crate::types::Entry,
-    ) -> Result<Outcome, Access> {
+    /// Applies one entry; its effects are to be written later.
+    fn apply_one(&mut self, behind: &mut Behind, entry: crate::types::Entry) -> Result<Outcome, Access> {
         let index = entry.log_id.index;
         self.meta.last_log_id = Some(entry.log_id);
         match entry.payload {
@@ -149,53 +145,11 @@ impl StateMachine {
                 // A transaction that does not read here may read elsewhere: to skip it would be to diverge.
                 let transaction = command.decode()?;
                 let (outcome, effects) = apply(&mut self.db, index, &transaction);
-                stage(db, batch, self.generation, index, transaction.request, &effects)?;
+                behind.note(index, transaction.request, effects);
                 Ok(outcome)
             }
         }
     }
-}
-
-fn stage(
-    db: &DB,
-    batch: &mut WriteBatch,
-    generation: u32,
-    index: u64,
-    request: RequestId,
-    effects: &Effects,
-) -> Result<(), Access> {
-    let state = cf(db, keys::STATE)?;
-    for row in &effects.written {
-        batch.put_cf(
-            state,
-            keys::row(generation, row.reference),
-            format::row_to_wire(row).encode_to_vec(),
-        );
-    }
-    for (reference, tombstone) in &effects.removed {
-        batch.delete_cf(state, keys::row(generation, *reference));
-        if tombstone.created < index {
-            let value = format::tombstone_to_wire(index, *reference, *tombstone).encode_to_vec();
-            batch.put_cf(state, keys::tombstone(generation, index, *reference), value);
-        }
-    }
-    for (at, reference) in &effects.forgotten {
-        batch.delete_cf(state, keys::tombstone(generation, *at, *reference));
-    }
-    if effects.noted {
-        let value = format::request_to_wire(request, index, &Outcome::Applied(index)).encode_to_vec();
-        batch.put_cf(state, keys::request(generation, index), value);
-    }
-    for at in &effects.forgotten_requests {
-        batch.delete_cf(state, keys::request(generation, *at));
-    }
-    Ok(())
-}
-
-fn unlogged() -> WriteOptions {
-    let mut options = WriteOptions::default();
-    options.disable_wal(true);
-    options
 }
 
 impl RaftStateMachine<TypeConfig> for StateMachine {
@@ -215,19 +169,21 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             let mut answers = Vec::with_capacity(chunk.len());
             let shared = Arc::clone(&self.shared);
             shared.with_db("apply", |db| {
-                let mut batch = WriteBatch::default();
+                let mut behind = shared.behind();
+                let entries = chunk.len();
                 for item in chunk {
                     let (entry, responder) = item.map_err(|error| Access::Damaged(error.to_string()))?;
-                    let outcome = self.apply_one(db, &mut batch, entry)?;
+                    let outcome = self.apply_one(&mut behind, entry)?;
                     if let Some(responder) = responder {
                         answers.push((responder, outcome));
                     }
                 }
-                // One family, one batch: the head on disk always fits the rows beside it. The log holds the same
-                // in another form, so these bytes need not go through the WAL.
-                let head = format::head_to_wire(&self.meta, self.db.history_from()).encode_to_vec();
-                batch.put_cf(cf(db, keys::STATE)?, keys::head(self.generation), head);
-                Ok(db.write_opt(batch, &unlogged())?)
+                behind.advance(entries, self.meta.clone(), self.db.history_from());
+                if behind.is_full() {
+                    behind.write(db)
+                } else {
+                    Ok(())
+                }
             })?;
             self.shared.publish(self.db.clone());
             // Answered only now: who has an answer can read what it tells of.
@@ -290,6 +246,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 fn install(shared: &Shared, held: &Held, old: u32, new: u32) -> io::Result<()> {
     let db_new = &held.data.0;
     shared.with_db("install a snapshot", |db| {
+        // What was applied before goes with the state it belongs to.
+        *shared.behind() = Behind::new(new);
         let state = cf(db, keys::STATE)?;
         let mut batch = WriteBatch::default();
         // What an install that was cut off may have left.

@@ -93,6 +93,8 @@ fn repositories_and_disks() {
 
 #[test]
 fn playbooks_make_a_pool_of_clean_hosts_and_keep_it() {
-    let Some(bed) = Bed::clean(Kind::Sim, 5) else { return };
+    let Some(bed) = Bed::clean(Kind::Sim, 5) else {
+        return;
+    };
     bed.play("ansible.py", Kind::Sim);
 }

@@ -33,10 +33,7 @@ pub const TABLE: Table = &[
         "PGPU.disable_dom0_access",
         Handler::Read(|s, a| refused(s, a, pgpu::CLASS)),
     ),
-    (
-        "PUSB.scan",
-        Handler::Unbuilt(|s, a| exists(s, a, 0, host::CLASS)),
-    ),
+    ("PUSB.scan", Handler::Unbuilt(|s, a| exists(s, a, 0, host::CLASS))),
     (
         "PUSB.set_passthrough_enabled",
         Handler::Read(|s, a| {

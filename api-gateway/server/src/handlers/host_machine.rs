@@ -60,24 +60,31 @@ pub const TABLE: Table = &[
     (
         "host.restart_agent",
         Handler::Special(|api, _, args| {
-            Box::pin(async move { ask(&api, &args, MachineVerb::RestartNode).await.map(|_| Value::Void) })
+            Box::pin(async move {
+                ask(&api, &args, MachineVerb::RestartNode)
+                    .await
+                    .map(|_| Value::Void)
+            })
         }),
     ),
     (
         "host.set_hostname_live",
-        Handler::Special(|api, entry, args| {
-            Box::pin(async move { set_hostname(&api, entry, &args).await })
-        }),
+        Handler::Special(|api, entry, args| Box::pin(async move { set_hostname(&api, entry, &args).await })),
     ),
     (
         "host.syslog_reconfigure",
         Handler::Special(|api, entry, args| {
             Box::pin(async move {
                 let row = query::find(&entry.db, class::CLASS, args.reference(0)?)?;
-                let destination = row.get(class::LOGGING).get("syslog_destination").unwrap_or_default();
+                let destination = row
+                    .get(class::LOGGING)
+                    .get("syslog_destination")
+                    .unwrap_or_default();
                 check_destination(destination)?;
                 let destination = (!destination.is_empty()).then(|| destination.to_owned());
-                ask(&api, &args, MachineVerb::SetSyslog { destination }).await.map(|_| Value::Void)
+                ask(&api, &args, MachineVerb::SetSyslog { destination })
+                    .await
+                    .map(|_| Value::Void)
             })
         }),
     ),
@@ -87,9 +94,7 @@ pub const TABLE: Table = &[
     ),
     (
         "host.call_plugin",
-        Handler::Special(|api, entry, args| {
-            Box::pin(async move { call_plugin(&api, entry, &args).await })
-        }),
+        Handler::Special(|api, entry, args| Box::pin(async move { call_plugin(&api, entry, &args).await })),
     ),
     (
         "host.call_extension",
@@ -165,7 +170,10 @@ async fn power_on(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, A
         return Err(ApiError::new("XENAPI_MISSING_PLUGIN", [mode]));
     }
     let card = management::interface(&entry.db, row.reference)?;
-    let mac = query::find(&entry.db, pif::CLASS, card)?.get(pif::MAC).as_str().to_owned();
+    let mac = query::find(&entry.db, pif::CLASS, card)?
+        .get(pif::MAC)
+        .as_str()
+        .to_owned();
     let from = (api.host)();
     machine::ask(&api.ops, from, MachineVerb::Wake { mac }, WAIT).await?;
     Ok(Value::Void)
@@ -204,7 +212,10 @@ async fn call_extension(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Va
     if status == 0 {
         Ok(stdout.into())
     } else {
-        Err(ApiError::new("XENAPI_PLUGIN_FAILURE", ["non-zero exit".to_owned(), stdout, stderr]))
+        Err(ApiError::new(
+            "XENAPI_PLUGIN_FAILURE",
+            ["non-zero exit".to_owned(), stdout, stderr],
+        ))
     }
 }
 
@@ -229,7 +240,11 @@ mod test {
             check_destination(good).unwrap();
         }
         for bad in ["-x", "a b", "a;b", "a\nb", "$(reboot)", "a/b"] {
-            assert_eq!(check_destination(bad).unwrap_err().code, "INVALID_VALUE", "{bad:?}");
+            assert_eq!(
+                check_destination(bad).unwrap_err().code,
+                "INVALID_VALUE",
+                "{bad:?}"
+            );
         }
     }
 }

@@ -21,7 +21,10 @@ use crate::api::ports::{HostStreams, VolumeAccess};
 /// The VM that a query names.
 fn vm_of(db: &Database, query: &Query) -> Result<Ref, ApiError> {
     if let Some(text) = query.get("ref") {
-        let found = text.parse::<Ref>().ok().filter(|r| db.of_class(vm::CLASS, *r).is_some());
+        let found = text
+            .parse::<Ref>()
+            .ok()
+            .filter(|r| db.of_class(vm::CLASS, *r).is_some());
         return found.ok_or_else(|| ApiError::handle_invalid("VM", text));
     }
     pool_domain::query::by_uuid(db, vm::CLASS, query.get("uuid").unwrap_or_default())
@@ -84,7 +87,9 @@ async fn write(
         let mut to = writer.finish().await?;
         to.shutdown().await.map_err(node_images::ImageError::Client)
     };
-    written.await.map_err(|error| watcher.error(error, moving::export_error))
+    written
+        .await
+        .map_err(|error| watcher.error(error, moving::export_error))
 }
 
 /// `GET /export_metadata`.

@@ -26,17 +26,25 @@ use crate::api::ports::{HostStreams, VolumeAccess};
 fn storage_of(db: &Database, query: &Query) -> Result<Ref, Refusal> {
     let found = match (query.get("sr_id"), query.get("sr_uuid")) {
         (Some(text), _) => {
-            let known = text.parse::<Ref>().ok().filter(|r| db.of_class(sr::CLASS, *r).is_some());
+            let known = text
+                .parse::<Ref>()
+                .ok()
+                .filter(|r| db.of_class(sr::CLASS, *r).is_some());
             known.ok_or_else(|| ApiError::handle_invalid("SR", text))?
         }
         (None, Some(uuid)) => pool_domain::query::by_uuid(db, sr::CLASS, uuid)?,
         (None, None) => {
-            let default = db.rows(pool::CLASS).next().map_or(Ref::NULL, |p| p.get(pool::DEFAULT_SR).as_ref());
+            let default = db
+                .rows(pool::CLASS)
+                .next()
+                .map_or(Ref::NULL, |p| p.get(pool::DEFAULT_SR).as_ref());
             let known = db.of_class(sr::CLASS, default).map(|row| row.reference);
             known.ok_or_else(|| ApiError::new("DEFAULT_SR_NOT_FOUND", [default.to_string()]))?
         }
     };
-    let library = db.of_class(sr::CLASS, found).is_some_and(|row| row.get(sr::TYPE).as_str() == "iso");
+    let library = db
+        .of_class(sr::CLASS, found)
+        .is_some_and(|row| row.get(sr::TYPE).as_str() == "iso");
     if library {
         let error = ApiError::new("SR_OPERATION_NOT_SUPPORTED", [found.to_string()]);
         return Err(Refusal::Api(StatusCode::BAD_REQUEST, error));
@@ -79,7 +87,11 @@ pub async fn import(exchange: Exchange) -> Result<Reply, Refusal> {
         match records(Box::pin(body.reader())).await {
             Ok((archive, ova)) => {
                 let version = ova.version;
-                let import = Import { objects: ova.objects, restore, force };
+                let import = Import {
+                    objects: ova.objects,
+                    restore,
+                    force,
+                };
                 receive(&api, task, archive, version, import, storage).await;
             }
             Err(error) => task.finish(Err(error)).await,
@@ -108,7 +120,10 @@ async fn receive(
         Ok(disks) => disks,
         Err(error) => return task.finish(Err(error)).await,
     };
-    let rules = Rules { inline: version > 0, lenient: import.force };
+    let rules = Rules {
+        inline: version > 0,
+        lenient: import.force,
+    };
     let streams = Arc::clone(&api.streams);
     let expected = disks.clone();
     let work = Box::new(move |carried| {
@@ -192,25 +207,37 @@ fn make(draft: &mut Draft<'_>, import: &Import, query: &Query) -> Result<Vec<Ref
 fn present(db: &Database, import: &Import, query: &Query) -> Result<BTreeMap<Ref, Ref>, ApiError> {
     let mut found = BTreeMap::new();
     for disk in import.disks(db)? {
-        let object = import.objects.iter().find(|object| object.reference == disk.reference);
-        let text = |name: &str| object.and_then(|o| o.record.member(name)).map_or("", Value::as_str);
+        let object = import
+            .objects
+            .iter()
+            .find(|object| object.reference == disk.reference);
+        let text = |name: &str| {
+            object
+                .and_then(|o| o.record.member(name))
+                .map_or("", Value::as_str)
+        };
         let uuid = query
             .prefixed("vdi:")
             .find(|(there, _)| *there == text("uuid"))
             .map_or(text("uuid"), |(_, here)| here);
         let location = text("location");
-        let image = db
-            .by_uuid(vdi::CLASS, uuid)
-            .or_else(|| db.rows(vdi::CLASS).find(|v| v.get(vdi::LOCATION).as_str() == location));
+        let image = db.by_uuid(vdi::CLASS, uuid).or_else(|| {
+            db.rows(vdi::CLASS)
+                .find(|v| v.get(vdi::LOCATION).as_str() == location)
+        });
         match image {
             Some(image) => {
                 found.insert(disk.reference, image.reference);
             }
             None if import.force => {}
             None => {
-                let storage = object.and_then(|o| o.record.member("SR")).map_or(Ref::NULL, Value::as_ref);
+                let storage = object
+                    .and_then(|o| o.record.member("SR"))
+                    .map_or(Ref::NULL, Value::as_ref);
                 let storage = import.objects.iter().find(|o| o.reference == storage);
-                let storage = storage.and_then(|o| o.record.member("uuid")).map_or("", Value::as_str);
+                let storage = storage
+                    .and_then(|o| o.record.member("uuid"))
+                    .map_or("", Value::as_str);
                 return Err(ApiError::new("VDI_LOCATION_MISSING", [storage, location]));
             }
         }

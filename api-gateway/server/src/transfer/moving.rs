@@ -95,7 +95,10 @@ impl Watch for Watcher {
             *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             return Err(ImageError::Stopped);
         }
-        let moved = self.moved.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let moved = self
+            .moved
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes);
         // All of it is not the end yet.
         let percent = (u128::from(moved) * 100 / u128::from(self.total)).min(99);
         let percent = u64::try_from(percent).unwrap_or(99);
@@ -126,7 +129,9 @@ pub fn import_error(error: ImageError) -> ApiError {
             tracing::info!(error = %source, "a disk failed in an import");
             ApiError::new("VDI_IO_ERROR", ["Device I/O error"])
         }
-        ImageError::TooLarge { size, most } => ApiError::new("VDI_TOO_LARGE", [size.to_string(), most.to_string()]),
+        ImageError::TooLarge { size, most } => {
+            ApiError::new("VDI_TOO_LARGE", [size.to_string(), most.to_string()])
+        }
         other => ApiError::new("IMPORT_ERROR", [other.to_string()]),
     }
 }
@@ -138,7 +143,9 @@ pub fn export_error(error: ImageError) -> ApiError {
             tracing::info!(error = %source, "a disk failed in an export");
             ApiError::new("VDI_IO_ERROR", ["Device I/O errors"])
         }
-        ImageError::TooLarge { size, most } => ApiError::new("VDI_TOO_LARGE", [size.to_string(), most.to_string()]),
+        ImageError::TooLarge { size, most } => {
+            ApiError::new("VDI_TOO_LARGE", [size.to_string(), most.to_string()])
+        }
         other => ApiError::internal(format!("the export was broken off: {other}")),
     }
 }

@@ -38,10 +38,18 @@ pub struct Ova {
 /// Writes the records. The version is one that every server reads.
 pub fn write(db: &Database, exported: &Exported) -> String {
     let record = |members: Vec<(&str, Value)>| {
-        Value::Record(members.into_iter().map(|(name, value)| (Arc::from(name), value)).collect())
+        Value::Record(
+            members
+                .into_iter()
+                .map(|(name, value)| (Arc::from(name), value))
+                .collect(),
+        )
     };
     let software = |key: &str| {
-        let master = db.rows(pool::CLASS).next().map(|p| p.get(pool::MASTER).as_ref())?;
+        let master = db
+            .rows(pool::CLASS)
+            .next()
+            .map(|p| p.get(pool::MASTER).as_ref())?;
         let row = db.of_class(host::CLASS, master)?;
         row.get(host::SOFTWARE_VERSION).get(key).map(Value::str)
     };
@@ -88,12 +96,17 @@ pub fn read(bytes: &[u8]) -> Result<Ova, ApiError> {
     };
     let of_item = |item: &WireValue| {
         let text = |name| item.member(name).and_then(WireValue::as_str).map(str::to_owned);
-        text("class").zip(text("id")).ok_or_else(|| bad("an object has no class or id"))
+        text("class")
+            .zip(text("id"))
+            .ok_or_else(|| bad("an object has no class or id"))
     };
     let mut references: HashMap<String, Ref> = HashMap::new();
     for item in items {
         let (_, id) = of_item(item)?;
-        if references.insert(id.clone(), Ref::from_uuid(Uuid::new_v4())).is_some() {
+        if references
+            .insert(id.clone(), Ref::from_uuid(Uuid::new_v4()))
+            .is_some()
+        {
             return Err(bad(format!("{id} stands twice")));
         }
     }
@@ -103,10 +116,17 @@ pub fn read(bytes: &[u8]) -> Result<Ova, ApiError> {
         let Some(known) = READ.iter().find(|c| c.name() == class) else {
             continue;
         };
-        let snapshot = item.member("snapshot").ok_or_else(|| bad(format!("{id} has no record")))?;
+        let snapshot = item
+            .member("snapshot")
+            .ok_or_else(|| bad(format!("{id} has no record")))?;
         let record = record(*known, snapshot, &references).map_err(|error| bad(format!("{id}: {error}")))?;
         let reference = references.get(&id).copied().unwrap_or_default();
-        objects.push(ImportedObject { class, id, reference, record });
+        objects.push(ImportedObject {
+            class,
+            id,
+            reference,
+            record,
+        });
     }
     Ok(Ova { version, objects })
 }

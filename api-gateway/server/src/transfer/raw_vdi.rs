@@ -83,14 +83,19 @@ fn bad_request(error: ApiError) -> Refusal {
 
 /// A disk by reference or uuid.
 fn disk_of(db: &Database, text: &str) -> Result<Ref, ApiError> {
-    let by_ref = text.parse::<Ref>().ok().filter(|r| db.of_class(vdi::CLASS, *r).is_some());
+    let by_ref = text
+        .parse::<Ref>()
+        .ok()
+        .filter(|r| db.of_class(vdi::CLASS, *r).is_some());
     by_ref
         .or_else(|| db.by_uuid(vdi::CLASS, text).map(|row| row.reference))
         .ok_or_else(|| ApiError::handle_invalid("VDI", text))
 }
 
 fn uuid_of(db: &Database, disk: Ref) -> Uuid {
-    db.of_class(vdi::CLASS, disk).and_then(|row| row.uuid().parse().ok()).unwrap_or_default()
+    db.of_class(vdi::CLASS, disk)
+        .and_then(|row| row.uuid().parse().ok())
+        .unwrap_or_default()
 }
 
 /// `GET /export_raw_vdi`.
@@ -126,12 +131,18 @@ async fn write(
     uuid: Uuid,
     parent: Option<Uuid>,
 ) -> Result<(), ApiError> {
-    let mut disks = moving::open(&streams, &carried, VolumeAccess::Read).await?.into_iter();
+    let mut disks = moving::open(&streams, &carried, VolumeAccess::Read)
+        .await?
+        .into_iter();
     let (Some(disk), base) = (disks.next(), disks.next()) else {
         return Err(ApiError::internal("there is no disk"));
     };
     let watcher = Watcher::new(carried, disk.size());
-    let parent = base.zip(parent).map(|(disk, uuid)| vhd::Parent { disk, uuid, name: format!("{uuid}.vhd") });
+    let parent = base.zip(parent).map(|(disk, uuid)| vhd::Parent {
+        disk,
+        uuid,
+        name: format!("{uuid}.vhd"),
+    });
     let written = async {
         match format {
             Format::Raw | Format::Packets => raw::write(disk, &mut to, &watcher).await?,
@@ -145,7 +156,9 @@ async fn write(
         }
         to.shutdown().await.map_err(ImageError::Client)
     };
-    written.await.map_err(|error| watcher.error(error, moving::export_error))
+    written
+        .await
+        .map_err(|error| watcher.error(error, moving::export_error))
 }
 
 /// `PUT /import_raw_vdi`.
@@ -195,15 +208,24 @@ pub async fn import(exchange: Exchange) -> Result<Reply, Refusal> {
 /// Makes a disk for plain bytes whose number the client says.
 async fn make(exchange: &Exchange, format: Format) -> Result<Ref, Refusal> {
     let db = &exchange.db;
-    let Some(text) = exchange.query.get("sr_id").or_else(|| exchange.query.get("sr_uuid")) else {
+    let Some(text) = exchange
+        .query
+        .get("sr_id")
+        .or_else(|| exchange.query.get("sr_uuid"))
+    else {
         return Err(bad_request(ApiError::bare("VDI_MISSING")));
     };
-    let by_ref = text.parse::<Ref>().ok().filter(|r| db.of_class(sr::CLASS, *r).is_some());
+    let by_ref = text
+        .parse::<Ref>()
+        .ok()
+        .filter(|r| db.of_class(sr::CLASS, *r).is_some());
     let storage = by_ref.or_else(|| db.by_uuid(sr::CLASS, text).map(|row| row.reference));
     let storage = storage.ok_or_else(|| ApiError::handle_invalid("SR", text))?;
     let length = exchange.request.body.length().and_then(|l| i64::try_from(l).ok());
     let (Format::Raw, Some(length)) = (format, length) else {
-        return Err(bad_request(ApiError::internal("a disk is made for raw bytes of a known length only")));
+        return Err(bad_request(ApiError::internal(
+            "a disk is made for raw bytes of a known length only",
+        )));
     };
     let record = Value::Record(vec![
         ("name_label".into(), "Imported VDI".into()),
@@ -233,7 +255,9 @@ async fn read(
     body: SharedBody,
     format: Format,
 ) -> Result<(), ApiError> {
-    let mut disks = moving::open(&streams, &carried, VolumeAccess::Write).await?.into_iter();
+    let mut disks = moving::open(&streams, &carried, VolumeAccess::Write)
+        .await?
+        .into_iter();
     let Some(disk) = disks.next() else {
         return Err(ApiError::internal("there is no disk"));
     };
@@ -246,7 +270,10 @@ async fn read(
             Format::Vhd => vhd::read(&mut from, disk, &watcher).await,
             Format::Tar => {
                 disk.zero(0, disk.size()).await.map_err(ImageError::Disk)?;
-                let rules = Rules { inline: true, lenient: false };
+                let rules = Rules {
+                    inline: true,
+                    lenient: false,
+                };
                 Archive::headless(from).disk(FOLDER, disk, rules, &watcher).await
             }
             Format::Qcow2 => {
@@ -256,14 +283,15 @@ async fn read(
                     let stream = streams.image(&spooled.0).await?;
                     Ok::<_, io::Error>(Arc::new(NbdDisk::open(stream).await?))
                 };
-                let image = opened
-                    .await
-                    .map_err(|error| ImageError::Malformed(format!("QEMU does not take the image: {error}")))?;
+                let image = opened.await.map_err(|error| {
+                    ImageError::Malformed(format!("QEMU does not take the image: {error}"))
+                })?;
                 raw::copy(image, disk, &watcher).await
             }
         }
     };
-    read.await.map_err(|error| watcher.error(error, moving::import_error))
+    read.await
+        .map_err(|error| watcher.error(error, moving::import_error))
 }
 
 /// An image that QEMU must have whole before it can be read: its parts need not come in the order of the disk. The file goes
@@ -280,12 +308,16 @@ impl Spooled {
     /// Takes in an image of a disk that is no larger than `size`, and not much more than its bytes.
     async fn fill(&self, from: &mut super::body::BodyReader, size: u64) -> Result<(), ImageError> {
         let mut head = vec![0; qcow2::HEADER];
-        from.read_exact(&mut head).await.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => ImageError::Ended,
-            _ => ImageError::Client(error),
-        })?;
+        from.read_exact(&mut head)
+            .await
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => ImageError::Ended,
+                _ => ImageError::Client(error),
+            })?;
         if qcow2::Header::parse(&head)?.size > size {
-            return Err(ImageError::Disk(io::Error::other("the image is larger than the disk")));
+            return Err(ImageError::Disk(io::Error::other(
+                "the image is larger than the disk",
+            )));
         }
         let most = size.saturating_add(size / 64).saturating_add(64 << 20);
         let file = async {
@@ -307,7 +339,9 @@ impl Spooled {
             left = left
                 .checked_sub(count as u64)
                 .ok_or_else(|| ImageError::Malformed("the image is much longer than its disk".to_owned()))?;
-            file.write_all(piece.get(..count).unwrap_or_default()).await.map_err(ImageError::Disk)?;
+            file.write_all(piece.get(..count).unwrap_or_default())
+                .await
+                .map_err(ImageError::Disk)?;
         }
         file.flush().await.map_err(ImageError::Disk)
     }

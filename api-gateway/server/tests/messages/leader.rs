@@ -13,8 +13,7 @@ use gateway_server::Format;
 use gateway_server::api::ApiParts;
 use gateway_server::api::ports::{
     Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream, HostStreams,
-    Leader as Known, Membership, OtherPool, Role,
-    VolumeAccess,
+    Leader as Known, Membership, OtherPool, Role, VolumeAccess,
 };
 use node_commands::{CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb};
 use node_hypervisor::{Domain, DomainState, ErrorKind};
@@ -183,7 +182,10 @@ impl HostAgents for Hosts {
             }
             HostCommand::DomainState { vm } => HostReply::Domain(domains.contains(&vm).then(|| domain(vm))),
             HostCommand::Machine { verb } => HostReply::Machine(match verb {
-                MachineVerb::Clock => MachineReply::Clock { utc: 1_000, ahead: 3_600 },
+                MachineVerb::Clock => MachineReply::Clock {
+                    utc: 1_000,
+                    ahead: 3_600,
+                },
                 MachineVerb::KernelLog => MachineReply::Text("a kernel speaks".to_owned()),
                 MachineVerb::Certificate => MachineReply::Text("-----BEGIN CERTIFICATE-----".to_owned()),
                 MachineVerb::HasExtension { name } => MachineReply::Truth(name == "there"),
@@ -255,7 +257,10 @@ impl Leader {
             figures: Arc::new(Nothing),
             host: Arc::new(move || {
                 let db = own.snapshot();
-                query::by_name_label(&db, host::CLASS, "one").first().copied().unwrap_or_default()
+                query::by_name_label(&db, host::CLASS, "one")
+                    .first()
+                    .copied()
+                    .unwrap_or_default()
             }),
             sessions: tokio::sync::watch::channel(SessionLimits::default()).1,
         });
@@ -353,7 +358,8 @@ impl Leader {
     /// A running VM.
     pub async fn running(&self) -> Ref {
         let made = self.vm().await;
-        self.ok("VM.start", &[made.into(), false.into(), true.into()]).await;
+        self.ok("VM.start", &[made.into(), false.into(), true.into()])
+            .await;
         made
     }
 

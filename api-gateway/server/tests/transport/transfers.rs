@@ -23,7 +23,10 @@ async fn a_stream_ends_with_its_connection() {
     let (head, body) = all.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.0 200 OK\r\n"), "{head}");
     let head = head.to_ascii_lowercase();
-    assert!(head.contains("connection: close") && !head.contains("content-length"), "{head}");
+    assert!(
+        head.contains("connection: close") && !head.contains("content-length"),
+        "{head}"
+    );
     assert!(!head.contains("transfer-encoding"), "{head}");
     assert_eq!(body, "000111222333444");
 }

@@ -171,9 +171,19 @@ fn own_system(folder: &Path) -> Result<()> {
         for part in [&upper, &work] {
             fs::create_dir_all(part).with_context(|| format!("create {}", part.display()))?;
         }
-        let layers = format!("lowerdir={below},upperdir={},workdir={}", upper.display(), work.display());
-        mount(Some("overlay"), *below, Some("overlay"), MsFlags::empty(), Some(layers.as_str()))
-            .with_context(|| format!("lay a layer over {below}"))?;
+        let layers = format!(
+            "lowerdir={below},upperdir={},workdir={}",
+            upper.display(),
+            work.display()
+        );
+        mount(
+            Some("overlay"),
+            *below,
+            Some("overlay"),
+            MsFlags::empty(),
+            Some(layers.as_str()),
+        )
+        .with_context(|| format!("lay a layer over {below}"))?;
     }
     Ok(())
 }

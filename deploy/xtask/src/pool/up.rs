@@ -111,7 +111,10 @@ pub fn up(dir: &Path, args: &Up) -> Result<()> {
 fn make(dir: &Path, args: &Up, steps: &mut Steps) -> Result<()> {
     let hypervisor = args.hypervisor();
     let bare = args.bare || args.clean;
-    ensure!(!args.clean || network::is_possible(), "clean hosts need root and network namespaces");
+    ensure!(
+        !args.clean || network::is_possible(),
+        "clean hosts need root and network namespaces"
+    );
     let binary = match &args.binary {
         Some(path) => path
             .canonicalize()

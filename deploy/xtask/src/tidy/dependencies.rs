@@ -58,7 +58,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gateway-codec", &["proto-types"]),
     (
         "gateway-server",
-        &["gateway-codec", "node-images", "pool-domain", "pool-ops", "proto-types"],
+        &[
+            "gateway-codec",
+            "node-images",
+            "pool-domain",
+            "pool-ops",
+            "proto-types",
+        ],
     ),
     ("gateway-cli", &["gateway-codec", "proto-types"]),
     ("xtask", &[]),
@@ -79,8 +85,14 @@ const LIVES_IN: &[(&str, &[&str])] = &[
     ("virt-sys", &["node-libvirt"]),
     ("hyper", &["gateway-server", "gateway-cli", "proto-wire"]),
     ("tokio-rustls", &["gateway-server", "gateway-cli", "proto-wire"]),
-    ("rustls", &["gateway-server", "gateway-cli", "proto-wire", "node-daemon"]),
-    ("quick-xml", &["gateway-codec", "gateway-cli", "node-libvirt", "pool-domain"]),
+    (
+        "rustls",
+        &["gateway-server", "gateway-cli", "proto-wire", "node-daemon"],
+    ),
+    (
+        "quick-xml",
+        &["gateway-codec", "gateway-cli", "node-libvirt", "pool-domain"],
+    ),
     ("tonic", &["proto-wire", "node-agent", "pool-raft", "node-daemon"]),
     ("argon2", &["gateway-server", "pool-ops", "node-daemon"]),
 ];

@@ -49,7 +49,11 @@ impl PoolPort for ClusterAdapter {
     async fn propose(&self, transaction: Transaction) -> Result<(Outcome, Database), PoolError> {
         let began = Instant::now();
         let outcome = self.pool.propose(transaction).await;
-        let ended = if outcome.is_ok() { Ended::Well } else { Ended::Badly };
+        let ended = if outcome.is_ok() {
+            Ended::Well
+        } else {
+            Ended::Badly
+        };
         self.commits.note("write", began.elapsed(), ended);
         outcome.map_err(|error| match error {
             ProposeError::NotLeader { leader } => PoolError::NotLeader {

@@ -43,14 +43,24 @@ fn complaint(place: impl Into<String>, value: Option<String>, what: impl Into<St
 pub fn read(text: &str, environment: &BTreeMap<String, String>) -> Result<Config, Vec<Complaint>> {
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
         let at = error.span().map_or(0, |span| span.start);
-        let line = text.get(..at).map_or(1, |before| before.matches('\n').count().saturating_add(1));
-        vec![complaint(format!("line {line}"), None, format!("no TOML: {}", error.message()))]
+        let line = text
+            .get(..at)
+            .map_or(1, |before| before.matches('\n').count().saturating_add(1));
+        vec![complaint(
+            format!("line {line}"),
+            None,
+            format!("no TOML: {}", error.message()),
+        )]
     })?;
     let mut complaints = of_file(&table);
     complaints.extend(overrides(&mut table, environment));
     for key in KEYS.iter().filter(|key| key.default.is_empty()) {
         if find(&table, key).is_none() {
-            complaints.push(complaint(key.path(), None, format!("must be set; allowed: {}", key.allowed)));
+            complaints.push(complaint(
+                key.path(),
+                None,
+                format!("must be set; allowed: {}", key.allowed),
+            ));
         }
     }
     if !complaints.is_empty() {
@@ -60,7 +70,11 @@ pub fn read(text: &str, environment: &BTreeMap<String, String>) -> Result<Config
         .try_into()
         .map_err(|error: toml::de::Error| vec![complaint("settings", None, error.message())])?;
     let complaints = together(&config);
-    if complaints.is_empty() { Ok(config) } else { Err(complaints) }
+    if complaints.is_empty() {
+        Ok(config)
+    } else {
+        Err(complaints)
+    }
 }
 
 fn find<'a>(table: &'a Table, key: &Key) -> Option<&'a Value> {
@@ -77,19 +91,35 @@ fn of_file(table: &Table) -> Vec<Complaint> {
     for (section, content) in table {
         let Some(content) = content.as_table() else {
             let known = names(SECTIONS.iter().map(|(name, _)| *name));
-            complaints.push(complaint(section, Some(content.to_string()), format!("stands outside the tables; they are {known}")));
+            complaints.push(complaint(
+                section,
+                Some(content.to_string()),
+                format!("stands outside the tables; they are {known}"),
+            ));
             continue;
         };
         if !SECTIONS.iter().any(|(name, _)| name == section) {
             let known = names(SECTIONS.iter().map(|(name, _)| *name));
-            complaints.push(complaint(format!("[{section}]"), None, format!("there is no such table; there are {known}")));
+            complaints.push(complaint(
+                format!("[{section}]"),
+                None,
+                format!("there is no such table; there are {known}"),
+            ));
             continue;
         }
         for (name, value) in content {
             let Some(key) = KEYS.iter().find(|key| key.section == section && key.name == name) else {
-                let known = names(KEYS.iter().filter(|key| key.section == section).map(|key| key.name));
+                let known = names(
+                    KEYS.iter()
+                        .filter(|key| key.section == section)
+                        .map(|key| key.name),
+                );
                 let what = format!("there is no such key; [{section}] has {known}");
-                complaints.push(complaint(format!("{section}.{name}"), Some(value.to_string()), what));
+                complaints.push(complaint(
+                    format!("{section}.{name}"),
+                    Some(value.to_string()),
+                    what,
+                ));
                 continue;
             };
             if !(key.allows)(value) {
@@ -117,15 +147,23 @@ fn overrides(table: &mut Table, environment: &BTreeMap<String, String>) -> Vec<C
     let mut complaints = Vec::new();
     for (variable, text) in environment {
         let Some(key) = KEYS.iter().find(|key| key.variable() == *variable) else {
-            let of_section = |(section, _): &(&str, &str)| variable.starts_with(&format!("TARN_{}_", section.to_uppercase()));
+            let of_section = |(section, _): &(&str, &str)| {
+                variable.starts_with(&format!("TARN_{}_", section.to_uppercase()))
+            };
             if SECTIONS.iter().any(of_section) {
-                complaints.push(complaint(variable, Some(format!("{text:?}")), "there is no such setting"));
+                complaints.push(complaint(
+                    variable,
+                    Some(format!("{text:?}")),
+                    "there is no such setting",
+                ));
             }
             continue;
         };
         match from_text(key, text) {
             Some(value) => {
-                let section = table.entry(key.section).or_insert_with(|| Value::Table(Table::new()));
+                let section = table
+                    .entry(key.section)
+                    .or_insert_with(|| Value::Table(Table::new()));
                 if let Some(section) = section.as_table_mut() {
                     section.insert(key.name.to_owned(), value);
                 }
@@ -152,7 +190,8 @@ fn together(config: &Config) -> Vec<Complaint> {
         let Some(address) = address else { continue };
         for (other_name, other) in places.iter().skip(position.saturating_add(1)) {
             let Some(other) = other else { continue };
-            let overlaps = address.ip() == other.ip() || address.ip().is_unspecified() || other.ip().is_unspecified();
+            let overlaps =
+                address.ip() == other.ip() || address.ip().is_unspecified() || other.ip().is_unspecified();
             if address.port() == other.port() && overlaps {
                 let what = format!("{other_name} wants the same port; allowed: another port for one of them");
                 complaints.push(complaint(*name, Some(format!("\"{address}\"")), what));
@@ -160,11 +199,18 @@ fn together(config: &Config) -> Vec<Complaint> {
         }
     }
     if config.node.name.is_empty() {
-        complaints.push(complaint("node.name", None, "the system has no host name; set one"));
+        complaints.push(complaint(
+            "node.name",
+            None,
+            "the system has no host name; set one",
+        ));
     }
     if config.limits.connections_per_address > config.limits.connections {
         let value = config.limits.connections_per_address.to_string();
-        let what = format!("more than limits.connections; allowed: at most {}", config.limits.connections);
+        let what = format!(
+            "more than limits.connections; allowed: at most {}",
+            config.limits.connections
+        );
         complaints.push(complaint("limits.connections_per_address", Some(value), what));
     }
     complaints

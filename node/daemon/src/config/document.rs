@@ -33,7 +33,9 @@ pub fn commented_file() -> String {
 /// What holds when a key is not set, where the commented line does not show it.
 fn unset(key: &Key) -> String {
     let words = key.default.strip_prefix('(').and_then(|d| d.strip_suffix(')'));
-    words.map(|words| format!(" When not set: {words}.")).unwrap_or_default()
+    words
+        .map(|words| format!(" When not set: {words}."))
+        .unwrap_or_default()
 }
 
 /// The page tarn.toml(5), for man.
@@ -47,7 +49,13 @@ pub fn manual_page() -> String {
     for (section, about) in SECTIONS {
         let _ = write!(out, ".SH \"TABLE [{section}]\"\n{}\n", roff(about));
         for key in KEYS.iter().filter(|key| key.section == *section) {
-            let _ = write!(out, ".TP\n.B {}\n{}\n.br\nAllowed: {}.\n", roff(key.name), roff(key.about), roff(key.allowed));
+            let _ = write!(
+                out,
+                ".TP\n.B {}\n{}\n.br\nAllowed: {}.\n",
+                roff(key.name),
+                roff(key.about),
+                roff(key.allowed)
+            );
             let default = match key.default {
                 "" => "It must be set.".to_owned(),
                 words if words.starts_with('(') => unset(key).trim_start().to_owned(),
@@ -71,7 +79,13 @@ fn roff(text: &str) -> String {
     text.replace('\\', "\\e")
         .replace('-', "\\-")
         .lines()
-        .map(|line| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() })
+        .map(|line| {
+            if line.starts_with(['.', '\'']) {
+                format!("\\&{line}")
+            } else {
+                line.to_owned()
+            }
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }

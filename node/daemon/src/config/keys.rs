@@ -114,7 +114,11 @@ pub const KEYS: &[Key] = &[
         default: "\"qemu:///system\"",
         example: "\"qemu:///system\"",
         is_live: false,
-        allows: |v| text(v, |t| t.split_once("://").is_some_and(|(scheme, _)| !scheme.is_empty())),
+        allows: |v| {
+            text(v, |t| {
+                t.split_once("://").is_some_and(|(scheme, _)| !scheme.is_empty())
+            })
+        },
     },
     Key {
         section: "node",
@@ -174,7 +178,11 @@ pub const KEYS: &[Key] = &[
         default: "\"info\"",
         example: "\"info,node_agent=debug\"",
         is_live: true,
-        allows: |v| text(v, |t| !t.trim().is_empty() && tracing_subscriber::EnvFilter::try_new(t).is_ok()),
+        allows: |v| {
+            text(v, |t| {
+                !t.trim().is_empty() && tracing_subscriber::EnvFilter::try_new(t).is_ok()
+            })
+        },
     },
     Key {
         section: "telemetry",
@@ -313,7 +321,9 @@ fn text(value: &Value, allows: impl Fn(&str) -> bool) -> bool {
 }
 
 fn texts(value: &Value, allows: impl Fn(&str) -> bool) -> bool {
-    value.as_array().is_some_and(|items| items.iter().all(|item| text(item, &allows)))
+    value
+        .as_array()
+        .is_some_and(|items| items.iter().all(|item| text(item, &allows)))
 }
 
 fn number(value: &Value, least: i64, most: i64) -> bool {
@@ -325,12 +335,12 @@ fn is_absolute(text: &str) -> bool {
 }
 
 fn is_socket(value: &Value) -> bool {
-    text(value, |t| t.parse::<SocketAddr>().is_ok_and(|address| address.port() != 0))
+    text(value, |t| {
+        t.parse::<SocketAddr>().is_ok_and(|address| address.port() != 0)
+    })
 }
 
 fn is_name(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-    text.len() <= 63
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.chars().all(allowed)
+    text.len() <= 63 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(allowed)
 }

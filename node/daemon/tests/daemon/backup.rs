@@ -9,7 +9,9 @@ use crate::client::Client;
 /// Objects of some classes as clients see them: reference, uuid, label.
 fn seen(client: &Client) -> Vec<String> {
     let mut all = Vec::new();
-    for class in ["pool", "host", "VM", "network", "PIF", "SR", "VBD", "role", "VIF", "SM"] {
+    for class in [
+        "pool", "host", "VM", "network", "PIF", "SR", "VBD", "role", "VIF", "SM",
+    ] {
         for reference in client.refs(&format!("{class}.get_all"), &[]) {
             let uuid = client.text(&format!("{class}.get_uuid"), &[&reference]);
             let label = client.call(&format!("{class}.get_name_label"), &[reference.as_str().into()]);
@@ -39,7 +41,10 @@ fn a_backup_of_a_pool_that_is_gone_brings_back_every_object_on_fresh_hosts() {
     // From a host that does not lead.
     let other = (bed.leader() + 1) % 3;
     let said = bed.hosts[other].printed(&["backup", name]);
-    assert!(said.contains("pool \"bed\"") && said.ends_with("checked by restoring it"), "{said}");
+    assert!(
+        said.contains("pool \"bed\"") && said.ends_with("checked by restoring it"),
+        "{said}"
+    );
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let before = seen(&client);
     let uuids: Vec<String> = ["h1", "h2", "h3"]
@@ -54,7 +59,10 @@ fn a_backup_of_a_pool_that_is_gone_brings_back_every_object_on_fresh_hosts() {
 
     // A running host is none to restore on.
     let refused = bed.hosts[0].run(&["restore", name]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("in a pool already"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("in a pool already"),
+        "{refused:?}"
+    );
     for host in &mut bed.hosts {
         host.kill();
     }
@@ -67,9 +75,15 @@ fn a_backup_of_a_pool_that_is_gone_brings_back_every_object_on_fresh_hosts() {
     let mut first = fresh(&bed, "new1", 11);
     let refused = first.run(&["restore", damaged.to_str().unwrap()]);
     assert!(!refused.status.success());
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("damaged"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("damaged"),
+        "{refused:?}"
+    );
     let said = first.printed(&["restore", name, "--dry-run"]);
-    assert!(uuids.iter().all(|uuid| said.contains(uuid)) && said.contains("can be restored"), "{said}");
+    assert!(
+        uuids.iter().all(|uuid| said.contains(uuid)) && said.contains("can be restored"),
+        "{said}"
+    );
     first.printed(&["restore", name, "--host", &uuids[0]]);
     first.start();
     let client = first.local();
@@ -112,7 +126,10 @@ fn a_host_whose_database_is_lost_comes_back_as_itself_and_a_dead_one_is_replaced
     // While its node runs it is refused.
     let token = bed.hosts[helper].printed(&["pool", "token"]);
     let refused = bed.hosts[lost].run(&["pool", "join", "--token", &token, "--again"]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("stop it first"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("stop it first"),
+        "{refused:?}"
+    );
     bed.hosts[lost].stop();
     fs::remove_dir_all(bed.hosts[lost].state().join("raft")).unwrap();
     bed.hosts[lost].printed(&["pool", "join", "--token", &token, "--again"]);
@@ -125,10 +142,16 @@ fn a_host_whose_database_is_lost_comes_back_as_itself_and_a_dead_one_is_replaced
     let token = bed.hosts[helper].printed(&["pool", "token"]);
     let mut new = fresh(&bed, "new", 44);
     let refused = new.run(&["pool", "join", "--token", &token, "--replaces", &uuid]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("switch it off first"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("switch it off first"),
+        "{refused:?}"
+    );
     bed.hosts[lost].kill();
     wait_for("it to be replaced", SOON, || {
-        new.run(&["pool", "join", "--token", &token, "--replaces", &uuid]).status.success().then_some(())
+        new.run(&["pool", "join", "--token", &token, "--replaces", &uuid])
+            .status
+            .success()
+            .then_some(())
     });
     new.start();
     bed.hosts[lost] = new;

@@ -39,11 +39,19 @@ fn network() -> String {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [low, high, ..] = std::process::id().to_le_bytes();
     let own = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("127.{}.{}", 64 | (high & 63), low.wrapping_add(own.wrapping_mul(37)))
+    format!(
+        "127.{}.{}",
+        64 | (high & 63),
+        low.wrapping_add(own.wrapping_mul(37))
+    )
 }
 
 fn free_port(address: &str) -> u16 {
-    TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind((address, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Polls until something is there.
@@ -170,7 +178,9 @@ impl Host {
     pub fn ended(&mut self) -> ExitStatus {
         let mut child = self.node.take().expect("it runs");
         let name = self.name.clone();
-        wait_for(&format!("the end of {name}'s node"), SOON, || child.try_wait().unwrap())
+        wait_for(&format!("the end of {name}'s node"), SOON, || {
+            child.try_wait().unwrap()
+        })
     }
 
     /// Kills the node.
@@ -183,7 +193,9 @@ impl Host {
 
     /// A session of local root, passed on to the leader.
     pub fn local(&self) -> Client {
-        wait_for(&format!("the API of {}", self.name), SOON, || Client::local(&self.socket()).ok())
+        wait_for(&format!("the API of {}", self.name), SOON, || {
+            Client::local(&self.socket()).ok()
+        })
     }
 
     /// How the node stands, if it answers.
@@ -206,11 +218,7 @@ impl Bed {
             .collect();
         fs::write(dir.path().join("password"), PASSWORD).unwrap();
         fs::set_permissions(dir.path().join("password"), fs::Permissions::from_mode(0o600)).unwrap();
-        Bed {
-            dir,
-            network,
-            hosts,
-        }
+        Bed { dir, network, hosts }
     }
 
     /// A running pool of so many hosts, all live.
@@ -279,6 +287,12 @@ impl Bed {
                 .iter()
                 .position(|h| h.status().is_some_and(|s| s["is_leader"] == true))
         })
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

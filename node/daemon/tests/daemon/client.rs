@@ -51,9 +51,14 @@ pub fn get(socket: &Path, path: &str) -> std::io::Result<(u16, String)> {
     write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| std::io::Error::other("no answer"))?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| std::io::Error::other("no answer"))?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-    Ok((status.ok_or_else(|| std::io::Error::other("no status"))?, body.to_owned()))
+    Ok((
+        status.ok_or_else(|| std::io::Error::other("no status"))?,
+        body.to_owned(),
+    ))
 }
 
 impl Client {
@@ -83,7 +88,9 @@ impl Client {
     /// The answer of a call that must succeed and takes texts and references.
     pub fn ok(&self, method: &str, params: &[&dyn AsText]) -> WireValue {
         let values: Vec<Value> = params.iter().map(|p| Value::str(p.text())).collect();
-        self.call(method, &values).unwrap_or_else(|e| panic!("{method}: {e:?}")).0
+        self.call(method, &values)
+            .unwrap_or_else(|e| panic!("{method}: {e:?}"))
+            .0
     }
 
     /// As [`Client::ok`], for one that answers a text or a reference.
@@ -96,14 +103,20 @@ impl Client {
         let WireValue::Array(items) = self.ok(method, params) else {
             panic!("{method}: no array")
         };
-        items.iter().filter_map(|i| i.as_str().map(str::to_owned)).collect()
+        items
+            .iter()
+            .filter_map(|i| i.as_str().map(str::to_owned))
+            .collect()
     }
 
     /// A VM without disks, ready to start.
     pub fn new_vm(&self, name: &str) -> String {
         let bases = self.refs("VM.get_by_name_label", &[&"Other install media"]);
         let vm = self.text("VM.clone", &[bases.first().expect("the template"), &name]);
-        let _ = self.call("VM.remove_from_other_config", &[vm.as_str().into(), "disks".into()]);
+        let _ = self.call(
+            "VM.remove_from_other_config",
+            &[vm.as_str().into(), "disks".into()],
+        );
         self.ok("VM.provision", &[&vm]);
         vm
     }

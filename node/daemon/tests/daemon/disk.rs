@@ -17,7 +17,13 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     /// Mounted over a folder; `None` where that is not allowed.
     fn over(folder: &Path) -> Option<SmallDisk> {
-        let mounted = mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), Some("size=64m,mode=755"));
+        let mounted = mount(
+            Some("tmpfs"),
+            folder,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some("size=64m,mode=755"),
+        );
         if let Err(errno) = mounted {
             println!("skipped: a small disk cannot be mounted here: {errno}");
             return None;
@@ -31,7 +37,11 @@ impl SmallDisk {
 
     /// Fills it to the last byte.
     fn fill(&self) {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(self.ballast()).unwrap();
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.ballast())
+            .unwrap();
         for size in [1 << 20, 4096, 1] {
             let piece = vec![7; size];
             while file.write_all(&piece).is_ok() {}
@@ -59,10 +69,17 @@ fn write_until_it_ends(client: &Client, vm: &str, host: &mut Host) -> String {
         number += 1;
         let name = format!("name {number}");
         let _ = client.call("VM.set_name_description", &[vm.into(), filler.as_str().into()]);
-        if client.call("VM.set_name_label", &[vm.into(), name.as_str().into()]).is_ok() {
+        if client
+            .call("VM.set_name_label", &[vm.into(), name.as_str().into()])
+            .is_ok()
+        {
             written = name;
         }
-        host.log().get(log..).unwrap_or_default().contains("this node stops").then_some(())
+        host.log()
+            .get(log..)
+            .unwrap_or_default()
+            .contains("this node stops")
+            .then_some(())
     });
     let status = host.ended();
     assert!(!status.success(), "it did not end well: {status}");
@@ -76,7 +93,11 @@ fn full_disk(lead: bool) {
     let Some(disks) = disks else { return };
     bed.make_pool();
     let leader = bed.leader();
-    let (full, other) = if lead { (leader, (leader + 1) % 3) } else { ((leader + 1) % 3, leader) };
+    let (full, other) = if lead {
+        (leader, (leader + 1) % 3)
+    } else {
+        ((leader + 1) % 3, leader)
+    };
     let client = bed.hosts[other].local();
     let vm = client.new_vm("kept");
 
@@ -84,23 +105,39 @@ fn full_disk(lead: bool) {
     let written = write_until_it_ends(&client, &vm, &mut bed.hosts[full]);
     let log = bed.hosts[full].log();
     assert!(log.contains("No space left on device"), "it says what is wrong");
-    assert!(Client::local(&bed.hosts[full].socket()).is_err(), "it answers nobody");
+    assert!(
+        Client::local(&bed.hosts[full].socket()).is_err(),
+        "it answers nobody"
+    );
 
     // The others serve on, with everything that was acknowledged.
     let client = bed.hosts[other].local();
     wait_for("the others to take writes", SOON, || {
-        client.call("VM.set_name_description", &[vm.as_str().into(), "small".into()]).ok()
+        client
+            .call("VM.set_name_description", &[vm.as_str().into(), "small".into()])
+            .ok()
     });
     let name = client.text("VM.get_name_label", &[&vm]);
-    let number = |name: &str| name.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-    assert!(number(&name) >= number(&written), "{written} was acknowledged, {name} is there");
+    let number = |name: &str| {
+        name.rsplit(' ')
+            .next()
+            .and_then(|n| n.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    assert!(
+        number(&name) >= number(&written),
+        "{written} was acknowledged, {name} is there"
+    );
 
     // With the disk still full it does not come up, and says why again.
     let before = bed.hosts[full].log().len();
     bed.hosts[full].start();
     let status = bed.hosts[full].ended();
     let said = bed.hosts[full].log().split_off(before);
-    assert!(!status.success() && said.contains("stays out"), "{status}: {said}");
+    assert!(
+        !status.success() && said.contains("stays out"),
+        "{status}: {said}"
+    );
     assert!(said.contains("left where this node keeps its state"), "{said}");
 
     // With space it comes back by itself, and has what it missed.
@@ -155,17 +192,31 @@ fn copy(from: &Path, to: &Path) {
 type Damage = (&'static str, fn(&Path));
 
 const DAMAGES: &[Damage] = &[
-    ("a table is scratched", |db| scratch(&largest(db, "sst").expect("a table"))),
-    ("a table is missing", |db| fs::remove_file(largest(db, "sst").expect("a table")).unwrap()),
+    ("a table is scratched", |db| {
+        scratch(&largest(db, "sst").expect("a table"))
+    }),
+    ("a table is missing", |db| {
+        fs::remove_file(largest(db, "sst").expect("a table")).unwrap()
+    }),
     ("the list of files is cut off", |db| {
         let manifest = fs::read_dir(db)
             .unwrap()
             .map(|f| f.unwrap().path())
-            .find(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("MANIFEST")))
+            .find(|p| {
+                p.file_name()
+                    .is_some_and(|n| n.to_string_lossy().starts_with("MANIFEST"))
+            })
             .unwrap();
-        fs::OpenOptions::new().write(true).open(manifest).unwrap().set_len(20).unwrap();
+        fs::OpenOptions::new()
+            .write(true)
+            .open(manifest)
+            .unwrap()
+            .set_len(20)
+            .unwrap();
     }),
-    ("the entry point holds nonsense", |db| fs::write(db.join("CURRENT"), "nonsense").unwrap()),
+    ("the entry point holds nonsense", |db| {
+        fs::write(db.join("CURRENT"), "nonsense").unwrap()
+    }),
 ];
 
 #[test]
@@ -192,9 +243,16 @@ fn a_node_whose_database_is_damaged_says_so_and_stays_out_while_the_others_serve
         assert!(!status.success(), "{what}: {status}");
         assert!(said.contains("stays out"), "{what}: {said}");
         assert!(said.contains("raft"), "{what}: it says where: {said}");
-        assert!(Client::local(&bed.hosts[last].socket()).is_err(), "{what}: it answers nobody");
+        assert!(
+            Client::local(&bed.hosts[last].socket()).is_err(),
+            "{what}: it answers nobody"
+        );
         // The others never noticed.
-        let label = Client::call(&client, "VM.set_name_label", &[vm.as_str().into(), (*what).into()]);
+        let label = Client::call(
+            &client,
+            "VM.set_name_label",
+            &[vm.as_str().into(), (*what).into()],
+        );
         assert!(label.is_ok(), "{what}: {label:?}");
         assert_eq!(client.text("VM.get_name_label", &[&vm]), *what);
     }
@@ -211,14 +269,21 @@ fn a_node_that_is_stopped_and_started_at_once_under_load_keeps_its_word() {
     for round in 0..3 {
         let name = format!("round {round}");
         let client = bed.hosts[0].local();
-        client.call("VM.set_name_label", &[vm.as_str().into(), name.as_str().into()]).unwrap();
+        client
+            .call("VM.set_name_label", &[vm.as_str().into(), name.as_str().into()])
+            .unwrap();
         bed.hosts[0].signal(Signal::SIGKILL);
         bed.hosts[0].ended();
         bed.hosts[0].start();
         let client = bed.hosts[0].local();
         assert_eq!(client.text("VM.get_name_label", &[&vm]), name);
         wait_for("writes again", Duration::from_secs(30), || {
-            client.call("VM.set_name_description", &[vm.as_str().into(), name.as_str().into()]).ok()
+            client
+                .call(
+                    "VM.set_name_description",
+                    &[vm.as_str().into(), name.as_str().into()],
+                )
+                .ok()
         });
     }
 }

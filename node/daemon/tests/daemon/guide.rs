@@ -42,7 +42,11 @@ struct Tour {
 
 impl Tour {
     fn host(&mut self, name: &str) -> &mut Host {
-        self.bed.hosts.iter_mut().find(|h| h.name == name).unwrap_or_else(|| panic!("{name}"))
+        self.bed
+            .hosts
+            .iter_mut()
+            .find(|h| h.name == name)
+            .unwrap_or_else(|| panic!("{name}"))
     }
 
     fn uuid_of(&self, at: &str, name: &str) -> String {
@@ -89,7 +93,9 @@ impl Tour {
             ["tarn", rest @ ..] if words.contains("--replaces") => {
                 // The master has to notice first that the host is away.
                 let host = self.host(name);
-                wait_for("the lost host to be given away", SOON, || host.run(rest).status.success().then_some(()));
+                wait_for("the lost host to be given away", SOON, || {
+                    host.run(rest).status.success().then_some(())
+                });
             }
             ["tarn", rest @ ..] => drop(self.host(name).printed(rest)),
             ["xe", rest @ ..] => self.xe(rest),
@@ -179,7 +185,9 @@ impl Tour {
         let certificates = self.bed.dir.path().join("ca.pem");
         let hosts = &self.bed.hosts;
         let said = wait_for(&format!("xe {words:?}"), SOON, || {
-            let leader = hosts.iter().find(|h| h.status().is_some_and(|s| s["is_leader"] == true))?;
+            let leader = hosts
+                .iter()
+                .find(|h| h.status().is_some_and(|s| s["is_leader"] == true))?;
             fs::copy(leader.state().join("pool-ca.pem"), &certificates).unwrap();
             let (address, port) = leader.https();
             let output = Command::new(&program)
@@ -222,8 +230,12 @@ fn every_command_of_the_guide_does_what_it_says() {
             run += 1;
         } else {
             // Playbooks are played in the live tests.
-            let book = line.strip_prefix("ansible-playbook -i inventory.yml tarn.pool.").unwrap_or_else(|| panic!("{line}"));
-            let file = repo().join("deploy/ansible/playbooks").join(format!("{book}.yml"));
+            let book = line
+                .strip_prefix("ansible-playbook -i inventory.yml tarn.pool.")
+                .unwrap_or_else(|| panic!("{line}"));
+            let file = repo()
+                .join("deploy/ansible/playbooks")
+                .join(format!("{book}.yml"));
             assert!(file.is_file(), "{line}");
         }
     }

@@ -9,7 +9,9 @@ use crate::bed::{Bed, PASSWORD, SOON, wait_for};
 use crate::client::{Client, get};
 
 fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/observation").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../deploy/observation")
+        .join(name)
 }
 
 /// Names of figures in a text, without what a histogram adds to its name.
@@ -18,7 +20,9 @@ fn figures(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !word(c))
         .filter(|name| name.starts_with("tarn_"))
         .map(|name| {
-            let bare = ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end));
+            let bare = ["_bucket", "_count", "_sum"]
+                .iter()
+                .find_map(|end| name.strip_suffix(end));
             bare.unwrap_or(name).to_owned()
         })
         .collect()
@@ -39,7 +43,10 @@ fn promtool(args: &[&str], input: &str) -> Option<(bool, String)> {
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    Some((
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    ))
 }
 
 #[test]
@@ -72,7 +79,8 @@ fn every_figure_of_the_rules_and_the_dashboard_is_told_and_promtool_accepts_them
     if let Some((accepted, said)) = promtool(&["check", "metrics"], &page) {
         assert!(accepted, "{said}");
     }
-    if let Some((accepted, said)) = promtool(&["check", "rules", shipped("alerts.yml").to_str().unwrap()], "") {
+    if let Some((accepted, said)) = promtool(&["check", "rules", shipped("alerts.yml").to_str().unwrap()], "")
+    {
         assert!(accepted, "{said}");
     }
 }
@@ -83,7 +91,10 @@ fn the_status_page_says_what_is_wrong_and_what_to_do() {
     let page = bed.hosts[1].printed(&["status"]);
     assert!(page.starts_with("pool bed, term "), "{page}");
     for host in ["h1", "h2", "h3"] {
-        assert!(page.lines().any(|l| l.starts_with(host) && l.contains(" up ")), "{page}");
+        assert!(
+            page.lines().any(|l| l.starts_with(host) && l.contains(" up ")),
+            "{page}"
+        );
     }
     assert_eq!(page.matches(" master ").count(), 1, "{page}");
     assert_eq!(get(&bed.hosts[1].socket(), "/healthz").unwrap().0, 200);
@@ -106,11 +117,17 @@ fn the_status_page_says_what_is_wrong_and_what_to_do() {
         (status == 503 && words == "no master is known\n").then_some(())
     });
     let page = bed.hosts[other].printed(&["status"]);
-    assert!(page.contains("this host knows no master: 2 of the 3 hosts"), "{page}");
+    assert!(
+        page.contains("this host knows no master: 2 of the 3 hosts"),
+        "{page}"
+    );
     bed.hosts[other].kill();
     let output = bed.hosts[other].run(&["status"]);
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("journalctl"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("journalctl"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -123,7 +140,9 @@ fn a_supervisor_hears_that_the_node_serves_lives_reloads_and_ends() {
         let mut buffer = [0; 256];
         wait_for(wanted, SOON, || {
             let length = heard.recv(&mut buffer).unwrap();
-            String::from_utf8_lossy(&buffer[..length]).contains(wanted).then_some(())
+            String::from_utf8_lossy(&buffer[..length])
+                .contains(wanted)
+                .then_some(())
         });
     };
     bed.hosts[0].environment = vec![
@@ -151,7 +170,13 @@ fn a_support_bundle_has_what_helps_and_no_secret() {
     bed.hosts[0].printed(&["support-bundle", file.to_str().unwrap()]);
     let folder = bed.dir.path().join("bundle");
     std::fs::create_dir_all(&folder).unwrap();
-    let unpacked = Command::new("tar").arg("-xzf").arg(&file).arg("-C").arg(&folder).status().unwrap();
+    let unpacked = Command::new("tar")
+        .arg("-xzf")
+        .arg(&file)
+        .arg("-C")
+        .arg(&folder)
+        .status()
+        .unwrap();
     assert!(unpacked.success());
     let read = |name: &str| std::fs::read_to_string(folder.join("tarn-support").join(name)).unwrap();
     assert!(read("status.json").contains("\"is_leader\":true"));

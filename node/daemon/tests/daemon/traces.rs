@@ -35,22 +35,39 @@ fn one_trace_leads_from_the_gateway_through_raft_and_the_agent_to_the_hypervisor
     // The top of the trace comes last: when it is there, so is what is below it on the leader.
     let top = wait_for("the span of VM.start", Duration::from_secs(30), || {
         let spans = collector.spans();
-        spans.into_iter().find(|s| s.name == "call" && s.attribute("method") == "VM.start")
+        spans
+            .into_iter()
+            .find(|s| s.name == "call" && s.attribute("method") == "VM.start")
     });
-    assert_eq!((top.host.as_str(), top.parent.is_empty()), ("h1", true), "{top:?}");
-    let ours = wait_for("the hypervisor's part of that trace", Duration::from_secs(30), || {
-        let spans: Vec<Span> = collector.spans().into_iter().filter(|s| s.trace == top.trace).collect();
-        let is_start = |s: &Span| s.name == "hypervisor" && s.attribute("operation") == "start";
-        (spans.iter().any(is_start) && spans.iter().any(|s| s.name == "call" && s.host == "h2")).then_some(spans)
-    });
+    assert_eq!(
+        (top.host.as_str(), top.parent.is_empty()),
+        ("h1", true),
+        "{top:?}"
+    );
+    let ours = wait_for(
+        "the hypervisor's part of that trace",
+        Duration::from_secs(30),
+        || {
+            let spans: Vec<Span> = collector
+                .spans()
+                .into_iter()
+                .filter(|s| s.trace == top.trace)
+                .collect();
+            let is_start = |s: &Span| s.name == "hypervisor" && s.attribute("operation") == "start";
+            (spans.iter().any(is_start) && spans.iter().any(|s| s.name == "call" && s.host == "h2"))
+                .then_some(spans)
+        },
+    );
 
     // Down to the other host's hypervisor, each step below the one before.
     let deepest = ours
         .iter()
         .find(|s| s.name == "hypervisor" && s.attribute("operation") == "start")
         .unwrap();
-    let way: Vec<(&str, &str)> =
-        way_up(&ours, deepest).iter().map(|s| (s.host.as_str(), s.name.as_str())).collect();
+    let way: Vec<(&str, &str)> = way_up(&ours, deepest)
+        .iter()
+        .map(|s| (s.host.as_str(), s.name.as_str()))
+        .collect();
     let wanted = [
         ("h2", "hypervisor"),
         ("h2", "command"),
@@ -65,7 +82,10 @@ fn one_trace_leads_from_the_gateway_through_raft_and_the_agent_to_the_hypervisor
     for span in written {
         let way: Vec<&str> = way_up(&ours, span).iter().map(|s| s.name.as_str()).collect();
         assert_eq!(way, ["replicate", "commit", "call"]);
-        assert!(span.attribute("index").parse::<u64>().is_ok_and(|i| i > 0), "{span:?}");
+        assert!(
+            span.attribute("index").parse::<u64>().is_ok_and(|i| i > 0),
+            "{span:?}"
+        );
     }
     // Nobody's words travel: no span says who logged in with what.
     let all = format!("{:?}", collector.spans());

@@ -78,14 +78,21 @@ impl Waiting {
     }
 
     fn take(&self, cookie: u64) -> io::Result<Pending> {
-        self.with(|all| all.remove(&cookie))
-            .flatten()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "NBD server: answers what was not asked"))
+        self.with(|all| all.remove(&cookie)).flatten().ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "NBD server: answers what was not asked",
+            )
+        })
     }
 
     /// Nothing waits any more, nor can begin to.
     fn close(&self) {
-        let all = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let all = self
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         for (_, pending) in all.into_iter().flatten() {
             let _ = pending.reply.send(Err(gone()));
         }
@@ -114,7 +121,9 @@ impl NbdDisk {
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         let (from, to) = tokio::io::split(stream);
-        let waiting = Arc::new(Waiting { requests: Mutex::new(Some(HashMap::new())) });
+        let waiting = Arc::new(Waiting {
+            requests: Mutex::new(Some(HashMap::new())),
+        });
         let (requests, queue) = mpsc::channel(4);
         let writer = tokio::spawn(write_all(to, queue));
         let reader = {
@@ -139,7 +148,11 @@ impl NbdDisk {
     async fn ask(&self, command: Command, offset: u64, length: u32, data: Bytes) -> io::Result<Answer> {
         let cookie = self.next.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
-        let reads = if command == Command::Read { usize::try_from(length).unwrap_or(0) } else { 0 };
+        let reads = if command == Command::Read {
+            usize::try_from(length).unwrap_or(0)
+        } else {
+            0
+        };
         let pending = Pending {
             offset,
             length: reads,
@@ -148,16 +161,24 @@ impl NbdDisk {
             failed: None,
             reply,
         };
-        self.waiting.with(|all| all.insert(cookie, pending)).ok_or_else(gone)?;
+        self.waiting
+            .with(|all| all.insert(cookie, pending))
+            .ok_or_else(gone)?;
         let head = request(command, cookie, offset, length);
         let whole = async {
-            self.requests.send(Outgoing { head, data }).await.map_err(|_| gone())?;
+            self.requests
+                .send(Outgoing { head, data })
+                .await
+                .map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?
         };
         // A request that is given up stays in the table: its reply is read and thrown away.
-        timeout(LONGEST, whole)
-            .await
-            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer")))
+        timeout(LONGEST, whole).await.unwrap_or_else(|_| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the disk does not answer",
+            ))
+        })
     }
 }
 
@@ -218,7 +239,10 @@ impl Pending {
         let answer = match self.failed {
             Some(error) => Err(error),
             None if self.data.len() < self.length => Err(bad("leaves out a part")),
-            None => Ok(Answer { data: self.data.into(), extents: self.extents }),
+            None => Ok(Answer {
+                data: self.data.into(),
+                extents: self.extents,
+            }),
         };
         // Whoever asked may have given up.
         let _ = self.reply.send(answer);
@@ -229,12 +253,19 @@ impl Pending {
         if self.data.is_empty() {
             self.data = vec![0; self.length];
         }
-        let from = offset.checked_sub(self.offset).and_then(|at| usize::try_from(at).ok());
+        let from = offset
+            .checked_sub(self.offset)
+            .and_then(|at| usize::try_from(at).ok());
         from.and_then(|from| self.data.get_mut(from..from.checked_add(length)?))
             .ok_or_else(|| bad("answers beyond what was asked"))
     }
 
-    async fn take_chunk(&mut self, from: &mut (impl AsyncRead + Unpin), kind: u16, length: u32) -> io::Result<()> {
+    async fn take_chunk(
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        kind: u16,
+        length: u32,
+    ) -> io::Result<()> {
         if kind == CHUNK_DATA {
             let offset = from.read_u64().await?;
             let length = length.checked_sub(8).and_then(|l| usize::try_from(l).ok());
@@ -308,7 +339,8 @@ impl Disk for NbdDisk {
         while length > 0 {
             let part = length.min(WIDEST);
             let number = u32::try_from(part).unwrap_or(u32::MAX);
-            self.ask(Command::WriteZeroes, offset, number, Bytes::new()).await?;
+            self.ask(Command::WriteZeroes, offset, number, Bytes::new())
+                .await?;
             offset += part;
             length -= part;
         }
@@ -321,7 +353,10 @@ impl Disk for NbdDisk {
         }
         let asked = length.min(WIDEST);
         let number = u32::try_from(asked).unwrap_or(u32::MAX);
-        let mut extents = self.ask(Command::BlockStatus, offset, number, Bytes::new()).await?.extents;
+        let mut extents = self
+            .ask(Command::BlockStatus, offset, number, Bytes::new())
+            .await?
+            .extents;
         // The last may reach further than was asked.
         let mut left = asked;
         extents.retain_mut(|extent| {

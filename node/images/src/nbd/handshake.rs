@@ -5,8 +5,8 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::messages::{
-    CLIENT_FLAGS, FIXED_NEWSTYLE, HELLO, INFO_EXPORT, OPT_GO, OPT_SET_META_CONTEXT, OPT_STRUCTURED_REPLY, OPTION,
-    OPTION_REPLY, REP_ACK, REP_INFO, REP_META_CONTEXT, option,
+    CLIENT_FLAGS, FIXED_NEWSTYLE, HELLO, INFO_EXPORT, OPT_GO, OPT_SET_META_CONTEXT, OPT_STRUCTURED_REPLY,
+    OPTION, OPTION_REPLY, REP_ACK, REP_INFO, REP_META_CONTEXT, option,
 };
 
 /// What the server offers.
@@ -36,7 +36,11 @@ pub(super) async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S)
         return Err(bad("is too old"));
     }
     stream.write_u32(CLIENT_FLAGS).await?;
-    let mut export = Export { size: 0, allocation: None, structured: false };
+    let mut export = Export {
+        size: 0,
+        allocation: None,
+        structured: false,
+    };
     stream.write_all(&option(OPT_STRUCTURED_REPLY, &[])).await?;
     stream.flush().await?;
     export.structured = reply(stream, OPT_STRUCTURED_REPLY).await?.0 == REP_ACK;

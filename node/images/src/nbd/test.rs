@@ -13,7 +13,12 @@ use super::NbdDisk;
 use crate::disk::{BlockMap, Disk};
 
 async fn run(program: &str, args: &[&str]) -> bool {
-    Command::new(program).args(args).stdout(Stdio::null()).status().await.is_ok_and(|s| s.success())
+    Command::new(program)
+        .args(args)
+        .stdout(Stdio::null())
+        .status()
+        .await
+        .is_ok_and(|s| s.success())
 }
 
 /// A qcow2 image of that size, served. `None` where there is no QEMU.
@@ -24,7 +29,15 @@ async fn serve(folder: &Path, size: &str) -> Option<(NbdDisk, Child)> {
         return None;
     }
     let server = Command::new("qemu-nbd")
-        .args(["-f", "qcow2", "--discard", "unmap", "--socket", socket.to_str().unwrap(), image])
+        .args([
+            "-f",
+            "qcow2",
+            "--discard",
+            "unmap",
+            "--socket",
+            socket.to_str().unwrap(),
+            image,
+        ])
         .kill_on_drop(true)
         .spawn()
         .ok()?;
@@ -36,7 +49,9 @@ async fn serve(folder: &Path, size: &str) -> Option<(NbdDisk, Child)> {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let stream = tokio::time::timeout(Duration::from_secs(20), connected).await.unwrap();
+    let stream = tokio::time::timeout(Duration::from_secs(20), connected)
+        .await
+        .unwrap();
     Some((NbdDisk::open(stream).await.unwrap(), server))
 }
 
@@ -67,7 +82,10 @@ async fn what_is_written_is_read_and_the_rest_is_known_to_be_zeros() {
     assert_eq!(disk.read(0, 4096).await.unwrap(), vec![0; 4096]);
     drop(disk);
     // Its one client has gone, so the server goes too.
-    tokio::time::timeout(Duration::from_secs(20), server.wait()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(20), server.wait())
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -96,6 +114,9 @@ async fn a_server_that_dies_fails_those_who_wait() {
 async fn nonsense_of_a_server_is_refused() {
     use tokio::io::AsyncWriteExt;
     let (mut server, client) = tokio::io::duplex(4096);
-    server.write_all(b"SSH-2.0-OpenSSH_9.2 or something of the kind\r\n").await.unwrap();
+    server
+        .write_all(b"SSH-2.0-OpenSSH_9.2 or something of the kind\r\n")
+        .await
+        .unwrap();
     assert!(NbdDisk::open(client).await.is_err());
 }

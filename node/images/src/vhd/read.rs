@@ -73,9 +73,16 @@ pub async fn read(
     // In the order of the file, which need not be that of the disk.
     present.sort_unstable();
     let mut writes = Writes::new(Arc::clone(&disk));
-    let mut reader = Blocks { from, at, footer, block };
+    let mut reader = Blocks {
+        from,
+        at,
+        footer,
+        block,
+    };
     for (sector, index) in present {
-        reader.one(sector, u64::from(index), &disk, &mut writes, watch).await?;
+        reader
+            .one(sector, u64::from(index), &disk, &mut writes, watch)
+            .await?;
     }
     writes.finish().await
 }
@@ -122,7 +129,11 @@ impl<R: AsyncRead + Unpin> Blocks<'_, R> {
         while done < self.block {
             let length = (self.block - done).min(PIECE as u64);
             let piece = read_piece(self.from, usize::try_from(length).unwrap_or(PIECE)).await?;
-            let part = Part { start: start + done, first: done / SECTOR_LENGTH, bitmap: &bitmap };
+            let part = Part {
+                start: start + done,
+                first: done / SECTOR_LENGTH,
+                bitmap: &bitmap,
+            };
             put(&self.footer, &piece, &part, disk, writes).await?;
             watch.moved(length).await?;
             done += length;

@@ -138,8 +138,16 @@ impl Footer {
             4 => Kind::Differencing,
             _ => return Err(bad("it is of an unknown kind")),
         };
-        let uuid = block.get(68..84).and_then(|b| Uuid::from_slice(b).ok()).unwrap_or_default();
-        Ok(Footer { size: u64_at(block, 48), kind, header_at: u64_at(block, 16), uuid })
+        let uuid = block
+            .get(68..84)
+            .and_then(|b| Uuid::from_slice(b).ok())
+            .unwrap_or_default();
+        Ok(Footer {
+            size: u64_at(block, 48),
+            kind,
+            header_at: u64_at(block, 16),
+            uuid,
+        })
     }
 }
 
@@ -196,8 +204,11 @@ impl SparseHeader {
         if checksum(block, 36) != u32_at(block, 36) {
             return Err(bad("the header's checksum is wrong"));
         }
-        let header =
-            SparseHeader { table_at: u64_at(block, 16), entries: u32_at(block, 28), block: u32_at(block, 32) };
+        let header = SparseHeader {
+            table_at: u64_at(block, 16),
+            entries: u32_at(block, 28),
+            block: u32_at(block, 32),
+        };
         if !header.block.is_power_of_two() || !(4096..=64 << 20).contains(&header.block) {
             return Err(bad("its blocks are of an absurd size"));
         }
@@ -222,10 +233,19 @@ mod test {
     #[test]
     fn what_is_written_is_read() {
         for kind in [Kind::Fixed, Kind::Dynamic, Kind::Differencing] {
-            let footer = Footer { size: 5 << 30, kind, header_at: 512, uuid: Uuid::from_u128(9) };
+            let footer = Footer {
+                size: 5 << 30,
+                kind,
+                header_at: 512,
+                uuid: Uuid::from_u128(9),
+            };
             assert_eq!(Footer::parse(&footer.bytes()).unwrap(), footer);
         }
-        let header = SparseHeader { table_at: 1536, entries: 7, block: 2 << 20 };
+        let header = SparseHeader {
+            table_at: 1536,
+            entries: 7,
+            block: 2 << 20,
+        };
         assert_eq!(SparseHeader::parse(&header.bytes(None)).unwrap(), header);
         let child = header.bytes(Some((Uuid::from_u128(1), "parent.vhd", 2048)));
         assert_eq!(SparseHeader::parse(&child).unwrap(), header);
@@ -233,7 +253,12 @@ mod test {
 
     #[test]
     fn a_changed_bit_is_noticed() {
-        let footer = Footer { size: 1 << 20, kind: Kind::Dynamic, header_at: 512, uuid: Uuid::nil() };
+        let footer = Footer {
+            size: 1 << 20,
+            kind: Kind::Dynamic,
+            header_at: 512,
+            uuid: Uuid::nil(),
+        };
         let mut bytes = footer.bytes();
         bytes[48] ^= 1;
         assert!(Footer::parse(&bytes).is_err());
@@ -242,8 +267,15 @@ mod test {
     #[test]
     fn absurd_tables_are_refused() {
         for (entries, block) in [(u32::MAX, 2 << 20), (1, 0), (1, 3), (1, 1 << 31)] {
-            let header = SparseHeader { table_at: 1536, entries, block };
-            assert!(SparseHeader::parse(&header.bytes(None)).is_err(), "{entries} {block}");
+            let header = SparseHeader {
+                table_at: 1536,
+                entries,
+                block,
+            };
+            assert!(
+                SparseHeader::parse(&header.bytes(None)).is_err(),
+                "{entries} {block}"
+            );
         }
     }
 

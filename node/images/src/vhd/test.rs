@@ -25,7 +25,9 @@ fn content(size: usize) -> Vec<u8> {
 async fn vhd(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let disk = Arc::new(MemoryDisk::with(content.to_vec()));
-    write(disk, Uuid::from_u128(7), None, &mut out, &Unwatched).await.unwrap();
+    write(disk, Uuid::from_u128(7), None, &mut out, &Unwatched)
+        .await
+        .unwrap();
     out
 }
 
@@ -62,12 +64,31 @@ async fn qemu_reads_what_we_write_and_we_read_what_it_writes() {
     let size = (9 << 20) + 1024;
     std::fs::write(folder.path().join("raw"), content(size)).unwrap();
     std::fs::write(folder.path().join("ours.vhd"), vhd(&content(size)).await).unwrap();
-    assert!(qemu_img(&["compare", "-f", "vpc", "-F", "raw", "ours.vhd", "raw"], folder.path()));
+    assert!(qemu_img(
+        &["compare", "-f", "vpc", "-F", "raw", "ours.vhd", "raw"],
+        folder.path()
+    ));
     for kind in ["dynamic", "fixed"] {
         let options = format!("subformat={kind},force_size=on");
-        assert!(qemu_img(&["convert", "-f", "raw", "-O", "vpc", "-o", &options, "raw", "theirs.vhd"], folder.path()));
+        assert!(qemu_img(
+            &[
+                "convert",
+                "-f",
+                "raw",
+                "-O",
+                "vpc",
+                "-o",
+                &options,
+                "raw",
+                "theirs.vhd"
+            ],
+            folder.path()
+        ));
         let theirs = std::fs::read(folder.path().join("theirs.vhd")).unwrap();
-        assert!(back(&theirs, vec![9; size]).await.unwrap() == content(size), "{kind}");
+        assert!(
+            back(&theirs, vec![9; size]).await.unwrap() == content(size),
+            "{kind}"
+        );
     }
 }
 
@@ -85,7 +106,9 @@ async fn a_child_on_its_parent_is_the_whole() {
         name: "parent.vhd".to_owned(),
     };
     let disk = Arc::new(MemoryDisk::with(child.clone()));
-    write(disk, Uuid::from_u128(2), Some(from), &mut out, &Unwatched).await.unwrap();
+    write(disk, Uuid::from_u128(2), Some(from), &mut out, &Unwatched)
+        .await
+        .unwrap();
     // Two blocks differ.
     assert!(out.len() < 5 << 20);
     assert!(back(&out, parent).await.unwrap() == child);

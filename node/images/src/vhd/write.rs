@@ -42,12 +42,18 @@ pub async fn write(
     }
     let size = size.next_multiple_of(SECTOR_LENGTH);
     let map = match &parent {
-        None => BlockMap::of(disk.as_ref(), BLOCK_LENGTH).await.map_err(ImageError::Disk)?,
+        None => BlockMap::of(disk.as_ref(), BLOCK_LENGTH)
+            .await
+            .map_err(ImageError::Disk)?,
         Some(parent) => differing(&disk, &parent.disk).await?,
     };
     let footer = Footer {
         size,
-        kind: if parent.is_some() { Kind::Differencing } else { Kind::Dynamic },
+        kind: if parent.is_some() {
+            Kind::Differencing
+        } else {
+            Kind::Dynamic
+        },
         header_at: SECTOR_LENGTH,
         uuid,
     }
@@ -56,7 +62,11 @@ pub async fn write(
     let locator_at = SECTOR_LENGTH + HEADER as u64;
     let table_at = locator_at + if parent.is_some() { SECTOR_LENGTH } else { 0 };
     let entries = u32::try_from(map.count).unwrap_or(u32::MAX);
-    let header = SparseHeader { table_at, entries, block: 2 << 20 };
+    let header = SparseHeader {
+        table_at,
+        entries,
+        block: 2 << 20,
+    };
     send(to, &footer).await?;
     match &parent {
         None => send(to, &header.bytes(None)).await?,
@@ -86,7 +96,10 @@ pub async fn write(
     let whole = disk.size();
     let ranges = map.set_blocks().map(move |index| {
         let at = index * BLOCK_LENGTH;
-        (at, usize::try_from((whole - at).min(BLOCK_LENGTH)).unwrap_or(BLOCK))
+        (
+            at,
+            usize::try_from((whole - at).min(BLOCK_LENGTH)).unwrap_or(BLOCK),
+        )
     });
     let mut blocks = std::pin::pin!(read_ahead(disk, ranges));
     let filler = vec![0; BLOCK];
@@ -106,18 +119,27 @@ pub async fn write(
 
 /// The blocks in which two disks differ. What lies beyond the end of the parent counts as zeros there.
 async fn differing(disk: &Arc<dyn Disk>, parent: &Arc<dyn Disk>) -> Result<BlockMap, ImageError> {
-    let ours = BlockMap::of(disk.as_ref(), BLOCK_LENGTH).await.map_err(ImageError::Disk)?;
-    let theirs = BlockMap::of(parent.as_ref(), BLOCK_LENGTH).await.map_err(ImageError::Disk)?;
+    let ours = BlockMap::of(disk.as_ref(), BLOCK_LENGTH)
+        .await
+        .map_err(ImageError::Disk)?;
+    let theirs = BlockMap::of(parent.as_ref(), BLOCK_LENGTH)
+        .await
+        .map_err(ImageError::Disk)?;
     let mut map = BlockMap::empty(disk.size(), BLOCK_LENGTH);
     let part = |of: &Arc<dyn Disk>, at: u64| {
         let (of, size) = (Arc::clone(of), of.size().saturating_sub(at).min(BLOCK_LENGTH));
-        async move { of.read(at, usize::try_from(size).unwrap_or(BLOCK)).await.map_err(ImageError::Disk) }
+        async move {
+            of.read(at, usize::try_from(size).unwrap_or(BLOCK))
+                .await
+                .map_err(ImageError::Disk)
+        }
     };
     for index in (0..ours.count).filter(|index| ours.has(*index) || theirs.has(*index)) {
         let at = index * BLOCK_LENGTH;
         let (mine, other) = futures::try_join!(part(disk, at), part(parent, at))?;
         let shared = mine.len().min(other.len());
-        let same = mine.get(..shared) == other.get(..shared) && is_zero(mine.get(shared..).unwrap_or_default());
+        let same =
+            mine.get(..shared) == other.get(..shared) && is_zero(mine.get(shared..).unwrap_or_default());
         if !same {
             map.set(index);
         }

@@ -54,7 +54,11 @@ impl PieceName {
             Some(_) => return None,
         };
         let whole = digits.len() >= 8 && digits.len() <= 18 && digits.bytes().all(|b| b.is_ascii_digit());
-        whole.then(|| PieceName { disk: disk.to_owned(), digits: digits.to_owned(), checksum })
+        whole.then(|| PieceName {
+            disk: disk.to_owned(),
+            digits: digits.to_owned(),
+            checksum,
+        })
     }
 
     /// The number.
@@ -84,7 +88,11 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(size: u64) -> Progress {
-        Progress { size, position: 0, previous: None }
+        Progress {
+            size,
+            position: 0,
+            previous: None,
+        }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -104,14 +112,18 @@ impl Progress {
                 if piece.digits.as_str() <= digits.as_str() {
                     return Err(bad(piece, "comes after one of a higher number"));
                 }
-                number.checked_sub(before.saturating_add(1)).ok_or_else(|| bad(piece, "has a wrong number"))?
+                number
+                    .checked_sub(before.saturating_add(1))
+                    .ok_or_else(|| bad(piece, "has a wrong number"))?
             }
         };
         let start = skipped
             .checked_mul(unit)
             .and_then(|zeros| self.position.checked_add(zeros))
             .ok_or_else(|| bad(piece, "lies beyond all disks"))?;
-        let end = start.checked_add(length).ok_or_else(|| bad(piece, "lies beyond all disks"))?;
+        let end = start
+            .checked_add(length)
+            .ok_or_else(|| bad(piece, "lies beyond all disks"))?;
         // The last piece may be filled up to its full length.
         let most = self.size.next_multiple_of(super::PIECE_LENGTH);
         if start > self.size || end > most {
@@ -150,7 +162,14 @@ mod test {
         let name = PieceName::parse("Ref:7/00000012.xxhash").unwrap();
         assert!(name.is_checksum_of(&PieceName::parse("Ref:7/00000012").unwrap()));
         assert!(!name.is_checksum_of(&PieceName::parse("Ref:8/00000012").unwrap()));
-        for other in ["ova.xml", "Ref:7/1", "Ref:7/0000000x", "Ref:7/00000000.md5", "checksum.xml", "a/"] {
+        for other in [
+            "ova.xml",
+            "Ref:7/1",
+            "Ref:7/0000000x",
+            "Ref:7/00000000.md5",
+            "checksum.xml",
+            "a/",
+        ] {
             assert_eq!(PieceName::parse(other), None, "{other}");
         }
         assert_eq!(PieceName::parse("../etc/00000000").unwrap().disk, "../etc");

@@ -46,7 +46,11 @@ struct Sum([u64; 2]);
 
 impl Sum {
     fn add(&mut self, name: &str, checksum: &str) {
-        let hash = Sha1::new().chain_update(name).chain_update([0]).chain_update(checksum).finalize();
+        let hash = Sha1::new()
+            .chain_update(name)
+            .chain_update([0])
+            .chain_update(checksum)
+            .finalize();
         let (words, _) = hash.as_slice().as_chunks::<8>();
         for (sum, word) in self.0.iter_mut().zip(words) {
             *sum = sum.wrapping_add(u64::from_be_bytes(*word));
@@ -61,14 +65,27 @@ impl<R: AsyncRead + Unpin + Send> Archive<R> {
     /// [`ImageError::Unexpected`] if it begins with something else, [`ImageError::Ended`] if it is empty.
     pub async fn open(from: R) -> Result<(Archive<R>, Bytes), ImageError> {
         const FIRST: &str = "ova.xml";
-        let mut archive = Archive { from, next: None, unit: None, sum: None };
+        let mut archive = Archive {
+            from,
+            next: None,
+            unit: None,
+            sum: None,
+        };
         let header = match archive.header().await {
             Ok(Some(header)) => header,
-            Ok(None) => return Err(ImageError::Unexpected { wanted: FIRST, found: String::new() }),
+            Ok(None) => {
+                return Err(ImageError::Unexpected {
+                    wanted: FIRST,
+                    found: String::new(),
+                });
+            }
             Err(error) => return Err(error),
         };
         if header.name != FIRST {
-            return Err(ImageError::Unexpected { wanted: FIRST, found: header.name });
+            return Err(ImageError::Unexpected {
+                wanted: FIRST,
+                found: header.name,
+            });
         }
         let records = archive.content(&header, LARGEST_TEXT).await?;
         Ok((archive, records))
@@ -76,7 +93,12 @@ impl<R: AsyncRead + Unpin + Send> Archive<R> {
 
     /// Begins with the pieces of a disk at once.
     pub fn headless(from: R) -> Archive<R> {
-        Archive { from, next: None, unit: None, sum: None }
+        Archive {
+            from,
+            next: None,
+            unit: None,
+            sum: None,
+        }
     }
 
     /// From here on all pieces are noted for [`Archive::table`].
@@ -109,7 +131,10 @@ impl<R: AsyncRead + Unpin + Send> Archive<R> {
 
     async fn content(&mut self, header: &Header, most: u64) -> Result<Bytes, ImageError> {
         if header.size > most {
-            return Err(ImageError::malformed(format!("{} of {} bytes is too large", header.name, header.size)));
+            return Err(ImageError::malformed(format!(
+                "{} of {} bytes is too large",
+                header.name, header.size
+            )));
         }
         let length = usize::try_from(header.size).unwrap_or(usize::MAX);
         let content = read_piece(&mut self.from, length).await?;
@@ -176,7 +201,10 @@ impl<R: AsyncRead + Unpin + Send> Archive<R> {
             .and_then(|found| found.checksum);
         let Some(kind) = kind else {
             if rules.inline && !rules.lenient {
-                return Err(ImageError::malformed(format!("the checksum of {name} must come, not {}", header.name)));
+                return Err(ImageError::malformed(format!(
+                    "the checksum of {name} must come, not {}",
+                    header.name
+                )));
             }
             self.next = Some(header);
             return Ok(());
@@ -184,7 +212,10 @@ impl<R: AsyncRead + Unpin + Send> Archive<R> {
         let said = self.content(&header, LARGEST_CHECKSUM).await?;
         let right = kind.of(data).into_bytes();
         if rules.inline && !rules.lenient && said.trim_ascii() != right {
-            return Err(ImageError::Checksum { kind: kind.suffix(), name: name.to_owned() });
+            return Err(ImageError::Checksum {
+                kind: kind.suffix(),
+                name: name.to_owned(),
+            });
         }
         Ok(())
     }

@@ -11,8 +11,14 @@ use crate::flow::Unwatched;
 use crate::memory::MemoryDisk;
 use crate::tar::Header;
 
-const STRICT: Rules = Rules { inline: true, lenient: false };
-const LENIENT: Rules = Rules { inline: true, lenient: true };
+const STRICT: Rules = Rules {
+    inline: true,
+    lenient: false,
+};
+const LENIENT: Rules = Rules {
+    inline: true,
+    lenient: true,
+};
 
 fn content(size: usize) -> Vec<u8> {
     let mut content = vec![0; size];
@@ -27,7 +33,10 @@ fn content(size: usize) -> Vec<u8> {
 async fn archive(content: &[u8]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     writer.member("ova.xml", b"<value/>").await.unwrap();
-    writer.disk("Ref:3", Arc::new(MemoryDisk::with(content.to_vec())), &Unwatched).await.unwrap();
+    writer
+        .disk("Ref:3", Arc::new(MemoryDisk::with(content.to_vec())), &Unwatched)
+        .await
+        .unwrap();
     writer.finish().await.unwrap()
 }
 
@@ -35,7 +44,9 @@ async fn back(bytes: &[u8], size: usize, rules: Rules) -> Result<Vec<u8>, ImageE
     let (mut archive, records) = Archive::open(bytes).await?;
     assert_eq!(&*records, b"<value/>");
     let disk = Arc::new(MemoryDisk::new(size));
-    archive.disk("Ref:3", disk.clone() as Arc<dyn Disk>, rules, &Unwatched).await?;
+    archive
+        .disk("Ref:3", disk.clone() as Arc<dyn Disk>, rules, &Unwatched)
+        .await?;
     Ok(disk.content())
 }
 
@@ -47,7 +58,11 @@ async fn a_disk_comes_back_as_it_went_and_zeros_are_left_out() {
         assert_eq!(back(&bytes, size, STRICT).await.unwrap(), content, "{size}");
         let text = String::from_utf8_lossy(&bytes);
         assert!(text.contains("Ref:3/00000000.xxhash"));
-        assert_eq!(text.contains("Ref:3/00000002"), size == 2 * PIECE + 1024, "{size}");
+        assert_eq!(
+            text.contains("Ref:3/00000002"),
+            size == 2 * PIECE + 1024,
+            "{size}"
+        );
     }
 }
 
@@ -56,7 +71,11 @@ async fn gnu_tar_lists_what_we_write() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.xva");
     std::fs::write(&path, archive(&content(5 * PIECE)).await).unwrap();
-    let listed = std::process::Command::new("tar").arg("tf").arg(&path).output().unwrap();
+    let listed = std::process::Command::new("tar")
+        .arg("tf")
+        .arg(&path)
+        .output()
+        .unwrap();
     assert!(listed.status.success());
     let names = String::from_utf8(listed.stdout).unwrap();
     assert_eq!(
@@ -90,7 +109,10 @@ async fn a_wrong_byte_is_found_unless_it_is_to_be_passed_over() {
     let mut bytes = archive(&content(size)).await;
     bytes[4096] ^= 1;
     let error = back(&bytes, size, STRICT).await.unwrap_err();
-    assert!(matches!(error, ImageError::Checksum { kind: "xxhash", .. }), "{error:?}");
+    assert!(
+        matches!(error, ImageError::Checksum { kind: "xxhash", .. }),
+        "{error:?}"
+    );
     back(&bytes, size, LENIENT).await.unwrap();
 }
 
@@ -107,7 +129,10 @@ async fn members(list: &[(&str, &[u8])]) -> Vec<u8> {
 async fn what_another_writer_makes_is_read() {
     // Filled up to a MiB, with SHA-1, with an empty piece that uses up a number.
     let (first, last) = (vec![7; PIECE], vec![8; PIECE]);
-    let sums: Vec<String> = [&first[..], &[], &last[..]].iter().map(|d| Checksum::Sha1.of(d)).collect();
+    let sums: Vec<String> = [&first[..], &[], &last[..]]
+        .iter()
+        .map(|d| Checksum::Sha1.of(d))
+        .collect();
     let bytes = members(&[
         ("Ref:3/00000000", &first),
         ("Ref:3/00000000.checksum", sums[0].as_bytes()),
@@ -126,14 +151,28 @@ async fn what_another_writer_makes_is_read() {
 #[tokio::test]
 async fn members_that_do_not_belong_are_refused() {
     let full = vec![1; PIECE];
-    for name in ["../../etc/00000000", "Ref:4/00000000", "/Ref:3/00000000", "Ref:3/x", "Ref:3/00000000.xxhash"] {
-        let error = back(&members(&[(name, &full[..512])]).await, PIECE, STRICT).await.unwrap_err();
+    for name in [
+        "../../etc/00000000",
+        "Ref:4/00000000",
+        "/Ref:3/00000000",
+        "Ref:3/x",
+        "Ref:3/00000000.xxhash",
+    ] {
+        let error = back(&members(&[(name, &full[..512])]).await, PIECE, STRICT)
+            .await
+            .unwrap_err();
         assert!(matches!(error, ImageError::Malformed(_)), "{name}: {error:?}");
     }
     let beyond = members(&[("Ref:3/00000009", &full)]).await;
-    assert!(matches!(back(&beyond, PIECE, STRICT).await, Err(ImageError::Malformed(_))));
+    assert!(matches!(
+        back(&beyond, PIECE, STRICT).await,
+        Err(ImageError::Malformed(_))
+    ));
     let bare = members(&[("Ref:3/00000000", &full), ("Ref:3/00000001", &full)]).await;
-    assert!(matches!(back(&bare, 2 * PIECE, STRICT).await, Err(ImageError::Malformed(_))));
+    assert!(matches!(
+        back(&bare, 2 * PIECE, STRICT).await,
+        Err(ImageError::Malformed(_))
+    ));
     back(&bare, 2 * PIECE, Rules::default()).await.unwrap();
 }
 
@@ -146,10 +185,16 @@ async fn absurd_sizes_are_refused_before_anything_is_set_aside() {
     let mut bytes = members(&[]).await;
     bytes.truncate(1024);
     bytes.extend(Header::file("Ref:3/00000000", 1 << 32));
-    assert!(matches!(back(&bytes, PIECE, STRICT).await, Err(ImageError::Malformed(_))));
+    assert!(matches!(
+        back(&bytes, PIECE, STRICT).await,
+        Err(ImageError::Malformed(_))
+    ));
     let first = Header::file("other", 0);
     let error = Archive::open(&first[..]).await.err().unwrap();
-    assert!(matches!(error, ImageError::Unexpected { ref found, .. } if found == "other"), "{error:?}");
+    assert!(
+        matches!(error, ImageError::Unexpected { ref found, .. } if found == "other"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -159,11 +204,20 @@ async fn the_table_of_an_old_archive_is_compared_whatever_its_order() {
     let (mut archive, _) = Archive::open(bytes.as_slice()).await.unwrap();
     archive.expect_table();
     let disk = Arc::new(MemoryDisk::new(2 * PIECE));
-    archive.disk("Ref:3", disk, Rules::default(), &Unwatched).await.unwrap();
+    archive
+        .disk("Ref:3", disk, Rules::default(), &Unwatched)
+        .await
+        .unwrap();
     let sums = [Checksum::Sha1.of(&one), Checksum::Sha1.of(&two)];
-    let right = [("Ref:3/00000001", sums[1].as_str()), ("Ref:3/00000000", sums[0].as_str())];
+    let right = [
+        ("Ref:3/00000001", sums[1].as_str()),
+        ("Ref:3/00000000", sums[0].as_str()),
+    ];
     archive.compare(right.into_iter()).unwrap();
-    assert!(matches!(archive.compare(right.into_iter().take(1)), Err(ImageError::Table)));
+    assert!(matches!(
+        archive.compare(right.into_iter().take(1)),
+        Err(ImageError::Table)
+    ));
 }
 
 proptest! {

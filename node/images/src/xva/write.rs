@@ -43,7 +43,11 @@ impl<W: AsyncWrite + Unpin + Send> Writer<W> {
         let name = PieceName::of(disk, number);
         self.member(&name, content).await?;
         let check = Checksum::Xxhash;
-        self.member(&format!("{name}.{}", check.suffix()), check.of(content).as_bytes()).await
+        self.member(
+            &format!("{name}.{}", check.suffix()),
+            check.of(content).as_bytes(),
+        )
+        .await
     }
 
     /// Writes a disk: its first and last piece, and every other that holds something.
@@ -52,7 +56,9 @@ impl<W: AsyncWrite + Unpin + Send> Writer<W> {
     /// [`ImageError`].
     pub async fn disk(&mut self, id: &str, disk: Arc<dyn Disk>, watch: &dyn Watch) -> Result<(), ImageError> {
         let size = disk.size();
-        let mut map = BlockMap::of(disk.as_ref(), PIECE_LENGTH).await.map_err(ImageError::Disk)?;
+        let mut map = BlockMap::of(disk.as_ref(), PIECE_LENGTH)
+            .await
+            .map_err(ImageError::Disk)?;
         let Some(last) = map.count.checked_sub(1) else {
             return Ok(());
         };
@@ -60,7 +66,10 @@ impl<W: AsyncWrite + Unpin + Send> Writer<W> {
         map.set(last);
         let ranges = map.set_blocks().map(|block| {
             let at = block * PIECE_LENGTH;
-            (at, usize::try_from((size - at).min(PIECE_LENGTH)).unwrap_or(PIECE))
+            (
+                at,
+                usize::try_from((size - at).min(PIECE_LENGTH)).unwrap_or(PIECE),
+            )
         });
         let mut pieces = std::pin::pin!(read_ahead(disk, ranges));
         // Numbers that empty pieces have used up.

@@ -141,7 +141,10 @@ pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> R
     for (position, nic) in facts.nics.iter().enumerate() {
         join_nic(draft, reference, position, nic, &facts.address);
     }
-    draft.insert(tarn_member::CLASS, place_of(reference, &facts.address, member, now));
+    draft.insert(
+        tarn_member::CLASS,
+        place_of(reference, &facts.address, member, now),
+    );
     join_shared_storage(draft, reference);
     super::vlan::follow_master(draft, reference);
     Ok(reference)
@@ -161,7 +164,10 @@ pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts, memb
     }
     draft.set(reference, host::ADDRESS, facts.address.as_str());
     let joined = draft.facts().now;
-    draft.insert(tarn_member::CLASS, place_of(reference, &facts.address, member, joined));
+    draft.insert(
+        tarn_member::CLASS,
+        place_of(reference, &facts.address, member, joined),
+    );
 }
 
 /// The row that says where a host's node is.

@@ -65,7 +65,8 @@ impl Import {
 
     /// The VMs that are made: not those that stand for a default template of the pool.
     fn vms<'a>(&'a self, db: &'a Database) -> impl Iterator<Item = &'a ImportedObject> {
-        self.of(vm::CLASS).filter(move |object| existing_template(db, object).is_none())
+        self.of(vm::CLASS)
+            .filter(move |object| existing_template(db, object).is_none())
     }
 
     /// The disks whose bytes come in the archive, in the order in which they come.
@@ -95,7 +96,11 @@ impl Import {
                 if size <= 0 || size > LARGEST_DISK {
                     return Err(import_error(format!("{} has {size} bytes", image.id)));
                 }
-                found.push(DiskInArchive { id: image.id.clone(), reference, size });
+                found.push(DiskInArchive {
+                    id: image.id.clone(),
+                    reference,
+                    size,
+                });
             }
         }
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -113,7 +118,10 @@ fn text<'a>(object: &'a ImportedObject, member: &str) -> &'a str {
 
 /// A record of a default template stands for the pool's own of that name.
 fn existing_template(db: &Database, object: &ImportedObject) -> Option<Ref> {
-    let is_default = object.record.member("is_default_template").is_some_and(Value::as_bool);
+    let is_default = object
+        .record
+        .member("is_default_template")
+        .is_some_and(Value::as_bool);
     let label = text(object, "name_label");
     is_default
         .then(|| {
@@ -142,18 +150,29 @@ pub fn check(draft: &mut Draft<'_>, import: &Import) -> Result<(), ApiError> {
             draft.note(existing.reference);
             let state = existing.get(vm::POWER_STATE).as_str();
             if state != vm_rules::HALTED && !import.force {
-                return Err(vm_rules::bad_power_state(existing.reference, &[vm_rules::HALTED], state));
+                return Err(vm_rules::bad_power_state(
+                    existing.reference,
+                    &[vm_rules::HALTED],
+                    state,
+                ));
             }
             let here = existing.get(vm::VERSION).as_int();
             let there = object.record.member("version").map_or(0, Value::as_int);
             if here >= there && !import.force {
                 return Err(ApiError::new(
                     "VM_TO_IMPORT_IS_NOT_NEWER_VERSION",
-                    [existing.reference.to_string(), here.to_string(), there.to_string()],
+                    [
+                        existing.reference.to_string(),
+                        here.to_string(),
+                        there.to_string(),
+                    ],
                 ));
             }
         }
-        let seed = object.record.member("other_config").and_then(|m| m.get("mac_seed"));
+        let seed = object
+            .record
+            .member("other_config")
+            .and_then(|m| m.get("mac_seed"));
         let taken = |seed: &str| {
             draft
                 .db()
@@ -172,7 +191,11 @@ pub fn check(draft: &mut Draft<'_>, import: &Import) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// As [`check`]; `IMPORT_ERROR` for records that lack what has no default.
-pub fn make(draft: &mut Draft<'_>, import: &Import, disks: &BTreeMap<Ref, Ref>) -> Result<Vec<Ref>, ApiError> {
+pub fn make(
+    draft: &mut Draft<'_>,
+    import: &Import,
+    disks: &BTreeMap<Ref, Ref>,
+) -> Result<Vec<Ref>, ApiError> {
     check(draft, import)?;
     let mut stands_for: BTreeMap<Ref, Ref> = disks.clone();
     for object in import.of(host::CLASS) {
@@ -209,10 +232,16 @@ pub fn make(draft: &mut Draft<'_>, import: &Import, disks: &BTreeMap<Ref, Ref>) 
         } else {
             vms.push(made);
         }
-        for drive in import.of(vbd::CLASS).filter(|d| part_of(d, "VM") == object.reference) {
+        for drive in import
+            .of(vbd::CLASS)
+            .filter(|d| part_of(d, "VM") == object.reference)
+        {
             make_drive(draft, import, drive, made, &stands_for)?;
         }
-        for nic in import.of(vif::CLASS).filter(|n| part_of(n, "VM") == object.reference) {
+        for nic in import
+            .of(vif::CLASS)
+            .filter(|n| part_of(n, "VM") == object.reference)
+        {
             make_nic(draft, import, nic, made, &stands_for)?;
         }
     }
@@ -242,7 +271,8 @@ fn same_network(db: &Database, object: &ImportedObject) -> Option<Ref> {
             .find(|n| !wanted.is_empty() && n.get(field).as_str() == wanted)
             .map(|n| n.reference)
     };
-    by(network::NAME_LABEL, text(object, "name_label")).or_else(|| by(network::BRIDGE, text(object, "bridge")))
+    by(network::NAME_LABEL, text(object, "name_label"))
+        .or_else(|| by(network::BRIDGE, text(object, "bridge")))
 }
 
 fn make_network(draft: &mut Draft<'_>, object: &ImportedObject) -> Result<Ref, ApiError> {
@@ -316,7 +346,11 @@ fn make_vm(
     if suspended {
         replace(&mut fields, vm::SUSPEND_VDI, memory.unwrap_or_default());
     }
-    let state = if suspended { vm_rules::SUSPENDED } else { vm_rules::HALTED };
+    let state = if suspended {
+        vm_rules::SUSPENDED
+    } else {
+        vm_rules::HALTED
+    };
     replace(&mut fields, vm::POWER_STATE, state);
     replace(&mut fields, vm::DOMID, Value::Int(-1));
     let affinity = stands_for.get(&part_of(object, "affinity")).copied();
@@ -344,7 +378,10 @@ fn make_drive(
         if import.force || part_of(object, "VDI").is_null() {
             return Ok(());
         }
-        return Err(import_error(format!("the disk of {} is not in the archive", object.id)));
+        return Err(import_error(format!(
+            "the disk of {} is not in the archive",
+            object.id
+        )));
     }
     fields.retain(|(f, _)| *f != vbd::UUID);
     replace(&mut fields, vbd::VM, owner);

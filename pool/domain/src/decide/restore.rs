@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use proto_types::generated::{
-    host, host_metrics, pool, session, tarn_authority, tarn_event_queue, tarn_join_token, tarn_member, tarn_saga, task,
+    host, host_metrics, pool, session, tarn_authority, tarn_event_queue, tarn_join_token, tarn_member,
+    tarn_saga, task,
 };
 use proto_types::{ApiError, ClassId, Field, Ref, Value};
 
@@ -51,7 +52,11 @@ pub fn transactions(backup: &Database, place: &Place, facts: &Facts) -> Result<V
         return Err(ApiError::internal("the backup holds no pool"));
     }
     let comes = |row: &&Arc<Row>| !LEFT_BEHIND.contains(&row.class);
-    let mut changes: Vec<Change> = backup.all().filter(comes).map(|row| made(row, own, place)).collect();
+    let mut changes: Vec<Change> = backup
+        .all()
+        .filter(comes)
+        .map(|row| made(row, own, place))
+        .collect();
     changes.push(Change::Insert {
         class: tarn_member::CLASS,
         reference: facts.reference(),
@@ -115,7 +120,9 @@ fn made(row: &Row, own: &Row, place: &Place) -> Change {
 
 /// Objects that clients see and that a restored pool must have as the backup has them.
 pub fn objects(db: &Database) -> impl Iterator<Item = Ref> {
-    db.all().filter(|row| !LEFT_BEHIND.contains(&row.class)).map(|row| row.reference)
+    db.all()
+        .filter(|row| !LEFT_BEHIND.contains(&row.class))
+        .map(|row| row.reference)
 }
 
 #[cfg(test)]
@@ -165,7 +172,15 @@ mod test {
         let made = draft.finish(Uuid::new_v4(), Origin::default());
         apply(&mut db, 1, &made);
         let mut draft = Draft::new(&db, &facts);
-        crate::decide::host::join(&mut draft, &host(2), &MemberFacts { node_id: 8, ..member() }).unwrap();
+        crate::decide::host::join(
+            &mut draft,
+            &host(2),
+            &MemberFacts {
+                node_id: 8,
+                ..member()
+            },
+        )
+        .unwrap();
         let new = sessions::NewSession {
             user: "root".to_owned(),
             is_local_superuser: true,
@@ -185,7 +200,10 @@ mod test {
         let place = Place {
             host: Uuid::from_u128(2).to_string(),
             address: "198.51.100.9".to_owned(),
-            member: MemberFacts { node_id: 8, ..member() },
+            member: MemberFacts {
+                node_id: 8,
+                ..member()
+            },
         };
         let entries = transactions(&backup, &place, &facts()).unwrap();
         let mut db = Database::default();
@@ -197,13 +215,28 @@ mod test {
         assert_eq!(before, after);
         let own = db.by_uuid(host::CLASS, &place.host).unwrap();
         assert_eq!(own.get(host::ADDRESS).as_str(), "198.51.100.9");
-        assert_eq!(db.only(pool::CLASS).unwrap().get(pool::MASTER).as_ref(), own.reference);
+        assert_eq!(
+            db.only(pool::CLASS).unwrap().get(pool::MASTER).as_ref(),
+            own.reference
+        );
         assert_eq!((db.count(session::CLASS), db.count(tarn_member::CLASS)), (0, 1));
-        let live = |db: &Database| db.rows(host_metrics::CLASS).filter(|m| m.get(host_metrics::LIVE).as_bool()).count();
+        let live = |db: &Database| {
+            db.rows(host_metrics::CLASS)
+                .filter(|m| m.get(host_metrics::LIVE).as_bool())
+                .count()
+        };
         assert_eq!((live(&backup), live(&db)), (2, 1));
         let changed = [host::CLASS, host_metrics::CLASS, pool::CLASS];
-        for row in db.all().filter(|r| !changed.contains(&r.class) && r.class != tarn_member::CLASS) {
-            assert_eq!(row.values, backup.get(row.reference).unwrap().values, "{}", row.class.def().name);
+        for row in db
+            .all()
+            .filter(|r| !changed.contains(&r.class) && r.class != tarn_member::CLASS)
+        {
+            assert_eq!(
+                row.values,
+                backup.get(row.reference).unwrap().values,
+                "{}",
+                row.class.def().name
+            );
         }
     }
 

@@ -29,7 +29,10 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
         if given(vm::LAST_BOOTED_RECORD).as_str().is_empty() {
             return Err(ApiError::new("INVALID_VALUE", ["last_booted_record", ""]));
         }
-        if given(vm::LAST_BOOT_CPU_FLAGS).as_map().is_none_or(|m| m.is_empty()) {
+        if given(vm::LAST_BOOT_CPU_FLAGS)
+            .as_map()
+            .is_none_or(|m| m.is_empty())
+        {
             return Err(ApiError::new("INVALID_VALUE", ["last_boot_CPU_flags", "()"]));
         }
     }
@@ -83,7 +86,13 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
         fields.push((vm::DOMAIN_TYPE, domain_type.into()));
     }
     let metrics = new_metrics(draft, most);
-    let computed = [vm::METRICS, vm::DOMID, vm::UUID, vm::PLATFORM, vm::MEMORY_OVERHEAD];
+    let computed = [
+        vm::METRICS,
+        vm::DOMID,
+        vm::UUID,
+        vm::PLATFORM,
+        vm::MEMORY_OVERHEAD,
+    ];
     fields.retain(|(f, _)| !computed.contains(f));
     fields.push((vm::PLATFORM, Value::Map(platform)));
     fields.push((vm::MEMORY_OVERHEAD, placement::OVERHEAD_PER_VM.into()));

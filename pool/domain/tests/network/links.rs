@@ -378,7 +378,10 @@ fn a_host_that_joins_gets_the_masters_vlans() {
     assert_eq!(made.get(pif_class::VLAN).as_int(), 7);
     assert_eq!(made.get(pif_class::DEVICE).as_str(), "eth1");
     assert!(made.get(pif_class::CURRENTLY_ATTACHED).as_bool());
-    assert!(pif::on_host(&pool.db, eight, on).is_none(), "it is not the master's");
+    assert!(
+        pif::on_host(&pool.db, eight, on).is_none(),
+        "it is not the master's"
+    );
     // A host without that card joins without the VLAN.
     third = host_facts("four", 4);
     third.nics.truncate(1);

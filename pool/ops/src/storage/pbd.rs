@@ -97,7 +97,10 @@ impl Operation for Plug {
         draft.read(pbd::CLASS, self.pbd)?;
         draft.update(
             self.pbd,
-            vec![(pbd::CURRENTLY_ATTACHED, self.plug.into()), (pbd::WANTED, self.plug.into())],
+            vec![
+                (pbd::CURRENTLY_ATTACHED, self.plug.into()),
+                (pbd::WANTED, self.plug.into()),
+            ],
         );
         if let HostReply::Sr(facts) = reply(outputs, "plug")? {
             let (size, used) = (facts.physical_size.as_i64(), facts.physical_utilisation.as_i64());

@@ -1,8 +1,8 @@
 //! `/export`: the disks of a VM are read while it is marked.
 
 use node_commands::VolumeRef;
-use pool_domain::decide::{operation, storage, vdi, vm as vms};
 use pool_domain::Draft;
+use pool_domain::decide::{operation, storage, vdi, vm as vms};
 use pool_saga::Step;
 use proto_types::generated::{vdi as image, vm};
 use proto_types::{ApiError, Ref, Value};
@@ -25,7 +25,11 @@ pub struct ExportVm {
 impl ExportVm {
     /// The VM, and its disks in the order in which they are read.
     pub fn new(vm: Ref, disks: Vec<Ref>) -> ExportVm {
-        ExportVm { vm, disks, volumes: Vec::new() }
+        ExportVm {
+            vm,
+            disks,
+            volumes: Vec::new(),
+        }
     }
 }
 
@@ -75,6 +79,9 @@ impl Carries for ExportVm {
 pub(super) fn placed(volumes: &[(Uuid, VolumeRef)]) -> Vec<Placed> {
     volumes
         .iter()
-        .map(|(host, volume)| Placed { host: *host, volume: volume.clone() })
+        .map(|(host, volume)| Placed {
+            host: *host,
+            volume: volume.clone(),
+        })
         .collect()
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use node_commands::VolumeRef;
+use pool_domain::Draft;
 use pool_domain::decide::import::{self, DiskInArchive, Import};
 use pool_domain::decide::storage as repositories;
 use pool_domain::decide::vdi::{self, NewVdi};
-use pool_domain::Draft;
 use pool_saga::Step;
 use proto_types::generated::{task as tasks, vdi as class};
 use proto_types::{ApiError, Bytes, Field, Ref, Value};
@@ -32,7 +32,13 @@ pub struct ImportVms {
 impl ImportVms {
     /// The archive's records, its disks in the order in which they come, and the SR that takes them.
     pub fn new(import: Import, disks: Vec<DiskInArchive>, sr: Ref) -> ImportVms {
-        ImportVms { import, sr, disks, images: Vec::new(), volumes: Vec::new() }
+        ImportVms {
+            import,
+            sr,
+            disks,
+            images: Vec::new(),
+            volumes: Vec::new(),
+        }
     }
 }
 
@@ -79,7 +85,9 @@ impl Operation for ImportVms {
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
         let mut stands_for = BTreeMap::new();
         let facts = made(outputs)?;
-        for (((disk, image), volume), fact) in self.disks.iter().zip(&self.images).zip(&self.volumes).zip(facts) {
+        for (((disk, image), volume), fact) in
+            self.disks.iter().zip(&self.images).zip(&self.volumes).zip(facts)
+        {
             vdi::made(
                 draft,
                 *image,
@@ -108,12 +116,22 @@ impl Operation for ImportVms {
 
 impl ImportVms {
     fn kept(&self, image: Ref) -> Vec<(Field, Value)> {
-        let object = self.import.objects.iter().find(|object| object.reference == image);
+        let object = self
+            .import
+            .objects
+            .iter()
+            .find(|object| object.reference == image);
         KEPT.iter()
             .filter_map(|name| {
                 let value = object?.record.member(name)?.clone();
                 let index = class::CLASS.def().field(name)?;
-                Some((Field { class: class::CLASS, index }, value))
+                Some((
+                    Field {
+                        class: class::CLASS,
+                        index,
+                    },
+                    value,
+                ))
             })
             .collect()
     }

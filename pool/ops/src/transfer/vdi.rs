@@ -35,7 +35,11 @@ pub struct MoveVdi {
 impl MoveVdi {
     /// The disk; and for a differencing export its base.
     pub fn new(way: Way, disk: Ref, base: Option<Ref>) -> MoveVdi {
-        MoveVdi { way, disks: std::iter::once(disk).chain(base).collect(), volumes: Vec::new() }
+        MoveVdi {
+            way,
+            disks: std::iter::once(disk).chain(base).collect(),
+            volumes: Vec::new(),
+        }
     }
 }
 
@@ -53,7 +57,10 @@ impl Operation for MoveVdi {
             }
             // An update as such may go on while a guest has the disk; filling it may not.
             if self.way == Way::In && vdi_rules::is_attached(draft.db(), &row) {
-                return Err(ApiError::new("VDI_IN_USE", [disk.to_string(), "update".to_owned()]));
+                return Err(ApiError::new(
+                    "VDI_IN_USE",
+                    [disk.to_string(), "update".to_owned()],
+                ));
             }
             let name = if self.way == Way::Out { "copy" } else { "update" };
             vdi::begin(draft, *disk, task, name)?;

@@ -77,7 +77,16 @@ impl Bed {
             xtask,
         };
         let (me, hosts) = (std::process::id().to_string(), hosts.to_string());
-        bed.pool(&["up", "--clean", "--hosts", &hosts, "--hypervisor", kind.name(), "--owner-pid", &me]);
+        bed.pool(&[
+            "up",
+            "--clean",
+            "--hosts",
+            &hosts,
+            "--hypervisor",
+            kind.name(),
+            "--owner-pid",
+            &me,
+        ]);
         Some(bed)
     }
 

@@ -22,8 +22,17 @@ fn pool() -> (Database, Ref, Ref) {
     let facts = facts();
     let mut db = Database::default();
     let mut draft = Draft::new(&db, &facts);
-    let storage = draft.insert(sr::CLASS, vec![(sr::CONTENT_TYPE, "user".into()), (sr::TYPE, "file".into())]);
-    let disk = draft.insert(vdi::CLASS, vec![(vdi::SR, storage.into()), (vdi::VIRTUAL_SIZE, Value::Int(1 << 30))]);
+    let storage = draft.insert(
+        sr::CLASS,
+        vec![(sr::CONTENT_TYPE, "user".into()), (sr::TYPE, "file".into())],
+    );
+    let disk = draft.insert(
+        vdi::CLASS,
+        vec![
+            (vdi::SR, storage.into()),
+            (vdi::VIRTUAL_SIZE, Value::Int(1 << 30)),
+        ],
+    );
     let other = Value::string_map([("mac_seed", "seed"), ("XenCenter.CustomFields.x", "<&>")]);
     let vm = draft.insert(
         vm::CLASS,
@@ -75,9 +84,16 @@ fn records_come_back_and_make_a_vm_of_their_own() {
     assert!(!text.contains("OpaqueRef:") || !text.replace("OpaqueRef:NULL", "").contains("OpaqueRef:"));
     let ova = read(text.as_bytes()).unwrap();
     assert_eq!(ova.version, 2);
-    let import = Import { objects: ova.objects, restore: false, force: false };
+    let import = Import {
+        objects: ova.objects,
+        restore: false,
+        force: false,
+    };
     let disks = import.disks(&db).unwrap();
-    assert_eq!(disks.iter().map(|d| (d.id.as_str(), d.size)).collect::<Vec<_>>(), [(exported.disks[0].0.as_str(), 1 << 30)]);
+    assert_eq!(
+        disks.iter().map(|d| (d.id.as_str(), d.size)).collect::<Vec<_>>(),
+        [(exported.disks[0].0.as_str(), 1 << 30)]
+    );
     let facts = facts();
     let mut draft = Draft::new(&db, &facts);
     let image = draft.insert(vdi::CLASS, vec![]);
@@ -85,20 +101,34 @@ fn records_come_back_and_make_a_vm_of_their_own() {
     let made = import::make(&mut draft, &import, &stands_for).unwrap();
     write_down(&mut db, draft, 2);
     let [made] = made[..] else { panic!("{made:?}") };
-    let (old, new) = (db.of_class(vm::CLASS, vm).unwrap(), db.of_class(vm::CLASS, made).unwrap());
+    let (old, new) = (
+        db.of_class(vm::CLASS, vm).unwrap(),
+        db.of_class(vm::CLASS, made).unwrap(),
+    );
     assert_ne!(old.uuid(), new.uuid());
     for field in [vm::NAME_LABEL, vm::TAGS, vm::VCPUS_MAX, vm::MEMORY_STATIC_MAX] {
         assert_eq!(old.get(field), new.get(field), "{field:?}");
     }
     assert_ne!(new.get(vm::OTHER_CONFIG).get("mac_seed"), Some("seed"));
-    assert_eq!(new.get(vm::OTHER_CONFIG).get("XenCenter.CustomFields.x"), Some("<&>"));
+    assert_eq!(
+        new.get(vm::OTHER_CONFIG).get("XenCenter.CustomFields.x"),
+        Some("<&>")
+    );
     let drives = new.get(vm::VBDS).as_refs();
     assert_eq!(drives.len(), 2);
-    assert!(drives.iter().any(|d| db.of_class(vbd::CLASS, *d).unwrap().get(vbd::VDI).as_ref() == image));
+    assert!(
+        drives
+            .iter()
+            .any(|d| db.of_class(vbd::CLASS, *d).unwrap().get(vbd::VDI).as_ref() == image)
+    );
     let nics = new.get(vm::VIFS).as_refs();
     let nic = db.of_class(vif::CLASS, nics[0]).unwrap();
     assert_ne!(nic.get(vif::MAC).as_str(), "02:00:00:00:00:01");
-    assert_eq!(db.rows(network::CLASS).count(), 1, "the network of that name is taken");
+    assert_eq!(
+        db.rows(network::CLASS).count(),
+        1,
+        "the network of that name is taken"
+    );
 }
 
 #[test]
@@ -106,7 +136,11 @@ fn a_restored_vm_keeps_its_identity_and_replaces_what_has_it() {
     let (mut db, vm, _) = pool();
     let uuid = db.of_class(vm::CLASS, vm).unwrap().uuid().to_owned();
     let text = write(&db, &collect(&db, &[vm], &ExportOptions::default()));
-    let mut import = Import { objects: read(text.as_bytes()).unwrap().objects, restore: true, force: false };
+    let mut import = Import {
+        objects: read(text.as_bytes()).unwrap().objects,
+        restore: true,
+        force: false,
+    };
     let image = import.disks(&db).unwrap()[0].reference;
     let facts = facts();
     let refused = import::check(&mut Draft::new(&db, &facts), &import).unwrap_err();
@@ -127,24 +161,48 @@ fn a_restored_vm_keeps_its_identity_and_replaces_what_has_it() {
 #[test]
 fn what_is_no_archive_is_refused() {
     let object = |class: &str, id: &str, record: &str| {
-        format!("<value><struct><member><name>class</name><value>{class}</value></member><member><name>id</name><value>{id}</value></member><member><name>snapshot</name><value>{record}</value></member></struct></value>")
+        format!(
+            "<value><struct><member><name>class</name><value>{class}</value></member><member><name>id</name><value>{id}</value></member><member><name>snapshot</name><value>{record}</value></member></struct></value>"
+        )
     };
     let whole = |objects: String| {
-        format!("<value><struct><member><name>objects</name><value><array><data>{objects}</data></array></value></member></struct></value>")
+        format!(
+            "<value><struct><member><name>objects</name><value><array><data>{objects}</data></array></value></member></struct></value>"
+        )
     };
     for bad in [
         String::new(),
         "<value>1</value>".to_owned(),
         whole(object("VM", "Ref:1", "1").repeat(2)),
-        whole(object("VM", "Ref:1", "<struct><member><name>is_a_template</name><value>maybe</value></member></struct>")),
+        whole(object(
+            "VM",
+            "Ref:1",
+            "<struct><member><name>is_a_template</name><value>maybe</value></member></struct>",
+        )),
     ] {
         assert_eq!(read(bad.as_bytes()).unwrap_err().code, "IMPORT_ERROR", "{bad}");
     }
     // Of a class that is of no use here nothing is looked at.
-    assert!(read(whole(object("VGPU", "Ref:1", "1")).as_bytes()).unwrap().objects.is_empty());
+    assert!(
+        read(whole(object("VGPU", "Ref:1", "1")).as_bytes())
+            .unwrap()
+            .objects
+            .is_empty()
+    );
     let size = "<struct><member><name>virtual_size</name><value>-5</value></member></struct>";
     let drive = "<struct><member><name>VM</name><value>Ref:1</value></member><member><name>VDI</name><value>Ref:2</value></member><member><name>type</name><value>Disk</value></member></struct>";
-    let text = whole(object("VM", "Ref:1", "<struct></struct>") + &object("VDI", "Ref:2", size) + &object("VBD", "Ref:3", drive));
-    let import = Import { objects: read(text.as_bytes()).unwrap().objects, restore: false, force: false };
-    assert_eq!(import.disks(&Database::default()).unwrap_err().code, "IMPORT_ERROR");
+    let text = whole(
+        object("VM", "Ref:1", "<struct></struct>")
+            + &object("VDI", "Ref:2", size)
+            + &object("VBD", "Ref:3", drive),
+    );
+    let import = Import {
+        objects: read(text.as_bytes()).unwrap().objects,
+        restore: false,
+        force: false,
+    };
+    assert_eq!(
+        import.disks(&Database::default()).unwrap_err().code,
+        "IMPORT_ERROR"
+    );
 }

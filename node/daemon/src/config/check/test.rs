@@ -1,3 +1,5 @@
+//! What is accepted, what is refused, and in which words.
+
 use super::*;
 use crate::config::{Hypervisor, commented_file, needs_restart, shown};
 
@@ -17,7 +19,10 @@ fn an_address_is_all_that_must_be_set() {
     assert_eq!(config.listen.https.to_string(), "0.0.0.0:443");
     assert_eq!(config.session.most, 200);
     let nothing = said(read("", &BTreeMap::new()));
-    assert_eq!(nothing, ["node.address: must be set; allowed: an IPv4 or IPv6 address, without a port"]);
+    assert_eq!(
+        nothing,
+        ["node.address: must be set; allowed: an IPv4 or IPv6 address, without a port"]
+    );
 }
 
 #[test]
@@ -27,8 +32,13 @@ fn every_key_takes_its_default_and_its_example_and_no_nonsense() {
         let set = |value: &str| {
             let mut table: Table = LEAST.parse().unwrap();
             let value: Table = format!("v = {value}").parse().unwrap();
-            let section = table.entry(key.section).or_insert_with(|| Value::Table(Table::new()));
-            section.as_table_mut().unwrap().insert(key.name.to_owned(), value["v"].clone());
+            let section = table
+                .entry(key.section)
+                .or_insert_with(|| Value::Table(Table::new()));
+            section
+                .as_table_mut()
+                .unwrap()
+                .insert(key.name.to_owned(), value["v"].clone());
             read(&table.to_string(), &BTreeMap::new())
         };
         for value in [key.default, key.example] {
@@ -50,7 +60,10 @@ fn every_key_takes_its_default_and_its_example_and_no_nonsense() {
 #[test]
 fn defaults_are_what_the_description_says() {
     let plain = Table::try_from(with("").unwrap()).unwrap();
-    for key in KEYS.iter().filter(|key| !key.default.is_empty() && !key.default.starts_with('(')) {
+    for key in KEYS
+        .iter()
+        .filter(|key| !key.default.is_empty() && !key.default.starts_with('('))
+    {
         // The programs of a machine are filled in where the hypervisor is known.
         if let Some(value) = find(&plain, key) {
             let wanted: Table = format!("v = {}", key.default).parse().unwrap();
@@ -63,7 +76,9 @@ fn defaults_are_what_the_description_says() {
 
 #[test]
 fn each_mistake_is_named_with_its_value_and_what_is_allowed() {
-    let said = said(with("[listen]\nhttps = \"everywhere\"\nhttsp = 1\n[session]\nmost = 0\n[limit]\n"));
+    let said = said(with(
+        "[listen]\nhttps = \"everywhere\"\nhttsp = 1\n[session]\nmost = 0\n[limit]\n",
+    ));
     let wanted = [
         "[limit]: there is no such table; there are node, listen, telemetry, session, limits, machine",
         "listen.https = \"everywhere\": not allowed; allowed: an IP address and a port from 1 to 65535, such as \"0.0.0.0:443\" or \"[::]:443\"",
@@ -74,7 +89,10 @@ fn each_mistake_is_named_with_its_value_and_what_is_allowed() {
     said.sort();
     assert_eq!(said, wanted);
     let broken = read("[node]\naddress = \n", &BTreeMap::new()).unwrap_err();
-    assert!(broken[0].to_string().starts_with("line 2: no TOML: "), "{broken:?}");
+    assert!(
+        broken[0].to_string().starts_with("line 2: no TOML: "),
+        "{broken:?}"
+    );
     let same = super::test::said(with("[listen]\nhttps = \"0.0.0.0:7443\"\n"));
     assert_eq!(same.len(), 1);
     assert!(same[0].contains("listen.grpc wants the same port"), "{same:?}");
@@ -83,7 +101,10 @@ fn each_mistake_is_named_with_its_value_and_what_is_allowed() {
 #[test]
 fn the_environment_overrides_the_file_and_is_checked_like_it() {
     let environment = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-        pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect()
     };
     let config = read(
         LEAST,
@@ -96,9 +117,18 @@ fn the_environment_overrides_the_file_and_is_checked_like_it() {
         ]),
     )
     .unwrap();
-    assert_eq!((config.node.hypervisor, config.session.most), (Hypervisor::Sim, 7));
-    assert_eq!((config.listen.socket.len(), config.node.name.as_str()), (1, "123"));
-    let said = said(read(LEAST, &environment(&[("TARN_SESSION_MOST", "many"), ("TARN_NODE_NAMES", "x")])));
+    assert_eq!(
+        (config.node.hypervisor, config.session.most),
+        (Hypervisor::Sim, 7)
+    );
+    assert_eq!(
+        (config.listen.socket.len(), config.node.name.as_str()),
+        (1, "123")
+    );
+    let said = said(read(
+        LEAST,
+        &environment(&[("TARN_SESSION_MOST", "many"), ("TARN_NODE_NAMES", "x")]),
+    ));
     assert_eq!(
         said,
         [
@@ -117,8 +147,12 @@ fn what_is_shown_reads_as_the_same_settings() {
 #[test]
 fn only_some_changes_wait_for_the_next_start() {
     let old = with("").unwrap();
-    let new = with("[session]\nmost = 9\n[telemetry]\nlog = \"warn\"\n[listen]\nhttp = \"0.0.0.0:80\"\n").unwrap();
-    assert_eq!(differing(&old, &new), ["listen.http", "telemetry.log", "session.most"]);
+    let new =
+        with("[session]\nmost = 9\n[telemetry]\nlog = \"warn\"\n[listen]\nhttp = \"0.0.0.0:80\"\n").unwrap();
+    assert_eq!(
+        differing(&old, &new),
+        ["listen.http", "telemetry.log", "session.most"]
+    );
     assert_eq!(needs_restart(&old, &new), ["listen.http"]);
 }
 
