@@ -11,6 +11,7 @@ pub mod execute;
 pub mod gate;
 pub mod login;
 pub mod ports;
+pub mod timings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,8 +27,8 @@ use proto_types::generated::host;
 use proto_types::{ApiError, DateTime, Ref};
 use tokio::sync::{Semaphore, watch};
 
+use crate::latencies::Latencies;
 use crate::service::{ApiService, CallHeaders, CallReply, Format, Health, Origin};
-use crate::timings::Timings;
 use crate::transfer::{self, Broken, Reply, Request};
 use answer::{Answer, Shape};
 use ports::{Cluster, Forwarder, HostFigures, HostStreams, Membership};
@@ -67,9 +68,11 @@ pub struct Api {
     /// When sessions were last used; written to the pool now and then, for not every call may cost a write.
     pub(crate) used: Mutex<HashMap<Ref, DateTime>>,
     /// How long calls took, by message.
-    pub(crate) timings: Timings,
+    pub(crate) latencies: Latencies,
     /// Password hashes are slow by intention: few at once, or they would starve everything else.
     pub(crate) hashing: Arc<Semaphore>,
+    /// How long calls took.
+    pub(crate) timings: timings::Timings,
 }
 
 impl Api {
@@ -86,8 +89,9 @@ impl Api {
             sessions: parts.sessions,
             local: Mutex::default(),
             used: Mutex::default(),
-            timings: Timings::default(),
+            latencies: Latencies::default(),
             hashing: Arc::new(Semaphore::new(2)),
+            timings: timings::Timings::default(),
         })
     }
 
@@ -109,7 +113,7 @@ impl Api {
     pub fn metrics(&self) -> (&'static str, String) {
         let (content_type, mut page) = self.figures.exposition();
         let help = "Time from a call's arrival to its answer.";
-        page.push_str(&self.timings.page("tarn_api_call", "method", help));
+        page.push_str(&self.latencies.page("tarn_api_call", "method", help));
         (content_type, page)
     }
 

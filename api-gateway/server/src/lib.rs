@@ -11,14 +11,15 @@
 //! The transport knows nothing of what a message does: it hands bytes to an [`ApiService`] and sends back what that answers.
 
 pub mod api;
+pub mod certificates;
 pub mod handlers;
 pub mod http;
+pub mod latencies;
 pub mod limits;
 pub mod listener;
 pub mod redirect;
 pub mod router;
 pub mod service;
-pub mod timings;
 pub mod tls;
 pub mod transfer;
 pub mod unix;

@@ -9,6 +9,7 @@
 pub mod admit;
 pub mod body;
 pub mod console;
+mod delta;
 pub mod export;
 pub mod figures;
 pub mod import;

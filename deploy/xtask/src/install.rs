@@ -32,6 +32,8 @@ pub const TESTBED: &[&str] = &[
     "libvirt-daemon-driver-qemu",
     "libvirt-clients",
     "ovmf",
+    "swtpm",
+    "swtpm-tools",
     "busybox-static",
     "cpio",
     "gzip",

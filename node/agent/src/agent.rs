@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use node_commands::{CommandError, CommandErrorKind, Facts, HostCommand, HostReply};
 use node_hypervisor::Hypervisor;
 use node_network::NetworkDriver;
-use node_storage::SrTable;
+use node_storage::{SrTable, Tracking};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -25,6 +25,7 @@ use crate::networks;
 use crate::operations::{Operations, Outcome};
 use crate::settings::AgentSettings;
 use crate::storage::Plugs;
+use crate::timings::Timings;
 use crate::tunnel::TunnelDialer;
 use crate::tunnel_ends::Served;
 use crate::turns::{Turns, turn_of};
@@ -80,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) hub: Hub,
     pub(crate) metrics: Metrics,
     pub(crate) guests: Guests,
+    pub(crate) timings: Timings,
     /// When this node started, in seconds since 1970.
     pub(crate) started: i64,
     /// The host is on its way down and tells nothing more.
@@ -143,6 +145,7 @@ impl Agent {
                 hub: Hub::new(),
                 metrics,
                 guests: Guests::default(),
+                timings: Timings::default(),
                 started: machine::now(),
                 leaving: AtomicBool::new(false),
                 _stop: stop.clone().drop_guard(),
@@ -223,6 +226,13 @@ impl Agent {
         };
         // It may have waited long enough for another leader to come.
         self.inner.fence.still(term)?;
+        let (verb, began) = (command.verb(), std::time::Instant::now());
+        let outcome = self.do_it(command).await;
+        self.inner.timings.note(verb, began.elapsed());
+        outcome
+    }
+
+    async fn do_it(&self, command: HostCommand) -> Outcome {
         match command {
             HostCommand::Facts => self.facts().await,
             HostCommand::ListDomains => Ok(HostReply::Domains(self.inner.hypervisor.list().await?)),
@@ -260,6 +270,10 @@ impl Agent {
                 done(self.inner.hypervisor.set_memory_target(vm, target).await)
             }
             HostCommand::SetVcpus { vm, count } => done(self.inner.hypervisor.set_vcpus(vm, count).await),
+            HostCommand::SetCpuTuning { vm, tuning } => {
+                done(self.inner.hypervisor.set_cpu_tuning(vm, &tuning).await)
+            }
+            HostCommand::TpmState { vm } => self.tpm_state(vm).await,
             HostCommand::ConsolePaths { vm } => {
                 Ok(HostReply::Consoles(self.inner.hypervisor.consoles(vm).await?))
             }
@@ -286,6 +300,10 @@ impl Agent {
             HostCommand::VolumeDestroy { volume } => self.volume_destroy(&volume).await,
             HostCommand::VolumeStat { volume } => self.volume_stat(&volume).await,
             HostCommand::VolumeChecksum { volume } => self.volume_checksum(&volume).await,
+            HostCommand::VolumeTrack { volume } => self.volume_track(&volume, Tracking::On).await,
+            HostCommand::VolumeUntrack { volume } => self.volume_track(&volume, Tracking::Off).await,
+            HostCommand::VolumeDestroyData { volume } => self.volume_destroy_data(&volume).await,
+            HostCommand::VolumeChanges { volume, since } => self.volume_changes(&volume, &since).await,
             HostCommand::SrMerges { sr } => self.sr_merges(sr).await,
             HostCommand::MergeVolumes {
                 sr,
@@ -336,6 +354,9 @@ impl Agent {
                 }
             }
         }
+        if machine::has_keys(self.inner.settings.machine.firmware_dir.as_deref()) {
+            capabilities.insert("secure-boot".to_owned());
+        }
         Ok(HostReply::Facts(Box::new(Facts {
             host,
             nics: self.nics().await?,
@@ -350,6 +371,7 @@ impl Agent {
             booted: machine::booted(),
             started: self.inner.started,
             bios_strings: machine::bios_strings(),
+            certificates: self.keeper().map(|keeper| keeper.shown()).unwrap_or_default(),
         })))
     }
 }

@@ -31,7 +31,10 @@ impl Agent {
         };
         let read_only = disk.read_only || disk.kind == DiskKind::Cdrom;
         let access = if read_only { Access::Read } else { Access::Write };
-        let source = self.open_volume(vm, disk.userdevice, volume, access).await?;
+        let mut source = self.open_volume(vm, disk.userdevice, volume, access).await?;
+        if disk.reset && !read_only {
+            source = self.scratch(vm, index, volume).await?;
+        }
         Ok(match disk.kind {
             DiskKind::Cdrom => DiskSpec::cdrom(index, source),
             DiskKind::Disk => DiskSpec {
@@ -40,6 +43,25 @@ impl Agent {
                 ..DiskSpec::disk(index, source, serial(volume))
             },
         })
+    }
+
+    /// What takes the writes of a domain that are thrown away with it; a domain that is here keeps what it has.
+    async fn scratch(
+        &self,
+        vm: Uuid,
+        index: DiskIndex,
+        volume: &VolumeRef,
+    ) -> Result<DiskSource, CommandError> {
+        if self.inner.hypervisor.state(vm).await?.is_some()
+            && let Some(spec) = self.inner.holdings.of(vm).await.and_then(|held| held.spec)
+            && let Some(disk) = spec.disks.iter().find(|disk| disk.index == index)
+        {
+            return Ok(disk.source.clone());
+        }
+        self.plugged(volume.sr)?
+            .resolve_scratch(&volume.location)
+            .await
+            .map_err(convert::storage)
     }
 
     async fn open_volume(

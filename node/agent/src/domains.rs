@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use node_commands::{BootRequest, CommandError, CommandErrorKind, DomainRequest, FirmwareRequest, HostReply};
-use node_hypervisor::{Boot, DomainSpec, Firmware, FwCfg, MemorySpec, StartMode, VcpuSpec};
+use node_hypervisor::{Boot, CpuTuning, DomainSpec, Firmware, FwCfg, MemorySpec, StartMode, VcpuSpec};
 use uuid::Uuid;
 
 use crate::agent::Agent;
@@ -79,8 +79,13 @@ impl Agent {
         spec.cpu = request.cpu.clone();
         spec.firmware = match request.firmware {
             FirmwareRequest::Bios => Firmware::Bios,
-            FirmwareRequest::Uefi { secure_boot } => Firmware::Uefi {
+            FirmwareRequest::Uefi {
                 secure_boot,
+                enrolled_keys,
+                ..
+            } => Firmware::Uefi {
+                secure_boot,
+                enrolled_keys,
                 nvram: settings.nvram_dir.join(format!("{vm}.fd")),
             },
         };
@@ -101,6 +106,7 @@ impl Agent {
         };
         spec.fw_cfg = guest_data(request)?;
         spec.bios_strings.clone_from(&request.bios_strings);
+        spec.tpm = request.tpm.is_some();
         spec.end_actions = request.end_actions;
         spec.platform = request.platform;
         spec.serial_log = Some(settings.console_dir.join(format!("{vm}.log")));
@@ -122,8 +128,11 @@ impl Agent {
         refuse_rival?;
         let started = async {
             let spec = self.build(request).await?;
+            self.lay_tpm(request).await?;
+            self.clear_variables(request, &spec).await?;
             let domain = self.inner.hypervisor.start(&spec, mode).await?;
             self.remember(vm, spec).await;
+            self.tune(request).await;
             Ok(HostReply::Domain(Some(domain)))
         }
         .await;
@@ -131,6 +140,37 @@ impl Agent {
             self.release_if_absent(vm).await;
         }
         started
+    }
+
+    /// Takes away the firmware's variables of a domain that is to begin with new ones.
+    async fn clear_variables(&self, request: &DomainRequest, spec: &DomainSpec) -> Result<(), CommandError> {
+        let (FirmwareRequest::Uefi { anew: true, .. }, Firmware::Uefi { nvram, .. }) =
+            (&request.firmware, &spec.firmware)
+        else {
+            return Ok(());
+        };
+        if self.inner.hypervisor.state(request.vm).await?.is_some() {
+            // A repeated start finds its domain, which has begun with new ones.
+            return Ok(());
+        }
+        match tokio::fs::remove_file(nvram).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(CommandError::new(
+                CommandErrorKind::Internal,
+                format!("remove {}: {error}", nvram.display()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Shares of the host's processors. A guest without them runs all the same: the host may have no way to keep them.
+    async fn tune(&self, request: &DomainRequest) {
+        if request.tuning == CpuTuning::default() {
+            return;
+        }
+        let set = self.inner.hypervisor.set_cpu_tuning(request.vm, &request.tuning);
+        if let Err(error) = set.await {
+            tracing::warn!(vm = %request.vm, %error, "shares of processors are not kept");
+        }
     }
 
     /// Refuses a start before it opens volumes, if another start's domain is here: its notes must not be overwritten.

@@ -12,6 +12,8 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+pub mod certificates;
+mod changes;
 pub mod client;
 mod convert;
 mod disks;
@@ -35,11 +37,15 @@ pub mod server;
 pub mod settings;
 mod stats;
 mod storage;
+mod timings;
+mod tpm;
 pub mod tunnel;
 mod tunnel_ends;
 pub mod turns;
+mod usb;
 
 pub use agent::{Agent, AgentParts, StartError};
+pub use certificates::CertificateKeeper;
 pub use client::{AgentClient, AgentError};
 pub use events::HostEvents;
 pub use machine::MachineSettings;

@@ -6,6 +6,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +16,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use crate::agent::Agent;
+use crate::certificates::{CertificateKeeper, shown_after};
 use crate::operations::Outcome;
+use crate::usb;
 
 /// Programs by what they are for: the program and its first arguments. An empty one is not there.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +39,14 @@ pub struct MachineSettings {
     pub plugin_dir: Option<PathBuf>,
     /// The folder of extensions.
     pub extension_dir: Option<PathBuf>,
-    /// The certificate of this host's API, PEM.
-    pub certificate: String,
+    /// The file by which the kernel is asked to show its state: the magic SysRq.
+    pub sysrq: Option<PathBuf>,
+    /// Where firmware for guests is described.
+    pub firmware_dir: Option<PathBuf>,
+    /// Where the kernel shows USB devices.
+    pub usb_dir: Option<PathBuf>,
+    /// Who keeps the certificates of this host.
+    pub certificates: Option<Arc<dyn CertificateKeeper>>,
     /// Between the answer and the going down: the answer must be out by then.
     pub grace: Duration,
 }
@@ -164,6 +173,30 @@ fn missing(error: ApiError, name: &str) -> CommandError {
     )
 }
 
+/// Keys of the magic SysRq that do nothing but print: locks, memory, backtraces, registers, timers, tasks, blocked tasks.
+/// The others kill, remount, reboot or crash. Source: the kernel's admin-guide/sysrq.
+const SHOWING_KEYS: &str = "dlmpqtw";
+/// Most keys at once.
+const MOST_KEYS: usize = 16;
+
+async fn show_state(file: Option<&Path>, keys: &str) -> Outcome {
+    let file = file.ok_or_else(|| unsupported("show its kernel's state"))?;
+    if keys.len() > MOST_KEYS || keys.chars().any(|key| !SHOWING_KEYS.contains(key)) {
+        let error = ApiError::new("INVALID_VALUE", ["keys", keys]);
+        return Err(CommandError::api(
+            CommandErrorKind::Forbidden,
+            error,
+            "a key that does more than show".to_owned(),
+        ));
+    }
+    for key in keys.chars() {
+        tokio::fs::write(file, key.to_string()).await.map_err(|error| {
+            CommandError::new(CommandErrorKind::Internal, format!("ask the kernel: {error}"))
+        })?;
+    }
+    machine_done()
+}
+
 fn machine_done() -> Outcome {
     Ok(HostReply::Machine(MachineReply::Done))
 }
@@ -197,9 +230,35 @@ impl Agent {
                 utc: now(),
                 ahead: local_offset().await,
             })),
-            MachineVerb::Certificate => Ok(HostReply::Machine(MachineReply::Text(
-                settings.certificate.clone(),
+            MachineVerb::Certificate => {
+                let shown = self.keeper()?.shown();
+                Ok(HostReply::Machine(MachineReply::Text(shown.api)))
+            }
+            MachineVerb::InstallCertificate { certificates, key } => {
+                let keeper = self.keeper()?;
+                shown_after(keeper, keeper.install(&certificates, &key.0).await)
+            }
+            MachineVerb::ResetCertificate => {
+                let keeper = self.keeper()?;
+                shown_after(keeper, keeper.reset().await)
+            }
+            MachineVerb::RenewCertificate => {
+                let keeper = self.keeper()?;
+                shown_after(keeper, keeper.renew().await)
+            }
+            MachineVerb::ShowState { keys } => show_state(settings.sysrq.as_deref(), &keys).await,
+            MachineVerb::Timings => Ok(HostReply::Machine(MachineReply::Timings(
+                self.inner.timings.all(),
             ))),
+            MachineVerb::UsbDevices => {
+                let folder = settings.usb_dir.clone();
+                let seen =
+                    tokio::task::spawn_blocking(move || folder.map(|f| usb::devices(&f)).unwrap_or_default());
+                let seen = seen
+                    .await
+                    .map_err(|e| CommandError::new(CommandErrorKind::Internal, e.to_string()))?;
+                Ok(HostReply::Machine(MachineReply::UsbDevices(seen)))
+            }
             MachineVerb::HasExtension { name } => {
                 let there = script(settings.extension_dir.as_deref(), &name).is_some();
                 Ok(HostReply::Machine(MachineReply::Truth(there)))
@@ -289,6 +348,17 @@ fn offset(text: &str) -> Option<i32> {
     };
     let number: i32 = digits.parse().ok()?;
     Some(sign * (number / 100 * 3600 + number % 100 * 60))
+}
+
+/// Whether the host has firmware for guests that brings Secure Boot's keys along.
+/// Source: QEMU's docs/interop/firmware.json: the feature is called so in each descriptor.
+pub(crate) fn has_keys(folder: Option<&Path>) -> bool {
+    let files = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+    files
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|file| std::fs::read_to_string(file.path()).is_ok_and(|text| text.contains("\"enrolled-keys\"")))
 }
 
 /// When this host booted: when its first process started, which also holds for a host made of namespaces.
@@ -417,6 +487,20 @@ mod test {
             assert!(!found(name), "{name}");
         }
         assert!(script(None, "good").is_none());
+    }
+
+    #[tokio::test]
+    async fn only_keys_that_show_reach_the_kernel() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sysrq-trigger");
+        show_state(Some(&file), "mt").await.unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "t");
+        for bad in ["b", "mc", "T", "ttttttttttttttttt"] {
+            let refused = show_state(Some(&file), bad).await.unwrap_err();
+            assert_eq!(refused.kind, CommandErrorKind::Forbidden, "{bad}");
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "t");
+        assert!(show_state(None, "t").await.is_err());
     }
 
     #[tokio::test]

@@ -92,6 +92,7 @@ pub(crate) fn volume_facts(volume: Volume) -> VolumeFacts {
         name: volume.name.unwrap_or_default(),
         parent: volume.parent,
         hidden: volume.hidden,
+        without_data: false,
     }
 }
 
@@ -155,9 +156,18 @@ impl Agent {
         for (name, reason) in &scan.refused {
             tracing::info!(%sr, name, reason, "not offered as a volume");
         }
+        let without_data = scan.without_data.into_iter().map(|volume| VolumeFacts {
+            without_data: true,
+            ..volume_facts(volume)
+        });
         Ok(HostReply::Scan {
             sr: sr_facts(scan.space),
-            volumes: scan.volumes.into_iter().map(volume_facts).collect(),
+            volumes: scan
+                .volumes
+                .into_iter()
+                .map(volume_facts)
+                .chain(without_data)
+                .collect(),
         })
     }
 

@@ -39,7 +39,8 @@ pub fn turn_of(command: &HostCommand) -> Option<Turn> {
         | HostCommand::MoveNic { .. }
         | HostCommand::SetNicPolicy { .. }
         | HostCommand::SetMemoryTarget { .. }
-        | HostCommand::SetVcpus { .. } => command.vm().map(Turn::Devices),
+        | HostCommand::SetVcpus { .. }
+        | HostCommand::SetCpuTuning { .. } => command.vm().map(Turn::Devices),
         _ => None,
     }
 }

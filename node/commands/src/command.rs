@@ -1,6 +1,6 @@
 //! The verbs, one variant each.
 
-use node_hypervisor::StartMode;
+use node_hypervisor::{CpuTuning, StartMode};
 use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -175,6 +175,19 @@ pub enum HostCommand {
         /// New number, at least one.
         count: u32,
     },
+    /// Sets how the CPUs of a live domain share the host's processors. Idempotent. Errors: `BadSpec`, `Unsupported`.
+    SetCpuTuning {
+        /// The VM.
+        vm: Uuid,
+        /// How.
+        tuning: CpuTuning,
+    },
+    /// What the trusted platform module of a domain held when it was last here. Answers [`crate::HostReply::Tpm`].
+    /// Changes nothing.
+    TpmState {
+        /// The VM.
+        vm: Uuid,
+    },
     /// Where the consoles are on this host. Answers [`crate::HostReply::Consoles`]. Changes nothing.
     ConsolePaths {
         /// The VM.
@@ -279,6 +292,29 @@ pub enum HostCommand {
     VolumeChecksum {
         /// Which one; no domain may have it open for writing.
         volume: VolumeRef,
+    },
+    /// Begins to note what is written to a volume. Idempotent.
+    VolumeTrack {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Ends that. Idempotent.
+    VolumeUntrack {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Takes the data of a tracked snapshot away; what it tells of changes stays. Idempotent. Errors: as `VolumeDestroy`.
+    VolumeDestroyData {
+        /// Which one.
+        volume: VolumeRef,
+    },
+    /// Which blocks of a volume were written since an earlier snapshot of it. Answers [`crate::HostReply::Blocks`]. Changes
+    /// nothing.
+    VolumeChanges {
+        /// The later one; no domain may have it open for writing.
+        volume: VolumeRef,
+        /// The snapshot.
+        since: VolumeRef,
     },
     /// Parents that snapshots have left behind and that could go. Answers [`crate::HostReply::Merges`]. Changes nothing.
     SrMerges {
@@ -420,6 +456,8 @@ impl HostCommand {
             HostCommand::SetNicPolicy { .. } => "set_nic_policy",
             HostCommand::SetMemoryTarget { .. } => "set_memory_target",
             HostCommand::SetVcpus { .. } => "set_vcpus",
+            HostCommand::SetCpuTuning { .. } => "set_cpu_tuning",
+            HostCommand::TpmState { .. } => "tpm_state",
             HostCommand::ConsolePaths { .. } => "console_paths",
             HostCommand::DomainStatistics { .. } => "domain_statistics",
             HostCommand::DataSources { .. } => "data_sources",
@@ -437,6 +475,10 @@ impl HostCommand {
             HostCommand::VolumeCopy { .. } => "volume_copy",
             HostCommand::VolumeSnapshot { .. } => "volume_snapshot",
             HostCommand::VolumeChecksum { .. } => "volume_checksum",
+            HostCommand::VolumeTrack { .. } => "volume_track",
+            HostCommand::VolumeUntrack { .. } => "volume_untrack",
+            HostCommand::VolumeDestroyData { .. } => "volume_destroy_data",
+            HostCommand::VolumeChanges { .. } => "volume_changes",
             HostCommand::SrMerges { .. } => "sr_merges",
             HostCommand::MergeVolumes { .. } => "merge_volumes",
             HostCommand::JobProgress { .. } => "job_progress",
@@ -467,6 +509,7 @@ impl HostCommand {
             HostCommand::Facts
                 | HostCommand::ListDomains
                 | HostCommand::DomainState { .. }
+                | HostCommand::TpmState { .. }
                 | HostCommand::ConsolePaths { .. }
                 | HostCommand::DomainStatistics { .. }
                 | HostCommand::DataSources { .. }
@@ -476,6 +519,7 @@ impl HostCommand {
                 | HostCommand::VolumeStat { .. }
                 | HostCommand::Reach { .. }
                 | HostCommand::VolumeChecksum { .. }
+                | HostCommand::VolumeChanges { .. }
                 | HostCommand::SrMerges { .. }
                 | HostCommand::JobProgress { .. }
                 | HostCommand::ListNics
@@ -508,6 +552,8 @@ impl HostCommand {
             | HostCommand::SetNicPolicy { vm, .. }
             | HostCommand::SetMemoryTarget { vm, .. }
             | HostCommand::SetVcpus { vm, .. }
+            | HostCommand::SetCpuTuning { vm, .. }
+            | HostCommand::TpmState { vm }
             | HostCommand::ConsolePaths { vm }
             | HostCommand::DomainStatistics { vm }
             | HostCommand::CancelIncoming { vm }
@@ -537,6 +583,10 @@ impl HostCommand {
             | HostCommand::VolumeDestroy { .. }
             | HostCommand::VolumeStat { .. }
             | HostCommand::VolumeChecksum { .. }
+            | HostCommand::VolumeTrack { .. }
+            | HostCommand::VolumeUntrack { .. }
+            | HostCommand::VolumeDestroyData { .. }
+            | HostCommand::VolumeChanges { .. }
             | HostCommand::SrMerges { .. }
             | HostCommand::MergeVolumes { .. }
             | HostCommand::JobProgress { .. }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use node_hypervisor::{BootDevice, CpuModel, DiskKind, EndActions, NicModel, Platform};
+use node_hypervisor::{BootDevice, CpuModel, CpuTuning, DiskKind, EndActions, NicModel, Platform};
 use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::machine::SecretText;
 
 use crate::network::{BridgeRequest, NicPolicy};
 
@@ -76,6 +78,12 @@ pub struct DomainRequest {
     /// Strings that the firmware shows the guest, by XenServer's names.
     #[serde(default)]
     pub bios_strings: BTreeMap<String, String>,
+    /// How its CPUs share the host's processors.
+    #[serde(default)]
+    pub tuning: CpuTuning,
+    /// Its trusted platform module, if it has one.
+    #[serde(default)]
+    pub tpm: Option<TpmRequest>,
 }
 
 fn yes() -> bool {
@@ -103,8 +111,19 @@ impl DomainRequest {
             platform: Platform::default(),
             graphical_console: true,
             bios_strings: BTreeMap::new(),
+            tuning: CpuTuning::default(),
+            tpm: None,
         }
     }
+}
+
+/// A trusted platform module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TpmRequest {
+    /// What it holds when the domain starts, in base64; empty means a new one. Looked at by `StartDomain` only: a domain
+    /// that is brought back or moves in has it with its memory.
+    #[serde(default)]
+    pub contents: SecretText,
 }
 
 /// What runs before the guest's system.
@@ -117,6 +136,12 @@ pub enum FirmwareRequest {
     Uefi {
         /// Enforce signatures from the first boot on.
         secure_boot: bool,
+        /// Whether new variables come with the usual keys.
+        #[serde(default = "yes")]
+        enrolled_keys: bool,
+        /// Whether it begins with new variables, whatever the host has kept.
+        #[serde(default)]
+        anew: bool,
     },
 }
 
@@ -157,6 +182,9 @@ pub struct DiskRequest {
     /// Whether other VMs may write it at the same time.
     #[serde(default)]
     pub shareable: bool,
+    /// Whether what the guest writes is thrown away when it stops.
+    #[serde(default)]
+    pub reset: bool,
 }
 
 impl DiskRequest {
@@ -168,6 +196,7 @@ impl DiskRequest {
             volume: Some(volume),
             read_only: false,
             shareable: false,
+            reset: false,
         }
     }
 
@@ -179,6 +208,7 @@ impl DiskRequest {
             volume,
             read_only: true,
             shareable: true,
+            reset: false,
         }
     }
 }

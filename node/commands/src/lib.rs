@@ -22,10 +22,12 @@ pub mod reply;
 pub mod storage;
 
 pub use command::HostCommand;
-pub use domain::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
+pub use domain::{
+    BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, TpmRequest, VolumeRef,
+};
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;
-pub use machine::{GuestReport, MachineReply, MachineVerb};
+pub use machine::{GuestReport, MachineReply, MachineVerb, SecretText, ShownCertificates, Timing, UsbDevice};
 pub use measured::{DataSource, DomainFigures, Measured};
 pub use migration::{
     MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,

@@ -2,6 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A secret text: shown to nobody, not even in logs.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(pub String);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretText")
+    }
+}
+
+/// The certificates a host shows, PEM, its own one first in each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownCertificates {
+    /// To clients of its API.
+    pub api: String,
+    /// To other hosts.
+    pub node: String,
+}
+
 /// Something asked of the machine itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MachineVerb {
@@ -33,6 +53,28 @@ pub enum MachineVerb {
     Clock,
     /// The certificate of its API, PEM. Answers [`MachineReply::Text`]. Changes nothing.
     Certificate,
+    /// Shows another certificate to clients from the next connection on; those that stand stay. Kept over restarts.
+    /// Idempotent. Answers [`MachineReply::Certificates`], as the next two do.
+    InstallCertificate {
+        /// The certificate and those between it and its authority, PEM, checked by the caller.
+        certificates: String,
+        /// Its key, PEM.
+        key: SecretText,
+    },
+    /// Shows clients a fresh certificate of the pool's authority again, in place of an installed one. Twice is two of them.
+    ResetCertificate,
+    /// Gets itself a fresh certificate and key of the pool's authority. Twice is two of them.
+    RenewCertificate,
+    /// Has the kernel show something of itself in its log: keys of the magic SysRq that only show. Errors: `Unsupported`,
+    /// and `Forbidden` with `INVALID_VALUE [keys, ...]`.
+    ShowState {
+        /// The keys, one after another.
+        keys: String,
+    },
+    /// How long its commands took since its node's start. Answers [`MachineReply::Timings`]. Changes nothing.
+    Timings,
+    /// USB devices that are plugged in, hubs left out. Answers [`MachineReply::UsbDevices`]. Changes nothing.
+    UsbDevices,
     /// Whether it has an extension of that name. Answers [`MachineReply::Truth`]. Changes nothing.
     HasExtension {
         /// Its name.
@@ -68,13 +110,15 @@ impl MachineVerb {
             MachineVerb::KernelLog
                 | MachineVerb::Clock
                 | MachineVerb::Certificate
+                | MachineVerb::Timings
+                | MachineVerb::UsbDevices
                 | MachineVerb::HasExtension { .. }
         )
     }
 }
 
 /// What a machine answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MachineReply {
     /// Done, or on its way.
     Done,
@@ -89,6 +133,12 @@ pub enum MachineReply {
         /// Seconds by which local time is ahead of it.
         ahead: i32,
     },
+    /// What it shows.
+    Certificates(ShownCertificates),
+    /// How long things took.
+    Timings(Vec<Timing>),
+    /// What is plugged in.
+    UsbDevices(Vec<UsbDevice>),
     /// What a program came to.
     Output {
         /// Its exit status; -1 if a signal ended it.
@@ -98,6 +148,40 @@ pub enum MachineReply {
         /// What it complained of.
         stderr: String,
     },
+}
+
+/// How long one kind of thing took, in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// The kind.
+    pub name: String,
+    /// How many there were.
+    pub count: u32,
+    /// On average.
+    pub mean: f64,
+    /// Standard deviation.
+    pub deviation: f64,
+}
+
+/// A USB device of the host. Numbers are as the kernel shows them, in hexadecimal digits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UsbDevice {
+    /// Where it is plugged, such as `1-2.1`.
+    pub path: String,
+    /// Number of its maker.
+    pub vendor_id: String,
+    /// Its maker's name, if it says one.
+    pub vendor: String,
+    /// Number of the product.
+    pub product_id: String,
+    /// The product's name, if it says one.
+    pub product: String,
+    /// Its serial number, if it has one.
+    pub serial: String,
+    /// Version of USB it speaks, such as `2.00`.
+    pub version: String,
+    /// Mbit/s.
+    pub speed: f64,
 }
 
 /// What the agent inside a guest says of it.

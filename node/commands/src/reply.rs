@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use node_hypervisor::{ConsoleEndpoints, DiskSource, Domain, DomainStatistics, HostFacts};
 use serde::{Deserialize, Serialize};
 
-use crate::machine::MachineReply;
+use crate::machine::{MachineReply, SecretText, ShownCertificates};
 use crate::measured::DataSource;
 use crate::migration::{MemoryPath, MigrationStatus};
 use crate::storage::{FoundSr, MergeFacts, SrFacts, VolumeFacts};
@@ -24,6 +24,8 @@ pub enum HostReply {
     Domain(Option<Domain>),
     /// Where consoles are.
     Consoles(ConsoleEndpoints),
+    /// What a trusted platform module held, in base64; `None` if there is none.
+    Tpm(Option<SecretText>),
     /// Counters.
     Statistics(Box<DomainStatistics>),
     /// Sources of figures.
@@ -47,6 +49,8 @@ pub enum HostReply {
     Volumes(Vec<VolumeFacts>),
     /// MD5 of all that a volume holds, in hexadecimal digits.
     Checksum(String),
+    /// Blocks of 64 KiB of a volume, a bit for each, the first in the highest bit of the first byte; in base64.
+    Blocks(String),
     /// Merges that could be done.
     Merges(Vec<MergeFacts>),
     /// How far a job is, in thousandths; `None` if there is no such job, any more or yet.
@@ -94,6 +98,9 @@ pub struct Facts {
     /// Strings of its firmware: `bios-vendor`, `system-manufacturer` and the like.
     #[serde(default)]
     pub bios_strings: BTreeMap<String, String>,
+    /// The certificates it shows; empty where it has none.
+    #[serde(default)]
+    pub certificates: ShownCertificates,
 }
 
 /// A bridge as it is.

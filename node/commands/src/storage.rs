@@ -120,6 +120,9 @@ pub struct VolumeFacts {
     /// Whether it exists only as a parent of others; `VDI.managed` is false then.
     #[serde(default)]
     pub hidden: bool,
+    /// Whether it has given up its data, and only tells what was written since an earlier one.
+    #[serde(default)]
+    pub without_data: bool,
 }
 
 /// A repository found by probing.

@@ -171,7 +171,7 @@ impl TunnelDialer for NoDialer {
 }
 
 async fn own_facts(config: &Config, host: Uuid) -> Result<Facts> {
-    let agent = parts::agent(config, host, "", Arc::new(NoDialer)).await?;
+    let agent = parts::agent(config, host, None, Arc::new(NoDialer)).await?;
     match agent
         .execute(agent.term(), Uuid::new_v4(), HostCommand::Facts)
         .await

@@ -14,6 +14,10 @@ const KEY: &str = "host-key.pem";
 const CERTIFICATE: &str = "host-cert.pem";
 /// The pool's certificate authority, which clients may be given.
 const TRUST: &str = "pool-ca.pem";
+/// The key of a certificate that is being taken on.
+const NEXT_KEY: &str = "host-key.next.pem";
+/// An operator's own certificate for the API, with its chain and key.
+const OF_API: &str = "api-identity.pem";
 
 /// Reads the identity of a host that belongs to a pool.
 ///
@@ -72,6 +76,73 @@ pub fn set_aside(dir: &Path) -> Result<()> {
         fs::rename(&database, dir.join(name)).context("set the old database aside")?;
     }
     remove(&dir.join(CERTIFICATE))
+}
+
+/// Replaces certificate, key and trust while the host stays in its pool. May be cut off anywhere: [`settle`] finds a
+/// key that belongs to the certificate.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn renew(dir: &Path, identity: &Identity) -> Result<()> {
+    write(dir, NEXT_KEY, &identity.key_pem, 0o600)?;
+    write(dir, TRUST, &identity.trust_pem, 0o644)?;
+    write(dir, CERTIFICATE, &identity.certificate_pem, 0o644)?;
+    take_key(dir)
+}
+
+/// Ends a renewal that was cut off. `fits` says whether key and certificate belong together.
+///
+/// # Errors
+/// When a file cannot be read or moved.
+pub fn settle(dir: &Path, fits: impl Fn(&Identity) -> bool) -> Result<()> {
+    let next = dir.join(NEXT_KEY);
+    if !next.exists() || !dir.join(CERTIFICATE).exists() {
+        return Ok(());
+    }
+    let mut identity = load(dir)?;
+    identity.key_pem = fs::read_to_string(&next).context("read the next key")?;
+    if fits(&identity) {
+        take_key(dir)
+    } else {
+        remove(&next)
+    }
+}
+
+fn take_key(dir: &Path) -> Result<()> {
+    fs::rename(dir.join(NEXT_KEY), dir.join(KEY)).context("take on the next key")
+}
+
+/// Writes whom to trust.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn save_trust(dir: &Path, trust_pem: &str) -> Result<()> {
+    write(dir, TRUST, trust_pem, 0o644)
+}
+
+/// An operator's own certificate for the API, with its chain and key in one text. Holds a secret.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn api(dir: &Path) -> Result<Option<String>> {
+    let file = dir.join(OF_API);
+    if !file.exists() {
+        return Ok(None);
+    }
+    fs::read_to_string(file)
+        .map(Some)
+        .context("read the API's certificate")
+}
+
+/// Writes an operator's own certificate for the API, or takes it away.
+///
+/// # Errors
+/// When the file cannot be written or removed.
+pub fn save_api(dir: &Path, all_pem: Option<&str>) -> Result<()> {
+    match all_pem {
+        Some(text) => write(dir, OF_API, text, 0o600),
+        None => remove(&dir.join(OF_API)),
+    }
 }
 
 /// Folder of an identity that is to be taken on at the next start.
@@ -136,7 +207,7 @@ pub fn begins_alone(dir: &Path) -> Result<Option<Superusers>> {
     let text = fs::read_to_string(&file).context("read who may log in")?;
     let superusers = serde_json::from_str(&text).context("read who may log in")?;
     forget_pool(dir)?;
-    for name in [CERTIFICATE, KEY, TRUST] {
+    for name in [CERTIFICATE, KEY, TRUST, NEXT_KEY] {
         remove(&dir.join(name))?;
     }
     Ok(Some(superusers))
@@ -228,6 +299,31 @@ mod test {
         take_next(dir).unwrap();
         assert_eq!(load(dir).unwrap().certificate_pem, "new");
         assert!(!dir.join("raft").exists() && !dir.join("agent/term").exists() && !dir.join("next").exists());
+    }
+
+    #[test]
+    fn a_renewal_that_was_cut_off_ends_with_a_key_that_fits() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let of = |text: &str| Identity {
+            key_pem: text.to_owned(),
+            ..identity(text)
+        };
+        let fits = |i: &Identity| i.key_pem == i.certificate_pem;
+        save(dir, &of("old")).unwrap();
+        settle(dir, fits).unwrap();
+        // Before the certificate was written.
+        write(dir, NEXT_KEY, "new", 0o600).unwrap();
+        settle(dir, fits).unwrap();
+        assert!(fits(&load(dir).unwrap()) && !dir.join(NEXT_KEY).exists());
+        // After it.
+        write(dir, NEXT_KEY, "new", 0o600).unwrap();
+        write(dir, CERTIFICATE, "new", 0o644).unwrap();
+        settle(dir, fits).unwrap();
+        assert_eq!(load(dir).unwrap().key_pem, "new");
+        renew(dir, &of("newer")).unwrap();
+        settle(dir, fits).unwrap();
+        assert!(fits(&load(dir).unwrap()) && !dir.join(NEXT_KEY).exists());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use gateway_server::Api;
+use gateway_server::handlers::certificate;
 use node_commands::{HostCommand, HostEvent, HostReply};
 use pool_domain::decide::host_life::Since;
 use pool_domain::decide::session::SessionLimits;
@@ -13,6 +14,7 @@ use pool_domain::decide::{event, host as hosts, pif_hardware as hardware, sessio
 use pool_ops::host::auto_start;
 use pool_ops::reconcile::{self, Liveness};
 use pool_ops::storage::{merge, sr as repositories};
+use pool_ops::vm::tpm;
 use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
 use proto_types::generated::{host, tarn_member};
@@ -23,7 +25,7 @@ use uuid::Uuid;
 
 use crate::adapters::agents::Agents;
 use crate::facts::host_facts;
-use crate::members;
+use crate::{certificates, members};
 
 /// A host that says nothing for so long counts as away; it says that it lives every second.
 const SILENCE: Duration = Duration::from_secs(6);
@@ -114,6 +116,10 @@ async fn lead(
             _ = sweep.tick() => {
                 let limits = *limits.borrow();
                 clean(&ops, &api.take_activity(), limits).await;
+                if let Err(error) = certificates::look_after(&ops).await {
+                    tracing::debug!(%error, "the pool's authorities were not looked after");
+                }
+                tokio::spawn(tpm::fetch_all(ops.clone()));
                 if is_idle(&merging) {
                     merging = Some(tokio::spawn(merge::look(ops.clone())));
                 }
@@ -265,6 +271,7 @@ async fn describe(ops: &Ops, agents: &Agents, uuid: Uuid, reference: Ref) -> Sin
         .decide(&pool_ops::core::own("host facts"), |d| {
             let since = hosts::refresh(d, reference, &described);
             hardware::refresh(d, reference, &described.nics);
+            certificate::note(d, reference, &facts.certificates);
             Ok(since)
         })
         .await;

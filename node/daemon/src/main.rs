@@ -3,6 +3,7 @@
 mod adapters;
 mod backups;
 mod bundle;
+mod certificates;
 mod command;
 mod config;
 mod departure;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use node_agent::{Agent, AgentParts, AgentSettings, GrpcDialer, MachineSettings, TunnelDialer};
+use node_agent::{
+    Agent, AgentParts, AgentSettings, CertificateKeeper, GrpcDialer, MachineSettings, TunnelDialer,
+};
 use node_hypervisor::Hypervisor;
 use node_libvirt::{LibvirtConfig, LibvirtHypervisor};
 use node_network::{Address, LinuxNetwork, NetworkDriver, SimNetwork};
@@ -22,7 +24,7 @@ use crate::config::{self, Config};
 pub async fn agent(
     config: &Config,
     host: Uuid,
-    certificate: &str,
+    certificates: Option<Arc<dyn CertificateKeeper>>,
     dialer: Arc<dyn TunnelDialer>,
 ) -> Result<Agent> {
     let mut settings = AgentSettings::below(&config.node.state_dir.join("agent"));
@@ -39,7 +41,7 @@ pub async fn agent(
         settings.console_dir = AgentSettings::default().console_dir;
         settings.migration_dir = AgentSettings::default().migration_dir;
     }
-    settings.machine = machine(config, certificate);
+    settings.machine = machine(config, certificates);
     let storage = Arc::new(SrTable::new(node_storage::drivers()));
     Agent::start(AgentParts {
         host,
@@ -57,7 +59,7 @@ pub async fn agent(
 const GRACE: Duration = Duration::from_secs(3);
 
 /// The host as a machine. A simulated host has no machine of its own: only what the settings name is there.
-fn machine(config: &Config, certificate: &str) -> MachineSettings {
+fn machine(config: &Config, certificates: Option<Arc<dyn CertificateKeeper>>) -> MachineSettings {
     let real = config.node.hypervisor == config::Hypervisor::Qemu;
     let words = |set: &Option<Vec<String>>, usual: &[&str]| match set {
         Some(words) => words.clone(),
@@ -80,7 +82,10 @@ fn machine(config: &Config, certificate: &str) -> MachineSettings {
             .extension_dir
             .clone()
             .or_else(|| Some("/etc/xapi.d/extensions".into())),
-        certificate: certificate.to_owned(),
+        sysrq: real.then(|| "/proc/sysrq-trigger".into()),
+        firmware_dir: real.then(|| "/usr/share/qemu/firmware".into()),
+        usb_dir: real.then(|| "/sys/bus/usb/devices".into()),
+        certificates,
         grace: GRACE,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gateway_server::{Api, Format};
+use pool_domain::decide::authority;
 use pool_domain::decide::host as hosts;
 use pool_domain::decide::host::MemberFacts;
 use pool_domain::decide::pool_members;
@@ -21,14 +22,15 @@ use proto_wire::channel::peer_host;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
     BackupPart, BackupRequest, CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest,
-    ForwardReply, ForwardRequest, JoinReply, JoinRequest, MetricsReply, MetricsRequest, StatusReply,
-    StatusRequest,
+    ForwardReply, ForwardRequest, JoinReply, JoinRequest, MetricsReply, MetricsRequest, RenewReply,
+    RenewRequest, StatusReply, StatusRequest,
 };
 use sha2::{Digest, Sha256};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::certificates;
 use crate::facts::host_facts;
 use crate::redirect::refusal;
 use crate::{backups, report};
@@ -155,6 +157,40 @@ fn digest(secret: &str) -> String {
         .collect()
 }
 
+/// Makes a token that admits one host, for so many seconds. On the leader.
+///
+/// # Errors
+/// When this node leads no more, or the pool's authority cannot be read.
+pub async fn join_token(ops: &Ops, pool: &Pool, seconds: u64) -> Result<String, ApiError> {
+    let seconds = seconds.clamp(1, LONGEST_TOKEN);
+    let db = ops.pool.snapshot();
+    let signs =
+        authority::active(&db).ok_or_else(|| ApiError::internal("the pool has no certificate authority"))?;
+    let fingerprint = ca::fingerprint(signs.get(tarn_authority::CERTIFICATE).as_str())
+        .map_err(|_| ApiError::internal("the pool's certificate cannot be read"))?;
+    let me = pool
+        .members()
+        .into_iter()
+        .map(|(m, _)| m)
+        .find(|m| m.node_id == pool.node_id())
+        .ok_or_else(|| ApiError::internal("this node is no member"))?;
+    let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let (hash, now) = (digest(&secret), pool_ops::core::now());
+    let expires = DateTime(now.0.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    ops.decide(&history("create token"), |d| {
+        d.insert(
+            tarn_join_token::CLASS,
+            vec![
+                (tarn_join_token::HASH, hash.as_str().into()),
+                (tarn_join_token::EXPIRES, Value::Time(expires)),
+            ],
+        );
+        Ok(())
+    })
+    .await?;
+    Ok(format!("tarn1:{}:{}:{fingerprint}:{secret}", me.address, me.port))
+}
+
 fn history(method: &str) -> Origin {
     Origin {
         user: String::new(),
@@ -232,6 +268,7 @@ impl Rpc for PoolService {
                     Some(known) => known,
                     None => hosts::join(d, &described, &place)?,
                 };
+                authority::signed(d, &described.uuid, row.reference);
                 pool_members::bring(d, reference, &rows);
                 if let Some(token) = token {
                     d.note(token);
@@ -248,7 +285,7 @@ impl Rpc for PoolService {
         }
         Ok(Response::new(JoinReply {
             certificate_pem,
-            trust_pem: certificate.to_owned(),
+            trust_pem: certificates::trust(&db),
             refusal: Vec::new(),
         }))
     }
@@ -258,39 +295,20 @@ impl Rpc for PoolService {
         request: Request<CreateTokenRequest>,
     ) -> Result<Response<CreateTokenReply>, Status> {
         peer_host(&request)?;
-        let seconds = request.into_inner().seconds.clamp(1, LONGEST_TOKEN);
-        let db = self.leading().await?;
-        let authority = db
-            .rows(tarn_authority::CLASS)
-            .find(|a| a.get(tarn_authority::ACTIVE).as_bool())
-            .ok_or_else(|| Status::internal("the pool has no certificate authority"))?;
-        let fingerprint = ca::fingerprint(authority.get(tarn_authority::CERTIFICATE).as_str())
-            .map_err(|_| Status::internal("the pool's certificate cannot be read"))?;
-        let me = self
-            .pool
-            .members()
-            .into_iter()
-            .map(|(m, _)| m)
-            .find(|m| m.node_id == self.pool.node_id())
-            .ok_or_else(|| Status::internal("this node is no member"))?;
-        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let (hash, now) = (digest(&secret), pool_ops::core::now());
-        let expires = DateTime(now.0.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)));
-        self.ops
-            .decide(&history("create token"), |d| {
-                d.insert(
-                    tarn_join_token::CLASS,
-                    vec![
-                        (tarn_join_token::HASH, hash.as_str().into()),
-                        (tarn_join_token::EXPIRES, Value::Time(expires)),
-                    ],
-                );
-                Ok(())
-            })
+        self.leading().await?;
+        let token = join_token(&self.ops, &self.pool, request.into_inner().seconds)
             .await
             .map_err(|error| Status::failed_precondition(error.to_string()))?;
-        let token = format!("tarn1:{}:{}:{fingerprint}:{secret}", me.address, me.port);
         Ok(Response::new(CreateTokenReply { token }))
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewReply>, Status> {
+        let host = peer_host(&request)?;
+        self.leading().await?;
+        certificates::issue(&self.ops, host, &request.into_inner().request_pem)
+            .await
+            .map(Response::new)
+            .map_err(|error| Status::failed_precondition(error.to_string()))
     }
 
     async fn forward(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use gateway_server::api::{ApiParts, Service};
-use gateway_server::{Api, GatewayConfig, ServerIdentity, TransportLimits, serve};
+use gateway_server::{Api, GatewayConfig, TransportLimits, serve};
 use node_agent::{AgentService, GrpcDialer};
 use pool_domain::decide::session::SessionLimits;
 use pool_ops::Ops;
@@ -25,6 +25,7 @@ use crate::adapters::figures::FiguresAdapter;
 use crate::adapters::forward::ForwardAdapter;
 use crate::adapters::membership::MembershipAdapter;
 use crate::adapters::streams::StreamAdapter;
+use crate::certificates::Keeper;
 use crate::config::{self, Config};
 use crate::pool_service::PoolService;
 use crate::supervisor::{Supervisor, monotonic};
@@ -87,6 +88,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
     let dir = &config.node.state_dir;
     identity::take_next(dir)?;
     departure::begin_alone(&config).await?;
+    identity::settle(dir, |who| Credentials::new(who).is_ok())?;
     let who = identity::load(dir)?;
     let credentials = Credentials::new(&who).context("load certificates")?;
     let peers = Peers::new(credentials.clone());
@@ -101,7 +103,14 @@ pub async fn run(file: &Path) -> Result<Ended> {
     let pool = start(raft, peers.clone())
         .await
         .context("open the pool database; this node stays out")?;
-    let agent = parts::agent(&config, who.host, &who.certificate_pem, parts::dialer(&peers)).await?;
+    let keeper = Keeper::load(dir, who.clone(), credentials.clone(), peers.clone(), pool.clone())?;
+    let agent = parts::agent(
+        &config,
+        who.host,
+        Some(Arc::new(keeper.clone())),
+        parts::dialer(&peers),
+    )
+    .await?;
     let stop = CancellationToken::new();
     let restart = CancellationToken::new();
 
@@ -117,6 +126,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
         transfers: Arc::default(),
         encode,
     };
+    keeper.begin(ops.clone());
     let (set_sessions, limits) = watch::channel(sessions(&config));
     let (own, state) = (who.host.to_string(), pool.clone());
     let api = Api::new(ApiParts {
@@ -131,6 +141,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
             agent: agent.clone(),
             config: config.clone(),
             restart: restart.clone(),
+            ops: ops.clone(),
         }),
         streams: Arc::new(StreamAdapter {
             own: agent.clone(),
@@ -180,13 +191,11 @@ pub async fn run(file: &Path) -> Result<Ended> {
             .await
     });
 
-    let chain = format!("{}{}", who.certificate_pem, who.trust_pem);
     let gateway = GatewayConfig {
         https: config.listen.https,
         http: config.listen.http,
         unix: config.listen.socket.clone(),
-        identity: ServerIdentity::from_pem(chain.as_bytes(), who.key_pem.as_bytes())
-            .context("load certificates")?,
+        identity: keeper.api(),
         limits: TransportLimits {
             connections: config.limits.connections,
             connections_per_peer: config.limits.connections_per_address,
@@ -198,6 +207,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
         .context("listen for clients")?;
     let departure = departure::watch(pool.clone(), peers, who.host, dir.clone(), restart.clone());
     let departure = tokio::spawn(departure);
+    let keeping = tokio::spawn(keeper.keep(stop.clone()));
     let follower = tokio::spawn(leader::follow(
         pool.clone(),
         ops,
@@ -233,6 +243,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
     }
     stop.cancel();
     departure.abort();
+    keeping.abort();
     handle.finished().await;
     let _ = follower.await;
     agents.own().metrics().save().await;

@@ -48,6 +48,9 @@ pub struct DomainSpec {
     /// is as the driver has it.
     #[serde(default)]
     pub bios_strings: BTreeMap<String, String>,
+    /// Whether it has a trusted platform module; see [`crate::Hypervisor::put_tpm_state`].
+    #[serde(default)]
+    pub tpm: bool,
 }
 
 impl DomainSpec {
@@ -82,6 +85,7 @@ impl DomainSpec {
             end_actions: EndActions::default(),
             platform: Platform::default(),
             bios_strings: BTreeMap::new(),
+            tpm: false,
         }
     }
 }
@@ -104,6 +108,20 @@ pub struct VcpuSpec {
     pub at_startup: u32,
 }
 
+/// How a domain's virtual CPUs share the host's processors. The default is no limit and an equal share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuTuning {
+    /// Share against others, 256 being usual, from 1 to 65535.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// Most time of all its CPUs together, in hundredths of one processor; 0 is no limit.
+    #[serde(default)]
+    pub cap: Option<u32>,
+    /// The host's processors it may run on; empty means all.
+    #[serde(default)]
+    pub mask: Vec<u32>,
+}
+
 /// Which CPU the guest sees.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CpuModel {
@@ -121,6 +139,10 @@ pub enum CpuModel {
     HostPassthrough,
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// What runs before the guest's system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Firmware {
@@ -131,6 +153,9 @@ pub enum Firmware {
     Uefi {
         /// Enforce signatures from the first boot on.
         secure_boot: bool,
+        /// Whether new variables come with the usual keys; without them Secure Boot is in its setup mode.
+        #[serde(default = "yes")]
+        enrolled_keys: bool,
         /// The file of this VM's variables; made from the template when missing.
         nvram: PathBuf,
     },

@@ -26,8 +26,8 @@ pub use device::{
     DiskBus, DiskCache, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, NicIndex, NicModel, NicSpec,
 };
 pub use domain::{
-    Boot, BootDevice, Clock, CpuModel, Domain, DomainSpec, DomainState, EndAction, EndActions, Firmware,
-    FwCfg, MemorySpec, PauseReason, Platform, StartMode, VcpuSpec,
+    Boot, BootDevice, Clock, CpuModel, CpuTuning, Domain, DomainSpec, DomainState, EndAction, EndActions,
+    Firmware, FwCfg, MemorySpec, PauseReason, Platform, StartMode, VcpuSpec,
 };
 pub use error::{ErrorKind, HypervisorError, Result};
 pub use event::{DomainEvent, DomainEventKind, StopReason};
@@ -199,6 +199,19 @@ pub trait Hypervisor: Send + Sync {
 
     /// Sets the number of virtual CPUs in use, between one and the domain's maximum. Idempotent.
     async fn set_vcpus(&self, vm: Uuid, count: u32) -> Result<()>;
+
+    /// Sets how a live domain's virtual CPUs share the host's processors. Idempotent.
+    ///
+    /// # Errors
+    /// [`HypervisorError::BadSpec`] for a processor that the host has not.
+    async fn set_cpu_tuning(&self, vm: Uuid, tuning: &CpuTuning) -> Result<()>;
+
+    /// Lays down what a domain's trusted platform module is to hold when it starts here next; without a state it starts
+    /// as new. No domain of that VM may be here. Idempotent.
+    async fn put_tpm_state(&self, vm: Uuid, state: Option<&[u8]>) -> Result<()>;
+
+    /// What the trusted platform module of a domain held when it was last here; `None` if it never had one here.
+    async fn tpm_state(&self, vm: Uuid) -> Result<Option<Vec<u8>>>;
 
     /// Where the consoles of a live domain are reached on this host.
     async fn consoles(&self, vm: Uuid) -> Result<ConsoleEndpoints>;

@@ -9,6 +9,7 @@
 //! asked through [`Watch`] whether to go on, and told how far it is.
 #![forbid(unsafe_code)]
 
+pub mod delta;
 pub mod disk;
 pub mod error;
 mod flow;
@@ -21,6 +22,7 @@ pub mod unpack;
 pub mod vhd;
 pub mod xva;
 
+pub use delta::{Delta, Parent};
 pub use disk::{Disk, Extent};
 pub use error::ImageError;
 pub use flow::{Unwatched, Watch};

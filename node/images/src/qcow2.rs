@@ -11,6 +11,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use crate::delta::Parent;
 use crate::disk::{BlockMap, Disk, read_ahead};
 use crate::error::ImageError;
 use crate::flow::{Watch, send};
@@ -38,6 +39,9 @@ pub struct Header {
 
 /// Bytes of a header that are looked at.
 pub const HEADER: usize = 104;
+/// The extension of a header that tells the parent's format, and where the parent's name stands in those we write.
+const PARENT_FORMAT: u32 = 0xe279_2aca;
+const PARENT_AT: u64 = HEADER as u64 + 16 + 8;
 /// An image's data lies in another file.
 const EXTERNAL_DATA: u64 = 1 << 2;
 
@@ -120,12 +124,16 @@ impl Layout {
         (1 + self.count_table + self.count_blocks) * CLUSTER_LENGTH
     }
 
-    fn header(&self, size: u64, l1_entries: u64) -> Vec<u8> {
+    fn header(&self, size: u64, l1_entries: u64, parent: &str) -> Vec<u8> {
         let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
         let mut out = MAGIC.to_vec();
         out.extend(3_u32.to_be_bytes());
-        // No backing file.
-        out.extend([0; 12]);
+        if parent.is_empty() {
+            out.extend([0; 12]);
+        } else {
+            out.extend(PARENT_AT.to_be_bytes());
+            out.extend(number(parent.len() as u64));
+        }
         out.extend(16_u32.to_be_bytes());
         out.extend(size.to_be_bytes());
         out.extend(0_u32.to_be_bytes());
@@ -137,31 +145,43 @@ impl Layout {
         out.extend([0; 12 + 24]);
         out.extend(4_u32.to_be_bytes());
         out.extend(number(HEADER as u64));
+        if !parent.is_empty() {
+            // The format of the parent, then the end of such extensions.
+            out.extend(PARENT_FORMAT.to_be_bytes());
+            out.extend(5_u32.to_be_bytes());
+            out.extend(b"qcow2\0\0\0");
+            out.extend([0; 8]);
+            out.extend(parent.as_bytes());
+        }
         out.resize(CLUSTER, 0);
         out
     }
 }
 
-/// Sends a disk as qcow2.
+/// Sends a disk as qcow2; if there is a parent, only what differs from it, with the parent's name.
 ///
 /// # Errors
 /// [`ImageError`].
 pub async fn write(
     disk: Arc<dyn Disk>,
+    parent: Option<Parent>,
     to: &mut (impl AsyncWrite + Unpin),
     watch: &dyn Watch,
 ) -> Result<(), ImageError> {
     let size = disk.size();
-    let map = BlockMap::of(disk.as_ref(), CLUSTER_LENGTH)
-        .await
-        .map_err(ImageError::Disk)?;
+    let map = match &parent {
+        None => BlockMap::of(disk.as_ref(), CLUSTER_LENGTH).await,
+        Some(parent) => parent.delta.blocks(&disk, CLUSTER_LENGTH).await,
+    };
+    let map = map.map_err(ImageError::Disk)?;
+    let name = parent.as_ref().map_or("", |parent| &parent.name);
     let l1_entries = map.count.div_ceil(PER_L2);
     let in_group =
         |group: u64| (group * PER_L2..((group + 1) * PER_L2).min(map.count)).filter(|c| map.has(*c));
     let used = |group: &u64| in_group(*group).next().is_some();
     let l2_tables = (0..l1_entries).filter(used).count() as u64;
     let layout = Layout::of(&map, l2_tables);
-    send(to, &layout.header(size, l1_entries)).await?;
+    send(to, &layout.header(size, l1_entries, name)).await?;
     let mut table = Vec::new();
     for block in 0..layout.count_blocks {
         table.extend(((1 + layout.count_table + block) * CLUSTER_LENGTH).to_be_bytes());
@@ -243,15 +263,70 @@ mod test {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::delta::Delta;
     use crate::flow::Unwatched;
     use crate::memory::MemoryDisk;
 
     async fn image(content: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        write(Arc::new(MemoryDisk::with(content.to_vec())), &mut out, &Unwatched)
-            .await
-            .unwrap();
+        write(
+            Arc::new(MemoryDisk::with(content.to_vec())),
+            None,
+            &mut out,
+            &Unwatched,
+        )
+        .await
+        .unwrap();
         out
+    }
+
+    #[tokio::test]
+    async fn a_child_holds_what_differs_and_qemu_finds_the_rest_in_its_parent() {
+        if Command::new("qemu-img").arg("--version").output().is_err() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let run = |args: &[&str]| {
+            let done = Command::new("qemu-img")
+                .args(args)
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            assert!(
+                done.status.success(),
+                "{args:?}: {}",
+                String::from_utf8_lossy(&done.stderr)
+            );
+        };
+        let parent = vec![7; 3 << 20];
+        let mut child = parent.clone();
+        child.resize(5 << 20, 0);
+        child[1 << 20..(1 << 20) + 512].fill(9);
+        child[2 << 20..(2 << 20) + (64 << 10)].fill(0);
+        child[(5 << 20) - 1] = 1;
+        std::fs::write(folder.path().join("p.qcow2"), image(&parent).await).unwrap();
+        std::fs::write(folder.path().join("raw"), &child).unwrap();
+        let mut known = vec![0; 10];
+        (known[2], known[4], known[9]) = (0x80, 0x80, 0x01);
+        for delta in [
+            Delta::From(Arc::new(MemoryDisk::with(parent.clone()))),
+            Delta::Within(known),
+        ] {
+            let from = Parent {
+                delta,
+                uuid: uuid::Uuid::nil(),
+                name: "p.qcow2".to_owned(),
+            };
+            let mut out = Vec::new();
+            let disk = Arc::new(MemoryDisk::with(child.clone()));
+            write(disk, Some(from), &mut out, &Unwatched).await.unwrap();
+            // A header, four tables, and three clusters.
+            assert_eq!(out.len(), 8 * CLUSTER);
+            assert!(Header::parse(&out).is_err(), "such an image leads elsewhere");
+            std::fs::write(folder.path().join("c.qcow2"), out).unwrap();
+            run(&["check", "-q", "c.qcow2"]);
+            run(&["compare", "-q", "-f", "qcow2", "-F", "raw", "c.qcow2", "raw"]);
+        }
     }
 
     #[tokio::test]

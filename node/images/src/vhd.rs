@@ -11,7 +11,7 @@ mod write;
 
 pub use read::read;
 pub use structures::{Footer, Kind, SparseHeader};
-pub use write::{Parent, write};
+pub use write::write;
 
 /// Bytes of a sector, and of a footer.
 pub const SECTOR: usize = 512;

@@ -18,6 +18,8 @@ pub struct LibvirtConfig {
     pub machine: String,
     /// libvirt's Unix socket on this host, to which migrations from other hosts are forwarded; `None` looks at the usual places.
     pub socket: Option<PathBuf>,
+    /// Where libvirt keeps what emulated trusted platform modules hold.
+    pub tpm_dir: PathBuf,
     /// How long things may take.
     pub limits: Limits,
 }
@@ -57,6 +59,7 @@ impl Default for LibvirtConfig {
             emulator: "/usr/bin/qemu-system-x86_64".into(),
             machine: "q35".into(),
             socket: None,
+            tpm_dir: "/var/lib/libvirt/swtpm".into(),
             limits: Limits::default(),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use node_hypervisor::{
-    Accelerator, Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain,
+    Accelerator, Bytes, ConsoleEndpoints, CountedDomain, CpuTuning, DiskIndex, DiskSource, DiskSpec, Domain,
     DomainEvent, DomainSpec, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError,
     MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, ProgressSink,
     Result, StartMode,
@@ -24,7 +24,7 @@ use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
 use crate::error::Fault;
 use crate::xml::domain::Dialect;
-use crate::{host, image, layers, lifecycle, migrate, statistics};
+use crate::{host, image, layers, lifecycle, migrate, statistics, tpm, tuning};
 
 /// How often the connection is looked after when libvirt says nothing.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -365,6 +365,22 @@ impl Hypervisor for LibvirtHypervisor {
             statistics::set_vcpus(c, vm, count)
         })
         .await
+    }
+
+    async fn set_cpu_tuning(&self, vm: Uuid, tuning: &CpuTuning) -> Result<()> {
+        let tuning = tuning.clone();
+        self.short("set processor shares", Some(vm), move |c| {
+            tuning::set(c, vm, &tuning)
+        })
+        .await
+    }
+
+    async fn put_tpm_state(&self, vm: Uuid, state: Option<&[u8]>) -> Result<()> {
+        tpm::put(&self.inner.config.tpm_dir, vm, state).await
+    }
+
+    async fn tpm_state(&self, vm: Uuid) -> Result<Option<Vec<u8>>> {
+        tpm::read(&self.inner.config.tpm_dir, vm).await
     }
 
     async fn consoles(&self, vm: Uuid) -> Result<ConsoleEndpoints> {

@@ -20,6 +20,8 @@ mod layers;
 mod lifecycle;
 mod migrate;
 mod statistics;
+mod tpm;
+mod tuning;
 mod xml;
 
 pub use accelerator::kvm_works;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use node_hypervisor::{Bytes, Domain, DomainSpec, DomainState, PauseReason};
+use node_hypervisor::{Bytes, CpuTuning, Domain, DomainSpec, DomainState, PauseReason};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ pub(crate) struct Carried {
     pub(crate) boots: u32,
     pub(crate) memory_target: Bytes,
     pub(crate) vcpus: u32,
+    pub(crate) tuning: CpuTuning,
 }
 
 /// A domain on this host.
@@ -56,6 +57,7 @@ impl SimDomain {
             boots: 1,
             memory_target: spec.memory.target,
             vcpus: spec.vcpus.at_startup,
+            tuning: CpuTuning::default(),
         };
         SimDomain::new(id, carried, state)
     }

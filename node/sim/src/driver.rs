@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use node_hypervisor::{
-    Bytes, ConsoleEndpoints, CountedDomain, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
+    Bytes, ConsoleEndpoints, CountedDomain, CpuTuning, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
     DomainEventKind, DomainSpec, DomainState, DomainStatistics, HostFacts, HostStatistics, Hypervisor,
     HypervisorError, MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex,
     NicSpec, PauseReason, ProgressSink, Result, StartMode, StopReason,
@@ -112,6 +112,13 @@ fn bring(shared: &Shared, carried: Carried, mode: StartMode) -> Result<Domain> {
         return Ok(there);
     }
     let vm = carried.spec.uuid;
+    if carried.spec.tpm {
+        // A new module makes itself a seed of its own.
+        state
+            .tpms
+            .entry(vm)
+            .or_insert_with(|| Uuid::new_v4().as_bytes().to_vec());
+    }
     let domain = SimDomain::new(state.next_id(), carried, first_state(mode));
     let overview = domain.overview();
     state.domains.insert(vm, domain);
@@ -422,6 +429,39 @@ impl Hypervisor for SimHypervisor {
             }
             carried.vcpus = count;
             Ok(())
+        })
+        .await
+    }
+
+    async fn set_cpu_tuning(&self, vm: Uuid, tuning: &CpuTuning) -> Result<()> {
+        let tuning = tuning.clone();
+        self.run(Operation::Resize, "set processor shares", move |shared| {
+            let mut state = shared.state();
+            if let Some(cpu) = tuning.mask.iter().find(|cpu| **cpu >= shared.settings.facts.cpus) {
+                let reason = format!("the host has no processor {cpu}");
+                return Err(HypervisorError::BadSpec { reason });
+            }
+            state.find(vm)?.carried.tuning = tuning;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn put_tpm_state(&self, vm: Uuid, state: Option<&[u8]>) -> Result<()> {
+        self.run(Operation::Resize, "lay down TPM state", |shared| {
+            let mut all = shared.state();
+            match state {
+                Some(state) => all.tpms.insert(vm, state.to_vec()),
+                None => all.tpms.remove(&vm),
+            };
+            Ok(())
+        })
+        .await
+    }
+
+    async fn tpm_state(&self, vm: Uuid) -> Result<Option<Vec<u8>>> {
+        self.run(Operation::Read, "read TPM state", |shared| {
+            Ok(shared.state().tpms.get(&vm).cloned())
         })
         .await
     }

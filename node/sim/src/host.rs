@@ -84,6 +84,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) domains: BTreeMap<Uuid, SimDomain>,
+    /// What trusted platform modules hold, also of domains that are not here now.
+    pub(crate) tpms: BTreeMap<Uuid, Vec<u8>>,
     pub(crate) meter: HostMeter,
     last_id: i64,
 }

@@ -119,6 +119,19 @@ pub trait PluggedSr: Send + Sync {
         })
     }
 
+    /// Makes a volume ready for a domain whose writes are thrown away with it: what QEMU opens shows the volume and takes
+    /// the writes. What an earlier domain wrote is thrown away.
+    ///
+    /// # Errors
+    /// [`StorageError::Unsupported`] where volumes have no layers; [`StorageError::VolumeInUse`] if a domain still has
+    /// the earlier one open.
+    async fn resolve_scratch(&self, _location: &str) -> Result<DiskSource> {
+        Err(StorageError::Unsupported {
+            kind: "this",
+            operation: "throw away what guests write",
+        })
+    }
+
     /// Takes the topmost layer away if nothing was written to it and nobody has it open; else it stays, which costs
     /// only a longer chain.
     async fn pop_layer(&self, _location: &str) -> Result<()> {
@@ -156,6 +169,40 @@ pub trait PluggedSr: Send + Sync {
     /// Ends a merge: once the content is below, other children of `top` are put on its parent, and it goes.
     async fn end_merge(&self, _top: &str, _outcome: Merged) -> Result<()> {
         Ok(())
+    }
+
+    /// Begins to note what is written to a volume, or ends it. May be repeated.
+    ///
+    /// # Errors
+    /// [`StorageError::Unsupported`] where that cannot be told.
+    async fn track(&self, _location: &str, _tracking: Tracking) -> Result<()> {
+        Err(StorageError::Unsupported {
+            kind: "this",
+            operation: "track changed blocks",
+        })
+    }
+
+    /// Removes the data of a snapshot of a tracked volume; what it tells of changes stays until it is destroyed.
+    ///
+    /// # Errors
+    /// As [`destroy_volume`](PluggedSr::destroy_volume).
+    async fn destroy_data(&self, _location: &str) -> Result<()> {
+        Err(StorageError::Unsupported {
+            kind: "this",
+            operation: "track changed blocks",
+        })
+    }
+
+    /// The blocks of 64 KiB in which `to` may differ from `from`, an earlier snapshot of the same volume; the first one in
+    /// the highest bit of the first byte.
+    ///
+    /// # Errors
+    /// [`StorageError::ChangesUnknown`].
+    async fn changed_blocks(&self, _from: &str, _to: &str) -> Result<Vec<u8>> {
+        Err(StorageError::Unsupported {
+            kind: "this",
+            operation: "track changed blocks",
+        })
     }
 
     /// Verifies the structure of a volume's image; backends without such a thing succeed.
@@ -307,6 +354,8 @@ pub struct SrScan {
     pub space: SrSpace,
     /// The volumes, hidden ones too, ordered by location.
     pub volumes: Vec<Volume>,
+    /// Snapshots that have given up their data and still tell what was written since.
+    pub without_data: Vec<Volume>,
     /// Names of leftovers that this scan removed.
     pub removed: Vec<String>,
     /// Files that look like volumes and are not offered, each with the reason.
@@ -356,6 +405,15 @@ pub enum Merged {
     Done,
     /// It is not, or not all of it.
     Not,
+}
+
+/// Whether it is noted what is written to a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracking {
+    /// From now on.
+    On,
+    /// No longer.
+    Off,
 }
 
 /// A volume to be made.

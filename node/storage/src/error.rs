@@ -152,9 +152,19 @@ pub enum StorageError {
         /// What is free; zero if not known.
         free: Bytes,
     },
-    /// A file system could not be mounted or unmounted.
+    /// A file system could not be mounted.
     #[error("{what} cannot be mounted: {reason}")]
     NotMounted {
+        /// The type of repository.
+        kind: &'static str,
+        /// Device or server.
+        what: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file system could not be unmounted: somebody holds it.
+    #[error("{what} cannot be unmounted: {reason}")]
+    StillMounted {
         /// The type of repository.
         kind: &'static str,
         /// Device or server.
@@ -177,6 +187,12 @@ pub enum StorageError {
         kind: &'static str,
         /// What it cannot do.
         operation: &'static str,
+    },
+    /// What was written between two volumes is not known.
+    #[error("{reason}")]
+    ChangesUnknown {
+        /// Why.
+        reason: &'static str,
     },
     /// The job was called off; nothing of it remains.
     #[error("{operation} was called off")]
@@ -247,6 +263,7 @@ impl StorageError {
             | StorageError::Locked { .. }
             | StorageError::SrUnavailable { .. }
             | StorageError::NotMounted { .. }
+            | StorageError::StillMounted { .. }
             | StorageError::ServerUnreachable { .. } => true,
             StorageError::ScanFailed { source, .. } => source.is_retryable(),
             StorageError::Io { source, .. } => matches!(
@@ -279,9 +296,11 @@ impl StorageError {
             StorageError::NotPlugged { .. }
             | StorageError::SrUnavailable { .. }
             | StorageError::WrongSr { .. } => 47,
-            // Names of the numbers: NFSMount, LVMMount.
+            // Names of the numbers: NFSMount, LVMMount, NFSUnMount, LVMUnMount.
             StorageError::NotMounted { kind: "nfs", .. } => 73,
             StorageError::NotMounted { .. } => 52,
+            StorageError::StillMounted { kind: "nfs", .. } => 74,
+            StorageError::StillMounted { .. } => 53,
             // ISCSIDiscovery.
             StorageError::ServerUnreachable { .. } => 83,
             StorageError::PluggedOtherwise { .. } => 16,
@@ -293,6 +312,7 @@ impl StorageError {
             StorageError::VolumeExists { .. } => 43,
             StorageError::VolumeInUse { .. } => 24,
             StorageError::ReadOnly { .. } => 461,
+            StorageError::ChangesUnknown { .. } => 460,
             StorageError::BadSize { .. } => 79,
             StorageError::NoSpace { .. } => 44,
             StorageError::Unsupported { .. } => 38,

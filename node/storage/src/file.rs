@@ -5,6 +5,8 @@
 //!        .tarn/lock               flock, held while names change
 //!        .tarn/op-UUID/           what an operation under way is building, with a lock held until it ends
 //!        .tarn/gone-UUID          a volume that is no more though layers of it are parents of others
+//!        .tarn/scratch-UUID.qcow2 what a guest writes whose disk is reset at its next start
+//!        .tarn/track-UUID         which blocks of a volume were written since its snapshot before
 //!        .tarn/merge-FILE         a merge of that parent into its own parent
 //!        UUID.qcow2, UUID.raw     a volume
 //!        UUID.1.qcow2, .2, ...    its later layers, of which the highest is the volume and the lower ones hidden
@@ -36,7 +38,9 @@ mod marker;
 mod merge;
 mod operation;
 mod plugged;
+mod removal;
 mod scan;
+mod tracking;
 mod tree;
 
 #[cfg(test)]
@@ -65,6 +69,8 @@ pub(crate) const FEATURES: &[(&str, u32)] = &[
     ("VDI_DETACH", 1),
     ("VDI_CLONE", 1),
     ("VDI_SNAPSHOT", 1),
+    ("VDI_RESET_ON_BOOT", 2),
+    ("VDI_CONFIG_CBT", 1),
     ("VDI_RESIZE", 1),
     ("VDI_RESIZE_ONLINE", 1),
     ("VDI_UPDATE", 1),

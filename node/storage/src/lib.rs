@@ -10,6 +10,7 @@
 //! - calls may be repeated: making what is there and removing what is gone succeed.
 #![forbid(unsafe_code)]
 
+pub mod blocks;
 pub mod contract;
 pub mod driver;
 pub mod error;
@@ -29,7 +30,7 @@ mod tool;
 
 pub use driver::{
     Access, ConfigKey, Content, CreateSr, DeviceConfig, DriverDescription, Merge, Merged, NewVolume,
-    PluggedSr, ProbedSr, SrDriver, SrScan, SrSpace, Volume,
+    PluggedSr, ProbedSr, SrDriver, SrScan, SrSpace, Tracking, Volume,
 };
 pub use error::{Result, StorageError};
 pub use job::Job;

@@ -2,20 +2,33 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use node_hypervisor::DiskSource;
 use proto_types::Bytes;
+use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::driver::{Access, DeviceConfig, Merge, Merged, NewVolume, PluggedSr, SrScan, SrSpace, Volume};
+use crate::driver::{
+    Access, DeviceConfig, Merge, Merged, NewVolume, PluggedSr, SrScan, SrSpace, Tracking, Volume,
+};
 use crate::error::{Result, StorageError};
 use crate::job::Job;
 use crate::tool;
 
+#[cfg(test)]
+mod test;
+
 /// Where they are mounted, the same on all hosts of a pool, since domains take paths along.
 pub const ROOT: &str = "/run/sr-mount";
+
+/// How long a mount may stay busy that nobody of the repository holds any more: a process that is just being forked
+/// holds its parent's files until it runs its program, and a killed one until it is gone.
+const BUSY: Duration = Duration::from_secs(10);
+/// How long is waited between two tries, at first and at most.
+const PAUSE: Duration = Duration::from_millis(20);
+const LONG_PAUSE: Duration = Duration::from_millis(500);
 
 /// A file system and where it goes.
 #[derive(Clone, Debug)]
@@ -50,6 +63,12 @@ fn mounted_at(at: &Path) -> Result<Option<String>> {
                 .to_owned()
         })
     }))
+}
+
+/// Whether `umount` failed since somebody holds a file below. It has one exit code for all failures, and its words are
+/// those of the C locale.
+fn is_busy(error: &StorageError) -> bool {
+    matches!(error, StorageError::Tool { message, .. } if message.contains("busy"))
 }
 
 impl Mount {
@@ -94,13 +113,33 @@ impl Mount {
         }
     }
 
-    /// Unmounts it; one that is not mounted is unmounted.
+    /// Unmounts it; one that is not mounted is unmounted. A busy one is tried again for ten seconds.
+    ///
+    /// # Errors
+    /// [`StorageError::StillMounted`] if somebody holds it longer than that; it is mounted still then.
     pub async fn unmount(&self) -> Result<()> {
-        if mounted_at(&self.at)?.is_some() {
-            let at = self.at.to_string_lossy().into_owned();
-            tool::run("umount", [at.as_str()], self.deadline)
-                .await
-                .map_err(|error| self.failed(&error))?;
+        self.unmount_within(BUSY).await
+    }
+
+    async fn unmount_within(&self, busy: Duration) -> Result<()> {
+        let since = Instant::now();
+        let mut pause = PAUSE;
+        let at = self.at.to_string_lossy().into_owned();
+        while mounted_at(&self.at)?.is_some() {
+            match tool::run("umount", [at.as_str()], self.deadline).await {
+                Ok(_) => {}
+                Err(error) if is_busy(&error) && since.elapsed() < busy => {
+                    sleep(pause).await;
+                    pause = pause.saturating_mul(2).min(LONG_PAUSE);
+                }
+                Err(error) => {
+                    return Err(StorageError::StillMounted {
+                        kind: self.kind,
+                        what: self.source.clone(),
+                        reason: error.chain(),
+                    });
+                }
+            }
         }
         let _ = std::fs::remove_dir(&self.at);
         Ok(())
@@ -181,6 +220,10 @@ impl PluggedSr for Mounted {
         self.inner.push_layer(location).await
     }
 
+    async fn resolve_scratch(&self, location: &str) -> Result<DiskSource> {
+        self.inner.resolve_scratch(location).await
+    }
+
     async fn snapshot_below(&self, location: &str, uuid: Uuid) -> Result<Volume> {
         self.inner.snapshot_below(location, uuid).await
     }
@@ -203,6 +246,18 @@ impl PluggedSr for Mounted {
 
     async fn end_merge(&self, top: &str, outcome: Merged) -> Result<()> {
         self.inner.end_merge(top, outcome).await
+    }
+
+    async fn track(&self, location: &str, tracking: Tracking) -> Result<()> {
+        self.inner.track(location, tracking).await
+    }
+
+    async fn destroy_data(&self, location: &str) -> Result<()> {
+        self.inner.destroy_data(location).await
+    }
+
+    async fn changed_blocks(&self, from: &str, to: &str) -> Result<Vec<u8>> {
+        self.inner.changed_blocks(from, to).await
     }
 
     async fn check(&self, location: &str) -> Result<()> {

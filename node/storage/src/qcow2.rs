@@ -22,6 +22,10 @@ pub struct Header {
     pub corrupt: bool,
     /// Whether it is encrypted.
     pub encrypted: bool,
+    /// Bytes of a cluster.
+    pub cluster: u64,
+    /// Whether entries of the second level also tell of parts of clusters.
+    pub extended: bool,
     /// Offset and length (in entries) of the table of the first level.
     l1: (u64, u32),
 }
@@ -112,8 +116,36 @@ impl Header {
             external_data: incompatible & 4 != 0,
             corrupt: incompatible & 2 != 0,
             encrypted: be32(&head, 32)? != 0,
+            cluster: match be32(&head, 20)? {
+                bits @ 9..=21 => 1 << bits,
+                _ => return Err(bad("clusters of an impossible size")),
+            },
+            extended: incompatible & 16 != 0,
             l1: (be64(&head, 40)?, be32(&head, 36)?),
         })
+    }
+
+    /// The table of the first level.
+    pub(crate) fn first_level(&self, file: &File) -> io::Result<Vec<u64>> {
+        // QEMU opens no image with a larger one.
+        const MOST: u32 = 4 << 20;
+        let (offset, entries) = self.l1;
+        if entries > MOST {
+            return Err(bad("the table of the first level is too large"));
+        }
+        let length = usize::try_from(entries)
+            .map_err(|_| bad("size"))?
+            .saturating_mul(8);
+        let table = read_some(file, offset, length)?;
+        if table.len() != length {
+            return Err(bad("the table of the first level is cut off"));
+        }
+        Ok(table
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|entry| u64::from_be_bytes(*entry))
+            .collect())
     }
 
     /// Whether the image holds no data of its own, so that it shows exactly what its backing file shows.

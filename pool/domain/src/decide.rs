@@ -1,9 +1,11 @@
 //! Decisions, one file per class of verbs: pure functions that write into a [`crate::Draft`].
 
 pub mod appliance;
+pub mod authority;
 pub mod blob;
 pub mod bond;
 pub mod boot_record;
+pub mod certificate;
 pub mod event;
 pub mod export;
 pub mod figures;
@@ -23,6 +25,7 @@ pub mod pif_address;
 pub mod pif_hardware;
 pub mod pool;
 pub mod pool_members;
+pub mod repository;
 pub mod restore;
 pub mod session;
 pub mod setting;
@@ -30,6 +33,8 @@ pub mod storage;
 pub mod task;
 pub mod templates;
 pub mod tunnel;
+pub mod uefi_mode;
+pub mod usb;
 pub mod vbd;
 pub mod vdi;
 pub mod vif;
@@ -44,3 +49,4 @@ pub mod vm_power;
 pub mod vm_provision;
 pub mod vm_settings;
 pub mod vm_snapshot;
+pub mod vtpm;

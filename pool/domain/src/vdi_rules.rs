@@ -108,6 +108,7 @@ pub fn check(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> 
         return Err(ApiError::new("SR_HAS_NO_PBDS", [storage.to_string()]));
     }
     let purpose = row.get(vdi::TYPE).as_str();
+    check_tracking(db, row, operation)?;
     match operation {
         "destroy" if purpose == "rrd" => return Err(ApiError::new("VDI_HAS_RRDS", [me])),
         "destroy" | "forget" if matches!(purpose, "ha_statefile" | "redo_log") => {
@@ -141,6 +142,63 @@ pub fn check(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> 
         _ => {}
     }
     Ok(())
+}
+
+/// Says whether an operation agrees with the tracking of a disk's changes.
+fn check_tracking(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> {
+    let me = row.reference.to_string();
+    let purpose = row.get(vdi::TYPE).as_str();
+    let without_data = purpose == crate::decide::vdi::WITHOUT_DATA;
+    let incompatible = || ApiError::new("VDI_INCOMPATIBLE_TYPE", [me.as_str(), purpose]);
+    match operation {
+        "snapshot" | "clone" | "resize" | "resize_online" | "copy" | "set_on_boot" if without_data => {
+            Err(incompatible())
+        }
+        "mirror" | "set_on_boot" if row.get(vdi::CBT_ENABLED).as_bool() => {
+            Err(ApiError::new("VDI_CBT_ENABLED", [me]))
+        }
+        "enable_cbt" | "disable_cbt" => {
+            if row.get(vdi::IS_A_SNAPSHOT).as_bool() {
+                Err(ApiError::new(
+                    "OPERATION_NOT_ALLOWED",
+                    [format!("VDI is a snapshot: {me}")],
+                ))
+            } else if !matches!(purpose, "user" | "system") {
+                Err(incompatible())
+            } else if row.get(vdi::ON_BOOT).as_str() == "reset" {
+                Err(ApiError::new(
+                    "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION",
+                    [me],
+                ))
+            } else {
+                Ok(())
+            }
+        }
+        "data_destroy" => {
+            if !row.get(vdi::IS_A_SNAPSHOT).as_bool() {
+                Err(ApiError::new(
+                    "OPERATION_NOT_ALLOWED",
+                    [format!("VDI is not a snapshot: {me}")],
+                ))
+            } else if !row.get(vdi::CBT_ENABLED).as_bool() {
+                Err(ApiError::new("VDI_NO_CBT_METADATA", [me]))
+            } else {
+                Ok(())
+            }
+        }
+        "list_changed_blocks" if is_attached_to_live(db, row) => {
+            Err(ApiError::new("VDI_IN_USE", [me.as_str(), operation]))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a VM that is no snapshot holds a disk.
+fn is_attached_to_live(db: &Database, row: &Row) -> bool {
+    active(db, row).any(|drive| {
+        db.of_class(vm::CLASS, drive.get(vbd::VM).as_ref())
+            .is_none_or(|owner| !owner.get(vm::IS_A_SNAPSHOT).as_bool())
+    })
 }
 
 /// Several may copy a disk at once, and it may be destroyed while it is mirrored.

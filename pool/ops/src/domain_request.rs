@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use node_commands::{BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, VolumeRef};
-use node_hypervisor::{BootDevice, DiskKind, EndAction, EndActions, NicModel, Platform};
+use node_commands::{
+    BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, TpmRequest, VolumeRef,
+};
+use node_hypervisor::{BootDevice, CpuTuning, DiskKind, EndAction, EndActions, NicModel, Platform};
 use pool_domain::decide::vdi::device_number;
+use pool_domain::decide::{uefi_mode, vm_live, vtpm};
 use pool_domain::{Database, Row, query, vm_rules};
 use proto_types::generated::{network, sr, vbd, vdi, vif, vm};
 use proto_types::{ApiError, Bytes, Ref};
@@ -29,11 +32,22 @@ pub fn build(db: &Database, reference: Ref, on: Ref, start_id: Uuid) -> Result<D
     };
     request.vcpus_max = small(row.get(vm::VCPUS_MAX).as_int());
     request.vcpus_at_startup = small(row.get(vm::VCPUS_AT_STARTUP).as_int()).min(request.vcpus_max);
+    request.tuning = vm_live::tuning(row.get(vm::VCPUS_PARAMS)).map_or_else(
+        |_| CpuTuning::default(),
+        |t| CpuTuning {
+            weight: t.weight,
+            cap: t.cap,
+            mask: t.mask,
+        },
+    );
+    request.tpm = vtpm::of(db, reference).map(|_| TpmRequest::default());
     let params = row.get(vm::HVM_BOOT_PARAMS);
     let platform = row.get(vm::PLATFORM);
     if params.get("firmware") == Some("uefi") {
         request.firmware = FirmwareRequest::Uefi {
             secure_boot: platform.get("secureboot") == Some("true"),
+            enrolled_keys: !uefi_mode::is_setup(db, row),
+            anew: uefi_mode::begins_anew(db, row),
         };
     }
     request.boot = boot(row, params.get("order"));
@@ -134,12 +148,17 @@ pub fn disk_request(db: &Database, disk: &Row) -> Result<Option<DiskRequest>, Ap
     let shareable = db
         .of_class(vdi::CLASS, image)
         .is_some_and(|v| v.get(vdi::SHARABLE).as_bool());
+    let reset = db
+        .of_class(vdi::CLASS, image)
+        .is_some_and(|v| v.get(vdi::ON_BOOT).as_str() == "reset");
+    let read_only = cd || disk.get(vbd::MODE).as_str() != "RW";
     Ok(Some(DiskRequest {
         userdevice,
         kind: if cd { DiskKind::Cdrom } else { DiskKind::Disk },
         volume,
-        read_only: cd || disk.get(vbd::MODE).as_str() != "RW",
+        read_only,
         shareable: shareable || cd,
+        reset: reset && !read_only,
     }))
 }
 

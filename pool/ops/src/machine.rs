@@ -1,9 +1,10 @@
 //! What is asked of a host as a machine, outside of any operation.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use node_commands::{HostCommand, HostReply};
-pub use node_commands::{MachineReply, MachineVerb};
+pub use node_commands::{MachineReply, MachineVerb, SecretText, ShownCertificates, Timing, UsbDevice};
 use proto_types::{ApiError, Bytes, Ref};
 use uuid::Uuid;
 
@@ -31,6 +32,24 @@ pub async fn text(ops: &Ops, host: Ref, verb: MachineVerb) -> Result<String, Api
     match ask(ops, host, verb, Duration::from_secs(30)).await? {
         MachineReply::Text(text) => Ok(text),
         _ => Err(ApiError::internal("the host answered something else")),
+    }
+}
+
+/// What a host can do beyond the necessary, by the names of [`node_commands::Facts::capabilities`].
+///
+/// # Errors
+/// As [`ask`].
+pub async fn capabilities(ops: &Ops, host: Ref) -> Result<BTreeSet<String>, ApiError> {
+    let uuid = ops.host_uuid(host)?;
+    let wait = Duration::from_secs(10);
+    match ops
+        .agents
+        .call(uuid, Uuid::new_v4(), HostCommand::Facts, wait)
+        .await
+    {
+        Ok(HostReply::Facts(facts)) => Ok(facts.capabilities),
+        Ok(_) => Err(ApiError::internal("the host answered something else")),
+        Err(failure) => Err(failure.api),
     }
 }
 

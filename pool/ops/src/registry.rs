@@ -8,7 +8,7 @@ use crate::core::Ops;
 use crate::host::{evacuate, go_down};
 use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::operation::{Operation, resume};
-use crate::storage::{merge, pbd, sr, vdi, vdi_live};
+use crate::storage::{changes, merge, pbd, sr, vdi, vdi_live};
 use crate::transfer;
 use crate::vm::{
     checkpoint, clone, live, media, migrate, plug, power, provision, reset, revert, snapshot, start, stop,
@@ -43,6 +43,7 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         stop::Shutdown::NAME => go_on::<stop::Shutdown>(ops, saga),
         live::SetMemory::NAME => go_on::<live::SetMemory>(ops, saga),
         live::SetVcpus::NAME => go_on::<live::SetVcpus>(ops, saga),
+        live::TuneVcpus::NAME => go_on::<live::TuneVcpus>(ops, saga),
         reset::ResetPower::NAME => go_on::<reset::ResetPower>(ops, saga),
         WorkOnAppliance::NAME => go_on::<WorkOnAppliance>(ops, saga),
         evacuate::Evacuate::NAME => go_on::<evacuate::Evacuate>(ops, saga),
@@ -54,6 +55,7 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         revert::Revert::NAME => go_on::<revert::Revert>(ops, saga),
         merge::Merge::NAME => go_on::<merge::Merge>(ops, saga),
         vdi_live::LookAtVdi::NAME => go_on::<vdi_live::LookAtVdi>(ops, saga),
+        changes::TrackVdi::NAME => go_on::<changes::TrackVdi>(ops, saga),
         vdi_live::GrowVdi::NAME => go_on::<vdi_live::GrowVdi>(ops, saga),
         vdi::MakeVdi::NAME => go_on::<vdi::MakeVdi>(ops, saga),
         vdi::ChangeVdi::NAME => go_on::<vdi::ChangeVdi>(ops, saga),

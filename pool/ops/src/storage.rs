@@ -1,5 +1,6 @@
 //! Operations on storage, one file each.
 
+pub mod changes;
 pub mod merge;
 pub mod pbd;
 pub mod sr;

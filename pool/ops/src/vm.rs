@@ -15,3 +15,4 @@ pub mod snapshot;
 pub mod start;
 pub mod stop;
 pub mod suspend;
+pub mod tpm;

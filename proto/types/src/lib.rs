@@ -9,6 +9,7 @@ pub mod datetime;
 #[rustfmt::skip]
 pub mod generated;
 pub mod ids;
+pub mod population;
 pub mod rbac;
 pub mod schema;
 pub mod units;

@@ -17,9 +17,11 @@ use uuid::Uuid;
 
 /// What follows the uuid in the name of a host.
 const HOST_SUFFIX: &str = ".host.tarn";
-/// How long a certificate is good; a pool outlives no certificate unnoticed, since renewal is one call.
-const CA_YEARS: i64 = 30;
-const HOST_YEARS: i64 = 10;
+/// How long an authority is good, in days.
+const CA_DAYS: i64 = 30 * 365;
+/// How long a host's certificate is good: it is renewed when a third of this is left, so that a host may be away for
+/// eight months.
+const HOST_DAYS: i64 = 2 * 365;
 
 /// A certificate or key could not be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +43,12 @@ pub fn host_name(host: Uuid) -> String {
 }
 
 /// The certificate authority of one pool. Its key is a secret: no `Debug`.
+///
+/// One that took the place of another carries a second certificate of its key, which the older one signed: so it is
+/// trusted by hosts that were away and know the older one only.
 pub struct Authority {
     certificate_pem: String,
+    links_pem: String,
     key: KeyPair,
 }
 
@@ -53,14 +59,23 @@ impl Authority {
     /// [`CaError::Make`] when no key can be made.
     pub fn create(pool: Uuid) -> Result<Authority, CaError> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.distinguished_name = named(format!("Tarn pool {}", pool.as_hyphenated()));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        valid_for(&mut params, CA_YEARS);
-        let certificate = params.self_signed(&key)?;
         Ok(Authority {
-            certificate_pem: certificate.pem(),
+            certificate_pem: authority_params(pool)?.self_signed(&key)?.pem(),
+            links_pem: String::new(),
+            key,
+        })
+    }
+
+    /// Makes the authority that takes this one's place. `name` makes it another name.
+    ///
+    /// # Errors
+    /// [`CaError::Make`] when no key can be made.
+    pub fn successor(&self, name: Uuid) -> Result<Authority, CaError> {
+        let key = KeyPair::generate()?;
+        let params = authority_params(name)?;
+        Ok(Authority {
+            certificate_pem: params.self_signed(&key)?.pem(),
+            links_pem: params.signed_by(&key, &self.issuer()?)?.pem(),
             key,
         })
     }
@@ -72,8 +87,10 @@ impl Authority {
     pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Authority, CaError> {
         let key = KeyPair::from_pem(key_pem).map_err(|_| CaError::NotPem { what: "private key" })?;
         let _ = first_der(certificate_pem)?;
+        let (first, links) = split_first(certificate_pem);
         Ok(Authority {
-            certificate_pem: certificate_pem.to_owned(),
+            certificate_pem: first.to_owned(),
+            links_pem: links.to_owned(),
             key,
         })
     }
@@ -83,12 +100,18 @@ impl Authority {
         &self.certificate_pem
     }
 
+    /// All of its certificates, as [`Authority::from_pem`] takes them.
+    pub fn all_pem(&self) -> String {
+        format!("{}{}", self.certificate_pem, self.links_pem)
+    }
+
     /// The authority's key. Secret: kept by the pool's members only.
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
     }
 
-    /// Issues a certificate for the key that signed a request. Names and uses in the request are ignored.
+    /// Issues a certificate for the key that signed a request. Names and uses in the request are ignored. What links it
+    /// to older authorities follows it.
     ///
     /// # Errors
     /// [`CaError`] when the request does not read or is not signed by its key.
@@ -101,10 +124,10 @@ impl Authority {
         let mut request = CertificateSigningRequestParams::from_pem(request_pem)?;
         request.params = host_params(host, addresses)?;
         let issuer = self.issuer()?;
-        Ok(request.signed_by(&issuer)?.pem())
+        Ok(format!("{}{}", request.signed_by(&issuer)?.pem(), self.links_pem))
     }
 
-    /// Issues a certificate for a key at hand.
+    /// Issues a certificate for a key at hand, likewise.
     ///
     /// # Errors
     /// [`CaError`] when the key does not read.
@@ -112,7 +135,7 @@ impl Authority {
         let key = KeyPair::from_pem(key_pem).map_err(|_| CaError::NotPem { what: "private key" })?;
         let issuer = self.issuer()?;
         let certificate: Certificate = host_params(host, addresses)?.signed_by(&key, &issuer)?;
-        Ok(certificate.pem())
+        Ok(format!("{}{}", certificate.pem(), self.links_pem))
     }
 
     fn issuer(&self) -> Result<Issuer<'static, &KeyPair>, CaError> {
@@ -166,6 +189,46 @@ pub fn host_of(certificate: &CertificateDer<'_>) -> Option<Uuid> {
     })
 }
 
+/// Cuts a PEM text behind its first certificate.
+pub fn split_first(pem: &str) -> (&str, &str) {
+    const END: &str = "-----END CERTIFICATE-----";
+    let Some(at) = pem.find(END) else {
+        return (pem, "");
+    };
+    let behind = pem.get(at.saturating_add(END.len())..).unwrap_or_default();
+    let rest = behind.trim_start_matches(['\r', '\n']);
+    (pem.strip_suffix(rest).unwrap_or(pem), rest)
+}
+
+/// Whether a certificate names an authority as the one that signed it. The signature is not looked at.
+pub fn names_issuer(certificate_pem: &str, authority_pem: &str) -> bool {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+    let (Ok(leaf), Ok(authority)) = (first_der(certificate_pem), first_der(authority_pem)) else {
+        return false;
+    };
+    match (
+        X509Certificate::from_der(&leaf),
+        X509Certificate::from_der(&authority),
+    ) {
+        (Ok((_, leaf)), Ok((_, authority))) => leaf.issuer().as_raw() == authority.subject().as_raw(),
+        _ => false,
+    }
+}
+
+/// Whether a certificate is to be renewed: a third of its time or less is left at `now`, in seconds since 1970.
+///
+/// # Errors
+/// [`CaError::NotPem`] when the text is no certificate.
+pub fn is_due(certificate_pem: &str, now: i64) -> Result<bool, CaError> {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+    let not_pem = || CaError::NotPem { what: "certificate" };
+    let der = first_der(certificate_pem)?;
+    let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| not_pem())?;
+    let validity = parsed.validity();
+    let (from, to) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+    Ok(to.saturating_sub(now) <= to.saturating_sub(from) / 3)
+}
+
 /// The certificates in a PEM text, in order.
 ///
 /// # Errors
@@ -202,11 +265,20 @@ fn named(common_name: String) -> DistinguishedName {
     name
 }
 
-fn valid_for(params: &mut CertificateParams, years: i64) {
+fn authority_params(pool: Uuid) -> Result<CertificateParams, CaError> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = named(format!("Tarn pool {}", pool.as_hyphenated()));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    valid_for(&mut params, CA_DAYS);
+    Ok(params)
+}
+
+fn valid_for(params: &mut CertificateParams, days: i64) {
     let now = OffsetDateTime::now_utc();
     // Hosts' clocks may differ by a day before anything sets them.
     params.not_before = now - Duration::days(2);
-    params.not_after = now + Duration::days(years * 365);
+    params.not_after = now + Duration::days(days);
 }
 
 fn host_params(host: Uuid, addresses: &[IpAddr]) -> Result<CertificateParams, CaError> {
@@ -222,7 +294,7 @@ fn host_params(host: Uuid, addresses: &[IpAddr]) -> Result<CertificateParams, Ca
         ExtendedKeyUsagePurpose::ClientAuth,
     ];
     params.use_authority_key_identifier_extension = true;
-    valid_for(&mut params, HOST_YEARS);
+    valid_for(&mut params, HOST_DAYS);
     Ok(params)
 }
 
@@ -247,6 +319,35 @@ mod test {
         }
         assert_eq!(host_of(&first_der(ca.certificate_pem()).unwrap()), None);
         assert_eq!(fingerprint(ca.certificate_pem()).unwrap().len(), 64);
+    }
+
+    #[test]
+    fn a_certificate_is_due_when_a_third_of_its_time_is_left() {
+        let ca = Authority::create(Uuid::from_u128(1)).unwrap();
+        let pem = ca
+            .issue_for_key(&make_key().unwrap(), Uuid::from_u128(2), &[])
+            .unwrap();
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let day = 86_400;
+        assert!(!is_due(&pem, now).unwrap());
+        assert!(!is_due(&pem, now + (HOST_DAYS * 2 / 3 - 3) * day).unwrap());
+        assert!(is_due(&pem, now + HOST_DAYS * 2 / 3 * day).unwrap());
+        assert!(is_due(&pem, now + 2 * HOST_DAYS * day).unwrap());
+    }
+
+    #[test]
+    fn a_successor_is_linked_to_the_one_before() {
+        let old = Authority::create(Uuid::from_u128(1)).unwrap();
+        let new = old.successor(Uuid::from_u128(2)).unwrap();
+        let new = Authority::from_pem(&new.all_pem(), &new.key_pem()).unwrap();
+        let leaf = new
+            .issue_for_key(&make_key().unwrap(), Uuid::from_u128(3), &[])
+            .unwrap();
+        let (first, links) = split_first(&leaf);
+        assert!(names_issuer(first, new.certificate_pem()) && !names_issuer(first, old.certificate_pem()));
+        assert!(names_issuer(links, old.certificate_pem()));
+        assert_eq!(certificates(&leaf).unwrap().len(), 2);
+        assert_eq!(certificates(new.certificate_pem()).unwrap().len(), 1);
     }
 
     #[test]

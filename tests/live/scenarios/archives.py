@@ -230,6 +230,8 @@ for cut in [True, False]:
     reference = new_task("broken")
     wire = stuttering(host, "/import/", len(foreign), foreign[:len(foreign) // 2], sr_id=sr, session_id=token, task_id=reference)
     wait_for("progress", lambda: x.task.get_progress(reference) > 0 or x.task.get_status(reference) != "pending")
+    x.SR.scan(sr)
+    assert left() == before, "a scan lists no disk that is half made"
     if cut:
         wire.sock.shutdown(socket.SHUT_RDWR)
         assert ended(reference, "failure")["error_info"] == ["IMPORT_ERROR_PREMATURE_EOF"]

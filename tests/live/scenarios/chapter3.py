@@ -74,6 +74,8 @@ reference = session._session
 session.xenapi.session.logout()
 dead = raw(hosts[master], "VM.get_all", reference)
 assert dead["ErrorDescription"] == ["SESSION_INVALID", reference], dead
+dead = raw(slave, "VM.get_all", reference)
+assert dead["ErrorDescription"] == ["SESSION_INVALID", reference], dead
 answer = raw(slave, "session.login_with_password", user, "wrong")
 assert answer["ErrorDescription"] == ["HOST_IS_SLAVE", hosts[master]["address"]], answer
 answer = raw(hosts[master], "session.login_with_password", user, "wrong")

@@ -130,6 +130,43 @@ upload(back, delta, format="vhd")
 assert download(back)[1] == bytes(changed)
 say(f"packets land where they say; a difference of {len(delta)} bytes makes the whole again")
 
+# qcow2 children, and changes that are told and sent though the earlier snapshot has given up its data.
+uuids = [x.VDI.get_uuid(disk) for disk in (snapshot, one)]
+for uuid, disk, parts in [(uuids[0], snapshot, {}), (uuids[1], one, {"base": snapshot})]:
+    headers, body = download(disk, format="qcow2", **parts)
+    assert headers["content-disposition"] == f'attachment; filename="{uuid}.qcow2"', headers
+    open(at(f"{uuid}.qcow2"), "wb").write(body)
+open(at("changed"), "wb").write(changed)
+qemu_img("check", "-f", "qcow2", at(f"{uuids[1]}.qcow2"))
+qemu_img("compare", "-f", "qcow2", "-F", "raw", at(f"{uuids[1]}.qcow2"), at("changed"))
+assert os.path.getsize(at(f"{uuids[1]}.qcow2")) < 1 << 20
+
+x.VDI.enable_cbt(one)
+first = x.VDI.snapshot(one)
+spots = [(3 << 20, b"c" * 70_000), (12 << 20, b"d")]
+upload(one, b"".join(struct.pack("<QI", o, len(d)) + d for o, d in spots) + bytes(12), chunked="true")
+second = x.VDI.snapshot(one)
+x.VDI.data_destroy(first)
+bits = base64.b64decode(x.VDI.list_changed_blocks(first, second))
+assert len(bits) == SIZE >> 19, len(bits)
+found = [i for i in range(len(bits) * 8) if bits[i // 8] & (0x80 >> i % 8)]
+assert found == [48, 49, 192], found
+for offset, data in spots:
+    changed[offset:offset + len(data)] = data
+for form in ["vhd", "qcow2"]:
+    _, delta = download(second, format=form, base=first)
+    assert len(delta) < 6 << 20, (form, len(delta))
+    if form == "vhd":
+        upload(back, delta, format="vhd")
+        assert download(back)[1] == bytes(changed)
+reference = task("no data")
+assert get(host, "/export_raw_vdi", vdi=first, session_id=token, task_id=reference)[0] != 200
+assert ended(reference, "failure") == ["VDI_INCOMPATIBLE_TYPE", first, "cbt_metadata"]
+x.VDI.destroy(first)
+x.VDI.destroy(second)
+x.VDI.disable_cbt(one)
+say(f"a snapshot without data still tells the {len(found)} blocks that were written since, and they suffice")
+
 # A disk made for what comes.
 reference = task("made")
 assert put(host, "/import_raw_vdi", content[:4 << 20], sr_id=sr, session_id=token, task_id=reference) == 200

@@ -1,5 +1,6 @@
 """Repositories, plugs, disks and drives: what each call does, and the exact error of each obstacle."""
 
+import base64
 import tempfile
 
 from tarn import *
@@ -99,9 +100,41 @@ assert not x.VDI.get_is_a_snapshot(clone) and x.VDI.get_snapshot_of(clone) == nu
 x.VDI.set_sharable(disk, True)
 assert refused("VDI_IS_SHARABLE", x.VDI.snapshot, disk, {}) == [disk]
 x.VDI.set_sharable(disk, False)
-for call in [x.VDI.enable_cbt, x.VDI.disable_cbt, x.VDI.data_destroy]:
-    assert refused("SR_OPERATION_NOT_SUPPORTED", call, disk) == [local]
-assert refused("SR_OPERATION_NOT_SUPPORTED", x.VDI.list_changed_blocks, frozen, disk) == [local]
+assert refused("VDI_NO_CBT_METADATA", x.VDI.data_destroy, frozen) == [frozen]
+assert refused("SR_BACKEND_FAILURE_460", x.VDI.list_changed_blocks, frozen, disk)[1].endswith("are unrelated")
+for call in [x.VDI.enable_cbt, x.VDI.disable_cbt]:
+    assert refused("OPERATION_NOT_ALLOWED", call, frozen) == [f"VDI is a snapshot: {frozen}"]
+assert refused("OPERATION_NOT_ALLOWED", x.VDI.data_destroy, disk) == [f"VDI is not a snapshot: {disk}"]
+x.VDI.enable_cbt(disk)
+x.VDI.enable_cbt(disk)
+assert x.VDI.get_cbt_enabled(disk) and not x.VDI.get_cbt_enabled(frozen)
+assert refused("VDI_CBT_ENABLED", x.VDI.set_on_boot, disk, "reset") == [disk]
+first, second = x.VDI.snapshot(disk, {}), x.VDI.snapshot(disk, {})
+assert x.VDI.get_cbt_enabled(first) and not x.VDI.get_cbt_enabled(clone)
+unchanged = base64.b64encode(bytes((20 << 20) // (64 << 10) // 8)).decode()
+assert x.VDI.list_changed_blocks(first, second) == unchanged
+assert refused("SR_BACKEND_FAILURE_460", x.VDI.list_changed_blocks, second, first)[1].endswith("are unrelated")
+assert refused("SR_BACKEND_FAILURE_460", x.VDI.list_changed_blocks, first, first)[1].endswith("are same")
+x.VDI.data_destroy(first)
+x.VDI.data_destroy(first)
+for call in [x.VDI.snapshot, x.VDI.clone]:
+    assert refused("VDI_INCOMPATIBLE_TYPE", call, first, {}) == [first, "cbt_metadata"]
+assert refused("VDI_INCOMPATIBLE_TYPE", x.VDI.get_nbd_info, first) == [first, "cbt_metadata"]
+x.SR.scan(local)
+row = x.VDI.get_record(first)
+assert row["type"] == "cbt_metadata" and row["cbt_enabled"] and row["physical_utilisation"] == "0", row
+assert row["snapshot_of"] == disk and row["virtual_size"] == str(20 << 20), row
+assert x.VDI.list_changed_blocks(first, second) == unchanged
+label = x.VDI.get_uuid(first)
+x.VDI.forget(first)
+x.SR.scan(local)
+first = x.VDI.get_by_uuid(label)
+assert x.VDI.get_type(first) == "cbt_metadata" and x.VDI.get_is_a_snapshot(first), "a scan finds it again"
+x.VDI.disable_cbt(disk)
+x.VDI.destroy(first)
+x.VDI.destroy(second)
+x.SR.scan(local)
+refused("UUID_INVALID", x.VDI.get_by_uuid, label)
 assert x.VDI.get_nbd_info(disk) == []
 refused("MESSAGE_DEPRECATED", x.VDI.force_unlock, disk)
 sum_of = x.VDI.checksum(disk)
@@ -152,7 +185,7 @@ refused("OPERATION_NOT_ALLOWED", x.VBD.destroy, vbd)
 refused("VM_BAD_POWER_STATE", x.VBD.set_mode, vbd, "RO")
 for call, words in [(x.VDI.destroy, "destroy"), (x.VDI.forget, "forget")]:
     assert refused("VDI_IN_USE", call, copy) == [copy, words]
-assert refused("VDI_IN_USE", x.VDI.set_on_boot, copy, "persist") == [copy, "set_on_boot"]
+assert refused("VDI_IN_USE", x.VDI.set_on_boot, copy, "reset") == [copy, "set_on_boot"]
 x.VBD.set_unpluggable(vbd, False)
 assert refused("VBD_NOT_UNPLUGGABLE", x.VBD.unplug, vbd) == [vbd]
 x.VBD.set_unpluggable(vbd, True)
@@ -167,6 +200,13 @@ x.VM.start(other, False, True)
 assert refused("VDI_IN_USE", x.VBD.plug, vbd)[0] == copy
 assert refused("VDI_IN_USE", x.VBD.assert_attachable, vbd)[0] == copy
 x.VM.hard_shutdown(other)
+x.VDI.set_on_boot(copy, "reset")
+x.VM.start(other, False, True)
+assert refused("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", x.VM.suspend, other) == [copy]
+assert refused("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", x.VM.snapshot, other, "s") == [copy]
+assert refused("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", x.VDI.snapshot, copy, {}) == [copy]
+x.VM.hard_shutdown(other)
+x.VDI.set_on_boot(copy, "persist")
 x.VBD.destroy(rival)
 x.VBD.destroy(vbd)
 x.VDI.destroy(live)

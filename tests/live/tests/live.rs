@@ -20,6 +20,7 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
     bed.scenario("chapter3.py", &[]);
     bed.scenario("guests.py", &[]);
     bed.scenario("boot.py", &[]);
+    bed.scenario("vtpm.py", &["qemu"]);
     bed.scenario("master_dies.py", &["0.15"]);
     bed.scenario("master_dies.py", &["0.6"]);
 }
@@ -97,4 +98,11 @@ fn playbooks_make_a_pool_of_clean_hosts_and_keep_it() {
         return;
     };
     bed.play("ansible.py", Kind::Sim);
+}
+
+#[test]
+fn certificates_are_renewed_replaced_and_trusted() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("certificates.py", &[]);
+    bed.scenario("vtpm.py", &[]);
 }

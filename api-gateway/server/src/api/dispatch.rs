@@ -12,7 +12,7 @@ use super::Api;
 use super::answer::Answer;
 use super::execute;
 use super::gate::Entry;
-use crate::timings::Ended;
+use crate::latencies::Ended;
 
 /// How a message is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,8 @@ pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
     } else {
         Ended::Well
     };
-    api.timings.note(message.full_name, began.elapsed(), ended);
+    api.timings.note(message.full_name, began.elapsed());
+    api.latencies.note(message.full_name, began.elapsed(), ended);
     answer
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::PoisonError;
 
-use gateway_codec::Call;
+use gateway_codec::{Call, Limits, Outcome, xmlrpc};
 use pool_domain::Database;
 use proto_types::generated::session;
 use proto_types::{ApiError, Ref};
@@ -11,7 +11,7 @@ use proto_types::{ApiError, Ref};
 use super::Api;
 use super::caller::Caller;
 use super::ports::{Leader, Role};
-use crate::service::Origin;
+use crate::service::{Format, Origin};
 
 /// Whether a call came from a client or from another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +62,10 @@ pub async fn pass(api: &Arc<Api>, origin: Origin, call: &Call, hop: Hop) -> Pass
     let db = match api.cluster.read().await {
         Ok(db) => db,
         Err(Role::Follower(leader)) => {
-            if is_local_root {
-                return if hop == Hop::First {
-                    Passed::ToLeader(leader)
-                } else {
-                    Passed::Refused(ApiError::new("HOST_IS_SLAVE", [leader.address]))
-                };
+            if is_local_root && hop == Hop::First {
+                return Passed::ToLeader(leader);
             }
-            return Passed::Refused(slave_answer(&api.cluster.snapshot(), name, session, &leader));
+            return Passed::Refused(slave_answer(api, name, session, leader).await);
         }
         Err(Role::Leader | Role::Unknown) => return Passed::Refused(ApiError::bare("HOST_STILL_BOOTING")),
     };
@@ -105,18 +101,31 @@ pub async fn pass(api: &Arc<Api>, origin: Origin, call: &Call, hop: Hop) -> Pass
     }
 }
 
-/// On a follower: a log-in and a known session are sent to the master, an unknown session is unknown.
-fn slave_answer(db: &Database, name: &str, session: &str, leader: &Leader) -> ApiError {
+/// On a follower: log-ins and sessions are sent to the master, but not a session that there is none of.
+async fn slave_answer(api: &Api, name: &str, session: &str, leader: Leader) -> ApiError {
     let known = session
         .parse::<Ref>()
         .ok()
-        .and_then(|r| db.of_class(session::CLASS, r))
+        .and_then(|r| api.cluster.snapshot().of_class(session::CLASS, r).cloned())
         .is_some();
-    if needs_no_session(name) || known || session.is_empty() {
-        ApiError::new("HOST_IS_SLAVE", [leader.address.clone()])
-    } else {
+    let address = leader.address.clone();
+    if !needs_no_session(name) && !known && !session.is_empty() && is_denied(api, session, leader).await {
         ApiError::new("SESSION_INVALID", [session])
+    } else {
+        ApiError::new("HOST_IS_SLAVE", [address])
     }
+}
+
+/// Asks the leader whether it knows no such session: this member may not have heard of it yet, all the more when it
+/// has just come back.
+async fn is_denied(api: &Api, session: &str, leader: Leader) -> bool {
+    let question = xmlrpc::call("session.get_uuid", &[session.into(), session.into()]);
+    let answer = api
+        .forwarder
+        .forward(leader, Format::XmlRpc, question.into())
+        .await
+        .map(|body| xmlrpc::decode_response(&body, &Limits::RESPONSE));
+    matches!(answer, Ok(Ok(Outcome::Failure(error))) if error.code == "SESSION_INVALID")
 }
 
 fn needs_no_session(name: &str) -> bool {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use pool_domain::transaction::Origin as History;
 use pool_domain::{Database, Row};
 use pool_ops::transfer::Placed;
 use proto_types::ApiError;
@@ -86,6 +87,19 @@ pub trait Membership: Send + Sync {
     /// # Errors
     /// When too few others answer; it is tried again in the background.
     async fn wait_removed(&self, host: Uuid) -> Result<(), ApiError>;
+
+    /// Makes a token by which one host can join the pool within some minutes. A secret.
+    ///
+    /// # Errors
+    /// When this node leads no more.
+    async fn join_token(&self) -> Result<String, ApiError>;
+
+    /// Makes another certificate authority of the pool. Hosts take it up by themselves, also those that are away now, once
+    /// they are back; the old one goes when all of them have.
+    ///
+    /// # Errors
+    /// `OPERATION_NOT_ALLOWED` while an older one is still in use by some host.
+    async fn rotate_authority(&self, origin: History) -> Result<(), ApiError>;
 
     /// Hands leadership to a host; returns when it leads.
     ///

@@ -97,6 +97,23 @@ pub const TABLE: Table = &[
         }),
     ),
     (
+        // The rows of a host come with it when it joins, since what runs on it must be known to be its own.
+        "host.create",
+        Handler::Read(|s, args| {
+            let uuid = args.text(0)?;
+            if s.db.by_uuid(class::CLASS, uuid).is_some() {
+                return Err(ApiError::new(
+                    "UNIQUENESS_CONSTRAINT_VIOLATION",
+                    ["host", "uuid", uuid],
+                ));
+            }
+            Err(ApiError::new(
+                "OPERATION_NOT_ALLOWED",
+                ["A host gets its record when it joins the pool"],
+            ))
+        }),
+    ),
+    (
         "host.compute_free_memory",
         Handler::Read(|s, args| Ok(placement::memory_free(s.db, find(s, args)?, None).into())),
     ),

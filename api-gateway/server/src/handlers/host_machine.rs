@@ -89,6 +89,21 @@ pub const TABLE: Table = &[
         }),
     ),
     (
+        "host.send_debug_keys",
+        Handler::Special(|api, _, args| {
+            Box::pin(async move {
+                let keys = args.text(1)?.to_owned();
+                ask(&api, &args, MachineVerb::ShowState { keys })
+                    .await
+                    .map(|_| Value::Void)
+            })
+        }),
+    ),
+    (
+        "host.get_diagnostic_timing_stats",
+        Handler::Special(|api, _, args| Box::pin(async move { timings(&api, &args).await })),
+    ),
+    (
         "host.power_on",
         Handler::Special(|api, entry, args| Box::pin(async move { power_on(&api, entry, &args).await })),
     ),
@@ -134,6 +149,34 @@ async fn clock(api: &Api, args: &Args) -> Result<(i64, i32), ApiError> {
         MachineReply::Clock { utc, ahead } => Ok((utc, ahead)),
         _ => Err(odd()),
     }
+}
+
+/// Seconds that a host's commands took and, on the host that is asked, calls of the API.
+async fn timings(api: &Api, args: &Args) -> Result<Value, ApiError> {
+    let counts = args.truth(1)?;
+    let MachineReply::Timings(commands) = ask(api, args, MachineVerb::Timings).await? else {
+        return Err(odd());
+    };
+    let text = |mean: f64, deviation: f64, count: u32| {
+        let figures = format!("{mean:.6} [sd = {deviation:.6}]");
+        if counts {
+            format!("{figures} [count = {count}]")
+        } else {
+            figures
+        }
+    };
+    let commands = commands
+        .into_iter()
+        .map(|t| (format!("command {}", t.name), text(t.mean, t.deviation, t.count)));
+    let calls = if args.reference(0)? == (api.host)() {
+        api.timings.all()
+    } else {
+        Vec::new()
+    };
+    let calls = calls
+        .into_iter()
+        .map(|(name, seen)| (name.to_owned(), text(seen.mean(), seen.deviation(), seen.count())));
+    Ok(Value::string_map(commands.chain(calls)))
 }
 
 async fn set_hostname(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {

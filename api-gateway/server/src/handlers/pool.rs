@@ -1,11 +1,13 @@
 //! The pool: who belongs to it and who leads it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pool_domain::decide::{host as hosts, licence, pool_members};
 use pool_domain::{placement, query};
 use pool_ops::Call;
 use pool_ops::core::uuid_of_host;
+use pool_ops::machine::{self, MachineVerb};
 use pool_ops::storage::pbd::Plug;
 use proto_types::generated::{host, pool};
 use proto_types::{ApiError, Args, Ref, Value};
@@ -14,6 +16,9 @@ use super::{Handler, Table};
 use crate::api::Api;
 use crate::api::gate::Entry;
 use crate::api::ports::{OtherPool, Role};
+
+/// How long a host that says hello may take to answer.
+const TALK_BACK: Duration = Duration::from_secs(5);
 
 /// The messages.
 pub const TABLE: Table = &[
@@ -59,6 +64,15 @@ pub const TABLE: Table = &[
         }),
     ),
     (
+        "pool.hello",
+        Handler::Special(|api, entry, args| Box::pin(async move { hello(&api, entry, &args).await })),
+    ),
+    (
+        // What admits a host to this pool: a token, good once and for minutes.
+        "pool.initial_auth",
+        Handler::Special(|api, _, _| Box::pin(async move { Ok(api.membership.join_token().await?.into()) })),
+    ),
+    (
         "pool.get_license_state",
         Handler::Read(|s, args| {
             query::find(s.db, pool::CLASS, args.reference(0)?)?;
@@ -69,6 +83,19 @@ pub const TABLE: Table = &[
         }),
     ),
 ];
+
+/// A host says that it is up; the master says whether it knows the host, and reaches it.
+async fn hello(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {
+    let (uuid, address) = (args.text(0)?, args.text(1)?);
+    let Some(row) = entry.db.by_uuid(host::CLASS, uuid) else {
+        return Ok("unknown_host".into());
+    };
+    let reached = row.get(host::ADDRESS).as_str() == address
+        && machine::ask(&api.ops, row.reference, MachineVerb::Clock, TALK_BACK)
+            .await
+            .is_ok();
+    Ok(if reached { "ok" } else { "cannot_talk_back" }.into())
+}
 
 async fn join(api: &Arc<Api>, entry: &Entry, args: &Args, force: bool) -> Result<Value, ApiError> {
     let address = args.text(0)?.trim();

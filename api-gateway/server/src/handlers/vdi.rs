@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pool_domain::decide::{generic, vdi};
-use pool_domain::{Database, query, vdi_rules};
+use pool_domain::{Database, query};
+use pool_ops::storage::changes::TrackVdi;
 use pool_ops::storage::vdi::{ChangeVdi, Make, MakeVdi};
 use pool_ops::storage::vdi_live::{self, GrowVdi, LookAtVdi};
 use proto_types::generated::vdi as class;
@@ -85,22 +86,19 @@ pub const TABLE: Table = &[
     ),
     (
         "VDI.enable_cbt",
-        Handler::Unbuilt(|s, a| untracked(s, a, "enable_cbt")),
+        Handler::Run(|_, args| job(TrackVdi::enable(args.reference(0)?))),
     ),
     (
         "VDI.disable_cbt",
-        Handler::Unbuilt(|s, a| untracked(s, a, "disable_cbt")),
+        Handler::Run(|_, args| job(TrackVdi::disable(args.reference(0)?))),
     ),
     (
         "VDI.data_destroy",
-        Handler::Unbuilt(|s, a| untracked(s, a, "data_destroy")),
+        Handler::Run(|_, args| job(TrackVdi::destroy_data(args.reference(0)?))),
     ),
     (
         "VDI.list_changed_blocks",
-        Handler::Unbuilt(|s, a| {
-            query::find(s.db, class::CLASS, a.reference(1)?)?;
-            untracked(s, a, "list_changed_blocks")
-        }),
+        Handler::Run(|_, args| job(TrackVdi::list(args.reference(0)?, args.reference(1)?))),
     ),
     ("VDI.get_nbd_info", Handler::Read(nbd_info)),
     (
@@ -126,7 +124,7 @@ fn create(args: &Args) -> Result<Work, ApiError> {
 
 fn copy(db: &Database, args: &Args) -> Result<Work, ApiError> {
     let (base, into) = (args.reference(2)?, args.reference(3)?);
-    for given in [base, into].into_iter().filter(|r| !r.is_null()) {
+    if let Some(given) = [base, into].into_iter().find(|r| !r.is_null()) {
         query::find(db, class::CLASS, given)?;
         return Err(ApiError::new("NOT_IMPLEMENTED", ["VDI.copy into another VDI"]));
     }
@@ -161,12 +159,6 @@ fn introduced(args: &Args) -> Result<Vec<(Field, Value)>, ApiError> {
         .zip(0..args.0.len())
         .map(|(field, at)| Ok((*field, args.at(at)?.clone())))
         .collect()
-}
-
-/// Changed blocks are tracked by no driver of this release; which obstacle comes first is the rules' business.
-fn untracked(scope: &Scope<'_>, args: &Args, operation: &str) -> Result<(), ApiError> {
-    let row = query::find(scope.db, class::CLASS, args.reference(0)?)?;
-    vdi_rules::check(scope.db, row, operation)
 }
 
 /// How a disk is read over the network: no host of this release serves that.

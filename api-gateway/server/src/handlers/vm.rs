@@ -32,6 +32,17 @@ pub const TABLE: Table = &[
         Handler::Run(|_, a| job(CloneVm::new(a.reference(0)?, a.text(1)?))),
     ),
     (
+        // The name of VM.clone before it had one: the copy's name follows from its own.
+        "VM.csvm",
+        Handler::Run(|db, a| {
+            let this = a.reference(0)?;
+            let label = query::find(db, class::CLASS, this)?
+                .get(class::NAME_LABEL)
+                .as_str();
+            job(CloneVm::new(this, &format!("{label}-cloned-suspended")))
+        }),
+    ),
+    (
         "VM.copy",
         Handler::Run(|_, a| job(CloneVm::copy(a.reference(0)?, a.text(1)?, a.reference(2)?))),
     ),

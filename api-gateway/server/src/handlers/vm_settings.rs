@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use pool_domain::decide::vm_move::{self, Journey};
-use pool_domain::decide::{blob, boot_record, generic, vm_settings};
+use pool_domain::decide::{blob, boot_record, generic, uefi_mode, vm_settings};
 use pool_domain::{Draft, placement, query, vm_rules};
 use pool_ops::machine;
-use pool_ops::vm::live::{MemoryWish, SetMemory, SetVcpus};
+use pool_ops::vm::live::{MemoryWish, SetMemory, SetVcpus, TuneVcpus};
 use pool_ops::vm::reset::ResetPower;
 use pool_ops::vm::stop::Shutdown;
 use proto_types::generated::{host, pool, vm as class};
@@ -147,6 +147,10 @@ pub const TABLE: Table = &[
         Handler::Run(|_, a| job(SetVcpus::new(a.reference(0)?, a.int(1)?))),
     ),
     (
+        "VM.add_to_VCPUs_params_live",
+        Handler::Run(|_, a| job(TuneVcpus::new(a.reference(0)?, a.text(1)?, a.text(2)?))),
+    ),
+    (
         "VM.shutdown",
         Handler::Run(|_, a| job(Shutdown::new(a.reference(0)?))),
     ),
@@ -178,6 +182,10 @@ pub const TABLE: Table = &[
         // Every guest has a balloon, and none is asked whether it wants to.
         "VM.get_cooperative",
         Handler::Read(|s, a| find(s, a).map(|_| true.into())),
+    ),
+    (
+        "VM.set_uefi_mode",
+        Handler::Write(|d, _, a| uefi_mode::set(d, a.reference(0)?, a.text(1)?).map(|()| "".into())),
     ),
     (
         "VM.get_secureboot_readiness",

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use hyper::header::TRANSFER_ENCODING;
 use node_images::nbd::NbdDisk;
 use node_images::xva::{Archive, Rules, Writer};
-use node_images::{ImageError, qcow2, raw, vhd};
+use node_images::{Delta, ImageError, Parent, qcow2, raw, vhd};
 use pool_domain::Database;
 use pool_domain::decide::generic;
 use pool_ops::storage::vdi::{ChangeVdi, MakeVdi};
@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::body::SharedBody;
 use super::moving::{self, Watcher};
 use super::task::HandlerTask;
-use super::{Exchange, Query, Refusal, Reply, reply};
+use super::{Exchange, Query, Refusal, Reply, delta, reply};
 use crate::api::ports::{HostStreams, VolumeAccess};
 
 /// The form of a stream.
@@ -107,17 +107,25 @@ pub async fn export(exchange: Exchange) -> Result<Reply, Refusal> {
     let format = Format::of(query)?;
     let disk = disk_of(db, query.get("vdi").unwrap_or_default())?;
     let base = match query.get("base") {
-        Some(text) if format == Format::Vhd => Some(disk_of(db, text)?),
-        Some(_) => return Err(not_found("only VHD differs from a base".to_owned())),
+        Some(text) if matches!(format, Format::Vhd | Format::Qcow2) => Some(disk_of(db, text)?),
+        Some(_) => return Err(not_found("only VHD and qcow2 differ from a base".to_owned())),
         None => None,
     };
     let uuid = uuid_of(db, disk);
     let parent = base.map(|base| uuid_of(db, base));
     let task = HandlerTask::take(&exchange).await?;
+    let known = match base {
+        Some(base) => delta::known(&exchange, base, disk).await,
+        None => None,
+    };
     let streams = Arc::clone(&exchange.api.streams);
-    let begun = moving::send(task, MoveVdi::new(Way::Out, disk, base), move |carried, to| {
-        write(streams, carried, to, format, uuid, parent)
-    })
+    // What differs is known, so the base need not be read.
+    let read_too = base.filter(|_| known.is_none());
+    let begun = moving::send(
+        task,
+        MoveVdi::new(Way::Out, disk, read_too),
+        move |carried, to| write(streams, carried, to, format, (uuid, parent, known)),
+    )
     .await?;
     let reply = reply::stream(format.content_type(), begun.parts());
     Ok(reply::as_file(reply, &format!("{uuid}.{}", format.suffix())))
@@ -128,8 +136,7 @@ async fn write(
     carried: Carried,
     mut to: DuplexStream,
     format: Format,
-    uuid: Uuid,
-    parent: Option<Uuid>,
+    (uuid, parent, known): (Uuid, Option<Uuid>, Option<Vec<u8>>),
 ) -> Result<(), ApiError> {
     let mut disks = moving::open(&streams, &carried, VolumeAccess::Read)
         .await?
@@ -138,16 +145,17 @@ async fn write(
         return Err(ApiError::internal("there is no disk"));
     };
     let watcher = Watcher::new(carried, disk.size());
-    let parent = base.zip(parent).map(|(disk, uuid)| vhd::Parent {
-        disk,
+    let delta = known.map(Delta::Within).or(base.map(Delta::From));
+    let parent = delta.zip(parent).map(|(delta, uuid)| Parent {
+        delta,
         uuid,
-        name: format!("{uuid}.vhd"),
+        name: format!("{uuid}.{}", format.suffix()),
     });
     let written = async {
         match format {
             Format::Raw | Format::Packets => raw::write(disk, &mut to, &watcher).await?,
             Format::Vhd => vhd::write(disk, uuid, parent, &mut to, &watcher).await?,
-            Format::Qcow2 => qcow2::write(disk, &mut to, &watcher).await?,
+            Format::Qcow2 => qcow2::write(disk, parent, &mut to, &watcher).await?,
             Format::Tar => {
                 let mut writer = Writer::new(&mut to);
                 writer.disk(FOLDER, disk, &watcher).await?;

@@ -15,7 +15,9 @@ use gateway_server::api::ports::{
     Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream, HostStreams,
     Leader as Known, Membership, OtherPool, Role, VolumeAccess,
 };
-use node_commands::{CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb};
+use node_commands::{
+    CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb, SecretText, Timing, UsbDevice,
+};
 use node_hypervisor::{Domain, DomainState, ErrorKind};
 use pool_domain::decide::host::{HostFacts, MemberFacts, NicFacts};
 use pool_domain::decide::pool::NewPool;
@@ -86,6 +88,12 @@ impl Membership for Group {
         Err(ApiError::bare("JOINING_HOST_CONNECTION_FAILED"))
     }
     async fn wait_removed(&self, _: Uuid) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn join_token(&self) -> Result<String, ApiError> {
+        Ok("a token".to_owned())
+    }
+    async fn rotate_authority(&self, _: Origin) -> Result<(), ApiError> {
         Ok(())
     }
     async fn hand_over(&self, _: Uuid) -> Result<(), ApiError> {
@@ -181,6 +189,7 @@ impl HostAgents for Hosts {
                 HostReply::Done
             }
             HostCommand::DomainState { vm } => HostReply::Domain(domains.contains(&vm).then(|| domain(vm))),
+            HostCommand::TpmState { .. } => HostReply::Tpm(Some(SecretText("bGFzdA==".to_owned()))),
             HostCommand::Machine { verb } => HostReply::Machine(match verb {
                 MachineVerb::Clock => MachineReply::Clock {
                     utc: 1_000,
@@ -188,6 +197,21 @@ impl HostAgents for Hosts {
                 },
                 MachineVerb::KernelLog => MachineReply::Text("a kernel speaks".to_owned()),
                 MachineVerb::Certificate => MachineReply::Text("-----BEGIN CERTIFICATE-----".to_owned()),
+                MachineVerb::Timings => MachineReply::Timings(vec![Timing {
+                    name: "facts".to_owned(),
+                    count: 3,
+                    mean: 0.5,
+                    deviation: 0.1,
+                }]),
+                MachineVerb::UsbDevices => MachineReply::UsbDevices(vec![UsbDevice {
+                    path: "1-1".to_owned(),
+                    vendor_id: "0781".to_owned(),
+                    vendor: "Maker".to_owned(),
+                    product_id: "5567".to_owned(),
+                    product: "Stick".to_owned(),
+                    serial: "1".to_owned(),
+                    ..UsbDevice::default()
+                }]),
                 MachineVerb::HasExtension { name } => MachineReply::Truth(name == "there"),
                 MachineVerb::RunPlugin { .. } | MachineVerb::RunExtension { .. } => MachineReply::Output {
                     status: 0,

@@ -5,6 +5,7 @@
     reason = "a test stops where something is wrong"
 )]
 
+mod beside;
 mod dead_references;
 mod leader;
 mod refusals;

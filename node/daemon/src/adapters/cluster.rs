@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use gateway_server::api::ports::{Cluster, Leader, Role};
-use gateway_server::timings::{Ended, Timings};
+use gateway_server::latencies::{Ended, Latencies};
 use pool_domain::{Database, Outcome, Transaction};
 use pool_ops::{PoolError, PoolPort};
 use pool_raft::{Member, Pool, ProposeError};
@@ -14,7 +14,7 @@ use pool_raft::{Member, Pool, ProposeError};
 #[derive(Clone)]
 pub struct ClusterAdapter {
     pool: Pool,
-    commits: Arc<Timings>,
+    commits: Arc<Latencies>,
 }
 
 impl ClusterAdapter {
@@ -27,7 +27,7 @@ impl ClusterAdapter {
     }
 
     /// How long writes took.
-    pub fn commits(&self) -> Arc<Timings> {
+    pub fn commits(&self) -> Arc<Latencies> {
         Arc::clone(&self.commits)
     }
 }

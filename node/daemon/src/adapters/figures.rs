@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gateway_server::Health;
 use gateway_server::api::ports::{FiguresForm, FiguresQuery, HostFigures};
-use gateway_server::timings::Timings;
+use gateway_server::latencies::Latencies;
 use node_agent::{Agent, Form};
 use node_metrics::exposition::{self, NodeState};
 use node_metrics::{Function, Owner, Query};
@@ -22,7 +22,7 @@ pub struct FiguresAdapter {
     /// The pool.
     pub pool: Pool,
     /// How long writes took.
-    pub commits: Arc<Timings>,
+    pub commits: Arc<Latencies>,
     /// Where this node keeps its state.
     pub state_dir: PathBuf,
 }

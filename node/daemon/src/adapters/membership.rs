@@ -9,6 +9,8 @@ use bytes::Bytes;
 use gateway_server::api::ports::{Membership, OtherPool};
 use node_agent::Agent;
 use node_commands::{HostCommand, HostReply};
+use pool_domain::transaction::Origin;
+use pool_ops::Ops;
 use pool_raft::{MembershipError, Pool};
 use pool_store::convert::row_to_wire;
 use proto_types::ApiError;
@@ -21,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::identity;
+use crate::{certificates, identity, pool_service};
 
 /// How long the other master may take to answer.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -29,6 +31,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 const CHANGE: Duration = Duration::from_secs(30);
 /// How long a new master may take to write that it is.
 const NOTE: Duration = Duration::from_secs(3);
+/// How long a token holds that was asked for over the API.
+const TOKEN_SECONDS: u64 = 600;
 /// Between the answer to the client and the node's fresh start.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -42,6 +46,8 @@ pub struct MembershipAdapter {
     pub config: Config,
     /// Has the node start anew.
     pub restart: CancellationToken,
+    /// The pool, for what is decided here.
+    pub ops: Ops,
 }
 
 impl MembershipAdapter {
@@ -156,6 +162,14 @@ impl Membership for MembershipAdapter {
             .remove_member(node_id, CHANGE)
             .await
             .map_err(|error| ApiError::internal(format!("the host still counts for the majority: {error}")))
+    }
+
+    async fn join_token(&self) -> Result<String, ApiError> {
+        pool_service::join_token(&self.ops, &self.pool, TOKEN_SECONDS).await
+    }
+
+    async fn rotate_authority(&self, origin: Origin) -> Result<(), ApiError> {
+        certificates::rotate(&self.ops, &origin).await
     }
 
     async fn hand_over(&self, host: Uuid) -> Result<(), ApiError> {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::delta::{Delta, Parent};
 use crate::error::ImageError;
 use crate::flow::Unwatched;
 use crate::memory::MemoryDisk;
@@ -101,7 +102,7 @@ async fn a_child_on_its_parent_is_the_whole() {
     child[1 << 20..2 << 20].fill(0);
     let mut out = Vec::new();
     let from = Parent {
-        disk: Arc::new(MemoryDisk::with(parent.clone())),
+        delta: Delta::From(Arc::new(MemoryDisk::with(parent.clone()))),
         uuid: Uuid::from_u128(1),
         name: "parent.vhd".to_owned(),
     };

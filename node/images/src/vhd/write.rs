@@ -8,19 +8,10 @@ use uuid::Uuid;
 
 use super::structures::{HEADER, locator};
 use super::{BLOCK, BLOCK_LENGTH, Footer, Kind, LARGEST, SECTOR, SECTOR_LENGTH, SparseHeader};
-use crate::disk::{BlockMap, Disk, is_zero, read_ahead};
+use crate::delta::Parent;
+use crate::disk::{BlockMap, Disk, read_ahead};
 use crate::error::ImageError;
 use crate::flow::{Watch, send};
-
-/// The disk from which a differencing one differs.
-pub struct Parent {
-    /// The disk.
-    pub disk: Arc<dyn Disk>,
-    /// Its identity.
-    pub uuid: Uuid,
-    /// The name of its file.
-    pub name: String,
-}
 
 /// Blocks that are not in the file.
 const ABSENT: u32 = u32::MAX;
@@ -45,7 +36,11 @@ pub async fn write(
         None => BlockMap::of(disk.as_ref(), BLOCK_LENGTH)
             .await
             .map_err(ImageError::Disk)?,
-        Some(parent) => differing(&disk, &parent.disk).await?,
+        Some(parent) => parent
+            .delta
+            .blocks(&disk, BLOCK_LENGTH)
+            .await
+            .map_err(ImageError::Disk)?,
     };
     let footer = Footer {
         size,
@@ -115,34 +110,4 @@ pub async fn write(
     }
     send(to, &footer).await?;
     to.flush().await.map_err(ImageError::Client)
-}
-
-/// The blocks in which two disks differ. What lies beyond the end of the parent counts as zeros there.
-async fn differing(disk: &Arc<dyn Disk>, parent: &Arc<dyn Disk>) -> Result<BlockMap, ImageError> {
-    let ours = BlockMap::of(disk.as_ref(), BLOCK_LENGTH)
-        .await
-        .map_err(ImageError::Disk)?;
-    let theirs = BlockMap::of(parent.as_ref(), BLOCK_LENGTH)
-        .await
-        .map_err(ImageError::Disk)?;
-    let mut map = BlockMap::empty(disk.size(), BLOCK_LENGTH);
-    let part = |of: &Arc<dyn Disk>, at: u64| {
-        let (of, size) = (Arc::clone(of), of.size().saturating_sub(at).min(BLOCK_LENGTH));
-        async move {
-            of.read(at, usize::try_from(size).unwrap_or(BLOCK))
-                .await
-                .map_err(ImageError::Disk)
-        }
-    };
-    for index in (0..ours.count).filter(|index| ours.has(*index) || theirs.has(*index)) {
-        let at = index * BLOCK_LENGTH;
-        let (mine, other) = futures::try_join!(part(disk, at), part(parent, at))?;
-        let shared = mine.len().min(other.len());
-        let same =
-            mine.get(..shared) == other.get(..shared) && is_zero(mine.get(shared..).unwrap_or_default());
-        if !same {
-            map.set(index);
-        }
-    }
-    Ok(map)
 }

@@ -188,11 +188,14 @@ fn os(spec: &DomainSpec, machine: &str) -> Result<Element> {
         .text("hvm");
     match &spec.firmware {
         Firmware::Bios => os.children.push(kind),
-        Firmware::Uefi { secure_boot, nvram } => {
-            let enforced = if *secure_boot { "yes" } else { "no" };
-            let feature = |name: &str| {
+        Firmware::Uefi {
+            secure_boot,
+            enrolled_keys,
+            nvram,
+        } => {
+            let feature = |name: &str, wanted: bool| {
                 Element::new("feature")
-                    .with("enabled", enforced)
+                    .with("enabled", if wanted { "yes" } else { "no" })
                     .with("name", name.to_owned())
             };
             os = os
@@ -200,8 +203,8 @@ fn os(spec: &DomainSpec, machine: &str) -> Result<Element> {
                 .child(kind)
                 .child(
                     Element::new("firmware")
-                        .child(feature("enrolled-keys"))
-                        .child(feature("secure-boot")),
+                        .child(feature("enrolled-keys", *secure_boot && *enrolled_keys))
+                        .child(feature("secure-boot", *secure_boot)),
                 )
                 .leaf("nvram", devices::path_text(nvram)?);
         }
@@ -439,7 +442,7 @@ fn device_list(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
         }
         None => "none",
     };
-    Ok(list
+    let list = list
         .child(Element::new("video").child(Element::new("model").with("type", screen)))
         .child(
             Element::new("rng").with("model", "virtio").child(
@@ -454,7 +457,18 @@ fn device_list(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
                 .child(Element::new("stats").with("period", "10")),
         )
         // Without it nobody outside hears of a crash.
-        .child(Element::new("panic").with("model", "isa")))
+        .child(Element::new("panic").with("model", "isa"));
+    Ok(if spec.tpm { list.child(tpm()) } else { list })
+}
+
+/// An emulated TPM 2.0. What it holds stays on the host when the domain ends: the pool fetches it then.
+fn tpm() -> Element {
+    Element::new("tpm").with("model", "tpm-crb").child(
+        Element::new("backend")
+            .with("type", "emulator")
+            .with("version", "2.0")
+            .with("persistent_state", "yes"),
+    )
 }
 
 #[cfg(test)]

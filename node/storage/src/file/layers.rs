@@ -9,16 +9,20 @@
 //! shows; (2) the domain switches to the layer, for all its disks at once; (3) the frozen content gets its name. Cut off
 //! after 1 or 2 the chain is longer by one layer and shows the same bytes.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use node_hypervisor::{DiskFormat, DiskSource};
 use uuid::Uuid;
 
 use super::folder::{Folder, FolderLock};
 use super::header::{self, Image};
-use super::layout::{Format, Name};
+use super::layout::{Format, Name, PRIVATE, SCRATCH};
 use super::lock::OpenBy;
 use super::operation::Operation;
-use super::scan;
 use super::tree::{self, publish, sync_file, vanished};
+use super::{lock, marker, scan, tracking};
+
 use crate::driver::Volume;
 use crate::error::{Result, StorageError};
 use crate::image::Backing;
@@ -79,6 +83,11 @@ pub async fn snapshot_below(lock: &FolderLock, location: &str, uuid: Uuid) -> Re
         })
         .await?;
     let target = Name::Volume(uuid, Format::Qcow2);
+    let (source, top) = (location.to_owned(), below.clone());
+    lock.run("note snapshot", move |folder| {
+        tracking::before_snapshot(folder, &source, uuid, &top)
+    })
+    .await?;
     let operation = Operation::begin(lock).await?;
     let overlay = operation.file("snapshot.qcow2");
     let backing = below.name.file();
@@ -118,4 +127,76 @@ pub fn pop(folder: &Folder, location: &str) -> Result<()> {
         tree::sync_names(folder)?;
     }
     Ok(())
+}
+
+/// Makes a fresh file that takes the writes of a domain; that of an earlier domain goes. Under the lock.
+pub async fn scratch(lock: &FolderLock, location: &str) -> Result<DiskSource> {
+    let wanted = location.to_owned();
+    let below = lock
+        .run("look for volume", move |folder| folder.find_usable(&wanted))
+        .await?;
+    let Some((uuid, _)) = below.name.layer() else {
+        return Err(StorageError::Unsupported {
+            kind: "file",
+            operation: "reset images from elsewhere",
+        });
+    };
+    let path = lock
+        .folder()
+        .path()
+        .join(PRIVATE)
+        .join(format!("{SCRATCH}{uuid}.qcow2"));
+    let old = path.clone();
+    let owned = location.to_owned();
+    lock.run("remove what was written", move |_| {
+        if is_open(&old)? {
+            return Err(StorageError::VolumeInUse { location: owned });
+        }
+        remove_file(&old)
+    })
+    .await?;
+    // Names are looked up beside the file that has them.
+    let backing = format!("../{}", below.name.file());
+    let backing = Backing {
+        name: &backing,
+        format: below.name.format().into(),
+    };
+    lock.folder()
+        .images()
+        .create(&path, DiskFormat::Qcow2, below.virtual_size, Some(backing))
+        .await?;
+    Ok(DiskSource::File {
+        path,
+        format: DiskFormat::Qcow2,
+    })
+}
+
+fn is_open(path: &Path) -> Result<bool> {
+    match header::open(path).and_then(|file| lock::open_by(&file)) {
+        Ok(by) => Ok(by != OpenBy::Nobody),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StorageError::io("read locks of", path, error)),
+    }
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StorageError::io("remove", path, error)),
+    }
+}
+
+/// Removes what guests wrote that have stopped, and answers the names. Under the lock.
+pub fn remove_scratches(folder: &Folder) -> Result<Vec<String>> {
+    let mut removed = Vec::new();
+    for name in marker::private(folder.path(), SCRATCH)? {
+        let path = folder.path().join(PRIVATE).join(&name);
+        // Where nobody can tell, it stays until its next start.
+        if !is_open(&path).unwrap_or(true) {
+            remove_file(&path)?;
+            removed.push(name);
+        }
+    }
+    Ok(removed)
 }

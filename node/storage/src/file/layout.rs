@@ -15,6 +15,10 @@ pub const LOCK: &str = "lock";
 pub const OPERATION: &str = "op-";
 /// What the notes of volumes begin with that were given up while layers of them are needed, in [`PRIVATE`].
 pub const GONE: &str = "gone-";
+/// What the files begin with that take the writes of guests whose disks are reset, in [`PRIVATE`].
+pub const SCRATCH: &str = "scratch-";
+/// What the records of tracked volumes begin with, in [`PRIVATE`].
+pub const TRACK: &str = "track-";
 /// What the notes of merges begin with, in [`PRIVATE`].
 pub const MERGE: &str = "merge-";
 /// What the locks of merges begin with that somebody is at, in [`PRIVATE`].

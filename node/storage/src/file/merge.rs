@@ -17,12 +17,13 @@ use std::path::Path;
 
 use node_hypervisor::DiskSource;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::folder::{Folder, FolderLock};
 use super::header::Image;
 use super::layout::{MERGE, Name, PRIVATE};
 use super::lock::OpenBy;
-use super::{marker, scan, tree};
+use super::{marker, scan, tracking, tree};
 use crate::driver::{Merge, Merged};
 use crate::error::{Result, StorageError};
 use crate::job::Job;
@@ -40,6 +41,8 @@ struct Note {
 struct Tree {
     images: BTreeMap<Name, Image>,
     children: BTreeMap<Name, Vec<Name>>,
+    /// Volumes whose topmost layer tells what was written to them.
+    apart: BTreeSet<Uuid>,
 }
 
 impl Tree {
@@ -58,7 +61,12 @@ impl Tree {
                     .push(image.name.clone());
             }
         }
-        Ok(Tree { images, children })
+        let apart = tracking::written_on(folder)?;
+        Ok(Tree {
+            images,
+            children,
+            apart,
+        })
     }
 
     fn children(&self, name: &Name) -> &[Name] {
@@ -96,6 +104,7 @@ impl Tree {
             || base.layer().map(|(uuid, _)| uuid) == top.uuid()
             || (base.format() == top.format() && matches!(top, Name::Volume(..) | Name::Layer(..)));
         sound
+            && (upper.hidden || top.uuid().is_none_or(|volume| !self.apart.contains(&volume)))
             && lower.hidden
             && upper.parent.as_ref() == Some(base)
             && self.children(base) == [top.clone()]
@@ -147,6 +156,7 @@ pub fn begin(folder: &Folder, top: &str, base: &str) -> Result<(DiskSource, Disk
             location: top.to_owned(),
         });
     }
+    tracking::before_merge(folder, &upper, &lower)?;
     folder.hold_merge(top)?;
     write(folder, top, base, false)?;
     folder.reached("merge: begun");

@@ -10,8 +10,11 @@ use super::header::Image;
 use super::layout::{Format, Name};
 use super::lock::OpenBy;
 use super::operation::Operation;
-use super::{layers, marker, merge, scan, tree};
-use crate::driver::{Access, Content, Merge, Merged, NewVolume, PluggedSr, SrScan, SrSpace, Volume};
+use super::removal::{self, Remains};
+use super::{layers, merge, scan, tracking, tree};
+use crate::driver::{
+    Access, Content, Merge, Merged, NewVolume, PluggedSr, SrScan, SrSpace, Tracking, Volume,
+};
 use crate::error::{Result, StorageError};
 use crate::image::ImageTool;
 use crate::job::Job;
@@ -50,6 +53,50 @@ impl FileSr {
                 }
                 Some(image) => Ok(Some(image.volume())),
             }
+        })
+        .await
+    }
+
+    /// Makes a volume that begins with the content of another one, by reference where that is possible.
+    async fn clone_volume(&self, from: &str, new: &NewVolume, job: &Job) -> Result<Volume> {
+        let lock = self.folder.lock().await?;
+        if let Some(volume) = FileSr::existing(&lock, new).await? {
+            return Ok(volume);
+        }
+        match tree::thin_clone(&lock, from, new.uuid, new.virtual_size).await? {
+            tree::Cloned::Thin(image) => {
+                job.advance(1000);
+                Ok(image.volume())
+            }
+            tree::Cloned::NeedsCopy(path, format) => {
+                drop(lock);
+                let source = DiskSource::File {
+                    path,
+                    format: format.into(),
+                };
+                self.build(new, Some(&source), job).await
+            }
+        }
+    }
+
+    /// From this snapshot on the changes of a volume are counted anew, if they are.
+    async fn count_anew(lock: &FolderLock, location: &str, snapshot: Uuid) -> Result<()> {
+        let location = location.to_owned();
+        lock.run("note snapshot", move |folder| {
+            match folder.find(&snapshot.to_string())? {
+                Some(image) => tracking::after_snapshot(folder, &location, &image),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn remove(&self, location: &str, remains: Remains) -> Result<()> {
+        let owned = location.to_owned();
+        let lock = self.folder.lock().await?;
+        let found = FileSr::find_to_change(&lock, location).await?;
+        lock.run("destroy volume", move |folder| {
+            removal::remove(folder, &owned, found, remains)
         })
         .await
     }
@@ -243,25 +290,22 @@ impl PluggedSr for FileSr {
             }),
             Content::Empty => self.build(&new, None, job).await,
             Content::CopyOf(source) => self.build(&new, Some(source), job).await,
-            Content::CloneOf(from) | Content::SnapshotOf(from) => {
+            Content::CloneOf(from) => self.clone_volume(from, &new, job).await,
+            Content::SnapshotOf(from) => {
                 let lock = self.folder.lock().await?;
-                if let Some(volume) = FileSr::existing(&lock, &new).await? {
-                    return Ok(volume);
+                if FileSr::existing(&lock, &new).await?.is_none() {
+                    let (source, uuid) = (from.clone(), new.uuid);
+                    lock.run("note snapshot", move |folder| {
+                        let top = folder.find_usable(&source)?;
+                        tracking::before_snapshot(folder, &source, uuid, &top)
+                    })
+                    .await?;
                 }
-                match tree::thin_clone(&lock, from, new.uuid, new.virtual_size).await? {
-                    tree::Cloned::Thin(image) => {
-                        job.advance(1000);
-                        Ok(image.volume())
-                    }
-                    tree::Cloned::NeedsCopy(path, format) => {
-                        drop(lock);
-                        let source = DiskSource::File {
-                            path,
-                            format: format.into(),
-                        };
-                        self.build(&new, Some(&source), job).await
-                    }
-                }
+                drop(lock);
+                let made = self.clone_volume(from, &new, job).await?;
+                let lock = self.folder.lock().await?;
+                FileSr::count_anew(&lock, from, new.uuid).await?;
+                Ok(made)
             }
         }
     }
@@ -331,38 +375,7 @@ impl PluggedSr for FileSr {
     }
 
     async fn destroy_volume(&self, location: &str) -> Result<()> {
-        let owned = location.to_owned();
-        let lock = self.folder.lock().await?;
-        let found = FileSr::find_to_change(&lock, location).await?;
-        lock.run("destroy volume", move |folder| {
-            if let Some((image, by)) = found {
-                let parent_of_others = image.hidden
-                    && folder
-                        .collect()?
-                        .iter()
-                        .any(|child| child.unknown || child.parent.as_ref() == Some(&image.name));
-                if by != OpenBy::Nobody || parent_of_others {
-                    return Err(StorageError::VolumeInUse { location: owned });
-                }
-                folder.reached("destroy: begun");
-                if let Some((uuid, _)) = image.name.layer()
-                    && !image.hidden
-                    && folder.listing()?.has_lower_layers(uuid)
-                {
-                    // Without it the layer below would become the volume.
-                    marker::give_up(folder.path(), uuid)?;
-                    folder.reached("destroy: given up");
-                }
-                scan::remove(folder, &image.name)?;
-                tree::sync_names(folder)?;
-                folder.reached("destroy: removed");
-            }
-            scan::collect_garbage(folder)?;
-            scan::forget_gone(folder)?;
-            folder.reached("destroy: parents removed");
-            Ok(())
-        })
-        .await
+        self.remove(location, Remains::Nothing).await
     }
 
     async fn resolve(&self, location: &str, access: Access) -> Result<DiskSource> {
@@ -392,13 +405,20 @@ impl PluggedSr for FileSr {
         layers::push(&lock, location).await
     }
 
+    async fn resolve_scratch(&self, location: &str) -> Result<DiskSource> {
+        let lock = self.folder.lock().await?;
+        layers::scratch(&lock, location).await
+    }
+
     async fn snapshot_below(&self, location: &str, uuid: Uuid) -> Result<Volume> {
         let lock = self.folder.lock().await?;
         let new = NewVolume::empty(uuid, Bytes(0));
-        if let Some(volume) = FileSr::existing(&lock, &new).await? {
-            return Ok(volume);
-        }
-        layers::snapshot_below(&lock, location, uuid).await
+        let volume = match FileSr::existing(&lock, &new).await? {
+            Some(volume) => volume,
+            None => layers::snapshot_below(&lock, location, uuid).await?,
+        };
+        FileSr::count_anew(&lock, location, uuid).await?;
+        Ok(volume)
     }
 
     async fn pop_layer(&self, location: &str) -> Result<()> {
@@ -426,6 +446,29 @@ impl PluggedSr for FileSr {
     async fn end_merge(&self, top: &str, outcome: Merged) -> Result<()> {
         let lock = self.folder.lock().await?;
         merge::end(&lock, top, outcome).await
+    }
+
+    async fn track(&self, location: &str, tracking: Tracking) -> Result<()> {
+        let location = location.to_owned();
+        let lock = self.folder.lock().await?;
+        lock.run("track changes", move |folder| match tracking {
+            Tracking::On => tracking::enable(folder, &location),
+            Tracking::Off => tracking::disable(folder, &location),
+        })
+        .await
+    }
+
+    async fn destroy_data(&self, location: &str) -> Result<()> {
+        self.remove(location, Remains::Record).await
+    }
+
+    async fn changed_blocks(&self, from: &str, to: &str) -> Result<Vec<u8>> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let lock = self.folder.lock().await?;
+        lock.run("compare volumes", move |folder| {
+            tracking::between(folder, &from, &to)
+        })
+        .await
     }
 
     async fn check(&self, location: &str) -> Result<()> {

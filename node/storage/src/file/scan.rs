@@ -11,7 +11,7 @@ use super::folder::Folder;
 use super::header::{DEEPEST, Image};
 use super::layout::{Format, GONE, Name};
 use super::lock::OpenBy;
-use super::{marker, operation, tree};
+use super::{layers, marker, operation, tracking, tree};
 use crate::driver::{SrScan, SrSpace};
 use crate::error::{Result, StorageError};
 
@@ -30,6 +30,7 @@ pub fn space(folder: &Path) -> Result<SrSpace> {
 /// Removes leftovers and lists the rest. Under the lock.
 pub fn scan(folder: &Folder) -> Result<SrScan> {
     let mut removed = operation::remove_leftovers(folder.path())?;
+    removed.extend(layers::remove_scratches(folder)?);
     removed.extend(finish_replacements(folder)?);
     removed.extend(collect_garbage(folder)?);
     forget_gone(folder)?;
@@ -49,6 +50,7 @@ pub fn scan(folder: &Folder) -> Result<SrScan> {
             Some(reason) => scan.refused.push((image.name.location(), reason)),
         }
     }
+    scan.without_data = tracking::scan(folder)?;
     scan.volumes.sort_by(|a, b| a.location.cmp(&b.location));
     scan.volumes.dedup_by(|b, a| {
         let twins = a.location == b.location;

@@ -22,6 +22,7 @@ mod folder;
 mod layers;
 mod medium;
 mod speed;
+mod tracking;
 
 /// A folder with a repository in it.
 struct Fixture {

@@ -569,6 +569,9 @@ pub fn leave(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     }
     vm_create::remove(draft, control);
     draft.delete(row.get(host::METRICS).as_ref());
+    super::certificate::forget_host(draft, reference);
+    super::usb::forget_host(draft, reference);
+    super::authority::forget_host(draft, row.uuid());
     let members: Vec<Ref> = members(draft.db())
         .into_iter()
         .filter(|(_, h)| *h == reference)

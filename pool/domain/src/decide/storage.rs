@@ -1,8 +1,8 @@
 //! Storage repositories and the plugs by which hosts reach them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use proto_types::generated::{host, pbd, pool, secret, sr, vbd, vdi};
+use proto_types::generated::{host, pbd, pool, secret, sr, tarn_saga, vbd, vdi};
 use proto_types::{ApiError, Ref, Value};
 
 use crate::database::Database;
@@ -183,13 +183,35 @@ pub struct Scanned {
     pub utilisation: i64,
     /// Whether it is a read-only library item.
     pub read_only: bool,
+    /// Whether it has given up its data, and only tells what was written since an earlier one.
+    pub without_data: bool,
 }
 
-/// Makes the rows of an SR's images agree with what a scan found.
-pub fn scanned(draft: &mut Draft<'_>, storage: Ref, found: &[Scanned], size: i64, utilisation: i64) {
+/// What operations under way name: the images that they are making, among others. Those have no rows yet.
+pub fn in_the_making(db: &Database) -> BTreeSet<String> {
+    db.rows(tarn_saga::CLASS)
+        .flat_map(|saga| {
+            let parts = saga.get(tarn_saga::PARAMS).as_str();
+            parts.split(|c: char| !c.is_ascii_hexdigit() && c != '-')
+        })
+        .filter(|part| part.len() == 36)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Makes the rows of an SR's images agree with what a scan found. Those in `unborn`, or named by an operation that is under
+/// way now, get none: they are the operation's.
+pub fn scanned(
+    draft: &mut Draft<'_>,
+    storage: Ref,
+    found: &[Scanned],
+    unborn: &BTreeSet<String>,
+    (size, utilisation): (i64, i64),
+) {
     let Some(row) = draft.db().of_class(sr::CLASS, storage).cloned() else {
         return;
     };
+    let making = in_the_making(draft.db());
     let known: BTreeMap<String, Ref> = row
         .get(sr::VDIS)
         .as_refs()
@@ -207,15 +229,21 @@ pub fn scanned(draft: &mut Draft<'_>, storage: Ref, found: &[Scanned], size: i64
                     (vdi::MISSING, false.into()),
                 ],
             ),
+            None if making.contains(&item.location) || unborn.contains(&item.location) => {}
             None => {
                 let uuid = match uuid::Uuid::try_parse(&item.location) {
                     Ok(uuid) => uuid.as_hyphenated().to_string(),
                     Err(_) => draft.facts().uuid_text(),
                 };
-                let label = if item.read_only {
+                let label = if item.read_only && !item.without_data {
                     item.location.as_str()
                 } else {
                     ""
+                };
+                let purpose = if item.without_data {
+                    super::vdi::WITHOUT_DATA
+                } else {
+                    "user"
                 };
                 let reference = draft.facts().reference();
                 super::vdi::made(
@@ -228,8 +256,10 @@ pub fn scanned(draft: &mut Draft<'_>, storage: Ref, found: &[Scanned], size: i64
                         utilisation: item.utilisation,
                         fields: vec![
                             (vdi::NAME_LABEL, label.into()),
-                            (vdi::TYPE, "user".into()),
+                            (vdi::TYPE, purpose.into()),
                             (vdi::READ_ONLY, item.read_only.into()),
+                            (vdi::CBT_ENABLED, item.without_data.into()),
+                            (vdi::IS_A_SNAPSHOT, item.without_data.into()),
                         ],
                     },
                 );

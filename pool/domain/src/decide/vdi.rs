@@ -154,6 +154,45 @@ pub fn inherited(source: &Row) -> Vec<(Field, Value)> {
     .collect()
 }
 
+/// The type of a snapshot that has given up its data, and only tells what was written since an earlier one.
+pub const WITHOUT_DATA: &str = "cbt_metadata";
+
+/// The fields of a disk's snapshot.
+pub fn of_snapshot(draft: &Draft<'_>, source: &Row) -> Vec<(Field, Value)> {
+    let mut fields = inherited(source);
+    fields.extend([
+        (vdi::IS_A_SNAPSHOT, true.into()),
+        (vdi::SNAPSHOT_OF, source.reference.into()),
+        (vdi::SNAPSHOT_TIME, draft.facts().now.into()),
+        (vdi::CBT_ENABLED, source.get(vdi::CBT_ENABLED).clone()),
+    ]);
+    fields
+}
+
+/// Checks that nobody will want the data of a disk: only snapshots of VMs may still name it.
+///
+/// # Errors
+/// `VDI_IN_USE [vdi, operation]`.
+pub fn check_data_unused(db: &Database, image: &Row) -> Result<(), ApiError> {
+    let of_snapshot = |drive: &Row| {
+        db.of_class(vm::CLASS, drive.get(vbd::VM).as_ref())
+            .is_some_and(|owner| owner.get(vm::IS_A_SNAPSHOT).as_bool())
+    };
+    let wanted = image
+        .get(vdi::VBDS)
+        .as_refs()
+        .into_iter()
+        .filter_map(|drive| db.of_class(vbd::CLASS, drive))
+        .any(|drive| !of_snapshot(drive));
+    if wanted {
+        return Err(ApiError::new(
+            "VDI_IN_USE",
+            [image.reference.to_string(), "data_destroy".to_owned()],
+        ));
+    }
+    Ok(())
+}
+
 /// Removes an image's row and the drives of VMs that named it.
 pub fn removed(draft: &mut Draft<'_>, reference: Ref) {
     let Some(row) = draft.db().of_class(vdi::CLASS, reference).cloned() else {

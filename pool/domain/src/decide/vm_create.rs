@@ -180,6 +180,8 @@ pub fn remove(draft: &mut Draft<'_>, reference: Ref) {
     for blob in row.get(vm::BLOBS).as_map().into_iter().flat_map(|m| m.values()) {
         draft.delete(blob.as_ref());
     }
+    super::uefi_mode::forget(draft, row.uuid());
+    super::vtpm::forget(draft, row.uuid());
     draft.delete(row.get(vm::METRICS).as_ref());
     draft.delete(row.get(vm::GUEST_METRICS).as_ref());
     draft.delete(reference);

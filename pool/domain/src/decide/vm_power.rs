@@ -3,7 +3,7 @@
 use proto_types::generated::{console, host, vbd, vdi, vif, vm, vm_metrics};
 use proto_types::{ApiError, Ref, Value};
 
-use crate::decide::{boot_record, guest, message, operation, vdi as disks};
+use crate::decide::{boot_record, guest, message, operation, vdi as disks, vtpm};
 use crate::draft::Draft;
 use crate::placement;
 use crate::vm_rules;
@@ -260,6 +260,7 @@ pub fn halted(draft: &mut Draft<'_>, reference: Ref) {
     let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else {
         return;
     };
+    vtpm::ended(draft, &row);
     detach_all(draft, &row);
     remove_consoles(draft, reference);
     guest::silent(draft, reference);

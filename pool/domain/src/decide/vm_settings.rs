@@ -97,11 +97,23 @@ pub fn set_halted(
 
 fn halted(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     let row = draft.read(vm::CLASS, reference)?;
+    check_halted(&row)
+}
+
+/// Whether a VM is halted.
+///
+/// # Errors
+/// `VM_BAD_POWER_STATE [vm, halted, state]`.
+pub fn check_halted(row: &crate::Row) -> Result<(), ApiError> {
     let state = row.get(vm::POWER_STATE).as_str();
     if state == vm_rules::HALTED {
         Ok(())
     } else {
-        Err(vm_rules::bad_power_state(reference, &[vm_rules::HALTED], state))
+        Err(vm_rules::bad_power_state(
+            row.reference,
+            &[vm_rules::HALTED],
+            state,
+        ))
     }
 }
 
@@ -157,6 +169,8 @@ pub fn secureboot_readiness(db: &crate::Database, reference: Ref) -> Result<&'st
         "not_supported"
     } else if row.get(vm::PLATFORM).get("secureboot") != Some("true") {
         "disabled"
+    } else if super::uefi_mode::is_setup(db, row) {
+        "setup_mode"
     } else if row.get(vm::LAST_BOOTED_RECORD).as_str().is_empty() {
         // The host enrols the usual keys when it makes the VM's variables, at the first start.
         "first_boot"

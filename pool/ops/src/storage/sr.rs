@@ -1,5 +1,6 @@
 //! `SR.create`, `SR.scan`, `SR.destroy`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -145,7 +146,7 @@ impl Operation for CreateSr {
                 vec![(pbd::CURRENTLY_ATTACHED, true.into()), (pbd::WANTED, true.into())],
             );
         }
-        note_scan(draft, self.sr, outputs)?;
+        note_scan(draft, self.sr, &BTreeSet::new(), outputs)?;
         repositories::end(draft, self.sr, task);
         Ok(self.sr.into())
     }
@@ -216,7 +217,12 @@ impl Step<Cx<CreateSr>> for PlugAll {
     }
 }
 
-fn note_scan(draft: &mut Draft<'_>, storage: Ref, outputs: &Outputs) -> Result<(), ApiError> {
+fn note_scan(
+    draft: &mut Draft<'_>,
+    storage: Ref,
+    unborn: &BTreeSet<String>,
+    outputs: &Outputs,
+) -> Result<(), ApiError> {
     let HostReply::Scan { sr: facts, volumes } = reply(outputs, "scan")? else {
         return Err(ApiError::internal("the scan said nothing"));
     };
@@ -228,10 +234,11 @@ fn note_scan(draft: &mut Draft<'_>, storage: Ref, outputs: &Outputs) -> Result<(
             virtual_size: v.virtual_size.as_i64(),
             utilisation: v.physical_utilisation.as_i64(),
             read_only: v.read_only,
+            without_data: v.without_data,
         })
         .collect();
-    let (size, used) = (facts.physical_size.as_i64(), facts.physical_utilisation.as_i64());
-    repositories::scanned(draft, storage, &found, size, used);
+    let sizes = (facts.physical_size.as_i64(), facts.physical_utilisation.as_i64());
+    repositories::scanned(draft, storage, &found, unborn, sizes);
     Ok(())
 }
 
@@ -246,6 +253,9 @@ pub struct WorkOnSr {
     host: Uuid,
     sr_uuid: Uuid,
     spec: Option<SrSpec>,
+    /// Images that others were making when this began; who gave up since has taken his away.
+    #[serde(default)]
+    unborn: BTreeSet<String>,
 }
 
 impl WorkOnSr {
@@ -258,6 +268,7 @@ impl WorkOnSr {
             host: Uuid::nil(),
             sr_uuid: Uuid::nil(),
             spec: None,
+            unborn: BTreeSet::new(),
         }
     }
 
@@ -308,6 +319,7 @@ impl Operation for WorkOnSr {
             repositories::begin(draft, self.sr, task, "destroy")
         } else {
             self.host = uuid_of_host(draft.db(), repositories::host_for(draft.db(), self.sr)?)?;
+            self.unborn = repositories::in_the_making(draft.db());
             let name = if self.update { "update" } else { "scan" };
             repositories::begin(draft, self.sr, task, name)
         }
@@ -340,7 +352,7 @@ impl Operation for WorkOnSr {
             let (size, used) = (facts.physical_size.as_i64(), facts.physical_utilisation.as_i64());
             repositories::refresh_sizes(draft, self.sr, size, used);
         } else {
-            note_scan(draft, self.sr, outputs)?;
+            note_scan(draft, self.sr, &self.unborn, outputs)?;
         }
         Ok(Value::Void)
     }

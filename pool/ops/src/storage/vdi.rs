@@ -188,6 +188,7 @@ impl Operation for MakeVdi {
             return Err(ApiError::internal("no volume was made"));
         };
         let mut fields: Vec<(Field, Value)> = match draft.db().of_class(class::CLASS, self.source).cloned() {
+            Some(source) if self.how == Make::Snapshot => vdi::of_snapshot(draft, &source),
             Some(source) => vdi::inherited(&source),
             None => Vec::new(),
         };
@@ -203,11 +204,6 @@ impl Operation for MakeVdi {
             }
         }
         fields.retain(|(f, _)| ![class::UUID, class::SR, class::VIRTUAL_SIZE, class::LOCATION].contains(f));
-        if self.how == Make::Snapshot {
-            fields.push((class::IS_A_SNAPSHOT, true.into()));
-            fields.push((class::SNAPSHOT_OF, self.source.into()));
-            fields.push((class::SNAPSHOT_TIME, draft.facts().now.into()));
-        }
         vdi::made(
             draft,
             self.vdi,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use node_commands::{CommandErrorKind, HostCommand};
+use node_hypervisor::CpuTuning;
 use pool_domain::Draft;
 use pool_domain::decide::vm::MemoryLimits;
 use pool_domain::decide::vm_live;
@@ -206,6 +207,91 @@ impl Step<Cx<SetVcpus>> for Plug {
     }
 
     async fn undo(&self, _: &Cx<SetVcpus>) -> Result<(), StepError> {
+        Ok(())
+    }
+}
+
+/// Changes how a running guest's processors share those of its host: `add_to_VCPUs_params_live`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TuneVcpus {
+    vm: Ref,
+    key: String,
+    value: String,
+    vm_uuid: Uuid,
+    host: Uuid,
+    tuning: CpuTuning,
+}
+
+impl TuneVcpus {
+    /// Of this VM, one setting.
+    pub fn new(vm: Ref, key: &str, value: &str) -> TuneVcpus {
+        TuneVcpus {
+            vm,
+            key: key.to_owned(),
+            value: value.to_owned(),
+            vm_uuid: Uuid::nil(),
+            host: Uuid::nil(),
+            tuning: CpuTuning::default(),
+        }
+    }
+}
+
+impl Operation for TuneVcpus {
+    const NAME: &'static str = "vm_tune_vcpus_live";
+
+    fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
+        let change = vm_live::begin_tuning(draft, self.vm, task, (&self.key, &self.value))?;
+        let row = draft.read(vm::CLASS, self.vm)?;
+        self.vm_uuid = Uuid::try_parse(row.uuid()).map_err(|_| ApiError::handle_invalid("VM", self.vm))?;
+        self.host = uuid_of_host(draft.db(), change.host)?;
+        self.tuning = CpuTuning {
+            weight: change.value.weight,
+            cap: change.value.cap,
+            mask: change.value.mask,
+        };
+        Ok(())
+    }
+
+    fn steps() -> Vec<Box<dyn Step<Cx<Self>>>> {
+        vec![Box::new(Tune)]
+    }
+
+    fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
+        vm_live::commit_tuning(draft, self.vm, task, (&self.key, &self.value))?;
+        Ok(Value::Void)
+    }
+
+    fn abort(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) {
+        vm_live::end(draft, self.vm, task);
+    }
+}
+
+/// Tells the host. Shares that hold although they are written nowhere last until the guest ends.
+struct Tune;
+
+#[async_trait]
+impl Step<Cx<TuneVcpus>> for Tune {
+    fn name(&self) -> &'static str {
+        "set_cpu_tuning"
+    }
+
+    async fn run(&self, cx: &Cx<TuneVcpus>) -> Result<(), StepError> {
+        let op = &cx.operation;
+        let command = HostCommand::SetCpuTuning {
+            vm: op.vm_uuid,
+            tuning: op.tuning.clone(),
+        };
+        let id = cx.command_id(self.name());
+        match cx.ops.agents.call(op.host, id, command, WAIT).await {
+            Ok(_) => Ok(()),
+            Err(failure) if matches!(failure.kind, Some(CommandErrorKind::Hypervisor(_))) => {
+                Err(ApiError::new("OPERATION_NOT_ALLOWED", [failure.text]).into())
+            }
+            Err(failure) => Err(step_error(failure)),
+        }
+    }
+
+    async fn undo(&self, _: &Cx<TuneVcpus>) -> Result<(), StepError> {
         Ok(())
     }
 }

@@ -109,12 +109,7 @@ pub fn frozen_rows(
     let mut stand_for = BTreeMap::new();
     for (((old, new), volume), facts) in disks.iter().zip(volumes).zip(made(outputs)?) {
         let source = draft.read(vdi_class::CLASS, *old)?;
-        let mut fields = vdi::inherited(&source);
-        fields.extend([
-            (vdi_class::IS_A_SNAPSHOT, true.into()),
-            (vdi_class::SNAPSHOT_OF, (*old).into()),
-            (vdi_class::SNAPSHOT_TIME, draft.facts().now.into()),
-        ]);
+        let fields = vdi::of_snapshot(draft, &source);
         let new_vdi = NewVdi {
             sr: source.get(vdi_class::SR).as_ref(),
             uuid: volume.uuid.to_string(),

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use node_commands::{DomainRequest, HostCommand, VolumeRef};
+use node_commands::{DomainRequest, HostCommand, SecretText, VolumeRef};
 use node_hypervisor::StartMode;
 use pool_domain::Draft;
 use pool_domain::decide::vdi as disks;
 use pool_domain::decide::vm_power::{self, VmOperation};
+use pool_domain::decide::{uefi_mode, vtpm};
 use pool_saga::{Step, StepError};
 use proto_types::generated::vm;
 use proto_types::{ApiError, Ref, Value};
@@ -18,6 +19,7 @@ use crate::agent_step::{AgentStep, UNCONFIRMED};
 use crate::core::uuid_of_host;
 use crate::domain_request;
 use crate::operation::{Cx, Operation, Outputs};
+use crate::vm::tpm::{FetchTpm, Starts};
 
 /// Brings a VM to life on a host.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,6 +68,21 @@ impl StartVm {
     }
 }
 
+impl Starts for StartVm {
+    fn vm(&self) -> Ref {
+        self.vm
+    }
+}
+
+/// Adds what the VM's module holds. Not before: a secret has no place among the operation's own parameters.
+fn with_tpm(cx: &Cx<StartVm>, mut request: Box<DomainRequest>) -> Box<DomainRequest> {
+    let db = cx.ops.pool.snapshot();
+    if let (Some(tpm), Some(module)) = (&mut request.tpm, vtpm::of(&db, cx.operation.vm)) {
+        tpm.contents = SecretText(vtpm::contents(&db, module).to_owned());
+    }
+    request
+}
+
 impl Operation for StartVm {
     const NAME: &'static str = "vm_start";
 
@@ -84,6 +101,7 @@ impl Operation for StartVm {
 
     fn steps() -> Vec<Box<dyn Step<Cx<Self>>>> {
         vec![
+            Box::new(FetchTpm),
             Box::new(AgentStep::<StartVm> {
                 name: "start_domain",
                 ask: |cx| {
@@ -96,7 +114,7 @@ impl Operation for StartVm {
                             mode: op.mode(),
                         },
                         None => HostCommand::StartDomain {
-                            request,
+                            request: with_tpm(cx, request),
                             mode: op.mode(),
                         },
                     };
@@ -116,6 +134,7 @@ impl Operation for StartVm {
         draft.read(vm::CLASS, self.vm)?;
         vm_power::commit_live(draft, &self.operation(task), self.host, self.paused);
         disks::removed(draft, self.image_vdi);
+        uefi_mode::begun(draft, self.vm);
         Ok(Value::Void)
     }
 

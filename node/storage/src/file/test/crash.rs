@@ -64,6 +64,11 @@ pub(super) async fn carry_out(
             sr.push_layer(&source).await?;
             sr.snapshot_below(&source, TARGET).await.map(drop)
         }
+        "snapshot" => sr
+            .create_volume(&NewVolume::snapshot_of(TARGET, source), &job)
+            .await
+            .map(drop),
+        "forget" => sr.destroy_volume(&Uuid::from_u128(0x102).to_string()).await,
         "merge" => {
             for merge in sr.merges().await? {
                 sr.begin_merge(&merge.top, &merge.base).await?;

@@ -8,7 +8,7 @@ fn pattern() -> Vec<u8> {
 }
 
 /// A repository with one volume in it, of which every sector differs.
-async fn with_volume(format: DiskFormat) -> (Fixture, Arc<dyn PluggedSr>) {
+pub(super) async fn with_volume(format: DiskFormat) -> (Fixture, Arc<dyn PluggedSr>) {
     let fixture = fixture().await;
     let image = fixture.dir.path().join("image.raw");
     std::fs::write(&image, pattern()).unwrap();
@@ -23,13 +23,13 @@ async fn with_volume(format: DiskFormat) -> (Fixture, Arc<dyn PluggedSr>) {
 }
 
 /// Freezes the volume as `uuid`, as a domain would see it: what it wrote to last is the file below the new layer.
-async fn freeze(sr: &dyn PluggedSr, uuid: Uuid) {
+pub(super) async fn freeze(sr: &dyn PluggedSr, uuid: Uuid) {
     sr.push_layer(&SOURCE.to_string()).await.unwrap();
     sr.snapshot_below(&SOURCE.to_string(), uuid).await.unwrap();
 }
 
 /// Writes into the volume, as its domain would; `mark` tells writes apart.
-async fn write(sr: &dyn PluggedSr, mark: u8) {
+pub(super) async fn write(sr: &dyn PluggedSr, mark: u8) {
     let opened = sr.resolve(&SOURCE.to_string(), Access::Write).await.unwrap();
     let DiskSource::File { path, format } = opened else {
         panic!("no file")
@@ -118,6 +118,24 @@ async fn a_volume_that_was_destroyed_does_not_come_back_from_its_lower_layers() 
     assert_eq!(bytes(&*sr, TARGET, fixture.dir.path()).await, pattern());
     sr.destroy_volume(&TARGET.to_string()).await.unwrap();
     assert!(files(&fixture).is_empty());
+}
+
+#[tokio::test]
+async fn what_a_guest_writes_to_a_disk_that_is_reset_goes_with_it() {
+    let (fixture, sr) = with_volume(DiskFormat::Qcow2).await;
+    let scratch = fixture.dir.path();
+    let opened = sr.resolve_scratch(&SOURCE.to_string()).await.unwrap();
+    contract::scribble(&opened).await.unwrap();
+    let images = ImageTool::default();
+    assert_ne!(
+        contract::read(&images, &opened, scratch).await.unwrap(),
+        pattern()
+    );
+    assert_eq!(bytes(&*sr, SOURCE, scratch).await, pattern());
+    let again = sr.resolve_scratch(&SOURCE.to_string()).await.unwrap();
+    assert_eq!(contract::read(&images, &again, scratch).await.unwrap(), pattern());
+    let removed = sr.scan().await.unwrap().removed;
+    assert_eq!(removed, [format!("scratch-{SOURCE}.qcow2")]);
 }
 
 #[tokio::test]

@@ -42,11 +42,11 @@ pub enum Ended {
 
 /// Histograms by name. The names are constants of the program, so there are only so many.
 #[derive(Default)]
-pub struct Timings {
+pub struct Latencies {
     by_name: Mutex<BTreeMap<&'static str, Histogram>>,
 }
 
-impl Timings {
+impl Latencies {
     /// Counts one more.
     pub fn note(&self, name: &'static str, took: Duration, ended: Ended) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -118,11 +118,11 @@ mod test {
 
     #[test]
     fn buckets_hold_everything_up_to_their_end_and_the_last_everything() {
-        let timings = Timings::default();
+        let latencies = Latencies::default();
         for (millis, ended) in [(0, Ended::Well), (7, Ended::Badly), (600_000, Ended::Well)] {
-            timings.note("VM.start", Duration::from_millis(millis), ended);
+            latencies.note("VM.start", Duration::from_millis(millis), ended);
         }
-        let page = timings.page("t", "method", "Times.");
+        let page = latencies.page("t", "method", "Times.");
         for line in [
             "t_seconds_bucket{method=\"VM.start\",le=\"0.005\"} 1",
             "t_seconds_bucket{method=\"VM.start\",le=\"0.01\"} 2",

@@ -1,0 +1,332 @@
+//! Messages beside the life of VMs: what the pool trusts, updates, USB devices, TPMs, and words between hosts.
+
+use gateway_codec::WireValue;
+use node_commands::{HostCommand, MachineVerb};
+use pool_domain::query;
+use proto_types::generated::{host, pool, pusb, vm};
+use proto_types::{Ref, Value};
+
+use super::leader::Leader;
+
+fn text(value: &WireValue) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn reference(value: &WireValue) -> Ref {
+    text(value).parse().unwrap()
+}
+
+fn the_pool(leader: &Leader) -> Ref {
+    leader.db().only(pool::CLASS).unwrap().reference
+}
+
+#[tokio::test]
+async fn a_host_that_says_hello_is_known_and_reached_or_not() {
+    let leader = Leader::new().await;
+    let two = leader.host("two");
+    let uuid = leader.db().get(two).unwrap().uuid().to_owned();
+    let hello = async |uuid: &str, address: &str| {
+        text(&leader.ok("pool.hello", &[uuid.into(), address.into()]).await)
+    };
+    assert_eq!(hello(&uuid, "192.0.2.2").await, "ok");
+    assert_eq!(hello(&uuid, "192.0.2.9").await, "cannot_talk_back");
+    assert_eq!(hello("none", "192.0.2.2").await, "unknown_host");
+    leader.hosts.refuses.lock().unwrap().push("machine");
+    assert_eq!(hello(&uuid, "192.0.2.2").await, "cannot_talk_back");
+    assert_eq!(text(&leader.ok("pool.initial_auth", &[]).await), "a token");
+    let made = [
+        uuid.as_str().into(),
+        "x".into(),
+        "".into(),
+        "x".into(),
+        "192.0.2.2".into(),
+    ];
+    assert_eq!(
+        leader.refused("host.create", &made).await[0],
+        "UNIQUENESS_CONSTRAINT_VIOLATION"
+    );
+    let made = [
+        "other".into(),
+        "x".into(),
+        "".into(),
+        "x".into(),
+        "192.0.2.7".into(),
+    ];
+    assert_eq!(
+        leader.refused("host.create", &made).await[0],
+        "OPERATION_NOT_ALLOWED"
+    );
+}
+
+#[tokio::test]
+async fn a_running_guest_gets_its_share_of_processors() {
+    let leader = Leader::new().await;
+    let guest = leader.running().await;
+    let add = |key: &'static str, value: &'static str| [guest.into(), key.into(), value.into()];
+    leader
+        .ok("VM.add_to_VCPUs_params_live", &add("weight", "512"))
+        .await;
+    leader
+        .ok("VM.add_to_VCPUs_params_live", &add("mask", "0,1"))
+        .await;
+    let told: Vec<_> = {
+        let all = leader.hosts.asked.lock().unwrap();
+        let tuned = all.iter().filter_map(|(_, c)| match c {
+            HostCommand::SetCpuTuning { tuning, .. } => Some(tuning.clone()),
+            _ => None,
+        });
+        tuned.collect()
+    };
+    assert_eq!(
+        (told[1].weight, told[1].mask.as_slice()),
+        (Some(512), [0, 1].as_slice())
+    );
+    let kept = |key: &str| {
+        let db = leader.db();
+        db.get(guest)
+            .unwrap()
+            .get(vm::VCPUS_PARAMS)
+            .get(key)
+            .map(str::to_owned)
+    };
+    assert_eq!(kept("weight").as_deref(), Some("512"));
+    let bad = leader
+        .refused("VM.add_to_VCPUs_params_live", &add("cap", "much"))
+        .await;
+    assert_eq!(bad, ["INVALID_VALUE", "cap", "much"]);
+    assert_eq!(kept("cap"), None);
+    let halted = leader.vm().await;
+    let bad = [halted.into(), "cap".into(), "1".into()];
+    assert_eq!(
+        leader.refused("VM.add_to_VCPUs_params_live", &bad).await,
+        ["VM_BAD_POWER_STATE", &halted.to_string(), "running", "halted"]
+    );
+}
+
+#[tokio::test]
+async fn what_is_plugged_into_a_host_is_listed() {
+    let leader = Leader::new().await;
+    let one = leader.host("one");
+    leader.ok("PUSB.scan", &[one.into()]).await;
+    let rows = leader
+        .db()
+        .rows(pusb::CLASS)
+        .map(|r| r.get(pusb::DESCRIPTION).as_str().to_owned())
+        .collect::<Vec<_>>();
+    assert_eq!(rows, ["Maker_Stick_1"]);
+    let group = leader
+        .db()
+        .rows(pusb::CLASS)
+        .next()
+        .unwrap()
+        .get(pusb::USB_GROUP)
+        .as_ref();
+    assert_eq!(
+        leader.refused("USB_group.destroy", &[group.into()]).await[0],
+        "USB_GROUP_CONTAINS_PUSB"
+    );
+    let made = reference(&leader.ok("USB_group.create", &["mine".into()]).await);
+    leader.ok("USB_group.destroy", &[made.into()]).await;
+}
+
+#[tokio::test]
+async fn records_of_repositories_are_kept_and_nothing_is_fetched() {
+    let leader = Leader::new().await;
+    let here = the_pool(&leader);
+    let sync = [here.into(), false.into(), "".into(), "".into()];
+    assert_eq!(
+        leader.refused("pool.sync_updates", &sync).await,
+        ["NO_REPOSITORY_ENABLED"]
+    );
+    let new = |name: &'static str, url: &'static str| -> Vec<Value> {
+        vec![name.into(), "".into(), url.into(), "".into(), true.into()]
+    };
+    let bad = leader.refused("Repository.introduce", &new("a", "ftp://x")).await;
+    assert_eq!(bad, ["INVALID_BASE_URL", "ftp://x"]);
+    let made = reference(
+        &leader
+            .ok("Repository.introduce", &new("a", "https://repo.example/a"))
+            .await,
+    );
+    let again = leader
+        .refused("Repository.introduce", &new("b", "https://repo.example/a"))
+        .await;
+    assert_eq!(again, ["REPOSITORY_ALREADY_EXISTS", &made.to_string()]);
+    leader
+        .ok("pool.add_repository", &[here.into(), made.into()])
+        .await;
+    assert_eq!(
+        leader.refused("Repository.forget", &[made.into()]).await,
+        ["REPOSITORY_IS_IN_USE"]
+    );
+    assert_eq!(
+        leader.refused("pool.sync_updates", &sync).await,
+        ["REPOSYNC_FAILED"]
+    );
+    leader
+        .ok("pool.remove_repository", &[here.into(), made.into()])
+        .await;
+    leader.ok("Repository.forget", &[made.into()]).await;
+    let bundle = reference(
+        &leader
+            .ok("Repository.introduce_bundle", &["c".into(), "".into()])
+            .await,
+    );
+    let again = leader
+        .refused("Repository.introduce_bundle", &["d".into(), "".into()])
+        .await;
+    assert_eq!(again, ["BUNDLE_REPOSITORY_ALREADY_EXISTS", &bundle.to_string()]);
+    let proxy = |user: &'static str, secret: &'static str| {
+        [
+            here.into(),
+            "http://proxy.example:3128".into(),
+            user.into(),
+            secret.into(),
+        ]
+    };
+    leader
+        .ok("pool.configure_repository_proxy", &proxy("me", "secret"))
+        .await;
+    let bad = leader
+        .refused("pool.configure_repository_proxy", &proxy("me", ""))
+        .await;
+    assert_eq!(bad, ["INVALID_REPOSITORY_PROXY_CREDENTIAL"]);
+    leader.ok("pool.disable_repository_proxy", &[here.into()]).await;
+    let ready = leader
+        .ok("pool.check_update_readiness", &[here.into(), true.into()])
+        .await;
+    assert_eq!(
+        format!("{ready:?}"),
+        format!("{:?}", WireValue::Array(Vec::new()))
+    );
+    leader.silence(leader.host("two"));
+    let ready = leader
+        .ok("pool.check_update_readiness", &[here.into(), true.into()])
+        .await;
+    assert!(format!("{ready:?}").contains("HOST_OFFLINE"));
+}
+
+#[tokio::test]
+async fn debug_keys_and_timings_are_the_hosts_own() {
+    let leader = Leader::new().await;
+    let two = leader.host("two");
+    leader.ok("host.send_debug_keys", &[two.into(), "m".into()]).await;
+    let asked = leader.hosts.asked.lock().unwrap().iter().any(
+        |(_, c)| matches!(c, HostCommand::Machine { verb: MachineVerb::ShowState { keys } } if keys == "m"),
+    );
+    assert!(asked);
+    let one = leader.host("one");
+    let own = leader
+        .ok("host.get_diagnostic_timing_stats", &[one.into(), true.into()])
+        .await;
+    let own = format!("{own:?}");
+    assert!(
+        own.contains("host.send_debug_keys") && own.contains("command facts") && own.contains("count = 3")
+    );
+    let other = leader
+        .ok("host.get_diagnostic_timing_stats", &[two.into(), false.into()])
+        .await;
+    let other = format!("{other:?}");
+    assert!(!other.contains("host.send_debug_keys") && !other.contains("count"));
+}
+
+#[tokio::test]
+async fn what_a_module_holds_comes_from_its_last_host() {
+    let leader = Leader::new().await;
+    let guest = leader.vm().await;
+    let made = reference(&leader.ok("VTPM.create", &[guest.into(), false.into()]).await);
+    let again = leader.refused("VTPM.create", &[guest.into(), false.into()]).await;
+    assert_eq!(again, ["VTPM_MAX_AMOUNT_REACHED", "1"]);
+    let holds = async || text(&leader.ok("VTPM.get_contents", &[made.into()]).await);
+    assert_eq!(holds().await, "");
+    leader
+        .ok("VTPM.set_contents", &[made.into(), "Zmlyc3Q=".into()])
+        .await;
+    leader
+        .ok("VM.start", &[guest.into(), false.into(), true.into()])
+        .await;
+    let laid = leader.hosts.asked.lock().unwrap().iter().any(|(_, c)| {
+        matches!(c, HostCommand::StartDomain { request, .. }
+            if request.tpm.as_ref().is_some_and(|t| t.contents.0 == "Zmlyc3Q="))
+    });
+    assert!(laid, "the module starts with what the pool has");
+    let live = leader.refused("VTPM.destroy", &[made.into()]).await;
+    assert_eq!(live[0], "VM_BAD_POWER_STATE");
+    leader.ok("VM.hard_shutdown", &[guest.into()]).await;
+    // The host does not answer now: an old state must not be taken for the newest.
+    leader.hosts.refuses.lock().unwrap().push("tpm_state");
+    leader.refused("VTPM.get_contents", &[made.into()]).await;
+    leader.hosts.refuses.lock().unwrap().clear();
+    assert_eq!(holds().await, "bGFzdA==");
+    leader.ok("VM.destroy", &[guest.into()]).await;
+    assert_eq!(leader.db().rows(proto_types::generated::vtpm::CLASS).count(), 0);
+}
+
+#[tokio::test]
+async fn secure_boots_mode_changes_with_the_next_start() {
+    let leader = Leader::new().await;
+    let guest = leader.vm().await;
+    let set = |mode: &'static str| [guest.into(), mode.into()];
+    assert_eq!(
+        leader.refused("VM.set_uefi_mode", &set("setup")).await[0],
+        "OPERATION_NOT_ALLOWED"
+    );
+    leader.set(
+        guest,
+        vm::HVM_BOOT_PARAMS,
+        Value::string_map([("firmware", "uefi")]),
+    );
+    leader.set(guest, vm::PLATFORM, Value::string_map([("secureboot", "true")]));
+    leader.ok("VM.set_uefi_mode", &set("setup")).await;
+    let readiness = async || text(&leader.ok("VM.get_secureboot_readiness", &[guest.into()]).await);
+    assert_eq!(readiness().await, "setup_mode");
+    for (nth, (keys, anew)) in [(false, true), (false, false)].into_iter().enumerate() {
+        leader
+            .ok("VM.start", &[guest.into(), false.into(), true.into()])
+            .await;
+        let firmware: Vec<String> = {
+            let all = leader.hosts.asked.lock().unwrap();
+            let starts = all.iter().filter_map(|(_, c)| match c {
+                HostCommand::StartDomain { request, .. } => Some(format!("{:?}", request.firmware)),
+                _ => None,
+            });
+            starts.collect()
+        };
+        let wanted = format!("Uefi {{ secure_boot: true, enrolled_keys: {keys}, anew: {anew} }}");
+        assert_eq!(firmware[nth], wanted);
+        leader.ok("VM.hard_shutdown", &[guest.into()]).await;
+    }
+    leader.ok("VM.set_uefi_mode", &set("user")).await;
+    assert_ne!(readiness().await, "setup_mode");
+}
+
+#[tokio::test]
+async fn the_pool_has_an_extension_that_every_host_has() {
+    let leader = Leader::new().await;
+    let here = the_pool(&leader);
+    let has = async |name: &str| {
+        format!(
+            "{:?}",
+            leader.ok("pool.has_extension", &[here.into(), name.into()]).await
+        )
+    };
+    assert_eq!(has("there").await, format!("{:?}", WireValue::Bool(true)));
+    assert_eq!(has("not there").await, format!("{:?}", WireValue::Bool(false)));
+    let hosts = query::by_name_label(&leader.db(), host::CLASS, "one");
+    let gran = leader.ok("host.get_sched_gran", &[hosts[0].into()]).await;
+    assert_eq!(text(&gran), "cpu");
+    let refused = leader
+        .refused("host.set_sched_gran", &[hosts[0].into(), "core".into()])
+        .await;
+    assert_eq!(refused[0], "OPERATION_NOT_ALLOWED");
+    let secret = "6a9c1c2e-0000-4000-8000-000000000001";
+    let made = reference(&leader.ok("secret.introduce", &[secret.into(), "v".into()]).await);
+    assert_eq!(leader.db().get(made).unwrap().uuid(), secret);
+    let again = leader
+        .refused("secret.introduce", &[secret.into(), "v".into()])
+        .await;
+    assert_eq!(
+        again,
+        ["UNIQUENESS_CONSTRAINT_VIOLATION", "secret", "uuid", secret]
+    );
+}
