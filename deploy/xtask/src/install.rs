@@ -53,6 +53,9 @@ pub const TESTBED: &[&str] = &[
 /// For `cargo xtask bench`, which measures against etcd.
 pub const BENCH: &[&str] = &["etcd-server", "etcd-client"];
 
+/// What judges packages, figures and rules; tests say so where one is missing.
+pub const JUDGES: &[&str] = &["dpkg-dev", "lintian", "prometheus", "rpm"];
+
 /// These come from one source and refuse to stand beside one another in different versions.
 const QEMU: &[&str] = &["qemu-system-x86", "qemu-utils", "qemu-block-extra"];
 
