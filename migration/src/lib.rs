@@ -6,6 +6,7 @@
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 pub mod compat;
+pub mod contract;
 pub mod phase;
 pub mod plan;
 

@@ -11,6 +11,10 @@
 //! ```
 //! A reply that is lost, and an attempt that the source calls failed, say nothing about where the guest is: both lead to
 //! [`Action::LookAtBoth`], and only what is found there decides.
+//!
+//! A host that stays silent does not hold a migration for ever, as long as the other one can settle it alone: a
+//! destination that has thrown its place away can receive nothing any more, and a source that runs the guest with no
+//! attempt under way has never let it go. Where neither can say, it waits.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +65,10 @@ pub enum Event {
     FoundOnSource,
     /// Looked: it runs on neither and the source has no attempt under way: the guest ended meanwhile.
     FoundNowhere,
+    /// The source has been silent for long; the destination, as far as it was asked, does not run the guest.
+    SourceSilent,
+    /// The destination has been silent for long; the source runs the guest, and no attempt is under way there.
+    SourceRunsAlone,
     /// The client wants it called off.
     CancelWanted,
     /// The source is known to be fenced: whatever ran there runs no more.
@@ -133,6 +141,8 @@ impl Phase {
             (P::Copying, E::CopyFailed | E::ReplyLost) => (P::Copying, Some(A::LookAtBoth)),
             (P::Copying, E::FoundCopying) => (P::Copying, Some(A::WatchCopy)),
             (P::Copying, E::FoundOnSource | E::FoundNowhere) => (P::GivingUp, Some(A::ThrowAwayCopy)),
+            // Whatever the source still does, a place that is gone receives nothing.
+            (P::Prepared | P::Copying, E::SourceSilent) => (P::GivingUp, Some(A::ThrowAwayCopy)),
             // It may have gone over just before: what the other host has decides.
             (P::Prepared | P::Copying, E::SourceFenced | E::DestinationFenced) => {
                 (P::Copying, Some(A::LookAtBoth))
@@ -142,13 +152,16 @@ impl Phase {
             (P::SwitchedOver, E::Committed) => (P::CleaningUp, Some(A::CleanSource)),
 
             (P::CleaningUp, E::ReplyLost) => (P::CleaningUp, Some(A::CleanSource)),
-            (P::CleaningUp, E::SourceCleaned | E::SourceFenced) => (P::Done, None),
+            // A silent source cleans up when it comes back: its records no longer name the guest.
+            (P::CleaningUp, E::SourceCleaned | E::SourceFenced | E::SourceSilent) => (P::Done, None),
 
             (P::GivingUp, E::ReplyLost) => (P::GivingUp, Some(A::ThrowAwayCopy)),
-            (P::GivingUp, E::CopyThrownAway | E::DestinationFenced) => (P::Reviving, Some(A::ReviveSource)),
+            (P::GivingUp, E::CopyThrownAway | E::DestinationFenced | E::SourceRunsAlone) => {
+                (P::Reviving, Some(A::ReviveSource))
+            }
 
             (P::Reviving, E::ReplyLost) => (P::Reviving, Some(A::ReviveSource)),
-            (P::Reviving, E::SourceGoesOn | E::SourceFenced) => (P::GivenUp, None),
+            (P::Reviving, E::SourceGoesOn | E::SourceFenced | E::SourceSilent) => (P::GivenUp, None),
             _ => return None,
         };
         Some(next)

@@ -7,7 +7,8 @@ use proto_types::{ApiError, Bytes, Ref};
 use serde::{Deserialize, Serialize};
 
 /// How a migration is to be done. Written to the log with its saga.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MigrationPlan {
     /// The network whose addresses are used; `None` is the management network.
     pub network: Option<Ref>,
@@ -17,8 +18,10 @@ pub struct MigrationPlan {
     pub auto_converge: bool,
     /// Skip the checks that are only cautious (processor features); never those without which it cannot run.
     pub force: bool,
-    /// Longest pause of the guest to aim at.
+    /// Longest pause of the guest that is agreed to: it is not moved rather than paused for longer.
     pub max_downtime: Option<Duration>,
+    /// Longest time for the whole that is agreed to: it is called off after that.
+    pub deadline: Option<Duration>,
     /// Upper limit per second.
     pub bandwidth: Option<Bytes>,
 }
@@ -31,6 +34,15 @@ pub struct PoolDefaults {
 }
 
 impl MigrationPlan {
+    /// Where the client says nothing at all.
+    pub fn by_default(defaults: PoolDefaults) -> MigrationPlan {
+        MigrationPlan {
+            compress: defaults.compress,
+            auto_converge: true,
+            ..MigrationPlan::default()
+        }
+    }
+
     /// Reads the options of `VM.pool_migrate`. `live` is ignored: it always is. Unknown options are ignored, as clients
     /// send those of other releases.
     ///
@@ -40,14 +52,7 @@ impl MigrationPlan {
         options: &BTreeMap<String, String>,
         defaults: PoolDefaults,
     ) -> Result<MigrationPlan, ApiError> {
-        let mut plan = MigrationPlan {
-            network: None,
-            compress: defaults.compress,
-            auto_converge: true,
-            force: false,
-            max_downtime: None,
-            bandwidth: None,
-        };
+        let mut plan = MigrationPlan::by_default(defaults);
         for (name, text) in options {
             let wrong = || ApiError::new("INVALID_VALUE", [name.clone(), text.clone()]);
             match name.as_str() {
@@ -58,6 +63,10 @@ impl MigrationPlan {
                 "max_downtime_ms" => {
                     let milliseconds = text.parse().ok().filter(|ms| *ms > 0).ok_or_else(wrong)?;
                     plan.max_downtime = Some(Duration::from_millis(milliseconds));
+                }
+                "deadline_s" => {
+                    let seconds = text.parse().ok().filter(|s| *s > 0).ok_or_else(wrong)?;
+                    plan.deadline = Some(Duration::from_secs(seconds));
                 }
                 "bandwidth_mib" => {
                     let mebibytes = text.parse().ok().filter(|mib| *mib > 0).ok_or_else(wrong)?;
@@ -103,10 +112,12 @@ mod test {
             ("compress", "false"),
             ("force", "true"),
             ("max_downtime_ms", "300"),
+            ("deadline_s", "90"),
         ])
         .unwrap();
         assert!(!plan.compress && plan.force);
         assert_eq!(plan.max_downtime, Some(Duration::from_millis(300)));
+        assert_eq!(plan.deadline, Some(Duration::from_secs(90)));
     }
 
     #[test]

@@ -197,6 +197,15 @@ impl Client {
         self.link.borrow().peer.clone()
     }
 
+    /// Goes on with another host of the pool. Over the local socket there is no other: that host finds the master itself.
+    pub fn turn_to(&self, address: &str) {
+        let mut link = self.link.borrow_mut();
+        if matches!(link.peer, Peer::Network { .. }) {
+            link.peer = link.peer.moved_to(address);
+        }
+        link.open = None;
+    }
+
     /// For transfers, which have connections of their own.
     pub fn dialer(&self) -> &Dialer {
         &self.dialer

@@ -4,6 +4,7 @@ mod appliances;
 mod console;
 mod diagnostics;
 mod disks;
+mod drill;
 mod events;
 mod exports;
 mod files;
@@ -31,6 +32,7 @@ const TABLES: &[Table] = &[
     console::TABLE,
     diagnostics::TABLE,
     disks::TABLE,
+    drill::TABLE,
     events::TABLE,
     exports::TABLE,
     files::TABLE,

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod caller;
 pub mod dispatch;
 pub mod execute;
+pub mod fair;
 pub mod gate;
 pub mod login;
 pub mod ports;
@@ -16,22 +17,24 @@ pub mod timings;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::audit::Strangers;
+use crate::latencies::Latencies;
+use crate::service::{ApiService, CallHeaders, CallReply, Format, Health, Origin};
+use crate::transfer::{self, Broken, Reply, Request};
+use answer::{Answer, Shape};
 use async_trait::async_trait;
 use bytes::Bytes;
+use fair::{Client, Lanes};
 use gateway_codec::{Call, Limits, jsonrpc, xmlrpc};
 use hyper::StatusCode;
 use pool_domain::Database;
 use pool_domain::decide::{management, session::SessionLimits};
 use pool_ops::Ops;
+use ports::{AuditTrail, Cluster, Forwarder, HostFigures, HostStreams, Membership, Survival};
 use proto_types::generated::host;
+use proto_types::schema::Role;
 use proto_types::{ApiError, DateTime, Ref};
-use tokio::sync::{Semaphore, watch};
-
-use crate::latencies::Latencies;
-use crate::service::{ApiService, CallHeaders, CallReply, Format, Health, Origin};
-use crate::transfer::{self, Broken, Reply, Request};
-use answer::{Answer, Shape};
-use ports::{Cluster, Forwarder, HostFigures, HostStreams, Membership};
+use tokio::sync::watch;
 
 /// What a node's API is put together from.
 pub struct ApiParts {
@@ -43,10 +46,14 @@ pub struct ApiParts {
     pub forwarder: Arc<dyn Forwarder>,
     /// Who belongs to the pool.
     pub membership: Arc<dyn Membership>,
+    /// What to do when the majority is lost.
+    pub survival: Arc<dyn Survival>,
     /// The way to consoles and volumes.
     pub streams: Arc<dyn HostStreams>,
     /// What is counted on this host.
     pub figures: Arc<dyn HostFigures>,
+    /// Where the audit trail is kept.
+    pub trail: Arc<dyn AuditTrail>,
     /// This host.
     pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
     /// How many sessions there may be, which may change.
@@ -59,8 +66,11 @@ pub struct Api {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) forwarder: Arc<dyn Forwarder>,
     pub(crate) membership: Arc<dyn Membership>,
+    pub(crate) survival: Arc<dyn Survival>,
     pub(crate) streams: Arc<dyn HostStreams>,
     pub(crate) figures: Arc<dyn HostFigures>,
+    pub(crate) trail: Arc<dyn AuditTrail>,
+    pub(crate) strangers: Strangers,
     pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
     pub(crate) sessions: watch::Receiver<SessionLimits>,
     /// Sessions of this node alone, for emergencies.
@@ -69,10 +79,10 @@ pub struct Api {
     pub(crate) used: Mutex<HashMap<Ref, DateTime>>,
     /// How long calls took, by message.
     pub(crate) latencies: Latencies,
-    /// Password hashes are slow by intention: few at once, or they would starve everything else.
-    pub(crate) hashing: Arc<Semaphore>,
     /// How long calls took.
     pub(crate) timings: timings::Timings,
+    /// Turns for clients.
+    pub(crate) lanes: Lanes,
 }
 
 impl Api {
@@ -83,15 +93,18 @@ impl Api {
             cluster: parts.cluster,
             forwarder: parts.forwarder,
             membership: parts.membership,
+            survival: parts.survival,
             streams: parts.streams,
             figures: parts.figures,
+            trail: parts.trail,
+            strangers: Strangers::default(),
             host: parts.host,
             sessions: parts.sessions,
             local: Mutex::default(),
             used: Mutex::default(),
             latencies: Latencies::default(),
-            hashing: Arc::new(Semaphore::new(2)),
             timings: timings::Timings::default(),
+            lanes: Lanes::default(),
         })
     }
 
@@ -101,12 +114,16 @@ impl Api {
         used.drain().collect()
     }
 
-    /// Checks a superuser's password, as a log-in does.
+    /// Checks the password of a user who may take hosts into the pool.
     ///
     /// # Errors
-    /// `SESSION_AUTHENTICATION_FAILED [user, text]`.
+    /// As a log-in; `RBAC_PERMISSION_DENIED` for a user who may not.
     pub async fn check_password(&self, db: &Database, user: &str, password: &str) -> Result<(), ApiError> {
-        login::check(self, db, user, password).await
+        let caller = login::authenticate(self, db, user, password, Client::default()).await?;
+        match caller.reaches(Role::PoolOperator) {
+            true => Ok(()),
+            false => Err(caller::denied("pool.join".to_owned())),
+        }
     }
 
     /// Everything counted on this node, in Prometheus' form: content type and text.
@@ -119,13 +136,21 @@ impl Api {
 
     /// Answers a call that another node passed on from its local socket.
     pub async fn forwarded(self: &Arc<Self>, format: Format, body: Bytes) -> CallReply {
-        self.answer(Origin::LocalRoot { pid: None }, format, body, gate::Hop::Second)
-            .await
+        let headers = CallHeaders::default();
+        self.answer(
+            Origin::LocalRoot { pid: None },
+            &headers,
+            format,
+            body,
+            gate::Hop::Second,
+        )
+        .await
     }
 
     async fn answer(
         self: &Arc<Self>,
         origin: Origin,
+        headers: &CallHeaders,
         format: Format,
         body: Bytes,
         hop: gate::Hop,
@@ -135,7 +160,12 @@ impl Api {
             Err(reply) => return reply,
         };
         match gate::pass(self, origin, &call, hop).await {
-            gate::Passed::Here(entry) => dispatch::run(self, entry, call).await.encode(&shape),
+            gate::Passed::Here(mut entry) => {
+                entry.task = wishes(headers);
+                let client = entry.client();
+                let answer = dispatch::run(self, entry, call).await;
+                self.encode(client, answer, shape).await
+            }
             gate::Passed::Refused(error) => Answer::Failure(error).encode(&shape),
             gate::Passed::ToLeader(leader) => match self.forwarder.forward(leader, format, body).await {
                 Ok(body) if format == Format::XmlRpc => CallReply::xml(body),
@@ -143,6 +173,43 @@ impl Api {
                 Err(error) => Answer::Failure(error).encode(&shape),
             },
         }
+    }
+}
+
+/// An answer with more records than this is not written by the threads that answer calls.
+const SHORT_LIST: usize = 256;
+
+impl Api {
+    /// Writes an answer. Many records take a while: their clients take turns, and nobody else waits.
+    async fn encode(&self, client: Client, answer: Answer, shape: Shape) -> CallReply {
+        if !matches!(&answer, Answer::Records(_, rows) if rows.len() > SHORT_LIST) {
+            return answer.encode(&shape);
+        }
+        let turn = match self.lanes.listing.enter(client) {
+            Ok(turn) => turn.come().await,
+            Err(error) => return Answer::Failure(error).encode(&shape),
+        };
+        let work = tokio::task::spawn_blocking(move || {
+            let reply = answer.encode(&shape);
+            drop(turn);
+            reply
+        });
+        work.await
+            .unwrap_or_else(|_| CallReply::page(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+}
+
+/// What the headers of a call say of its task.
+fn wishes(headers: &CallHeaders) -> gate::TaskWishes {
+    gate::TaskWishes {
+        parent: headers
+            .subtask_of()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default(),
+        other_config: headers
+            .task_other_config()
+            .map(|(key, value)| (key, value.to_owned()))
+            .collect(),
     }
 }
 
@@ -178,8 +245,10 @@ impl ApiService for Service {
         self.0.figures.health()
     }
 
-    async fn call(&self, origin: Origin, _headers: CallHeaders, format: Format, body: Bytes) -> CallReply {
-        self.0.answer(origin, format, body, gate::Hop::First).await
+    async fn call(&self, origin: Origin, headers: CallHeaders, format: Format, body: Bytes) -> CallReply {
+        self.0
+            .answer(origin, &headers, format, body, gate::Hop::First)
+            .await
     }
 
     async fn transfer(&self, request: Request) -> Result<Reply, Broken> {

@@ -4,18 +4,23 @@ pub mod appliance;
 pub mod certificate;
 pub mod data_source;
 pub mod devices;
+pub mod drill;
 pub mod event;
+pub mod ha;
 pub mod host;
 pub mod host_machine;
 pub mod link;
 pub mod management;
 pub mod message;
+pub mod moves;
 pub mod network;
 pub mod pif;
 pub mod pool;
 pub mod pool_settings;
+pub mod role;
 pub mod session;
 pub mod storage;
+pub mod subject;
 pub mod task;
 pub mod update;
 pub mod vbd;
@@ -34,9 +39,11 @@ use pool_domain::{Database, Draft};
 use pool_ops::{Call, Operation, Ops};
 use proto_types::schema::{MessageDef, MessageKind};
 use proto_types::{ApiError, Args, Ref, Value};
+use tokio::task::JoinHandle;
 
 use crate::api::Api;
 use crate::api::caller::Caller;
+use crate::api::fair::Permit;
 use crate::api::gate::Entry;
 
 /// What a reading handler has at hand.
@@ -82,13 +89,19 @@ pub enum Work {
     Job(Box<dyn Job>),
 }
 
+/// A turn that is to come.
+pub type Coming = BoxFuture<'static, Option<Permit>>;
+
+/// A task, and what its operation comes to.
+pub type Begun = (Ref, JoinHandle<Result<Value, ApiError>>);
+
 /// An operation ready to run, whatever its kind.
 #[async_trait]
 pub trait Job: Send {
     /// Runs it to its end.
     async fn run(self: Box<Self>, ops: Ops, call: Call) -> Result<Value, ApiError>;
-    /// Runs it behind a task.
-    async fn run_async(self: Box<Self>, ops: Ops, call: Call) -> Result<Ref, ApiError>;
+    /// Runs it behind a task, once its turn has come.
+    async fn run_async(self: Box<Self>, ops: Ops, call: Call, turn: Coming) -> Result<Begun, ApiError>;
 }
 
 struct Ready<O>(O);
@@ -98,8 +111,8 @@ impl<O: Operation> Job for Ready<O> {
     async fn run(self: Box<Self>, ops: Ops, call: Call) -> Result<Value, ApiError> {
         pool_ops::run(&ops, self.0, call).await
     }
-    async fn run_async(self: Box<Self>, ops: Ops, call: Call) -> Result<Ref, ApiError> {
-        pool_ops::run_async(&ops, self.0, call).await
+    async fn run_async(self: Box<Self>, ops: Ops, call: Call, turn: Coming) -> Result<Begun, ApiError> {
+        pool_ops::run_async(&ops, self.0, call, turn).await
     }
 }
 
@@ -118,17 +131,21 @@ const TABLES: &[Table] = &[
     certificate::TABLE,
     devices::TABLE,
     event::TABLE,
+    ha::TABLE,
     host::TABLE,
     host_machine::TABLE,
     message::TABLE,
+    moves::TABLE,
     link::TABLE,
     management::TABLE,
     network::TABLE,
     pif::TABLE,
     pool::TABLE,
     pool_settings::TABLE,
+    role::TABLE,
     session::TABLE,
     storage::TABLE,
+    subject::TABLE,
     task::TABLE,
     update::TABLE,
     vbd::TABLE,
@@ -140,7 +157,7 @@ const TABLES: &[Table] = &[
 ];
 
 /// Classes whose plain `create` and `destroy` need no more than their row.
-const PLAIN: &[&str] = &["secret", "VM_group", "console", "user", "subject"];
+const PLAIN: &[&str] = &["secret", "VM_group", "console", "user"];
 
 /// Messages that stand in the data model with a meaning of their own and need no more than the write that their
 /// name says: `set_X`, `add_to_X`, `remove_from_X` of the field X.
@@ -178,11 +195,6 @@ const PLAIN_WRITES: &[&str] = &[
     "VDI.set_snapshot_time",
     "VDI.set_virtual_size",
     "VDI.set_sharable",
-    "task.add_to_other_config",
-    "task.remove_from_other_config",
-    "task.set_error_info",
-    "task.set_other_config",
-    "task.set_result",
 ];
 
 /// The write that a message's name says.

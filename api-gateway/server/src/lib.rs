@@ -5,12 +5,14 @@
 //! http/                      one connection: time limits, bodies, error pages
 //! router                     what a request wants: XML-RPC, JSON-RPC, OPTIONS, a transfer, nothing
 //! service                    the port behind which calls and transfers are carried out
+//! audit                      who did what, from where, and how it ended
 //! transfer/                  the HTTP handlers besides calls: who may, where, with which task
 //! ```
 //!
 //! The transport knows nothing of what a message does: it hands bytes to an [`ApiService`] and sends back what that answers.
 
 pub mod api;
+pub mod audit;
 pub mod certificates;
 pub mod handlers;
 pub mod http;

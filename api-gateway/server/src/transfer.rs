@@ -7,6 +7,7 @@
 //! refuses turns into a status and, where the client named a task, into the end of that task.
 
 pub mod admit;
+pub mod audit_log;
 pub mod body;
 pub mod console;
 mod delta;
@@ -39,11 +40,16 @@ pub use tunnel::Tunnel;
 use crate::Origin;
 use crate::api::Api;
 use crate::api::caller::Caller;
+use crate::api::fair::Peer;
 use crate::api::ports::Role;
+use crate::audit::{End, Note};
 use crate::http::reply_body::ReplyBody;
 
 /// What a handler answers.
 pub type Reply = Response<ReplyBody>;
+
+/// Names in queries that say what a transfer is about.
+const NAMING: &[&str] = &["ref", "uuid", "vdi", "sr_id", "sr_uuid", "since"];
 
 /// How long a follower waits for a row that its leader may have written a moment ago.
 const CATCHING_UP: Duration = Duration::from_secs(1);
@@ -116,7 +122,23 @@ pub async fn run(api: &Arc<Api>, request: Request) -> Result<Reply, Broken> {
         Err(_) => return Ok(reply::page(StatusCode::SERVICE_UNAVAILABLE)),
     };
     let named = query.task();
-    let outcome = match admit::admit(api, &mut db, &request, &query, entry).await {
+    let peer = Peer::from(request.origin);
+    let told: Vec<(&str, &str)> = NAMING
+        .iter()
+        .filter_map(|name| Some((*name, query.get(name)?)))
+        .collect();
+    let about =
+        |db: &Database, caller: Option<&Caller>| Note::of_transfer(db, caller, peer, entry.action, &told);
+    let mut note = None;
+    let admitted = admit::admit(api, &mut db, &request, &query, entry).await;
+    match &admitted {
+        Ok(caller) if entry.is_told => note = Some(about(&db, Some(caller))),
+        // Whoever shows no credentials is asked for some, which is no event.
+        Err(Refusal::Unauthorized) if !admit::shows_any(&request, &query) => {}
+        Err(_) => note = Some(about(&db, None)),
+        Ok(_) => {}
+    }
+    let outcome = match admitted {
         Ok(caller) => {
             let exchange = Exchange {
                 api: Arc::clone(api),
@@ -130,6 +152,14 @@ pub async fn run(api: &Arc<Api>, request: Request) -> Result<Reply, Broken> {
         }
         Err(refusal) => Err(refusal),
     };
+    if let Some(note) = note {
+        let end = match outcome.as_ref().map_err(Refusal::error) {
+            Ok(_) => End::Accepted,
+            Err(Some(error)) => End::of_error(&error),
+            Err(None) => End::Done(None),
+        };
+        api.audit(&note, &end).await;
+    }
     match outcome {
         Ok(reply) => Ok(reply),
         Err(refusal) => {

@@ -16,6 +16,8 @@ struct World {
     source_fenced: bool,
     destination_fenced: bool,
     guest_ended: bool,
+    source_was_silent: bool,
+    destination_was_silent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,6 +57,10 @@ enum Chance {
     DestinationDies,
     /// The destination refuses what it is asked next.
     Refused,
+    /// The source does not answer for so long that the leader goes on without it.
+    SourceSilent,
+    /// The same of the destination.
+    DestinationSilent,
 }
 
 impl World {
@@ -69,13 +75,17 @@ impl World {
             source_fenced: false,
             destination_fenced: false,
             guest_ended: false,
+            source_was_silent: false,
+            destination_was_silent: false,
         }
     }
 
     /// Things that happen by themselves.
     fn happens(&mut self, chance: Chance) {
         match chance {
-            Chance::CopyArrives if self.copy == Copy::UnderWay && self.source_runs => {
+            Chance::CopyArrives
+                if self.copy == Copy::UnderWay && self.source_runs && self.destination_holds =>
+            {
                 self.copy = Copy::Arrived;
                 self.source_runs = false;
                 self.destination_runs = true;
@@ -88,7 +98,9 @@ impl World {
                 self.source_runs = false;
                 self.source_paused = true;
             }
-            Chance::CopyArrivesUnheard if self.copy == Copy::UnderWay && self.source_runs => {
+            Chance::CopyArrivesUnheard
+                if self.copy == Copy::UnderWay && self.source_runs && self.destination_holds =>
+            {
                 self.copy = Copy::Failed;
                 self.source_runs = false;
                 self.source_paused = true;
@@ -182,7 +194,11 @@ impl World {
             Action::ThrowAwayCopy if self.destination_fenced => Event::DestinationFenced,
             Action::ThrowAwayCopy if self.destination_runs => Event::DestinationRunning,
             Action::ThrowAwayCopy => {
+                // An attempt that a silent source still makes finds its tunnels cut.
                 self.destination_holds = false;
+                if self.copy == Copy::UnderWay {
+                    self.copy = Copy::Failed;
+                }
                 Event::CopyThrownAway
             }
             Action::ReviveSource if self.source_fenced => Event::SourceFenced,
@@ -232,6 +248,24 @@ fn step(world: &mut World, leader: &mut Leader, chance: Chance) {
                 leader.hears(Event::ReplyLost);
             }
         }
+        Chance::SourceSilent => match leader.action {
+            Some(Action::LookAtBoth) if world.destination_runs => leader.hears(Event::DestinationRunning),
+            Some(Action::LookAtBoth | Action::ReviveSource | Action::CleanSource) => {
+                world.source_was_silent = true;
+                leader.hears(Event::SourceSilent);
+            }
+            _ => {}
+        },
+        Chance::DestinationSilent => {
+            if leader.action == Some(Action::ThrowAwayCopy) && world.source_runs && !world.source_fenced {
+                // The source is asked to call off what it may still do, before its word counts.
+                if world.copy == Copy::UnderWay {
+                    world.copy = Copy::Failed;
+                }
+                world.destination_was_silent = true;
+                leader.hears(Event::SourceRunsAlone);
+            }
+        }
         Chance::NewLeader => leader.action = leader.phase.resume(),
         Chance::Cancel => leader.hears(Event::CancelWanted),
         other => world.happens(other),
@@ -246,16 +280,31 @@ fn check(world: &World, leader: &Leader) {
     match leader.phase {
         Phase::Done => {
             assert!(world.resides_on_destination, "done without saying so");
-            assert!(!world.source_runs && !world.source_paused);
+            assert!(!world.source_runs);
+            assert!(
+                !world.source_paused || world.source_was_silent,
+                "remains on the source"
+            );
         }
         Phase::GivenUp => {
-            assert!(!world.source_paused, "left paused: {world:?}");
             assert!(
-                !world.resides_on_destination && !world.destination_runs && !world.destination_holds,
+                !world.source_paused || world.source_was_silent,
+                "left paused: {world:?}"
+            );
+            assert!(
+                !world.resides_on_destination && !world.destination_runs,
                 "{world:?}"
             );
             assert!(
-                world.source_runs || world.guest_ended || world.source_fenced || world.destination_fenced,
+                !world.destination_holds || world.destination_was_silent,
+                "{world:?}"
+            );
+            assert!(
+                world.source_runs
+                    || world.source_paused
+                    || world.guest_ended
+                    || world.source_fenced
+                    || world.destination_fenced,
                 "the guest was lost: {world:?}"
             );
         }
@@ -281,6 +330,8 @@ fn chance() -> impl Strategy<Value = Chance> {
         1 => Just(Chance::SourceDies),
         1 => Just(Chance::DestinationDies),
         1 => Just(Chance::Refused),
+        1 => Just(Chance::SourceSilent),
+        1 => Just(Chance::DestinationSilent),
     ]
 }
 
@@ -303,6 +354,8 @@ fn event() -> impl Strategy<Value = Event> {
         Event::SourceCleaned,
         Event::CopyThrownAway,
         Event::SourceGoesOn,
+        Event::SourceSilent,
+        Event::SourceRunsAlone,
     ])
 }
 

@@ -2,10 +2,11 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use node_commands::{CommandError, CommandErrorKind, Facts, HostCommand, HostReply};
+use node_commands::{CommandError, CommandErrorKind, Facts, Failure, HostCommand, HostReply};
 use node_hypervisor::Hypervisor;
 use node_network::NetworkDriver;
 use node_storage::{SrTable, Tracking};
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::events::{HostEvents, Hub};
 use crate::fence::Fence;
+use crate::guard::Guard;
 use crate::guests::Guests;
 use crate::holdings::Holdings;
 use crate::jobs::Jobs;
@@ -29,7 +31,7 @@ use crate::timings::Timings;
 use crate::tunnel::TunnelDialer;
 use crate::tunnel_ends::Served;
 use crate::turns::{Turns, turn_of};
-use crate::{events, machine, metrics, reconcile};
+use crate::{events, guard, machine, metrics, reconcile};
 
 /// What an agent is put together from.
 pub struct AgentParts {
@@ -45,6 +47,15 @@ pub struct AgentParts {
     pub dialer: Arc<dyn TunnelDialer>,
     /// What an operator can set.
     pub settings: AgentSettings,
+}
+
+/// Plays failures of this host's node.
+pub trait Drills: Send + Sync {
+    /// Begins to, soon after this returns; the node goes on by itself when the time is over.
+    ///
+    /// # Errors
+    /// Why not, for instance since another one is being played.
+    fn begin(&self, failure: Failure, time: Duration) -> Result<(), String>;
 }
 
 /// An agent that cannot begin.
@@ -70,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) dialer: Arc<dyn TunnelDialer>,
     pub(crate) settings: AgentSettings,
     pub(crate) fence: Fence,
+    pub(crate) guard: Guard,
     pub(crate) operations: Operations,
     pub(crate) turns: Turns,
     pub(crate) holdings: Holdings,
@@ -86,6 +98,8 @@ pub(crate) struct Inner {
     pub(crate) started: i64,
     /// The host is on its way down and tells nothing more.
     pub(crate) leaving: AtomicBool,
+    /// Who plays failures, if anybody does.
+    pub(crate) drills: OnceLock<Arc<dyn Drills>>,
     _stop: DropGuard,
 }
 
@@ -111,6 +125,7 @@ impl Agent {
                 .map_err(StartError::State)?;
         }
         let fence = Fence::load(state.join("term")).await.map_err(StartError::State)?;
+        let guard = Guard::load(settings.guard.clone()).map_err(StartError::State)?;
         let holdings = Holdings::load(state.join("domains"))
             .await
             .map_err(StartError::State)?;
@@ -134,6 +149,7 @@ impl Agent {
                 dialer,
                 settings,
                 fence,
+                guard,
                 operations: Operations::default(),
                 turns: Turns::default(),
                 holdings,
@@ -148,13 +164,21 @@ impl Agent {
                 timings: Timings::default(),
                 started: machine::now(),
                 leaving: AtomicBool::new(false),
+                drills: OnceLock::new(),
                 _stop: stop.clone().drop_guard(),
             }),
         };
+        // First of all: the lease of an earlier run may be over.
+        guard::spawn(&agent, &stop);
         events::spawn(&agent, &stop);
         reconcile::spawn(&agent, &stop);
         metrics::sampler::spawn(&agent, &stop);
         Ok(agent)
+    }
+
+    /// Says who plays failures here; only the first word counts.
+    pub fn practise_with(&self, drills: Arc<dyn Drills>) {
+        let _ = self.inner.drills.set(drills);
     }
 
     /// What was counted on this host, and its archives.
@@ -226,23 +250,31 @@ impl Agent {
         };
         // It may have waited long enough for another leader to come.
         self.inner.fence.still(term)?;
+        let lapses = self.inner.guard.lapses();
+        self.inner.guard.check(&command)?;
         let (verb, began) = (command.verb(), std::time::Instant::now());
-        let outcome = self.do_it(command).await;
+        let outcome = self.do_it(command, lapses).await;
         self.inner.timings.note(verb, began.elapsed());
         outcome
     }
 
-    async fn do_it(&self, command: HostCommand) -> Outcome {
+    async fn do_it(&self, command: HostCommand, lapses: u64) -> Outcome {
         match command {
             HostCommand::Facts => self.facts().await,
+            HostCommand::ArmLease { length } => self.inner.guard.arm(length),
+            HostCommand::DisarmLease => self.inner.guard.disarm(),
             HostCommand::ListDomains => Ok(HostReply::Domains(self.inner.hypervisor.list().await?)),
             HostCommand::DomainState { vm } => Ok(HostReply::Domain(self.inner.hypervisor.state(vm).await?)),
-            HostCommand::StartDomain { request, mode } => self.start_domain(&request, mode).await,
+            HostCommand::StartDomain { request, mode } => {
+                let started = self.start_domain(&request, mode).await;
+                self.unless_lapsed(lapses, request.vm, started).await
+            }
             HostCommand::PauseDomain { vm } => done(self.inner.hypervisor.pause(vm).await),
             HostCommand::UnpauseDomain { vm } => done(self.inner.hypervisor.unpause(vm).await),
             HostCommand::SuspendDomain { vm, image } => self.suspend_domain(vm, &image).await,
             HostCommand::ResumeDomain { request, image, mode } => {
-                self.resume_domain(&request, &image, mode).await
+                let resumed = self.resume_domain(&request, &image, mode).await;
+                self.unless_lapsed(lapses, request.vm, resumed).await
             }
             HostCommand::ShutdownDomain { vm } => done(self.inner.hypervisor.shutdown(vm).await),
             HostCommand::RebootDomain { vm } => done(self.inner.hypervisor.reboot(vm).await),
@@ -311,6 +343,9 @@ impl Agent {
                 domain,
                 job,
             } => self.merge_volumes(sr, &merge, domain, job).await,
+            HostCommand::MirrorDisk { mirror, job } => self.mirror_disk(&mirror, job).await,
+            HostCommand::PivotDisk { mirror } => self.pivot_disk(&mirror).await,
+            HostCommand::EndMirror { mirror } => self.end_mirror(&mirror).await,
             HostCommand::JobProgress { job } => Ok(HostReply::Progress(self.inner.jobs.progress(job))),
             HostCommand::JobCancel { job } => {
                 self.inner.jobs.cancel(job);
@@ -332,6 +367,7 @@ impl Agent {
             } => self.migrate_out(vm, destination, options).await,
             HostCommand::MigrationProgress { vm } => self.migration_progress(vm).await,
             HostCommand::MigrateAbort { vm } => self.migrate_abort(vm).await,
+            HostCommand::ReviveDomain { vm } => self.revive_domain(vm).await,
             HostCommand::Machine { verb } => self.machine(verb).await,
         }
     }

@@ -274,6 +274,17 @@ impl Agent {
                 })?;
                 run_script(&path, &[], &request).await
             }
+            MachineVerb::Drill { failure, seconds } => {
+                let drills = self
+                    .inner
+                    .drills
+                    .get()
+                    .ok_or_else(|| unsupported("play a failure"))?;
+                drills
+                    .begin(failure, std::time::Duration::from_secs(seconds))
+                    .map_err(|why| CommandError::new(CommandErrorKind::Busy, why))?;
+                machine_done()
+            }
             MachineVerb::Wake { mac } => {
                 wake(&mac)
                     .await

@@ -2,41 +2,56 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use migration::contract::Terms;
 use node_commands::{
     CommandError, CommandErrorKind, DomainRequest, HostReply, MemoryPath, MigrationDestination,
     MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
 };
 use node_hypervisor::{
-    DestinationChanges, DiskIndex, DiskSource, ErrorKind, HypervisorError, MigrateOptions, MigrateTarget,
-    NicIndex, ProgressSink,
+    DestinationChanges, DiskIndex, DiskSource, Domain, DomainState, ErrorKind, HypervisorError,
+    MigrateOptions, NicIndex, PauseReason, ProgressSink,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::agent::Agent;
+use crate::carriers::{make_folder, remove_folder_of};
+use crate::contract::Links;
 use crate::convert;
 use crate::operations::Outcome;
-use crate::tunnel::{Forward, TunnelTarget, connect_local};
+use crate::tunnel::connect_local;
 use crate::tunnel_ends::{IncomingEnd, Opened};
+use crate::turns::Turn;
 
 /// How long whoever asks for progress waits for the end.
-const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// How long a place is kept that nobody comes to: a leader that could not reach this host has given it up.
+const PLACE_KEPT: Duration = Duration::from_secs(600);
+/// How long the hypervisor may take to end a copy by itself once its connections are cut.
+const CUT_SHOWS: Duration = Duration::from_secs(2);
+/// Between two looks at a domain that is about to change.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long a guest may take to go on.
+const REVIVAL: Duration = Duration::from_secs(10);
 
 /// The migrations that this host takes part in.
 #[derive(Default)]
 pub(crate) struct Migrations {
     outgoing: Mutex<HashMap<Uuid, Outgoing>>,
     incoming: Mutex<HashMap<Uuid, Incoming>>,
+    pub(crate) links: Links,
 }
 
 /// An attempt to move a domain away, under way or ended.
 #[derive(Clone)]
 struct Outgoing {
+    /// Where it goes: the host, and its hypervisor's socket.
+    to: (Uuid, PathBuf),
     status: watch::Receiver<MigrationStatus>,
 }
 
@@ -82,46 +97,9 @@ impl Migrations {
         }
     }
 
-    fn outgoing(&self, vm: Uuid) -> Option<watch::Receiver<MigrationStatus>> {
-        locked(&self.outgoing).get(&vm).map(|o| o.status.clone())
+    fn outgoing(&self, vm: Uuid) -> Option<Outgoing> {
+        locked(&self.outgoing).get(&vm).cloned()
     }
-}
-
-/// Makes a folder that the hypervisor's user may use and others cannot find.
-fn make_folder(below: &Path, name: &str) -> io::Result<PathBuf> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o711)
-        .create(below)?;
-    let folder = below.join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    // The umask does not apply to this.
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777))?;
-    Ok(folder)
-}
-
-fn remove_folder_of(socket: &Path) {
-    if let Some(folder) = socket.parent() {
-        let _ = std::fs::remove_dir_all(folder);
-    }
-}
-
-/// Removes its folder when dropped.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// What carries one attempt; cut when dropped.
-struct Carriers {
-    _control: Forward,
-    _memory: Option<Forward>,
-    _folders: Vec<Folder>,
 }
 
 impl Agent {
@@ -171,6 +149,7 @@ impl Agent {
             stop: CancellationToken::new(),
             tunnels: 0,
         };
+        self.keep_for_a_while(vm, place.stop.clone());
         locked(&self.inner.migrations.incoming).insert(vm, place);
         Ok(HostReply::Incoming {
             endpoint,
@@ -179,9 +158,53 @@ impl Agent {
         })
     }
 
+    /// Gives a place up after a time in which nobody came, so that a leader's loss of this host leaves nothing behind.
+    fn keep_for_a_while(&self, vm: Uuid, stop: CancellationToken) {
+        let weak = Arc::downgrade(&self.inner);
+        let watch = stop.clone().run_until_cancelled_owned(async move {
+            loop {
+                tokio::time::sleep(PLACE_KEPT).await;
+                let Some(agent) = weak.upgrade().map(|inner| Agent { inner }) else {
+                    return;
+                };
+                let in_use = locked(&agent.inner.migrations.incoming)
+                    .get(&vm)
+                    .is_some_and(|place| place.tunnels > 0);
+                if !in_use {
+                    // In a task of its own: giving the place up ends this one.
+                    tokio::spawn(async move {
+                        let _turn = agent.inner.turns.take(Turn::Life(vm)).await;
+                        if stop.is_cancelled() {
+                            return;
+                        }
+                        match agent.cancel_incoming(vm).await {
+                            Ok(_) => tracing::warn!(%vm, "nobody came to the place kept for it"),
+                            Err(error) => tracing::info!(%vm, %error, "its place is still kept"),
+                        }
+                    });
+                    return;
+                }
+            }
+        });
+        tokio::spawn(watch);
+    }
+
+    /// The domain that comes in, once its connections have been cut: it ends by itself, or has arrived just before.
+    async fn after_the_cut(&self, vm: Uuid) -> Result<Option<Domain>, CommandError> {
+        let until = tokio::time::Instant::now() + CUT_SHOWS;
+        loop {
+            let found = self.inner.hypervisor.state(vm).await?;
+            let still_coming = found.as_ref().is_some_and(|domain| !has_arrived(domain));
+            if !still_coming || tokio::time::Instant::now() >= until {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     pub(crate) async fn cancel_incoming(&self, vm: Uuid) -> Outcome {
         self.inner.migrations.give_up_place(vm);
-        match self.inner.hypervisor.state(vm).await? {
+        match self.after_the_cut(vm).await? {
             Some(domain) if has_arrived(&domain) => {
                 return Err(HypervisorError::WrongState {
                     vm,
@@ -259,10 +282,16 @@ impl Agent {
         destination: MigrationDestination,
         options: MigrationOptions,
     ) -> Outcome {
-        if let Some(status) = self.inner.migrations.outgoing(vm)
-            && !status.borrow().phase.is_over()
+        let to = (destination.host, destination.endpoint.clone());
+        if let Some(under_way) = self.inner.migrations.outgoing(vm)
+            && !under_way.status.borrow().phase.is_over()
         {
-            return Ok(HostReply::Done);
+            // One that an earlier leader began for another place must end first.
+            return if under_way.to == to {
+                Ok(HostReply::Done)
+            } else {
+                Err(HypervisorError::Busy { vm }.into())
+            };
         }
         let Some(domain) = self.inner.hypervisor.state(vm).await? else {
             return Err(HypervisorError::NoSuchDomain { vm }.into());
@@ -279,12 +308,17 @@ impl Agent {
             .carriers(vm, &destination)
             .map_err(|error| convert::files("forward a socket for a migration", &error))?;
         let (carriers, target) = carriers;
-        let options = self.migrate_options(vm, options).await;
+        let terms = Terms {
+            max_downtime: options.max_downtime,
+            deadline: options.deadline,
+        };
+        let mut options = self.migrate_options(vm, options).await;
         let (sender, receiver) = watch::channel(MigrationStatus {
             phase: MigrationPhase::Copying,
             progress: None,
+            dirty_rate: None,
         });
-        locked(&self.inner.migrations.outgoing).insert(vm, Outgoing { status: receiver });
+        locked(&self.inner.migrations.outgoing).insert(vm, Outgoing { to, status: receiver });
         let agent = self.clone();
         let attempt = async move {
             let sender = Arc::new(sender);
@@ -293,18 +327,27 @@ impl Agent {
                 teller.send_modify(|status| status.progress = Some(figures));
             });
             // In a task of its own, so that even a panic in a driver ends the attempt.
-            let hypervisor = Arc::clone(&agent.inner.hypervisor);
-            let moving =
-                tokio::spawn(async move { hypervisor.migrate_to(vm, &target, &options, progress).await })
-                    .await;
+            let mover = agent.clone();
+            let measured = Arc::clone(&sender);
+            let moving = tokio::spawn(async move {
+                let rate = mover.agree(vm, destination.host, terms, &mut options).await?;
+                measured.send_modify(|status| status.dirty_rate = rate);
+                let hypervisor = &mover.inner.hypervisor;
+                hypervisor.migrate_to(vm, &target, &options, progress).await?;
+                Ok::<_, CommandError>(destination.host)
+            })
+            .await;
             drop(carriers);
             let phase = match moving {
-                Ok(Ok(())) => {
+                Ok(Ok(host)) => {
                     // Held by the destination's domain from now on.
                     agent.release_if_absent(vm).await;
+                    if let Some(figures) = &sender.borrow().progress {
+                        agent.inner.migrations.links.learn(host, figures);
+                    }
                     MigrationPhase::Arrived
                 }
-                Ok(Err(error)) => MigrationPhase::Failed(error.into()),
+                Ok(Err(error)) => MigrationPhase::Failed(error),
                 Err(failure) => MigrationPhase::Failed(CommandError::new(
                     CommandErrorKind::Hypervisor(ErrorKind::Failed),
                     format!("the migration broke off: {failure}"),
@@ -312,74 +355,12 @@ impl Agent {
             };
             match &phase {
                 MigrationPhase::Failed(error) => tracing::warn!(%vm, %error, "migration failed"),
-                _ => tracing::info!(%vm, to = %destination.host, "migrated"),
+                _ => tracing::info!(%vm, "migrated"),
             }
             sender.send_modify(|status| status.phase = phase);
         };
         tokio::spawn(tracing::Instrument::in_current_span(attempt));
         Ok(HostReply::Done)
-    }
-
-    /// Listens for what the hypervisor will send, and says where.
-    fn carriers(
-        &self,
-        vm: Uuid,
-        destination: &MigrationDestination,
-    ) -> io::Result<(Carriers, MigrateTarget)> {
-        let name = Uuid::new_v4().simple().to_string();
-        let folder = make_folder(&self.inner.settings.migration_dir, &name)?;
-        let control = folder.join("c");
-        let mut folders = vec![Folder(folder)];
-        let listen = |path: &Path, target| {
-            Forward::listen(
-                path,
-                Arc::clone(&self.inner.dialer),
-                destination.clone(),
-                vm,
-                target,
-            )
-        };
-        let forward = listen(&control, TunnelTarget::Control)?;
-        let (memory, data_uri) = match &destination.memory {
-            MemoryPath::Tunnelled(path) => {
-                // The same path on both hosts: libvirt hands one name to both sides.
-                let name = path
-                    .parent()
-                    .and_then(Path::file_name)
-                    .and_then(|n| n.to_str())
-                    .unwrap_or_default();
-                let same = self.inner.settings.migration_dir.join(name).join("m");
-                if name.is_empty() || same != *path {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidInput,
-                        format!("{} is not in this host's folder for migrations", path.display()),
-                    ));
-                }
-                let target = TunnelTarget::Memory;
-                let forward = if path.exists() || path.parent().is_some_and(Path::exists) {
-                    // Both hosts share a file system, as simulated ones do: nothing to forward.
-                    None
-                } else {
-                    folders.push(Folder(make_folder(&self.inner.settings.migration_dir, name)?));
-                    Some(listen(path, target)?)
-                };
-                (forward, format!("unix://{}", path.display()))
-            }
-            MemoryPath::Direct => (None, format!("tcp://{}", bracketed(&destination.address))),
-        };
-        let target = MigrateTarget {
-            control_socket: control,
-            data_uri: Some(data_uri),
-            listen_address: None,
-        };
-        Ok((
-            Carriers {
-                _control: forward,
-                _memory: memory,
-                _folders: folders,
-            },
-            target,
-        ))
     }
 
     async fn migrate_options(&self, vm: Uuid, options: MigrationOptions) -> MigrateOptions {
@@ -416,7 +397,7 @@ impl Agent {
     /// Says how far a migration is: at once when it is over, else after a while, so that whoever follows it need not
     /// ask often and yet hears of its end without delay.
     pub(crate) async fn migration_progress(&self, vm: Uuid) -> Outcome {
-        let Some(mut status) = self.inner.migrations.outgoing(vm) else {
+        let Some(Outgoing { mut status, .. }) = self.inner.migrations.outgoing(vm) else {
             return Err(no_migration(vm));
         };
         let over = status.wait_for(|status| status.phase.is_over());
@@ -425,7 +406,7 @@ impl Agent {
     }
 
     pub(crate) async fn migrate_abort(&self, vm: Uuid) -> Outcome {
-        let Some(mut status) = self.inner.migrations.outgoing(vm) else {
+        let Some(Outgoing { mut status, .. }) = self.inner.migrations.outgoing(vm) else {
             return Err(no_migration(vm));
         };
         loop {
@@ -435,7 +416,31 @@ impl Agent {
             self.inner.hypervisor.migrate_abort(vm).await?;
             // Asked again if it has not ended by then: it may not have begun when it was asked first.
             let over = status.wait_for(|status| status.phase.is_over());
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(500), over).await;
+            let _ = tokio::time::timeout(Duration::from_millis(500), over).await;
+        }
+    }
+
+    /// Lets the guest go on, after ending whatever attempt there is: one of this node's, or one that the node's last run
+    /// has left to the hypervisor.
+    pub(crate) async fn revive_domain(&self, vm: Uuid) -> Outcome {
+        if self.inner.migrations.outgoing(vm).is_some() {
+            self.migrate_abort(vm).await?;
+        }
+        let until = tokio::time::Instant::now() + REVIVAL;
+        loop {
+            let Some(domain) = self.inner.hypervisor.state(vm).await? else {
+                return Ok(HostReply::Domain(None));
+            };
+            if domain.state != DomainState::Paused(PauseReason::Migrating) {
+                return Ok(HostReply::Domain(Some(domain)));
+            }
+            let _ = self.inner.hypervisor.migrate_abort(vm).await;
+            match self.inner.hypervisor.unpause(vm).await {
+                Err(error) if tokio::time::Instant::now() >= until => return Err(error.into()),
+                // The hypervisor may still be ending the attempt, which lets the guest go on as well.
+                Err(_) => tokio::time::sleep(LOOK_AGAIN * 5).await,
+                Ok(()) => {}
+            }
         }
     }
 }
@@ -445,13 +450,4 @@ fn no_migration(vm: Uuid) -> CommandError {
         CommandErrorKind::NoSuchMigration,
         format!("this host knows of no migration of {vm}"),
     )
-}
-
-/// An address as it stands in a URI.
-fn bracketed(address: &str) -> String {
-    if address.contains(':') && !address.starts_with('[') {
-        format!("[{address}]")
-    } else {
-        address.to_owned()
-    }
 }

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use node_commands::lease::Margins;
+
+use crate::guard::GuardSettings;
 use crate::machine::MachineSettings;
 
 /// Folders, limits and choices. Every one can be set, so that many nodes fit on one machine.
@@ -40,6 +43,8 @@ pub struct AgentSettings {
     pub guest_pace: Duration,
     /// The host as a machine.
     pub machine: MachineSettings,
+    /// What keeps it from running guests without a lease.
+    pub guard: GuardSettings,
 }
 
 impl AgentSettings {
@@ -65,6 +70,11 @@ impl AgentSettings {
             qemu_nbd: PathBuf::from("qemu-nbd"),
             guest_pace: Duration::from_secs(10),
             machine: MachineSettings::default(),
+            guard: GuardSettings {
+                lease_file: state_dir.join("lease"),
+                watchdog_file: None,
+                margins: Margins::default(),
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 mod counting;
 mod layers;
 mod lifecycle;
+mod mirroring;
 mod moving;
 mod networks;
 mod remote;

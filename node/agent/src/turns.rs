@@ -26,6 +26,7 @@ pub fn turn_of(command: &HostCommand) -> Option<Turn> {
         | HostCommand::DestroyDomain { .. }
         | HostCommand::PrepareIncoming { .. }
         | HostCommand::CancelIncoming { .. }
+        | HostCommand::ReviveDomain { .. }
         | HostCommand::MigrateOut { .. } => command.vm().map(Turn::Life),
         HostCommand::PauseDomain { .. }
         | HostCommand::UnpauseDomain { .. }
@@ -34,6 +35,8 @@ pub fn turn_of(command: &HostCommand) -> Option<Turn> {
         | HostCommand::ChangeMedia { .. }
         | HostCommand::FreezeDisks { .. }
         | HostCommand::ResizeDisk { .. }
+        | HostCommand::PivotDisk { .. }
+        | HostCommand::EndMirror { .. }
         | HostCommand::AttachNic { .. }
         | HostCommand::DetachNic { .. }
         | HostCommand::MoveNic { .. }

@@ -5,7 +5,7 @@ use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::{DiskRequest, DomainRequest, NicRequest, VolumeRef};
+use crate::domain::{DiskRequest, DomainRequest, MirrorRequest, NicRequest, VolumeRef};
 use crate::machine::MachineVerb;
 use crate::measured::Measured;
 use crate::migration::{MigrationDestination, MigrationOptions};
@@ -20,6 +20,14 @@ use crate::storage::{FreezeRequest, MergeFacts, ProbeRequest, SrSpec, VolumeFill
 pub enum HostCommand {
     /// What the host is and has. Answers [`crate::HostReply::Facts`]. Changes nothing.
     Facts,
+    /// From now on the host needs a lease to run guests, beginning with one of this length; see [`crate::lease`].
+    /// Idempotent. Errors: `Unsupported` if no watchdog of the host has been heard lately.
+    ArmLease {
+        /// How long, in milliseconds.
+        length: u64,
+    },
+    /// The host needs no lease any more. Idempotent.
+    DisarmLease,
     /// All domains of the host. Answers [`crate::HostReply::Domains`]. Changes nothing.
     ListDomains,
     /// One domain. Answers [`crate::HostReply::Domain`], `None` if it is not here. Changes nothing.
@@ -333,6 +341,26 @@ pub enum HostCommand {
         /// By which progress is asked for, and an end.
         job: Uuid,
     },
+    /// Copies a disk of a live domain into another volume, which is there, blank and as large, and keeps the two in step
+    /// until `PivotDisk` or `EndMirror`. Answers once they are equal. Idempotent.
+    /// Errors: `NoSuchDomain`, `NoSuchDevice`, storage.
+    MirrorDisk {
+        /// Which disk, and where it goes.
+        mirror: MirrorRequest,
+        /// By which progress is asked for, and an end.
+        job: Uuid,
+    },
+    /// Has the guest go over to the volume that its disk is in step with, and lets go of the one it had. Idempotent.
+    /// Errors: `NoSuchDomain`; the volumes were in step then, as long as it lived.
+    PivotDisk {
+        /// Which disk, and where it goes.
+        mirror: MirrorRequest,
+    },
+    /// Ends what `MirrorDisk` began; the guest goes on with the volume it has. Idempotent.
+    EndMirror {
+        /// Which disk, and where it was to go.
+        mirror: MirrorRequest,
+    },
     /// How far a long command is. Answers [`crate::HostReply::Progress`]. Changes nothing.
     JobProgress {
         /// The job: of a copy the new volume's uuid.
@@ -421,6 +449,13 @@ pub enum HostCommand {
         /// The VM.
         vm: Uuid,
     },
+    /// On the source, once the destination holds nothing: ends what is under way, also if this node does not know of it,
+    /// and lets the guest go on if an attempt has left it paused. Idempotent. Answers [`crate::HostReply::Domain`], `None`
+    /// if the guest has ended.
+    ReviveDomain {
+        /// The VM.
+        vm: Uuid,
+    },
 
     /// Something of the machine itself. Answers [`crate::HostReply::Machine`].
     Machine {
@@ -434,6 +469,8 @@ impl HostCommand {
     pub fn verb(&self) -> &'static str {
         match self {
             HostCommand::Facts => "facts",
+            HostCommand::ArmLease { .. } => "arm_lease",
+            HostCommand::DisarmLease => "disarm_lease",
             HostCommand::ListDomains => "list_domains",
             HostCommand::DomainState { .. } => "domain_state",
             HostCommand::StartDomain { .. } => "start_domain",
@@ -481,6 +518,9 @@ impl HostCommand {
             HostCommand::VolumeChanges { .. } => "volume_changes",
             HostCommand::SrMerges { .. } => "sr_merges",
             HostCommand::MergeVolumes { .. } => "merge_volumes",
+            HostCommand::MirrorDisk { .. } => "mirror_disk",
+            HostCommand::PivotDisk { .. } => "pivot_disk",
+            HostCommand::EndMirror { .. } => "end_mirror",
             HostCommand::JobProgress { .. } => "job_progress",
             HostCommand::JobCancel { .. } => "job_cancel",
             HostCommand::VolumeResize { .. } => "volume_resize",
@@ -495,6 +535,7 @@ impl HostCommand {
             HostCommand::MigrateOut { .. } => "migrate_out",
             HostCommand::MigrationProgress { .. } => "migration_progress",
             HostCommand::MigrateAbort { .. } => "migrate_abort",
+            HostCommand::ReviveDomain { .. } => "revive_domain",
             HostCommand::Machine { .. } => "machine",
         }
     }
@@ -559,7 +600,11 @@ impl HostCommand {
             | HostCommand::CancelIncoming { vm }
             | HostCommand::MigrateOut { vm, .. }
             | HostCommand::MigrationProgress { vm }
-            | HostCommand::MigrateAbort { vm } => Some(*vm),
+            | HostCommand::MigrateAbort { vm }
+            | HostCommand::ReviveDomain { vm } => Some(*vm),
+            HostCommand::MirrorDisk { mirror, .. }
+            | HostCommand::PivotDisk { mirror }
+            | HostCommand::EndMirror { mirror } => Some(mirror.vm),
             HostCommand::DataSources { of }
             | HostCommand::QueryDataSource { of, .. }
             | HostCommand::RecordDataSource { of, .. }
@@ -568,6 +613,8 @@ impl HostCommand {
                 Measured::Host | Measured::Sr(_) => None,
             },
             HostCommand::Facts
+            | HostCommand::ArmLease { .. }
+            | HostCommand::DisarmLease
             | HostCommand::ListDomains
             | HostCommand::SrCreate { .. }
             | HostCommand::SrPlug { .. }

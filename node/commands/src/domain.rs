@@ -232,3 +232,16 @@ pub struct NicRequest {
     #[serde(default)]
     pub policy: NicPolicy,
 }
+
+/// A disk of a live domain that goes from one volume to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorRequest {
+    /// The VM.
+    pub vm: Uuid,
+    /// The disk's number.
+    pub userdevice: u16,
+    /// The volume it has.
+    pub from: VolumeRef,
+    /// The one it is to have.
+    pub to: VolumeRef,
+}

@@ -14,6 +14,7 @@ pub mod command;
 pub mod domain;
 pub mod error;
 pub mod event;
+pub mod lease;
 pub mod machine;
 pub mod measured;
 pub mod migration;
@@ -23,11 +24,11 @@ pub mod storage;
 
 pub use command::HostCommand;
 pub use domain::{
-    BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, TpmRequest, VolumeRef,
+    BootRequest, DiskRequest, DomainRequest, FirmwareRequest, MirrorRequest, NicRequest, TpmRequest, VolumeRef,
 };
 pub use error::{CommandError, CommandErrorKind};
 pub use event::HostEvent;
-pub use machine::{GuestReport, MachineReply, MachineVerb, SecretText, ShownCertificates, Timing, UsbDevice};
+pub use machine::{Failure, GuestReport, MachineReply, MachineVerb, SecretText, ShownCertificates, Timing, UsbDevice};
 pub use measured::{DataSource, DomainFigures, Measured};
 pub use migration::{
     MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,

@@ -100,6 +100,25 @@ pub enum MachineVerb {
         /// Hardware address of a card of that machine, `xx:xx:xx:xx:xx:xx`.
         mac: String,
     },
+    /// Plays a failure for some seconds, a moment after it has answered, and then goes on by itself. One at a time. Errors:
+    /// `Busy`, `Unsupported`.
+    Drill {
+        /// Which.
+        failure: Failure,
+        /// For how long.
+        seconds: u64,
+    },
+}
+
+/// A failure that a host plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failure {
+    /// The node is gone at once, as if killed.
+    Kill,
+    /// Nothing is heard of it by other nodes, and it hears nothing of them.
+    Cut,
+    /// It stands still, as if its machine were out of breath.
+    Pause,
 }
 
 impl MachineVerb {

@@ -98,6 +98,9 @@ pub struct MigrationStatus {
     pub phase: MigrationPhase,
     /// The last figures; `None` before the first.
     pub progress: Option<MigrateProgress>,
+    /// What the guest was found to write in a second, if a contract made that worth measuring.
+    #[serde(default)]
+    pub dirty_rate: Option<Bytes>,
 }
 
 /// Where a migration stands, as the source knows it.

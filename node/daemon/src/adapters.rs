@@ -2,8 +2,11 @@
 
 pub mod agents;
 pub mod archives;
+pub mod audit;
 pub mod cluster;
+pub mod drill;
 pub mod figures;
 pub mod forward;
 pub mod membership;
 pub mod streams;
+pub mod survival;

@@ -60,6 +60,16 @@ pub enum PoolCommand {
         #[arg(long, default_value_t = 3600)]
         seconds: u64,
     },
+    /// Go on alone after the majority is lost for good. On one host only, whose node does not run; see the warning it
+    /// prints.
+    Recover {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+        /// Do it.
+        #[arg(long)]
+        i_know_what_this_risks: bool,
+    },
     /// Join a pool. Before this host's node starts.
     Join {
         /// Settings.
@@ -109,6 +119,10 @@ pub async fn run(command: PoolCommand) -> Result<()> {
             let password = given(&password_file).context("read the password file")?;
             create(&config, &name, &username, password.trim_end_matches('\n')).await
         }
+        PoolCommand::Recover {
+            config,
+            i_know_what_this_risks: certain,
+        } => recover(&config::load(&config)?, certain).await,
         PoolCommand::Token { config, seconds } => token(&config::load(&config)?, seconds).await,
         PoolCommand::Join {
             config,
@@ -400,6 +414,36 @@ async fn join(config: &Config, token: &str, who: JoinAs) -> Result<()> {
 fn with_name(mut facts: Facts, name: &str) -> Facts {
     facts.host.hostname = name.to_owned();
     facts
+}
+
+/// What an operator must have read.
+const RISKS: &str = "\
+This makes this host the only one of its pool that votes. It is for a pool whose majority is lost for good.
+
+ 1. What the others have acknowledged and this host has not heard of is LOST: changes, sessions, tasks.
+ 2. If a majority of the others still runs, there are TWO POOLS afterwards, and either may start a VM that runs in
+    the other: its disks can be destroyed. Make sure that the others are off, or will be told to follow this one.
+ 3. Of several hosts that are left choose the one with the highest \"applied\" in `tarn status`, and no other.
+
+Afterwards start this host's node. Then `xe pool-recover-slaves` tells those that are left to follow; `xe
+host-declare-dead` and `xe host-forget` give up those that never come back.";
+
+async fn recover(config: &Config, certain: bool) -> Result<()> {
+    print(RISKS)?;
+    if !certain {
+        bail!("nothing was done: say --i-know-what-this-risks to do it");
+    }
+    let survived = crate::survival::go_on_alone(config)
+        .await
+        .context("go on alone; is the node of this host stopped?")?;
+    print(&format!(
+        "\nThis host votes alone now. Entry {} is the last that counts. Left behind:",
+        survived.last
+    ))?;
+    for member in survived.barred {
+        print(&format!("  {} at {}", member.host, member.address))?;
+    }
+    Ok(())
 }
 
 /// This host's own node, as another caller reaches it.

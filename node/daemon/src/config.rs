@@ -33,9 +33,69 @@ pub struct Config {
     /// How much clients may take.
     #[serde(default)]
     pub limits: Limits,
+    /// The audit trail.
+    #[serde(default)]
+    pub audit: Audit,
     /// The host as a machine.
     #[serde(default)]
     pub machine: Machine,
+    /// High availability.
+    #[serde(default)]
+    pub ha: Ha,
+}
+
+/// High availability: when this host ends its guests because it no longer hears from the pool. How long the lease is,
+/// the pool says (`timeout` of its `ha_configuration`, 15 s unless given); pool/decisions/0004 has the reasoning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ha {
+    /// How often the lease is renewed. Several tries fit into what is left of it after the margins.
+    pub renew_ms: u64,
+    /// The node ends the guests so long before the end of the lease: the time it takes libvirt to end them.
+    pub node_margin_ms: u64,
+    /// The watchdog kills what is left so long before the end of the lease.
+    pub watchdog_margin_ms: u64,
+    /// What the watchdog runs where guests do not die: a program and its arguments, such as one that resets the
+    /// machine. None unless given: a machine that is reset by a mistake in a setting is worse than a lock on a disk.
+    pub last_resort: Vec<String>,
+    /// The folder, on a tmpfs, by which the node and its watchdog know of each other. `/run/tarn` for QEMU, below the
+    /// state folder for simulated guests, which end with the node and need no watchdog.
+    pub run_dir: Option<PathBuf>,
+}
+
+impl Default for Ha {
+    fn default() -> Self {
+        let margins = node_commands::lease::Margins::default();
+        let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Ha {
+            renew_ms: 1000,
+            node_margin_ms: millis(margins.node),
+            watchdog_margin_ms: millis(margins.watchdog),
+            last_resort: Vec::new(),
+            run_dir: None,
+        }
+    }
+}
+
+impl Config {
+    /// Where the node and its watchdog know of each other.
+    pub fn run_dir(&self) -> PathBuf {
+        match (&self.ha.run_dir, self.node.hypervisor) {
+            (Some(dir), _) => dir.clone(),
+            (None, Hypervisor::Qemu) => PathBuf::from("/run/tarn"),
+            (None, Hypervisor::Sim) => self.node.state_dir.join("run"),
+        }
+    }
+
+    /// Where the lease is written.
+    pub fn lease_file(&self) -> PathBuf {
+        self.run_dir().join("lease")
+    }
+
+    /// Where the watchdog writes that it lives.
+    pub fn watchdog_file(&self) -> PathBuf {
+        self.run_dir().join("watchdog")
+    }
 }
 
 /// The host.
@@ -164,6 +224,25 @@ impl Default for Limits {
         Limits {
             connections: limits.connections,
             connections_per_address: limits.connections_per_peer,
+        }
+    }
+}
+
+/// How much of the audit trail this host keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Bytes of one file.
+    pub file_bytes: u64,
+    /// Files, the one that is written to included.
+    pub files: usize,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Audit {
+            file_bytes: 4 << 20,
+            files: 8,
         }
     }
 }

@@ -222,7 +222,10 @@ pub fn is_alone_now(dir: &Path) -> Result<()> {
 }
 
 /// Removes the pool's database and the highest term seen in it: another pool counts its own.
-fn forget_pool(dir: &Path) -> Result<()> {
+///
+/// # Errors
+/// When a file cannot be removed.
+pub fn forget_pool(dir: &Path) -> Result<()> {
     let database = dir.join("raft");
     if database.exists() {
         fs::remove_dir_all(&database).context("remove the old pool's database")?;

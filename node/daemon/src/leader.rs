@@ -10,7 +10,7 @@ use gateway_server::handlers::certificate;
 use node_commands::{HostCommand, HostEvent, HostReply};
 use pool_domain::decide::host_life::Since;
 use pool_domain::decide::session::SessionLimits;
-use pool_domain::decide::{event, host as hosts, pif_hardware as hardware, session, task};
+use pool_domain::decide::{event, ha, host as hosts, pif_hardware as hardware, session, task};
 use pool_ops::host::auto_start;
 use pool_ops::reconcile::{self, Liveness};
 use pool_ops::storage::{merge, sr as repositories};
@@ -25,7 +25,8 @@ use uuid::Uuid;
 
 use crate::adapters::agents::Agents;
 use crate::facts::host_facts;
-use crate::{certificates, members};
+use crate::lease::Leases;
+use crate::{certificates, keeper, members};
 
 /// A host that says nothing for so long counts as away; it says that it lives every second.
 const SILENCE: Duration = Duration::from_secs(6);
@@ -34,16 +35,27 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// Between two measurements of the repositories, as XenServer has it.
 const MEASURE: Duration = Duration::from_secs(120);
 
+/// What a reign works with.
+#[derive(Clone)]
+pub struct Realm {
+    /// The group.
+    pub pool: Pool,
+    /// Operations.
+    pub ops: Ops,
+    /// The hosts.
+    pub agents: Arc<Agents>,
+    /// Their leases.
+    pub leases: Arc<Leases>,
+    /// The API, which notes the use of sessions.
+    pub api: Arc<Api>,
+    /// When sessions end.
+    pub limits: watch::Receiver<SessionLimits>,
+}
+
 /// Follows leadership until the node stops.
-pub async fn follow(
-    pool: Pool,
-    ops: Ops,
-    agents: Arc<Agents>,
-    api: Arc<Api>,
-    limits: watch::Receiver<SessionLimits>,
-    stop: CancellationToken,
-) {
-    let mut leadership = pool.leadership();
+pub async fn follow(realm: Realm, stop: CancellationToken) {
+    let mut leadership = realm.pool.leadership();
+    let started = pool_ops::core::now();
     let mut reign: Option<(u64, CancellationToken)> = None;
     loop {
         let now = leadership.borrow_and_update().clone();
@@ -56,14 +68,9 @@ pub async fn follow(
         }
         if leads && reign.is_none() {
             let token = stop.child_token();
-            tokio::spawn(lead(
-                pool.clone(),
-                ops.clone(),
-                Arc::clone(&agents),
-                Arc::clone(&api),
-                limits.clone(),
-                token.clone(),
-            ));
+            // Before anything is decided: what earlier leaders granted is not known here.
+            realm.leases.begin();
+            tokio::spawn(lead(realm.clone(), started, token.clone()));
             reign = Some((now.term, token));
         }
         tokio::select! {
@@ -76,19 +83,21 @@ pub async fn follow(
     }
 }
 
-async fn lead(
-    pool: Pool,
-    ops: Ops,
-    agents: Arc<Agents>,
-    api: Arc<Api>,
-    limits: watch::Receiver<SessionLimits>,
-    stop: CancellationToken,
-) {
+async fn lead(realm: Realm, started: DateTime, stop: CancellationToken) {
+    let Realm {
+        pool,
+        ops,
+        agents,
+        leases,
+        api,
+        limits,
+    } = realm;
     let me = agents.own().host().to_string();
     let become_master = ops
         .decide(&pool_ops::core::own("leadership"), |d| {
             if let Some(row) = d.db().by_uuid(host::CLASS, &me).map(|h| h.reference) {
                 hosts::new_master(d, row);
+                task::end_orphans(d, row, started);
             }
             Ok(())
         })
@@ -100,6 +109,7 @@ async fn lead(
     let sagas = registry::recover(&ops);
     tracing::info!(sagas, "leads the pool");
     let members = tokio::spawn(members::keep(pool.clone(), stop.clone()));
+    tokio::spawn(keeper::keep(pool.clone(), ops.clone(), leases, stop.clone()));
     let mut followed: BTreeMap<Uuid, CancellationToken> = BTreeMap::new();
     let mut sweep = tokio::time::interval(SWEEP);
     let mut look = tokio::time::interval(Duration::from_secs(1));
@@ -177,7 +187,9 @@ async fn follow_host(ops: Ops, agents: Arc<Agents>, uuid: Uuid, reference: Ref, 
         if let Err(reason) = ended {
             tracing::debug!(host = %uuid, reason, "the stream of a host ended");
         }
+        // With high availability on, leases decide who is there.
         if silent_since.elapsed() > SILENCE
+            && !ha::is_on(&ops.pool.snapshot())
             && let Err(error) = reconcile::set_live(&ops, reference, Liveness::Silent).await
         {
             tracing::debug!(%error, "liveness was not noted");
@@ -231,6 +243,10 @@ async fn take(
     reference: Ref,
     event: HostEvent,
 ) -> Result<(), String> {
+    if agents.is_given_up(uuid) {
+        // What it says of its guests is no longer believed until it has a lease again.
+        return Err("its lease is over".to_owned());
+    }
     let since = if matches!(event, HostEvent::Snapshot { .. }) {
         describe(ops, agents, uuid, reference).await
     } else {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use node_agent::{
-    Agent, AgentParts, AgentSettings, CertificateKeeper, GrpcDialer, MachineSettings, TunnelDialer,
+    Agent, AgentParts, AgentSettings, CertificateKeeper, GrpcDialer, GuardSettings, MachineSettings,
+    TunnelDialer,
 };
+use node_commands::lease::Margins;
 use node_hypervisor::Hypervisor;
 use node_libvirt::{LibvirtConfig, LibvirtHypervisor};
 use node_network::{Address, LinuxNetwork, NetworkDriver, SimNetwork};
@@ -42,6 +44,14 @@ pub async fn agent(
         settings.migration_dir = AgentSettings::default().migration_dir;
     }
     settings.machine = machine(config, certificates);
+    settings.guard = GuardSettings {
+        lease_file: config.lease_file(),
+        watchdog_file: (config.node.hypervisor == config::Hypervisor::Qemu).then(|| config.watchdog_file()),
+        margins: Margins {
+            node: Duration::from_millis(config.ha.node_margin_ms),
+            watchdog: Duration::from_millis(config.ha.watchdog_margin_ms),
+        },
+    };
     let storage = Arc::new(SrTable::new(node_storage::drivers()));
     Agent::start(AgentParts {
         host,

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use gateway_server::audit::{End, Note};
 use gateway_server::{Api, Format};
 use pool_domain::decide::authority;
 use pool_domain::decide::host as hosts;
 use pool_domain::decide::host::MemberFacts;
 use pool_domain::decide::pool_members;
+use pool_domain::decide::user as users;
 use pool_domain::placement;
 use pool_domain::transaction::Origin;
 use pool_ops::Ops;
@@ -19,19 +22,25 @@ use proto_types::generated::{host as host_class, tarn_authority, tarn_join_token
 use proto_types::{ApiError, DateTime, Ref, Value};
 use proto_wire::ca::{self, Authority};
 use proto_wire::channel::peer_host;
+use proto_wire::pool::change_user_request::Change;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
-    BackupPart, BackupRequest, CompactReply, CompactRequest, CreateTokenReply, CreateTokenRequest,
-    ForwardReply, ForwardRequest, JoinReply, JoinRequest, MetricsReply, MetricsRequest, RenewReply,
-    RenewRequest, StatusReply, StatusRequest,
+    AuditLines, BackupPart, BackupRequest, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest,
+    CreateTokenReply, CreateTokenRequest, FollowReply, FollowRequest, ForwardReply, ForwardRequest,
+    JoinReply, JoinRequest, LeaseReply, LeaseRequest, ListUsersReply, ListUsersRequest, MetricsReply,
+    MetricsRequest, ReadAuditRequest, RejoinReply, RejoinRequest, RenewReply, RenewRequest, StatusReply,
+    StatusRequest, User,
 };
 use sha2::{Digest, Sha256};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::adapters::survival::SurvivalAdapter;
+use crate::audit::Trail;
 use crate::certificates;
 use crate::facts::host_facts;
+use crate::lease::Leases;
 use crate::redirect::refusal;
 use crate::{backups, report};
 
@@ -45,6 +54,12 @@ pub struct PoolService {
     pub api: Arc<Api>,
     /// Where this node keeps its state.
     pub state_dir: PathBuf,
+    /// This host's part of the audit trail.
+    pub trail: Trail,
+    /// What is known of hosts' leases.
+    pub leases: Arc<Leases>,
+    /// For a pool that has lost its majority.
+    pub survival: SurvivalAdapter,
 }
 
 /// Bytes of a backup that travel together.
@@ -277,6 +292,14 @@ impl Rpc for PoolService {
                 Ok(())
             })
             .await;
+        let by = if token.is_some() {
+            "a token"
+        } else {
+            request.user.as_str()
+        };
+        let note = Note::of_operator("pool join", &[("host", &described.hostname), ("by", by)]);
+        let end = joined.as_ref().map_or_else(End::of_error, |_| End::Done(None));
+        self.api.audit(&note, &end).await;
         // The leader takes it into the majority once its node has started and caught up.
         match joined {
             Ok(_) => {}
@@ -299,6 +322,9 @@ impl Rpc for PoolService {
         let token = join_token(&self.ops, &self.pool, request.into_inner().seconds)
             .await
             .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        self.api
+            .audit(&Note::of_operator("pool token", &[]), &End::Done(None))
+            .await;
         Ok(Response::new(CreateTokenReply { token }))
     }
 
@@ -309,6 +335,66 @@ impl Rpc for PoolService {
             .await
             .map(Response::new)
             .map_err(|error| Status::failed_precondition(error.to_string()))
+    }
+
+    async fn change_user(
+        &self,
+        request: Request<ChangeUserRequest>,
+    ) -> Result<Response<ChangeUserReply>, Status> {
+        peer_host(&request)?;
+        let ChangeUserRequest { name, change } = request.into_inner();
+        let change = change.ok_or_else(|| Status::invalid_argument("nothing is to be changed"))?;
+        self.leading().await?;
+        let (verb, role) = match &change {
+            Change::Add(new) => ("user add", new.role.as_str()),
+            Change::Hash(_) => ("user passwd", ""),
+            Change::Role(role) => ("user role", role.as_str()),
+            Change::Remove(_) => ("user remove", ""),
+        };
+        let changed = self
+            .ops
+            .decide(&history(verb), |d| match &change {
+                Change::Add(new) => users::add(d, &name, &new.hash, &new.role).map(|_| ()),
+                Change::Hash(hash) => users::set_password(d, &name, hash),
+                Change::Role(role) => users::set_role(d, &name, role),
+                Change::Remove(_) => users::remove(d, &name),
+            })
+            .await;
+        let note = Note::of_operator(verb, &[("user", &name), ("role", role)]);
+        let end = changed.as_ref().map_or_else(End::of_error, |_| End::Done(None));
+        self.api.audit(&note, &end).await;
+        let refusal = changed.err().map(|error| error.description()).unwrap_or_default();
+        Ok(Response::new(ChangeUserReply { refusal }))
+    }
+
+    async fn list_users(
+        &self,
+        request: Request<ListUsersRequest>,
+    ) -> Result<Response<ListUsersReply>, Status> {
+        peer_host(&request)?;
+        let db = self.leading().await?;
+        let users = users::list(&db).into_iter().map(|user| User {
+            name: user.name,
+            roles: user.roles,
+        });
+        Ok(Response::new(ListUsersReply {
+            users: users.collect(),
+        }))
+    }
+
+    type ReadAuditStream = BoxStream<'static, Result<AuditLines, Status>>;
+
+    async fn read_audit(
+        &self,
+        request: Request<ReadAuditRequest>,
+    ) -> Result<Response<Self::ReadAuditStream>, Status> {
+        peer_host(&request)?;
+        let lines = self.trail.read(DateTime(request.into_inner().since)).await;
+        let lines = lines.map(|piece| match piece {
+            Ok(text) => Ok(AuditLines { text }),
+            Err(error) => Err(Status::internal(error.to_string())),
+        });
+        Ok(Response::new(lines.boxed()))
     }
 
     async fn forward(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {
@@ -389,6 +475,60 @@ impl Rpc for PoolService {
         Ok(Response::new(MetricsReply {
             text: self.api.metrics().1,
         }))
+    }
+
+    async fn renew_lease(&self, request: Request<LeaseRequest>) -> Result<Response<LeaseReply>, Status> {
+        let host = peer_host(&request)?;
+        if self.pool.cut().is_cut() {
+            return Err(Status::unavailable("this node is cut off"));
+        }
+        let db = self.leading().await?;
+        let granted = self
+            .leases
+            .ask(&db, host, request.into_inner().armed)
+            .map_err(|_| Status::permission_denied("the host is none of the pool"))?;
+        let length_ms = granted.map_or(0, |length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
+        Ok(Response::new(LeaseReply { length_ms }))
+    }
+
+    async fn rejoin(&self, request: Request<RejoinRequest>) -> Result<Response<RejoinReply>, Status> {
+        let host = peer_host(&request)?;
+        let request = request.into_inner();
+        let db = self.leading().await?;
+        let known = db
+            .by_uuid(host_class::CLASS, &host.to_string())
+            .map(|h| h.reference)
+            .ok_or_else(|| Status::permission_denied("the host is none of the pool"))?;
+        let port = |number| u16::try_from(number).map_err(|_| Status::invalid_argument("port"));
+        let place = MemberFacts {
+            node_id: Member::new(host, "", 0).node_id,
+            grpc_port: port(request.grpc_port)?,
+            api_port: port(request.api_port)?,
+        };
+        let address: IpAddr = request
+            .address
+            .parse()
+            .map_err(|_| Status::invalid_argument("the address is no IP address"))?;
+        self.ops
+            .decide(&history("rejoin"), |d| {
+                pool_members::rejoin(d, known, &address.to_string(), &place)
+            })
+            .await
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        Ok(Response::new(RejoinReply {}))
+    }
+
+    async fn follow_me(&self, request: Request<FollowRequest>) -> Result<Response<FollowReply>, Status> {
+        let caller = peer_host(&request)?;
+        let request = request.into_inner();
+        let port = u16::try_from(request.port).map_err(|_| Status::invalid_argument("port"))?;
+        if self.pool.leadership().borrow().leader.is_some() {
+            return Err(Status::failed_precondition("this host has a leader"));
+        }
+        self.survival
+            .begin_following(Member::new(caller, request.address, port))
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        Ok(Response::new(FollowReply {}))
     }
 
     async fn compact(&self, request: Request<CompactRequest>) -> Result<Response<CompactReply>, Status> {

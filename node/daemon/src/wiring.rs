@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use gateway_server::api::{ApiParts, Service};
@@ -9,27 +10,35 @@ use gateway_server::{Api, GatewayConfig, TransportLimits, serve};
 use node_agent::{AgentService, GrpcDialer};
 use pool_domain::decide::session::SessionLimits;
 use pool_ops::Ops;
-use pool_raft::{RaftConfig, start};
+use pool_raft::{Pool, RaftConfig, start};
 use proto_types::generated::host;
-use proto_wire::channel::{Credentials, Peers, accept};
+use proto_wire::channel::{Credentials, Peers, accept, peer_host};
 use proto_wire::pool::pool_server::PoolServer;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Status};
 
 use crate::adapters::agents::Agents;
 use crate::adapters::archives::PoolArchives;
+use crate::adapters::audit::AuditAdapter;
 use crate::adapters::cluster::ClusterAdapter;
+use crate::adapters::drill::DrillAdapter;
 use crate::adapters::figures::FiguresAdapter;
 use crate::adapters::forward::ForwardAdapter;
 use crate::adapters::membership::MembershipAdapter;
 use crate::adapters::streams::StreamAdapter;
+use crate::adapters::survival::SurvivalAdapter;
+use crate::audit::{Kept, Trail};
 use crate::certificates::Keeper;
 use crate::config::{self, Config};
+use crate::leader::Realm;
+use crate::lease::Leases;
 use crate::pool_service::PoolService;
 use crate::supervisor::{Supervisor, monotonic};
-use crate::{Ended, departure, identity, leader, parts, report, telemetry};
+use crate::{Ended, departure, identity, leader, lease, parts, report, survival, telemetry};
 
 /// With less room the database would soon stop again in the middle of its work.
 const LEAST_ROOM: u64 = 16 * 1024 * 1024;
@@ -77,6 +86,22 @@ fn reload(
     current.session = new.session;
 }
 
+/// Turns away those that are of a pool which this node has left behind, and everybody while it plays dead in a drill.
+fn listened_to(pool: Pool) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone {
+    move |request| {
+        if pool.cut().is_cut() {
+            return Err(Status::unavailable("this node is cut off"));
+        }
+        if pool.listens_to(peer_host(&request)?) {
+            Ok(request)
+        } else {
+            Err(Status::permission_denied(
+                "this node has left the pool that the caller is of",
+            ))
+        }
+    }
+}
+
 /// Runs the node until it is told to stop, or changes the pool it belongs to.
 ///
 /// # Errors
@@ -89,6 +114,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
     identity::take_next(dir)?;
     departure::begin_alone(&config).await?;
     identity::settle(dir, |who| Credentials::new(who).is_ok())?;
+    survival::at_start(&config).await?;
     let who = identity::load(dir)?;
     let credentials = Credentials::new(&who).context("load certificates")?;
     let peers = Peers::new(credentials.clone());
@@ -115,7 +141,14 @@ pub async fn run(file: &Path) -> Result<Ended> {
     let restart = CancellationToken::new();
 
     let cluster = ClusterAdapter::new(pool.clone());
-    let agents = Arc::new(Agents::new(agent.clone(), peers.clone(), pool.clone()));
+    agent.practise_with(Arc::new(DrillAdapter::new(pool.clone())));
+    let leases = Arc::new(Leases::new(pool.clone()));
+    let agents = Arc::new(Agents::new(
+        agent.clone(),
+        peers.clone(),
+        pool.clone(),
+        Arc::clone(&leases),
+    ));
     agent.metrics().ask_elsewhere(Arc::new(PoolArchives {
         pool: pool.clone(),
         agents: Arc::downgrade(&agents),
@@ -128,6 +161,18 @@ pub async fn run(file: &Path) -> Result<Ended> {
     };
     keeper.begin(ops.clone());
     let (set_sessions, limits) = watch::channel(sessions(&config));
+    let kept = Kept {
+        file_bytes: config.audit.file_bytes,
+        files: config.audit.files,
+    };
+    let trail = Trail::start(&dir.join("audit"), kept).context("open the audit trail")?;
+    let survival = SurvivalAdapter {
+        pool: pool.clone(),
+        agent: agent.clone(),
+        peers: peers.clone(),
+        config: config.clone(),
+        restart: restart.clone(),
+    };
     let (own, state) = (who.host.to_string(), pool.clone());
     let api = Api::new(ApiParts {
         ops: ops.clone(),
@@ -143,6 +188,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
             restart: restart.clone(),
             ops: ops.clone(),
         }),
+        survival: Arc::new(survival.clone()),
         streams: Arc::new(StreamAdapter {
             own: agent.clone(),
             dialer: GrpcDialer::new(peers.clone()),
@@ -153,6 +199,12 @@ pub async fn run(file: &Path) -> Result<Ended> {
             pool: pool.clone(),
             commits: cluster.commits(),
             state_dir: dir.clone(),
+        }),
+        trail: Arc::new(AuditAdapter {
+            own: trail.clone(),
+            host: who.host,
+            pool: pool.clone(),
+            peers: peers.clone(),
         }),
         host: Arc::new(move || {
             state
@@ -173,13 +225,19 @@ pub async fn run(file: &Path) -> Result<Ended> {
         .initial_stream_window_size(4 * 1024 * 1024)
         .initial_connection_window_size(8 * 1024 * 1024)
         .add_service(pool.service())
-        .add_service(AgentService::server(agent, telemetry::hooks()))
+        .add_service(InterceptedService::new(
+            AgentService::server(agent, telemetry::hooks()),
+            listened_to(pool.clone()),
+        ))
         .add_service(
             PoolServer::new(PoolService {
                 ops: ops.clone(),
                 pool: pool.clone(),
                 api: Arc::clone(&api),
                 state_dir: dir.clone(),
+                trail: trail.clone(),
+                leases: Arc::clone(&leases),
+                survival: survival.clone(),
             })
             .max_decoding_message_size(proto_wire::LARGEST_MESSAGE),
         );
@@ -190,6 +248,16 @@ pub async fn run(file: &Path) -> Result<Ended> {
             .serve_with_incoming_shutdown(incoming, ended.cancelled_owned())
             .await
     });
+
+    // Among what runs before others: a busy API must not cost the lease.
+    pool.runtime().spawn(lease::renew(
+        pool.clone(),
+        peers.clone(),
+        agents.own().clone(),
+        Arc::clone(&leases),
+        Duration::from_millis(config.ha.renew_ms.max(100)),
+        stop.clone(),
+    ));
 
     let gateway = GatewayConfig {
         https: config.listen.https,
@@ -208,14 +276,15 @@ pub async fn run(file: &Path) -> Result<Ended> {
     let departure = departure::watch(pool.clone(), peers, who.host, dir.clone(), restart.clone());
     let departure = tokio::spawn(departure);
     let keeping = tokio::spawn(keeper.keep(stop.clone()));
-    let follower = tokio::spawn(leader::follow(
-        pool.clone(),
+    let realm = Realm {
+        pool: pool.clone(),
         ops,
-        Arc::clone(&agents),
+        agents: Arc::clone(&agents),
+        leases,
         api,
         limits,
-        stop.clone(),
-    ));
+    };
+    let follower = tokio::spawn(leader::follow(realm, stop.clone()));
     tracing::info!(host = %who.host, https = %handle.https_addr, "node runs");
     supervisor.say("READY=1");
 
@@ -247,6 +316,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
     handle.finished().await;
     let _ = follower.await;
     agents.own().metrics().save().await;
+    trail.written().await;
     nodes.abort();
     pool.shutdown().await;
     match failure {

@@ -150,6 +150,28 @@ pub trait Hypervisor: Send + Sync {
     /// Calls off the merge of a disk. Without one it succeeds and does nothing.
     async fn merge_abort(&self, vm: Uuid, disk: DiskIndex) -> Result<()>;
 
+    /// Copies a disk of a live domain into `target`, which is there already and as large, and keeps the two in step from then
+    /// on: what the guest writes is in both before it hears that it is written. Returns once they are equal; a copy under
+    /// way is joined, and a disk that has gone over already is a success. [`Merged::NotOpen`] means that this hypervisor
+    /// writes no image of its own, so that a plain copy will do.
+    ///
+    /// # Errors
+    /// [`HypervisorError::Aborted`] after [`Hypervisor::merge_abort`], which also ends a copy that is in step: the domain
+    /// goes on with the image it had.
+    async fn mirror_disk(
+        &self,
+        vm: Uuid,
+        disk: DiskIndex,
+        target: &DiskSource,
+        progress: MergeProgress,
+    ) -> Result<Merged>;
+
+    /// Has a disk that is in step with `target` write there alone. Idempotent: one that has gone over is left as it is.
+    ///
+    /// # Errors
+    /// [`HypervisorError::Aborted`] if there is no copy in step any more.
+    async fn pivot_disk(&self, vm: Uuid, disk: DiskIndex, target: &DiskSource) -> Result<()>;
+
     /// Tells a live domain that a disk is larger, and makes its image so. Idempotent.
     async fn resize_disk(&self, vm: Uuid, disk: DiskIndex, size: Bytes) -> Result<()>;
 
@@ -190,6 +212,13 @@ pub trait Hypervisor: Send + Sync {
 
     /// Calls off the migration (or save) of a domain, which then goes on here. Without one it succeeds and does nothing.
     async fn migrate_abort(&self, vm: Uuid) -> Result<()>;
+
+    /// Measures for so long what a live domain writes to its memory, and answers what that is in a second; `None` if this
+    /// hypervisor cannot tell.
+    async fn dirty_rate(&self, vm: Uuid, over: std::time::Duration) -> Result<Option<Bytes>> {
+        let _ = (vm, over);
+        Ok(None)
+    }
 
     /// Sets the balloon target; the guest may take seconds to follow, or never do so without a balloon driver. Idempotent.
     ///

@@ -23,8 +23,9 @@ use crate::bulk::{self, Taps};
 use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
 use crate::error::Fault;
+use crate::mirror::Mirror;
 use crate::xml::domain::Dialect;
-use crate::{host, image, layers, lifecycle, migrate, statistics, tpm, tuning};
+use crate::{host, image, layers, lifecycle, migrate, mirror, statistics, tpm, tuning};
 
 /// How often the connection is looked after when libvirt says nothing.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -281,6 +282,25 @@ impl Hypervisor for LibvirtHypervisor {
             .await
     }
 
+    async fn mirror_disk(
+        &self,
+        vm: Uuid,
+        disk: DiskIndex,
+        target: &DiskSource,
+        progress: MergeProgress,
+    ) -> Result<Merged> {
+        let job = self.job("mirror disk", Some(vm), self.limits().short);
+        let target = target.clone();
+        mirror::mirror(&self.inner.bridge, job, Mirror { vm, disk, target }, progress).await?;
+        Ok(Merged::ByHypervisor)
+    }
+
+    async fn pivot_disk(&self, vm: Uuid, disk: DiskIndex, target: &DiskSource) -> Result<()> {
+        let job = self.job("go over to the mirror", Some(vm), self.limits().short);
+        let target = target.clone();
+        mirror::pivot(&self.inner.bridge, job, Mirror { vm, disk, target }).await
+    }
+
     async fn resize_disk(&self, vm: Uuid, disk: DiskIndex, size: Bytes) -> Result<()> {
         self.short("resize disk", Some(vm), move |c| {
             layers::resize(c, vm, disk, size)
@@ -346,6 +366,11 @@ impl Hypervisor for LibvirtHypervisor {
                 source: source.into(),
             }),
         }
+    }
+
+    async fn dirty_rate(&self, vm: Uuid, over: Duration) -> Result<Option<Bytes>> {
+        let job = self.job("measure writes", Some(vm), self.limits().short);
+        migrate::dirty_rate(&self.inner.bridge, job, over).await
     }
 
     async fn migrate_abort(&self, vm: Uuid) -> Result<()> {

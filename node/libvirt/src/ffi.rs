@@ -294,6 +294,33 @@ pub(crate) fn block_commit(domain: &Domain, disk: &str, base: &str, top: &str) -
     Ok(())
 }
 
+/// Begins to copy a disk into an image that is there, and to keep the two in step.
+pub(crate) fn block_copy(domain: &Domain, disk: &str, destination: &str) -> Result<(), Error> {
+    let (disk, destination) = (CString::new(disk)?, CString::new(destination)?);
+    let flags = sys::VIR_DOMAIN_BLOCK_COPY_REUSE_EXT | sys::VIR_DOMAIN_BLOCK_COPY_SYNCHRONOUS_WRITES;
+    // SAFETY: the domain and the strings are held during the call; there are no parameters.
+    checked(unsafe {
+        sys::virDomainBlockCopy(
+            domain.as_ptr(),
+            disk.as_ptr(),
+            destination.as_ptr(),
+            ptr::null_mut(),
+            0,
+            flags,
+        )
+    })?;
+    Ok(())
+}
+
+/// Ends the copy of a disk that is in step: the guest writes to the copy alone from now on.
+pub(crate) fn block_job_pivot(domain: &Domain, disk: &str) -> Result<(), Error> {
+    let disk = CString::new(disk)?;
+    let flags = sys::VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT;
+    // SAFETY: the domain and the string are held during the call.
+    checked(unsafe { sys::virDomainBlockJobAbort(domain.as_ptr(), disk.as_ptr(), flags) })?;
+    Ok(())
+}
+
 /// How far the job of a disk is, of how much; `None` if it has none.
 pub(crate) fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)>, Error> {
     let disk = CString::new(disk)?;
@@ -413,6 +440,44 @@ pub(crate) fn all_statistics(connect: &Connect) -> Result<Vec<(Uuid, i64, Parame
         sys::virDomainStatsRecordListFree(records);
         Ok(all)
     }
+}
+
+/// Has QEMU count for some seconds what a domain writes to its memory.
+pub(crate) fn start_dirty_rate(domain: &Domain, seconds: c_int) -> Result<(), Error> {
+    let mode = sys::VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING;
+    // SAFETY: the domain is held.
+    checked(unsafe { sys::virDomainStartDirtyRateCalc(domain.as_ptr(), seconds, mode) })?;
+    Ok(())
+}
+
+/// What came of it: nothing yet, or MiB per second.
+pub(crate) fn dirty_rate(domain: &Domain) -> Result<Option<u64>, Error> {
+    let mut records: *mut sys::virDomainStatsRecordPtr = ptr::null_mut();
+    // SAFETY: the domain is held, and the list of domains ends with a null. libvirt allocates its own list, which is freed below and not used
+    // after that.
+    let seen = unsafe {
+        let mut domains = [domain.as_ptr(), ptr::null_mut()];
+        let count = checked(sys::virDomainListGetStats(
+            domains.as_mut_ptr(),
+            sys::VIR_DOMAIN_STATS_DIRTYRATE,
+            &mut records,
+            0,
+        ))?;
+        let seen = if count > 0 {
+            let record = &**records;
+            parameters(record.params, record.nparams)
+        } else {
+            Parameters::new()
+        };
+        sys::virDomainStatsRecordListFree(records);
+        seen
+    };
+    let number = |name: &str| match seen.get(name) {
+        Some(Parameter::Number(number)) => Some(*number),
+        _ => None,
+    };
+    let measured = number("dirtyrate.calc_status") == Some(u64::from(sys::VIR_DOMAIN_DIRTYRATE_MEASURED));
+    Ok(number("dirtyrate.megabytes_per_second").filter(|_| measured))
 }
 
 /// Copies parameters; those that are neither numbers nor text are left out.

@@ -19,7 +19,7 @@ use crate::xml::live::{LiveDisk, name_of_source};
 use crate::xml::tree::Element;
 
 /// How often a merge is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What is merged into what.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct Merge {
     pub(crate) base: DiskSource,
 }
 
-fn disk_of(domain: &Domain, vm: Uuid, disk: DiskIndex) -> Result<LiveDisk, Fault> {
+pub(crate) fn disk_of(domain: &Domain, vm: Uuid, disk: DiskIndex) -> Result<LiveDisk, Fault> {
     live(domain)?.disk(disk).ok_or_else(|| {
         HypervisorError::NoSuchDevice {
             vm,

@@ -19,6 +19,7 @@ mod image;
 mod layers;
 mod lifecycle;
 mod migrate;
+mod mirror;
 mod statistics;
 mod tpm;
 mod tuning;

@@ -22,6 +22,8 @@ use crate::xml::rewrite;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// How long libvirt may take to call a migration off.
 const ABORT_LIMIT: Duration = Duration::from_secs(10);
+/// How much longer than it was asked to QEMU may measure.
+const MEASURED_LATE: Duration = Duration::from_secs(2);
 
 /// On the destination: refuses what is here already, makes folders.
 pub(crate) fn prepare(connect: &Connect, spec: &DomainSpec) -> Result<(), Fault> {
@@ -206,6 +208,34 @@ pub(crate) fn abort(connect: &Connect, vm: Uuid) -> Result<(), Fault> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Measures what a domain writes. The measurement is QEMU's own; this only waits for it.
+pub(crate) async fn dirty_rate(bridge: &Bridge, job: Job, over: Duration) -> Result<Option<Bytes>> {
+    let Some(vm) = job.vm else { return Ok(None) };
+    let seconds = i32::try_from(over.as_secs().clamp(1, 60)).unwrap_or(1);
+    let begun = bridge.call(job, move |connect| {
+        Ok(ffi::start_dirty_rate(&find(connect, vm)?, seconds)?)
+    });
+    match begun.await {
+        // An older QEMU, or one that is at it already.
+        Err(error) if !matches!(error, HypervisorError::NoSuchDomain { .. }) => {
+            tracing::debug!(%vm, error = error.chain(), "what it writes cannot be measured");
+            return Ok(None);
+        }
+        begun => begun?,
+    }
+    let until = Instant::now() + over + MEASURED_LATE;
+    while Instant::now() < until {
+        tokio::time::sleep(PROGRESS_EVERY).await;
+        let seen = bridge
+            .call(job, move |connect| Ok(ffi::dirty_rate(&find(connect, vm)?)?))
+            .await?;
+        if let Some(mebibytes) = seen {
+            return Ok(Some(Bytes(mebibytes.saturating_mul(Bytes::MIB))));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

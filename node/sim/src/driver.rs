@@ -323,6 +323,28 @@ impl Hypervisor for SimHypervisor {
         Ok(())
     }
 
+    async fn mirror_disk(
+        &self,
+        vm: Uuid,
+        disk: DiskIndex,
+        _: &DiskSource,
+        _: MergeProgress,
+    ) -> Result<Merged> {
+        self.run(Operation::Freeze, "mirror disk", |shared| {
+            devices::has_disk(&shared.state().find(vm)?.carried.spec.disks, vm, disk)?;
+            Ok(Merged::NotOpen)
+        })
+        .await
+    }
+
+    async fn pivot_disk(&self, vm: Uuid, disk: DiskIndex, target: &DiskSource) -> Result<()> {
+        let wanted = [(disk, target.clone())];
+        self.run(Operation::Freeze, "go over to the mirror", |shared| {
+            devices::switch_disks(shared, vm, &wanted)
+        })
+        .await
+    }
+
     async fn resize_disk(&self, vm: Uuid, disk: DiskIndex, _: Bytes) -> Result<()> {
         self.run(Operation::Resize, "resize disk", |shared| {
             devices::has_disk(&shared.state().find(vm)?.carried.spec.disks, vm, disk)
@@ -391,6 +413,11 @@ impl Hypervisor for SimHypervisor {
             source: source.into(),
         })??;
         Faults::reply(fault, "migrate", ())
+    }
+
+    async fn dirty_rate(&self, vm: Uuid, _: Duration) -> Result<Option<Bytes>> {
+        self.shared.state().find(vm)?;
+        Ok(Some(self.shared.settings.dirty_rate))
     }
 
     async fn migrate_abort(&self, vm: Uuid) -> Result<()> {

@@ -30,6 +30,8 @@ pub struct SimSettings {
     pub guest_delay: Duration,
     /// How long a migration carries memory.
     pub migration_time: Duration,
+    /// What each guest writes to its memory in a second.
+    pub dirty_rate: Bytes,
 }
 
 impl SimSettings {
@@ -60,6 +62,7 @@ impl SimSettings {
             socket,
             guest_delay: Duration::from_millis(30),
             migration_time: Duration::from_millis(60),
+            dirty_rate: Bytes::mib(1),
         }
     }
 }

@@ -124,6 +124,7 @@ pub(crate) async fn send(
             nic.bridge.clone_from(bridge);
         }
     }
+    let _leaving = Leaving { shared, vm };
     let began = Instant::now();
     let copied = calling_off
         .run_until_cancelled(tokio::time::timeout(
@@ -142,16 +143,7 @@ pub(crate) async fn send(
         }),
         Some(Ok(copied)) => copied,
     };
-    let stream = match outcome {
-        Ok(stream) => stream,
-        Err(error) => {
-            if let Ok(domain) = shared.state().find(vm) {
-                domain.leaving = None;
-            }
-            return Err(error);
-        }
-    };
-    switch_over(shared, vm, stream).await?;
+    switch_over(shared, vm, outcome?).await?;
     let total = Bytes::mib(64);
     progress(MigrateProgress {
         total,
@@ -161,6 +153,20 @@ pub(crate) async fn send(
         downtime: Some(Duration::from_millis(1)),
     });
     Ok(())
+}
+
+/// The domain is on its way for as long as this lives: also an attempt that is dropped with its node ends.
+struct Leaving<'a> {
+    shared: &'a Shared,
+    vm: Uuid,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if let Ok(domain) = self.shared.state().find(self.vm) {
+            domain.leaving = None;
+        }
+    }
 }
 
 /// The part that may fail at any point without harm.

@@ -71,6 +71,7 @@ pub(crate) const FEATURES: &[(&str, u32)] = &[
     ("VDI_SNAPSHOT", 1),
     ("VDI_RESET_ON_BOOT", 2),
     ("VDI_CONFIG_CBT", 1),
+    ("VDI_MIRROR", 1),
     ("VDI_RESIZE", 1),
     ("VDI_RESIZE_ONLINE", 1),
     ("VDI_UPDATE", 1),

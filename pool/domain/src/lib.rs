@@ -6,6 +6,7 @@
 //! No clock, no randomness, no socket: what a decision needs of the world comes in as [`facts::Facts`].
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod allowed;
 pub mod appliance_rules;
 pub mod apply;
@@ -15,6 +16,7 @@ pub mod decide;
 pub mod draft;
 pub mod evacuation;
 pub mod facts;
+pub mod failover;
 pub mod filter;
 pub mod host_rules;
 pub mod placement;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use proto_types::generated::session;
+use proto_types::schema::FieldDef;
 use proto_types::{ApiError, ClassId, Ref, Value};
 
-use crate::allowed;
 use crate::database::Database;
 use crate::row::Row;
+use crate::{access, allowed};
 
 /// The row behind a reference.
 ///
@@ -24,7 +26,15 @@ pub fn field(db: &Database, row: &Row, index: u16) -> Value {
     {
         return operations;
     }
+    if row.class == session::CLASS && index == session::RBAC_PERMISSIONS.index {
+        return access::session_permissions(db, row);
+    }
     row.at(index).clone()
+}
+
+/// Whether clients may see something else of a field than is stored.
+pub fn may_be_derived(def: &FieldDef) -> bool {
+    matches!(def.name, "allowed_operations" | "rbac_permissions")
 }
 
 /// The whole record as clients see it: every field that is not internal, in the class's order.

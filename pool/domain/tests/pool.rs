@@ -112,9 +112,9 @@ fn the_least_recently_active_session_gives_way() {
     for _ in 0..4 {
         let new = session::NewSession {
             user: "root".to_owned(),
-            is_local_superuser: true,
+            subject: Ref::NULL,
+            sid: String::new(),
             originator: String::new(),
-            permissions: Vec::new(),
             host: host_ref,
         };
         made.push(pool.decide(|d| Ok(session::login(d, new, limits))).unwrap());

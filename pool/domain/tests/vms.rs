@@ -7,7 +7,7 @@ use pool_domain::decide::guest::{self, GuestFacts};
 use pool_domain::decide::message::{self, MOST_MESSAGES, Notice};
 use pool_domain::decide::vm::MemoryLimits;
 use pool_domain::decide::vm_power::{self, Forced, VmOperation};
-use pool_domain::decide::{appliance, blob, boot_record, generic, vif, vm_create, vm_live, vm_settings};
+use pool_domain::decide::{appliance, blob, boot_record, generic, ha, vif, vm_create, vm_live, vm_settings};
 use pool_domain::{appliance_rules, placement, query};
 use pool_of_two::Pool;
 use proptest::prelude::*;
@@ -175,12 +175,11 @@ fn what_only_a_halted_vm_takes_a_running_one_refuses() {
     pool.decide(|d| vm_settings::set_shadow_live(d, guest, 1.5))
         .unwrap();
     let word = pool
-        .decide(|d| vm_settings::set_restart_priority(d, guest, "always"))
+        .decide(|d| ha::set_restart_priority(d, guest, "always"))
         .unwrap_err();
     assert_eq!(word.params, ["ha_restart_priority", "always"]);
     for word in ["", "restart", "best-effort"] {
-        pool.decide(|d| vm_settings::set_restart_priority(d, guest, word))
-            .unwrap();
+        pool.decide(|d| ha::set_restart_priority(d, guest, word)).unwrap();
     }
 }
 

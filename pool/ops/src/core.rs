@@ -9,7 +9,7 @@ use proto_types::generated::host;
 use proto_types::{ApiError, DateTime, Ref, Value};
 use uuid::Uuid;
 
-use crate::ports::{HostAgents, PoolError, PoolPort};
+use crate::ports::{HostAgents, OfTerm, PoolError, PoolPort};
 use crate::transfer::Transfers;
 
 /// How often a decision is made again after a lost race.
@@ -83,6 +83,16 @@ impl Ops {
             }
         }
         Err(ApiError::internal("the object changes too often; try again"))
+    }
+
+    /// The same, with hosts asked under the term of this moment only.
+    ///
+    /// Part of an operation that has its own (see `run_part`) takes the term of its own beginning.
+    pub(crate) fn in_this_term(&self) -> Ops {
+        Ops {
+            agents: OfTerm::now(&self.agents),
+            ..self.clone()
+        }
     }
 
     /// The uuid of a host, by which its agent is called.

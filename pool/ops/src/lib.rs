@@ -14,6 +14,7 @@ pub mod appliance;
 pub mod core;
 pub mod data_sources;
 pub mod domain_request;
+pub mod ha;
 pub mod host;
 pub mod machine;
 pub mod network;

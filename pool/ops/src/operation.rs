@@ -1,15 +1,16 @@
 //! Runs one operation from its first entry to its last.
 
+mod runs;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use md5::{Digest, Md5};
 use pool_domain::decide::task::{self, NewTask, TaskEnd};
 use pool_domain::transaction::Origin;
 use pool_domain::{Database, Draft};
-use pool_saga::{Ending, SagaLog, SagaState, Step, StepError};
+use pool_saga::{Ending, SagaState, Step};
 use proto_types::generated::tarn_saga;
 use proto_types::{ApiError, Ref, Value};
 use serde::Serialize;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use tracing::{Instrument, info, warn};
 use uuid::Uuid;
 
+use self::runs::{RowLog, check_run, named, take_over};
 use crate::core::{Ops, now};
 
 /// One operation: what it is about, and how it begins and ends. Its steps are in [`Operation::steps`].
@@ -62,6 +64,10 @@ pub struct Cx<O> {
     pub saga: Ref,
     /// Its task.
     pub task: Ref,
+    /// Names this run of the saga. Another run, of a later leader or of this node leading anew, takes the row over by
+    /// writing its own name into it; from then on this one writes nothing more.
+    run: Uuid,
+    origin: Origin,
     outputs: Mutex<Outputs>,
 }
 
@@ -137,6 +143,8 @@ pub struct Call {
     pub origin: Origin,
     /// The task above.
     pub parent: Ref,
+    /// What the client has to say of the task.
+    pub other_config: Vec<(String, String)>,
 }
 
 /// Runs an operation and waits for its end. The work goes on if the caller goes away.
@@ -150,7 +158,7 @@ pub async fn run<O: Operation>(ops: &Ops, operation: O, call: Call) -> Result<Va
     let work: JoinHandle<Result<Value, ApiError>> = tokio::spawn(
         async move {
             let begun = begin_patiently(&ops, operation, &call, reference, TaskRow::Make).await?;
-            finish(ops, begun, call.origin, AfterEnd::Remove).await
+            finish(begun, call.origin, AfterEnd::Remove).await
         }
         .instrument(span),
     );
@@ -158,11 +166,17 @@ pub async fn run<O: Operation>(ops: &Ops, operation: O, call: Call) -> Result<Va
         .unwrap_or_else(|_| Err(ApiError::internal("the operation was broken off")))
 }
 
-/// Makes a task for an operation and answers it at once; refusals and failures show in the task.
+/// Makes a task for an operation and answers it at once; refusals and failures show in the task. It begins when its turn
+/// has come, which ends with it.
 ///
 /// # Errors
 /// If the task cannot be written.
-pub async fn run_async<O: Operation>(ops: &Ops, operation: O, call: Call) -> Result<Ref, ApiError> {
+pub async fn run_async<O: Operation, T: Send + 'static>(
+    ops: &Ops,
+    operation: O,
+    call: Call,
+    turn: impl Future<Output = T> + Send + 'static,
+) -> Result<(Ref, JoinHandle<Result<Value, ApiError>>), ApiError> {
     let reference = Ref::from_uuid(Uuid::new_v4());
     let new = new_task::<O>(&call);
     ops.decide(&call.origin, |d| {
@@ -172,30 +186,30 @@ pub async fn run_async<O: Operation>(ops: &Ops, operation: O, call: Call) -> Res
     .await?;
     let ops = ops.clone();
     let span = tracing::Span::current();
-    tokio::spawn(
-        async move {
-            match begin_patiently(&ops, operation, &call, reference, TaskRow::Exists).await {
-                Ok(begun) => {
-                    if let Err(error) = finish(ops, begun, call.origin, AfterEnd::Keep).await {
-                        info!(%error, "operation failed");
-                    }
+    let work = async move {
+        let _turn = turn.await;
+        let error = match begin_patiently(&ops, operation, &call, reference, TaskRow::Exists).await {
+            Ok(begun) => {
+                let result = finish(begun, call.origin, AfterEnd::Keep).await;
+                if let Err(error) = &result {
+                    info!(%error, "operation failed");
                 }
-                Err(error) => {
-                    let ended = ops
-                        .decide(&call.origin, |d| {
-                            task::finish(d, reference, TaskEnd::Failure(error.clone()));
-                            Ok(())
-                        })
-                        .await;
-                    if let Err(error) = ended {
-                        warn!(%error, "the end of a task was not noted");
-                    }
-                }
+                return result;
             }
+            Err(error) => error,
+        };
+        let ended = ops
+            .decide(&call.origin, |d| {
+                task::finish(d, reference, TaskEnd::Failure(error.clone()));
+                Ok(())
+            })
+            .await;
+        if let Err(error) = ended {
+            warn!(%error, "the end of a task was not noted");
         }
-        .instrument(span),
-    );
-    Ok(reference)
+        Err(error)
+    };
+    Ok((reference, tokio::spawn(work.instrument(span))))
 }
 
 /// Runs an operation behind a task that is there already, and waits for its end, which the task then shows. The work
@@ -214,7 +228,7 @@ pub async fn run_in_task<O: Operation>(
     let work = tokio::spawn(
         async move {
             let error = match begin_patiently(&ops, operation, &call, reference, TaskRow::Exists).await {
-                Ok(begun) => return finish(ops, begun, call.origin, AfterEnd::Keep).await,
+                Ok(begun) => return finish(begun, call.origin, AfterEnd::Keep).await,
                 Err(error) => error,
             };
             ops.decide(&call.origin, |d| {
@@ -250,12 +264,15 @@ fn new_task<O: Operation>(call: &Call) -> NewTask {
         host: call.host,
         parent: call.parent,
         cancellable: O::is_cancellable(),
+        other_config: call.other_config.clone(),
     }
 }
 
 struct Begun<O> {
+    ops: Ops,
     operation: O,
     saga: Ref,
+    run: Uuid,
     task: Ref,
     state: SagaState,
     outputs: Outputs,
@@ -271,15 +288,16 @@ async fn begin_patiently<O: Operation>(
 ) -> Result<Begun<O>, ApiError> {
     let mut rest = Duration::from_millis(50);
     loop {
+        // While it waited for its turn, too, a client may have thought better of it.
+        if task::is_cancelled(&ops.pool.snapshot(), reference) {
+            return Err(ApiError::new("TASK_CANCELLED", [reference.to_string()]));
+        }
         let answer = begin(ops, operation.clone(), call, reference, row).await;
         match answer {
             Err(error) if error.code == "OTHER_OPERATION_IN_PROGRESS" && rest < Duration::from_secs(3) => {
                 call_merge_off(ops, &error).await;
                 tokio::time::sleep(rest).await;
                 rest *= 2;
-                if task::is_cancelled(&ops.pool.snapshot(), reference) {
-                    return Err(ApiError::new("TASK_CANCELLED", [reference.to_string()]));
-                }
             }
             other => return other,
         }
@@ -318,6 +336,11 @@ async fn begin<O: Operation>(
     row: TaskRow,
 ) -> Result<Begun<O>, ApiError> {
     let saga = Ref::from_uuid(Uuid::new_v4());
+    let run = Uuid::new_v4();
+    let outputs = named(Outputs::new(), run);
+    let noted = serde_json::to_string(&outputs).unwrap_or_default();
+    let term = ops.agents.term();
+    let bound = ops.in_this_term();
     let (operation, _) = ops
         .decide(&call.origin, |d| {
             let mut begun = operation.clone();
@@ -343,23 +366,40 @@ async fn begin<O: Operation>(
                     ),
                     (tarn_saga::TASK, reference.into()),
                     (tarn_saga::STARTED, now().into()),
+                    (tarn_saga::OUTPUTS, noted.as_str().into()),
                 ],
             );
             Ok(begun)
         })
         .await?;
+    let (ops, run) = if ops.agents.term() == term {
+        (bound, run)
+    } else {
+        // Written while the term changed: whoever looked for sagas then may have missed it, or may be at it.
+        take_over(ops, saga, O::NAME).await?
+    };
     Ok(Begun {
+        ops,
         operation,
         saga,
+        run,
         task: reference,
         state: SagaState::default(),
-        outputs: Outputs::new(),
+        outputs,
     })
 }
 
 /// Goes on with a saga of an earlier leader. The client that waited has gone; the task tells the end, and one of a
 /// synchronous call is removed as its leader would have done.
 pub(crate) async fn resume<O: Operation>(ops: Ops, saga: Ref) {
+    // Earlier runs stop here, wherever they are.
+    let (ops, run) = match take_over(&ops, saga, O::NAME).await {
+        Ok(taken) => taken,
+        Err(error) => {
+            info!(%saga, operation = O::NAME, %error, "was not taken over");
+            return;
+        }
+    };
     let Some(row) = ops.pool.snapshot().of_class(tarn_saga::CLASS, saga).cloned() else {
         return;
     };
@@ -388,8 +428,10 @@ pub(crate) async fn resume<O: Operation>(ops: Ops, saga: Ref) {
     };
     let outputs = serde_json::from_str(row.get(tarn_saga::OUTPUTS).as_str()).unwrap_or_default();
     let begun = Begun {
+        ops,
         operation,
         saga,
+        run,
         task: row.get(tarn_saga::TASK).as_ref(),
         state,
         outputs,
@@ -400,39 +442,32 @@ pub(crate) async fn resume<O: Operation>(ops: Ops, saga: Ref) {
         AfterEnd::Keep
     };
     info!(%saga, operation = O::NAME, "goes on after a change of leader");
-    if let Err(error) = finish(ops, begun, crate::core::own(O::NAME), after).await {
+    if let Err(error) = finish(begun, crate::core::own(O::NAME), after).await {
         info!(%error, operation = O::NAME, "operation failed");
     }
 }
 
-async fn finish<O: Operation>(
-    ops: Ops,
-    begun: Begun<O>,
-    origin: Origin,
-    after: AfterEnd,
-) -> Result<Value, ApiError> {
+async fn finish<O: Operation>(begun: Begun<O>, origin: Origin, after: AfterEnd) -> Result<Value, ApiError> {
     let steps = O::steps();
+    let ops = begun.ops;
     let cx = Cx {
         ops: ops.clone(),
         operation: begun.operation,
         saga: begun.saga,
         task: begun.task,
+        run: begun.run,
+        origin: origin.clone(),
         outputs: Mutex::new(begun.outputs),
     };
     let log = RowLog {
         cx: &cx,
         last: steps.last().map(|s| s.name()),
-        origin: &origin,
     };
     let ending = pool_saga::drive(&steps, &cx, &log, begun.state).await;
     let outputs = cx.outputs();
     let (operation, saga, task_ref) = (&cx.operation, cx.saga, cx.task);
     let encode = ops.encode;
-    // A run that this node began before it led anew may have ended the operation already.
-    let still_open = |d: &mut Draft<'_>| {
-        d.read(tarn_saga::CLASS, saga)
-            .map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))
-    };
+    let run = cx.run;
     let end = |d: &mut Draft<'_>, result: Result<Value, ApiError>| {
         d.delete(saga);
         if after == AfterEnd::Remove {
@@ -450,7 +485,7 @@ async fn finish<O: Operation>(
         Ending::LeadershipLost => return Err(ApiError::bare("HOST_STILL_BOOTING")),
         Ending::Done => {
             ops.decide(&origin, |d| {
-                still_open(d)?;
+                check_run(d, saga, run)?;
                 let result = operation.commit(d, task_ref, &outputs);
                 end(d, result)
             })
@@ -458,7 +493,7 @@ async fn finish<O: Operation>(
         }
         Ending::Undone(error) => {
             ops.decide(&origin, |d| {
-                still_open(d)?;
+                check_run(d, saga, run)?;
                 operation.abort(d, task_ref, &outputs);
                 end(d, Err(error.clone()))
             })
@@ -466,63 +501,4 @@ async fn finish<O: Operation>(
         }
     };
     result
-}
-
-/// Keeps a saga's state in its row.
-struct RowLog<'a, O> {
-    cx: &'a Cx<O>,
-    last: Option<&'static str>,
-    origin: &'a Origin,
-}
-
-impl<O: Operation> RowLog<'_, O> {
-    async fn write(
-        &self,
-        change: impl Fn(&mut Vec<Value>, &mut Vec<Value>) + Send + Sync,
-    ) -> Result<(), StepError> {
-        let saga = self.cx.saga;
-        let outputs = serde_json::to_string(&self.cx.outputs()).unwrap_or_default();
-        self.cx
-            .ops
-            .decide(self.origin, |d| {
-                let row = d.read(tarn_saga::CLASS, saga)?;
-                let mut completed = row.get(tarn_saga::COMPLETED).as_set().to_vec();
-                let mut error = row.get(tarn_saga::ERROR).as_set().to_vec();
-                change(&mut completed, &mut error);
-                d.update(
-                    saga,
-                    vec![
-                        (tarn_saga::COMPLETED, Value::Set(completed)),
-                        (tarn_saga::ERROR, Value::Set(error)),
-                        (tarn_saga::OUTPUTS, outputs.as_str().into()),
-                    ],
-                );
-                Ok(())
-            })
-            .await
-            .map(|_| ())
-            .map_err(|_| StepError::LeadershipLost)
-    }
-}
-
-#[async_trait]
-impl<O: Operation> SagaLog for RowLog<'_, O> {
-    async fn completed(&self, step: &'static str) -> Result<(), StepError> {
-        // The commit follows at once; until then a new leader would repeat the step, which hosts know again.
-        if self.last == Some(step) {
-            return Ok(());
-        }
-        self.write(|completed, _| completed.push(step.into())).await
-    }
-
-    async fn failed(&self, failure: &ApiError) -> Result<(), StepError> {
-        let description = failure.description();
-        self.write(move |_, error| *error = description.iter().map(Value::from).collect())
-            .await
-    }
-
-    async fn undone(&self, step: &'static str) -> Result<(), StepError> {
-        self.write(|completed, _| completed.retain(|c| c.as_str() != step))
-            .await
-    }
 }

@@ -12,6 +12,9 @@ use crate::operation::{Call, Cx, Operation, run};
 /// # Errors
 /// The part's own.
 pub async fn run_part<O, P: Operation>(cx: &Cx<O>, label: &str, part: P) -> Result<Value, ApiError> {
+    if !cx.is_mine() {
+        return Err(ApiError::bare("HOST_STILL_BOOTING"));
+    }
     let db = cx.ops.pool.snapshot();
     let (session, host) = db.of_class(task::CLASS, cx.task).map_or_else(
         || (Ref::NULL, Ref::NULL),
@@ -23,6 +26,7 @@ pub async fn run_part<O, P: Operation>(cx: &Cx<O>, label: &str, part: P) -> Resu
         host,
         origin: own(label),
         parent: cx.task,
+        ..Call::default()
     };
     run(&cx.ops, part, call).await
 }

@@ -1,5 +1,6 @@
 //! What operations need of the rest of the node.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -88,4 +89,74 @@ pub trait HostAgents: Send + Sync {
         command: HostCommand,
         wait: Duration,
     ) -> Result<HostReply, AgentFailure>;
+
+    /// The term under which this node leads now; `None` if it does not, or if there are no terms.
+    fn term(&self) -> Option<u64> {
+        None
+    }
+
+    /// As [`HostAgents::call`], under a term that the caller had before.
+    ///
+    /// # Errors
+    /// Fenced if another term has begun since.
+    async fn call_in(
+        &self,
+        term: u64,
+        host: Uuid,
+        operation: Uuid,
+        command: HostCommand,
+        wait: Duration,
+    ) -> Result<HostReply, AgentFailure> {
+        let _ = term;
+        self.call(host, operation, command, wait).await
+    }
+}
+
+/// The agents of all hosts under one term: when that is over, whatever holds this asks nothing more of any host.
+pub(crate) struct OfTerm {
+    agents: Arc<dyn HostAgents>,
+    term: u64,
+}
+
+impl OfTerm {
+    /// Under the term of this moment. Without terms, or without leadership, the agents are as they are.
+    pub(crate) fn now(agents: &Arc<dyn HostAgents>) -> Arc<dyn HostAgents> {
+        match agents.term() {
+            Some(term) => Arc::new(OfTerm {
+                agents: Arc::clone(agents),
+                term,
+            }),
+            None => Arc::clone(agents),
+        }
+    }
+}
+
+#[async_trait]
+impl HostAgents for OfTerm {
+    async fn call(
+        &self,
+        host: Uuid,
+        operation: Uuid,
+        command: HostCommand,
+        wait: Duration,
+    ) -> Result<HostReply, AgentFailure> {
+        self.agents
+            .call_in(self.term, host, operation, command, wait)
+            .await
+    }
+
+    fn term(&self) -> Option<u64> {
+        self.agents.term()
+    }
+
+    async fn call_in(
+        &self,
+        term: u64,
+        host: Uuid,
+        operation: Uuid,
+        command: HostCommand,
+        wait: Duration,
+    ) -> Result<HostReply, AgentFailure> {
+        self.agents.call_in(term, host, operation, command, wait).await
+    }
 }

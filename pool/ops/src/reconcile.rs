@@ -1,15 +1,16 @@
 //! Keeps the records true to what hosts tell, while this node leads.
 
 mod later;
+mod strays;
 
 use std::time::Duration;
 
 use node_commands::{GuestReport, HostCommand, HostEvent};
-use node_hypervisor::{Domain, DomainEventKind, DomainState, StopReason};
+use node_hypervisor::{Domain, DomainEventKind, DomainState, PauseReason, StopReason};
 use pool_domain::decide::figures::{self, HostFigures};
 use pool_domain::decide::guest::{self, GuestFacts};
 use pool_domain::decide::vm_power::{self, GuestEnd};
-use pool_domain::decide::{host as hosts, message};
+use pool_domain::decide::{ha, host as hosts, message};
 use pool_domain::{Database, placement};
 use proto_types::generated::{host, pbd, vm};
 use proto_types::{ApiError, Ref};
@@ -29,6 +30,7 @@ pub async fn take(ops: &Ops, on: Ref, event: HostEvent) -> Result<(), ApiError> 
     match event {
         HostEvent::Snapshot { domains, plugged, .. } => {
             set_live(ops, on, Liveness::Live).await?;
+            strays::clear(ops, on, &domains).await;
             domains_are(ops, on, &domains).await?;
             networks::restore(ops, on).await?;
             plug_missing(ops, on, &plugged).await
@@ -117,7 +119,40 @@ async fn domains_are(ops: &Ops, on: Ref, domains: &[Domain]) -> Result<(), ApiEr
     for reference in hosts::missing_but_busy(&db, on, &reported) {
         later::look(ops, on, reference, later::Ending::Ended);
     }
+    settle_halves(ops, &db, on, domains).await;
     Ok(())
+}
+
+/// What the last step of a migration has left paused on a host that nobody could reach then. The migration has ended
+/// since, and the records say whose the guest is: it goes on here, or its remains go.
+async fn settle_halves(ops: &Ops, db: &Database, on: Ref, domains: &[Domain]) {
+    let Ok(host_uuid) = crate::core::uuid_of_host(db, on) else {
+        return;
+    };
+    for domain in domains {
+        if domain.state != DomainState::Paused(PauseReason::Migrating) {
+            continue;
+        }
+        let Some(row) = db.by_uuid(vm::CLASS, &domain.uuid.to_string()) else {
+            continue;
+        };
+        let home = row.get(vm::RESIDENT_ON).as_ref();
+        if is_busy(db, row.reference) || home.is_null() {
+            continue;
+        }
+        let command = if home == on {
+            tracing::info!(vm = %domain.uuid, "was left paused by a migration, and goes on");
+            HostCommand::ReviveDomain { vm: domain.uuid }
+        } else {
+            tracing::info!(vm = %domain.uuid, "runs elsewhere; its remains go");
+            // Not simply destroyed: the report may be older than a guest that has come here since.
+            HostCommand::CancelIncoming { vm: domain.uuid }
+        };
+        let wait = Duration::from_secs(20);
+        if let Err(failure) = ops.agents.call(host_uuid, Uuid::new_v4(), command, wait).await {
+            tracing::warn!(vm = %domain.uuid, error = %failure.text, "what a migration has left stays");
+        }
+    }
 }
 
 /// The agent inside a guest said something, or fell silent.
@@ -187,7 +222,13 @@ async fn domain_changed(
     };
     let reference = row.reference;
     if row.get(vm::RESIDENT_ON).as_ref() != on {
-        // It is another host's by now.
+        // It is another host's by now; or it is about to be this one's, and has ended before the records say so.
+        let is_coming = row.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref() == on;
+        if is_coming && matches!(kind, DomainEventKind::Stopped(_)) && now.is_none() {
+            later::look(ops, on, reference, later::Ending::Ended);
+        } else if let Some(domain) = now {
+            strays::clear(ops, on, &[domain]).await;
+        }
         return Ok(());
     }
     if is_busy(&db, reference) {
@@ -213,7 +254,12 @@ async fn domain_changed(
                     let row = d.read(vm::CLASS, reference)?;
                     let ours = row.get(vm::RESIDENT_ON).as_ref() == on && !is_busy(d.db(), reference);
                     if ours {
-                        vm_power::halted(d, reference);
+                        // Ended from outside, or by a crash: nobody meant it to.
+                        if crashed || reason == StopReason::Destroyed {
+                            ha::lost(d, reference);
+                        } else {
+                            vm_power::halted(d, reference);
+                        }
                         if crashed {
                             message::about_vm(d, reference, "VM_CRASHED", "crashed");
                         }

@@ -5,14 +5,15 @@ use proto_types::generated::tarn_saga;
 
 use crate::appliance::WorkOnAppliance;
 use crate::core::Ops;
+use crate::ha::switch;
 use crate::host::{evacuate, go_down};
 use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::operation::{Operation, resume};
-use crate::storage::{changes, merge, pbd, sr, vdi, vdi_live};
+use crate::storage::{changes, merge, pbd, sr, vdi, vdi_live, vdi_move};
 use crate::transfer;
 use crate::vm::{
-    checkpoint, clone, live, media, migrate, plug, power, provision, reset, revert, snapshot, start, stop,
-    suspend,
+    checkpoint, clone, live, media, migrate, migrate_send, plug, power, provision, reset, revert, snapshot,
+    start, stop, suspend,
 };
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came
@@ -38,6 +39,8 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         power::ChangePower::NAME => go_on::<power::ChangePower>(ops, saga),
         suspend::Suspend::NAME => go_on::<suspend::Suspend>(ops, saga),
         migrate::Migrate::NAME => go_on::<migrate::Migrate>(ops, saga),
+        migrate_send::MigrateSend::NAME => go_on::<migrate_send::MigrateSend>(ops, saga),
+        vdi_move::RelocateVdi::NAME => go_on::<vdi_move::RelocateVdi>(ops, saga),
         clone::CloneVm::NAME => go_on::<clone::CloneVm>(ops, saga),
         provision::Provision::NAME => go_on::<provision::Provision>(ops, saga),
         stop::Shutdown::NAME => go_on::<stop::Shutdown>(ops, saga),
@@ -79,6 +82,8 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         transfer::export::ExportVm::NAME => go_on::<transfer::export::ExportVm>(ops, saga),
         transfer::import::ImportVms::NAME => go_on::<transfer::import::ImportVms>(ops, saga),
         transfer::vdi::MoveVdi::NAME => go_on::<transfer::vdi::MoveVdi>(ops, saga),
+        switch::EnableHa::NAME => go_on::<switch::EnableHa>(ops, saga),
+        switch::DisableHa::NAME => go_on::<switch::DisableHa>(ops, saga),
         other => {
             tracing::error!(%saga, operation = other, "a saga of a kind that this release does not know")
         }

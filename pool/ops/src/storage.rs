@@ -6,4 +6,5 @@ pub mod pbd;
 pub mod sr;
 pub mod vdi;
 pub mod vdi_live;
+pub mod vdi_move;
 pub mod volumes;

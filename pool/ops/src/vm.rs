@@ -6,6 +6,7 @@ pub mod freeze;
 pub mod live;
 pub mod media;
 pub mod migrate;
+pub mod migrate_send;
 pub mod plug;
 pub mod power;
 pub mod provision;

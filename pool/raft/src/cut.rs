@@ -23,7 +23,8 @@ impl Cut {
         self.0.send_replace(false);
     }
 
-    pub(crate) fn is_cut(&self) -> bool {
+    /// Whether the node is cut off.
+    pub fn is_cut(&self) -> bool {
         *self.0.borrow()
     }
 

@@ -12,7 +12,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cut::Cut;
-use crate::heard::Heard;
 use crate::leader::{Leadership, Lease};
 use crate::membership::MembershipError;
 use crate::runtime::Threads;
@@ -87,9 +86,12 @@ pub(crate) struct Inner {
     /// Set while leadership is being handed over: reads then ask the core, which knows.
     pub(crate) handing_over: Arc<AtomicBool>,
     pub(crate) cut: Cut,
-    pub(crate) heard: Arc<Heard>,
     pub(crate) threads: Threads,
     pub(crate) votes_from: Instant,
+    /// When a leader was last heard.
+    pub(crate) heard: Arc<crate::leader::Heard>,
+    /// Members of a pool that this node has left behind.
+    pub(crate) barred: Arc<std::collections::BTreeSet<u64>>,
     pub(crate) retry_every: Duration,
     /// A member that answered within this time is taken to be alive.
     pub(crate) fresh_for: Duration,
@@ -295,8 +297,16 @@ impl Pool {
             inner.store.clone(),
             inner.cut.clone(),
             inner.votes_from,
+            Arc::clone(&inner.barred),
             Arc::clone(&inner.heard),
         )
+    }
+
+    /// Whether this node listens to a host: not to a member of a pool that it has left behind, unless that has been taken
+    /// into this one again.
+    pub fn listens_to(&self, host: uuid::Uuid) -> bool {
+        let id = Node::id_of(host);
+        !self.inner.barred.contains(&id) || self.members().iter().any(|(m, _)| m.node_id == id)
     }
 
     /// A switch that makes this node drop all Raft traffic, both ways: for tests of partitions.

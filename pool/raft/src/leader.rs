@@ -57,12 +57,43 @@ impl Lease {
     }
 }
 
+/// When a leader was last heard of: consensus itself goes on naming one that is dead until another is elected, which
+/// without a majority never happens.
+pub(crate) struct Heard {
+    start: Instant,
+    at: AtomicU64,
+}
+
+impl Heard {
+    pub(crate) fn new() -> Heard {
+        Heard {
+            start: Instant::now(),
+            at: AtomicU64::new(0),
+        }
+    }
+
+    /// It was heard just now.
+    pub(crate) fn note(&self) {
+        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.at.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    fn ago(&self) -> Duration {
+        self.start
+            .elapsed()
+            .saturating_sub(Duration::from_nanos(self.at.load(Ordering::Relaxed)))
+    }
+}
+
 /// What the watcher needs to know.
 pub(crate) struct Watcher {
     pub(crate) raft: Raft,
     pub(crate) store: Store,
     pub(crate) node_id: u64,
     pub(crate) lease: Arc<Lease>,
+    pub(crate) heard: Arc<Heard>,
+    /// A leader that is not heard for so long is none: an election would have ended long ago.
+    pub(crate) lost_after: Duration,
     pub(crate) handing_over: Arc<AtomicBool>,
     /// How long after a quorum's acknowledgement this node answers without asking; shorter than the time
     /// for which followers refuse to elect another.
@@ -128,9 +159,10 @@ impl Watcher {
         let leads = seen.current_leader == Some(self.node_id) && seen.state == openraft::ServerState::Leader;
         if !leads {
             self.lease.end();
+            let lost = self.heard.ago() > self.lost_after;
             return Leadership {
                 term: seen.current_term,
-                leader,
+                leader: leader.filter(|_| !lost),
                 is_me: false,
                 ready: false,
             };

@@ -10,7 +10,6 @@
 
 mod cut;
 mod handle;
-mod heard;
 mod leader;
 mod membership;
 mod network;
@@ -18,6 +17,7 @@ mod runtime;
 mod server;
 mod start;
 mod status;
+mod survive;
 mod type_config;
 mod wire;
 
@@ -30,3 +30,4 @@ pub use membership::MembershipError;
 pub use server::RaftService;
 pub use start::{RaftConfig, StartError, start};
 pub use status::{MemberStatus, Role, Standing, Status};
+pub use survive::{SurviveError, Survived, bar, barred, survive_alone};

@@ -1,5 +1,6 @@
 //! The answering side of consensus: the gRPC service that other members call.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::cut::Cut;
-use crate::heard::Heard;
+use crate::leader::Heard;
 use crate::network::SNAPSHOT_IDLE;
 use crate::type_config::Raft;
 use crate::wire;
@@ -29,6 +30,9 @@ pub struct RaftService {
     /// A node that has just started has forgotten how long it owes the leader its loyalty: until then it votes
     /// for nobody, or a leader could read by a lease that is none.
     votes_from: Instant,
+    /// Members of a pool that this node has left behind: not heard unless they are of this one again.
+    barred: Arc<BTreeSet<u64>>,
+    /// Whatever a leader says shows that it lives.
     heard: Arc<Heard>,
 }
 
@@ -38,6 +42,7 @@ pub(crate) fn service(
     store: Store,
     cut: Cut,
     votes_from: Instant,
+    barred: Arc<BTreeSet<u64>>,
     heard: Arc<Heard>,
 ) -> RaftServer<RaftService> {
     RaftServer::new(RaftService {
@@ -45,6 +50,7 @@ pub(crate) fn service(
         store,
         cut,
         votes_from,
+        barred,
         heard,
     })
     .max_decoding_message_size(LARGEST_MESSAGE)
@@ -85,7 +91,19 @@ impl RaftService {
         if self.store.has_failed() {
             return Err(stopped(()));
         }
-        peer_host(request).map(Node::id_of)
+        let peer = peer_host(request).map(Node::id_of)?;
+        if self.barred.contains(&peer) && !self.is_member(peer) {
+            return Err(Status::permission_denied(
+                "this node has left the pool that the caller is of",
+            ));
+        }
+        Ok(peer)
+    }
+
+    fn is_member(&self, peer: u64) -> bool {
+        crate::status::members(&self.raft)
+            .iter()
+            .any(|(member, _)| member.node_id == peer)
     }
 
     fn may_vote(&self) -> Result<(), Status> {
@@ -121,6 +139,9 @@ impl RaftRpc for RaftService {
             let append = item
                 .and_then(|wire| wire::append_from_wire(wire).map_err(|error| malformed(&error)))
                 .and_then(|append| speaks_for_itself(peer, &append.vote).map(|()| append));
+            if append.is_ok() {
+                heard.note();
+            }
             std::future::ready(
                 append
                     .inspect_err(|status| tracing::debug!(%status, "append stream ends"))
@@ -165,6 +186,7 @@ impl RaftRpc for RaftService {
         let mut assembler: Option<Box<Assembler>> = None;
         loop {
             let part = next_part(&mut parts, SNAPSHOT_IDLE).await?;
+            self.heard.note();
             // Building and hashing the whole at the end is work for a thread that may block.
             let so_far = assembler.take();
             let progress = tokio::task::spawn_blocking(move || match so_far {

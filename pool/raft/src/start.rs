@@ -14,8 +14,7 @@ use tokio::time::Instant;
 
 use crate::cut::Cut;
 use crate::handle::{Inner, Pool};
-use crate::heard::Heard;
-use crate::leader::{Leadership, Lease, Watcher};
+use crate::leader::{Heard, Leadership, Lease, Watcher};
 use crate::network::{Moved, Network};
 use crate::runtime::{Threads, go_before_others};
 use crate::type_config::Raft;
@@ -61,6 +60,9 @@ pub enum StartError {
     /// The store cannot be used; the node must stay out of the pool.
     #[error("store cannot be used")]
     Store(#[from] StoreError),
+    /// It cannot be read whom this node does not listen to.
+    #[error("the list of barred members cannot be read")]
+    Barred(#[source] std::io::Error),
     /// Threads cannot be made.
     #[error("threads cannot be made")]
     Threads(#[source] std::io::Error),
@@ -128,6 +130,7 @@ async fn run(
     let opened = tokio::task::spawn_blocking(move || pool_store::open(&store_config))
         .await
         .map_err(|error| StartError::Raft(error.to_string()))??;
+    let barred = crate::survive::barred(&config.state_dir).map_err(StartError::Barred)?;
     let promised = opened.log.has_vote();
     let store = opened.store;
     let cut = Cut::new();
@@ -160,6 +163,7 @@ async fn run(
         (now != known).then(|| now.clone())
     }));
     let lease = Arc::new(Lease::new());
+    let heard = Arc::new(Heard::new());
     let handing_over = Arc::new(AtomicBool::new(false));
     let (announce, leadership) = watch::channel(Leadership::default());
     let watcher = Watcher {
@@ -167,6 +171,8 @@ async fn run(
         store: store.clone(),
         node_id: config.node_id,
         lease: Arc::clone(&lease),
+        heard: Arc::clone(&heard),
+        lost_after: config.election_max * 5,
         handing_over: Arc::clone(&handing_over),
         // Clocks of hosts may run apart by a little.
         lease_for: config.election_max * 4 / 5,
@@ -187,9 +193,10 @@ async fn run(
             lease,
             handing_over,
             cut,
-            heard: Arc::new(Heard::new()),
             threads,
             votes_from,
+            barred: Arc::new(barred),
+            heard,
             retry_every: Duration::from_millis(10),
             fresh_for: config.election_max,
         }),

@@ -8,9 +8,6 @@ use std::time::Duration;
 use crate::handle::{Member, Pool};
 use crate::type_config::Raft;
 
-/// A leader says that it lives several times a second.
-const SILENCE: Duration = Duration::from_secs(3);
-
 /// Whether a member counts for the quorum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -141,13 +138,7 @@ pub(crate) fn status(pool: &Pool) -> Status {
         node_id: pool.inner.node_id,
         role,
         term: metrics.current_term,
-        in_touch: match role {
-            Role::Leader => pool.leadership().borrow().is_me,
-            Role::Stopped => false,
-            Role::Follower | Role::Candidate | Role::Learner => {
-                pool.inner.heard.since().is_some_and(|silence| silence < SILENCE)
-            }
-        },
+        in_touch: role != Role::Stopped && pool.leadership().borrow().leader.is_some(),
         leader: pool.leadership().borrow().leader.clone(),
         last_log,
         committed: index(&metrics.cluster_committed),

@@ -59,3 +59,22 @@ pub const ROLES: &[RoleEntry] = &[
     },
     role(Role::ReadOnly, "read-only", "7233b8e3-eacb-d7da-2c95-f2e581cdbf4e", "May look at everything."),
 ];
+
+/// Permissions that are no message: to do to anybody's task what everybody may do to their own, and the HTTP handlers.
+pub const FURTHER: &[(&str, Role)] = &[
+    ("task.destroy/any", Role::PoolOperator),
+    ("http/connect_console", Role::VmOperator),
+    ("http/get_audit_log", Role::ReadOnly),
+    ("http/get_console", Role::VmOperator),
+    ("http/get_export", Role::VmAdmin),
+    ("http/get_export_metadata", Role::VmAdmin),
+    ("http/get_export_raw_vdi", Role::VmAdmin),
+    ("http/get_host_rrd", Role::ReadOnly),
+    ("http/get_metrics", Role::ReadOnly),
+    ("http/get_rrd_updates", Role::ReadOnly),
+    ("http/get_sr_rrd", Role::ReadOnly),
+    ("http/get_vm_rrd", Role::ReadOnly),
+    ("http/put_import", Role::VmAdmin),
+    ("http/put_import_metadata", Role::VmAdmin),
+    ("http/put_import_raw_vdi", Role::VmAdmin),
+];

@@ -33,7 +33,14 @@ fn a_pool_outlives_its_master_and_heals() {
     bed.scenario("snapshot.py", &[]);
     bed.scenario("members.py", &[]);
     bed.scenario("sessions.py", &[]);
+    bed.scenario("access.py", &[]);
     bed.scenario("restart.py", &[]);
+}
+
+#[test]
+fn protected_guests_run_again_elsewhere_and_never_twice() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("ha.py", &[]);
 }
 
 #[test]
@@ -105,4 +112,10 @@ fn certificates_are_renewed_replaced_and_trusted() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("certificates.py", &[]);
     bed.scenario("vtpm.py", &[]);
+}
+
+#[test]
+fn disks_move_under_their_guests_and_vms_with_their_disks() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("moves.py", &[]);
 }

@@ -34,6 +34,8 @@ const OWN: &[&str] = &[
     "force",
     "copy",
     "compress",
+    "max-downtime-ms",
+    "deadline-s",
     "progress",
     "image-format",
     "remote-master",
@@ -68,6 +70,15 @@ fn options(cx: &Context<'_>) -> Result<Value, Failure> {
     let mut options = Vec::new();
     if let Some(compress) = cx.params.get("compress") {
         options.push(("compress", compress.to_owned()));
+    }
+    // The contract; this pool's own.
+    for (parameter, option) in [
+        ("max-downtime-ms", "max_downtime_ms"),
+        ("deadline-s", "deadline_s"),
+    ] {
+        if let Some(value) = cx.params.get(parameter) {
+            options.push((option, value.to_owned()));
+        }
     }
     for name in ["force", "live", "copy"] {
         options.push((name, cx.params.truth(name)?.to_string()));

@@ -109,7 +109,7 @@ fn write_record<W: ValueWriter>(writer: &mut W, db: &Database, row: &Row) {
     writer.map(|w| {
         for (def, index) in row.class.def().fields.iter().zip(0u16..) {
             if !def.internal {
-                if def.name == "allowed_operations" {
+                if query::may_be_derived(def) {
                     w.field(def.name, &query::field(db, row, index));
                 } else {
                     w.field(def.name, row.at(index));

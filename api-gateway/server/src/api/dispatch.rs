@@ -6,12 +6,13 @@ use std::time::Instant;
 use gateway_codec::{Call, WireValue, typed};
 use proto_types::generated::{self, find};
 use proto_types::schema::{Default as ParamDefault, MessageDef};
-use proto_types::{ApiError, Args, MessageId, rbac};
+use proto_types::{ApiError, Args, MessageId, Value};
 
 use super::Api;
 use super::answer::Answer;
 use super::execute;
 use super::gate::Entry;
+use crate::audit::{self, End, Note};
 use crate::latencies::Ended;
 
 /// How a message is called.
@@ -25,7 +26,7 @@ pub enum Mode {
 
 /// Answers a call.
 #[tracing::instrument(name = "call", skip_all, fields(method = call.method, user = entry.caller.user))]
-pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
+pub async fn run(api: &Arc<Api>, mut entry: Box<Entry>, call: Call) -> Answer {
     match call.method.as_str() {
         "system.listMethods" => return Answer::Methods(all_methods()),
         "system.isAlive" => {
@@ -46,20 +47,22 @@ pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
         Ok(args) => args,
         Err(error) => return Answer::Failure(error),
     };
-    if !entry.caller.may(message) {
-        return Answer::Failure(ApiError::new(
-            "RBAC_PERMISSION_DENIED",
-            [
-                rbac::permission_name(message, None),
-                "No permission in user session".to_owned(),
-            ],
-        ));
-    }
-    if message.pool_only {
-        return Answer::Failure(ApiError::internal("this call is for hosts of the pool only"));
+    let permitted = entry.caller.may(message, &args);
+    // A log-in over the local socket is no event: each command of `xe` begins with one.
+    let is_local_login = message.no_session && entry.is_local_root;
+    if permitted.is_err() || (audit::is_told(message) && !is_local_login) {
+        let (db, caller) = (&entry.db, &entry.caller);
+        let note = Note::of_call(db, caller, entry.peer, message, &args, &call.method);
+        entry.note = Some(Arc::new(note));
     }
     let began = Instant::now();
-    let answer = execute::message(api, &entry, mode, message, args, &call.method).await;
+    let answer = match permitted {
+        Err(denied) => Answer::Failure(denied),
+        Ok(()) if message.pool_only => {
+            Answer::Failure(ApiError::internal("this call is for hosts of the pool only"))
+        }
+        Ok(()) => execute::message(api, &entry, mode, message, args, &call.method).await,
+    };
     let ended = if matches!(answer, Answer::Failure(_)) {
         Ended::Badly
     } else {
@@ -67,6 +70,15 @@ pub async fn run(api: &Arc<Api>, entry: Box<Entry>, call: Call) -> Answer {
     };
     api.timings.note(message.full_name, began.elapsed());
     api.latencies.note(message.full_name, began.elapsed(), ended);
+    if let Some(note) = &entry.note {
+        let end = match (&answer, mode) {
+            (Answer::Failure(error), _) => End::of_error(error),
+            (_, Mode::Async) => End::Accepted,
+            (Answer::Value(Value::Ref(made)), Mode::Sync) => End::of_made(&api.cluster.snapshot(), *made),
+            (_, Mode::Sync) => End::Done(None),
+        };
+        api.audit(note, &end).await;
+    }
     answer
 }
 

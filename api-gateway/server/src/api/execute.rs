@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use pool_domain::decide::generic;
 use pool_domain::decide::task::{self, NewTask, TaskEnd};
-use pool_domain::{Draft, filter, query};
+use pool_domain::{Draft, access, filter, query};
 use pool_ops::Call as OperationCall;
+use proto_types::generated::{role, task as task_class};
 use proto_types::schema::{MessageDef, MessageKind};
 use proto_types::{ApiError, Args, Ref, Value};
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Api;
 use super::answer::{Answer, refs};
 use super::dispatch::Mode;
+use super::fair::Permit;
 use super::gate::Entry;
+use crate::audit::End;
 use crate::handlers::{self, Handler, Scope};
 
 /// Carries a message out.
@@ -41,6 +45,22 @@ pub async fn message(
             .await
             .into(),
     }
+}
+
+/// Takes a turn for what is not merely read. Whoever waits for events takes nothing while it waits, and a log-in takes
+/// its turn where the password is checked.
+async fn turn(
+    api: &Api,
+    entry: &Entry,
+    message: &MessageDef,
+    handler: Handler,
+) -> Result<Option<Permit>, ApiError> {
+    let lane = match handler {
+        Handler::Generic | Handler::Write(_) => &api.lanes.writing,
+        Handler::Special(_) if !matches!(message.class.name(), "event" | "session") => &api.lanes.working,
+        Handler::Special(_) | Handler::Run(_) | Handler::Read(_) | Handler::Unbuilt(_) => return Ok(None),
+    };
+    Ok(lane.enter(entry.client())?.come().await)
 }
 
 /// The messages that only read and exist for every class.
@@ -86,7 +106,13 @@ fn find<'a>(
     message: &MessageDef,
     reference: Ref,
 ) -> Result<&'a Arc<pool_domain::Row>, ApiError> {
-    query::find(&entry.db, message.class, reference)
+    // A single permission is shown as a role that has no row.
+    match query::find(&entry.db, message.class, reference) {
+        Err(_) if message.class == role::CLASS && access::permission_row(reference).is_some() => {
+            access::permission_row(reference).ok_or_else(|| ApiError::handle_invalid("role", reference))
+        }
+        found => found,
+    }
 }
 
 /// The messages that write one field and exist for every class, and plain `create` and `destroy`.
@@ -115,6 +141,7 @@ async fn run_plain(
     handler: Handler,
     args: Args,
 ) -> Result<Value, ApiError> {
+    let _turn = turn(api, entry, message, handler).await?;
     let scope = Scope {
         db: &entry.db,
         caller: &entry.caller,
@@ -176,16 +203,56 @@ async fn operation(
         session: entry.caller.session,
         host: (api.host)(),
         origin: entry.caller.history(sent_as),
-        parent: Ref::NULL,
+        parent: parent_of(entry),
+        other_config: entry.task.other_config.clone(),
+    };
+    let turn = match api.lanes.working.enter(entry.client()) {
+        Ok(turn) => turn,
+        Err(_) if mode == Mode::Async => return Answer::Failure(ApiError::bare("TOO_MANY_PENDING_TASKS")),
+        Err(error) => return Answer::Failure(error),
     };
     match mode {
-        Mode::Sync => made.run(api.ops.clone(), call).await.into(),
-        Mode::Async => made
-            .run_async(api.ops.clone(), call)
-            .await
-            .map(Value::from)
-            .into(),
+        Mode::Sync => {
+            let turn = turn.come().await;
+            let ops = api.ops.clone();
+            // The turn ends with the work, even if the client goes away before.
+            let work = async move {
+                let result = made.run(ops, call).await;
+                drop(turn);
+                result
+            };
+            let work = tokio::spawn(work.in_current_span()).await;
+            work.unwrap_or_else(|_| Err(ApiError::internal("the operation was broken off")))
+                .into()
+        }
+        // Accepted at once; begun when its turn has come.
+        Mode::Async => match made.run_async(api.ops.clone(), call, Box::pin(turn.come())).await {
+            Ok((task, work)) => {
+                tell_end(api, entry, work);
+                Answer::Value(task.into())
+            }
+            Err(error) => Answer::Failure(error),
+        },
     }
+}
+
+/// Has the audit trail tell how the work behind a task ended.
+fn tell_end(api: &Arc<Api>, entry: &Entry, work: JoinHandle<Result<Value, ApiError>>) {
+    let Some(note) = entry.note.clone() else { return };
+    let api = Arc::clone(api);
+    tokio::spawn(async move {
+        if let Ok(result) = work.await {
+            let end = End::of_result(&api.cluster.snapshot(), &result);
+            api.audit(&note, &end).await;
+        }
+    });
+}
+
+/// The task above that of a call, if the client named one of its own.
+fn parent_of(entry: &Entry) -> Ref {
+    let named = entry.db.of_class(task_class::CLASS, entry.task.parent);
+    let own = named.filter(|row| handlers::task::may_touch(&entry.db, &entry.caller, row));
+    own.map(|row| row.reference).unwrap_or_default()
 }
 
 /// A task for a call that had nothing to do.
@@ -204,8 +271,18 @@ async fn in_background(
     sent_as: &str,
 ) -> Result<Value, ApiError> {
     let task = new_task(api, entry, sent_as).await?;
-    let result = run_plain(api, entry, message, handler, args).await;
-    end_task(api, entry, task, result, sent_as).await?;
+    let (api, entry, sent_as) = (Arc::clone(api), entry.clone(), sent_as.to_owned());
+    let work = async move {
+        let result = run_plain(&api, &entry, message, handler, args).await;
+        if let Some(note) = &entry.note {
+            api.audit(note, &End::of_result(&api.cluster.snapshot(), &result))
+                .await;
+        }
+        if let Err(error) = end_task(&api, &entry, task, result, &sent_as).await {
+            tracing::info!(%error, "the end of a task was not noted");
+        }
+    };
+    tokio::spawn(work.in_current_span());
     Ok(task.into())
 }
 
@@ -215,6 +292,8 @@ async fn new_task(api: &Arc<Api>, entry: &Entry, sent_as: &str) -> Result<Ref, A
         label: sent_as.to_owned(),
         session: entry.caller.session,
         host: (api.host)(),
+        parent: parent_of(entry),
+        other_config: entry.task.other_config.clone(),
         ..NewTask::default()
     };
     api.ops

@@ -10,7 +10,9 @@ use proto_types::{ApiError, Ref};
 
 use super::Api;
 use super::caller::Caller;
+use super::fair::{Client, Peer};
 use super::ports::{Leader, Role};
+use crate::audit::Note;
 use crate::service::{Format, Origin};
 
 /// Whether a call came from a client or from another node.
@@ -23,6 +25,7 @@ pub enum Hop {
 }
 
 /// A call that is answered here.
+#[derive(Clone)]
 pub struct Entry {
     /// The state it reads.
     pub db: Database,
@@ -30,6 +33,31 @@ pub struct Entry {
     pub caller: Caller,
     /// Over the local socket: no password is asked.
     pub is_local_root: bool,
+    /// Where from.
+    pub peer: Peer,
+    /// What the client wants of the call's task.
+    pub task: TaskWishes,
+    /// What the audit trail is to tell of the call.
+    pub note: Option<Arc<Note>>,
+}
+
+/// What a client wants of the task of its call.
+#[derive(Clone, Debug, Default)]
+pub struct TaskWishes {
+    /// The task above it.
+    pub parent: Ref,
+    /// Entries of its `other_config`.
+    pub other_config: Vec<(String, String)>,
+}
+
+impl Entry {
+    /// Who takes turns.
+    pub fn client(&self) -> Client {
+        Client {
+            peer: self.peer,
+            session: self.caller.session,
+        }
+    }
 }
 
 /// What becomes of a call.
@@ -49,15 +77,20 @@ const EMERGENCY: &[&str] = &[
     "session.slave_local_login",
     "session.local_logout",
     "host.is_in_emergency_mode",
+    "host.ha_xapi_healthcheck",
+    "host.emergency_ha_disable",
+    "pool.emergency_reset_master",
+    "pool.emergency_transition_to_master",
 ];
 
 /// Lets a call pass, or says why not.
 pub async fn pass(api: &Arc<Api>, origin: Origin, call: &Call, hop: Hop) -> Passed {
     let is_local_root = matches!(origin, Origin::LocalRoot { .. });
+    let peer = Peer::from(origin);
     let name = call.method.as_str();
     let session = call.params.first().and_then(|p| p.as_str()).unwrap_or_default();
     if name.starts_with("system.") || EMERGENCY.contains(&name) {
-        return emergency(api, call, is_local_root, session);
+        return emergency(api, call, origin, session);
     }
     let db = match api.cluster.read().await {
         Ok(db) => db,
@@ -70,21 +103,25 @@ pub async fn pass(api: &Arc<Api>, origin: Origin, call: &Call, hop: Hop) -> Pass
         Err(Role::Leader | Role::Unknown) => return Passed::Refused(ApiError::bare("HOST_STILL_BOOTING")),
     };
     if needs_no_session(name) || call.params.is_empty() {
-        let caller = Caller {
-            is_superuser: is_local_root,
-            ..Caller::default()
+        let caller = if is_local_root {
+            Caller::local_root()
+        } else {
+            Caller::default()
         };
         return Passed::Here(Box::new(Entry {
             db,
             caller,
             is_local_root,
+            peer,
+            task: TaskWishes::default(),
+            note: None,
         }));
     }
     let found = session
         .parse::<Ref>()
         .ok()
         .and_then(|r| db.of_class(session::CLASS, r))
-        .map(|row| Caller::of(row));
+        .map(|row| Caller::of(&db, row));
     match found {
         Some(caller) => {
             api.used
@@ -95,6 +132,9 @@ pub async fn pass(api: &Arc<Api>, origin: Origin, call: &Call, hop: Hop) -> Pass
                 db,
                 caller,
                 is_local_root,
+                peer,
+                task: TaskWishes::default(),
+                note: None,
             }))
         }
         None => Passed::Refused(ApiError::new("SESSION_INVALID", [session])),
@@ -134,7 +174,9 @@ fn needs_no_session(name: &str) -> bool {
         || name.starts_with("session_login_with_password")
 }
 
-fn emergency(api: &Api, call: &Call, is_local_root: bool, session: &str) -> Passed {
+fn emergency(api: &Api, call: &Call, origin: Origin, session: &str) -> Passed {
+    let is_local_root = matches!(origin, Origin::LocalRoot { .. });
+    let peer = Peer::from(origin);
     let db = api.cluster.snapshot();
     let open = call.method.starts_with("system.") || call.method.starts_with("session.slave_local_login");
     let reference = session.parse::<Ref>().ok();
@@ -144,17 +186,19 @@ fn emergency(api: &Api, call: &Call, is_local_root: bool, session: &str) -> Pass
             .unwrap_or_else(PoisonError::into_inner)
             .contains_key(&r)
     });
-    let pool_wide = reference.and_then(|r| db.of_class(session::CLASS, r).map(|row| Caller::of(row)));
+    let pool_wide = reference.and_then(|r| db.of_class(session::CLASS, r).map(|row| Caller::of(&db, row)));
     if open || own || is_local_root {
         let caller = Caller {
             session: reference.unwrap_or_default(),
-            is_superuser: true,
-            ..Caller::default()
+            ..Caller::local_root()
         };
         return Passed::Here(Box::new(Entry {
             db,
             caller,
             is_local_root,
+            peer,
+            task: TaskWishes::default(),
+            note: None,
         }));
     }
     match pool_wide {
@@ -162,6 +206,9 @@ fn emergency(api: &Api, call: &Call, is_local_root: bool, session: &str) -> Pass
             db,
             caller,
             is_local_root,
+            peer,
+            task: TaskWishes::default(),
+            note: None,
         })),
         None => Passed::Refused(ApiError::new("SESSION_INVALID", [session])),
     }

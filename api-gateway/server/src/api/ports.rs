@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use pool_domain::transaction::Origin as History;
 use pool_domain::{Database, Row};
 use pool_ops::transfer::Placed;
-use proto_types::ApiError;
+use proto_types::{ApiError, DateTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
@@ -108,6 +109,36 @@ pub trait Membership: Send + Sync {
     async fn hand_over(&self, host: Uuid) -> Result<(), ApiError>;
 }
 
+/// What this host can do when the pool has lost its majority.
+#[async_trait]
+pub trait Survival: Send + Sync {
+    /// Whether this host runs guests by a lease only.
+    fn is_armed(&self) -> bool;
+
+    /// Lets this host run its guests without one. Whoever asks for it vouches that nobody else starts them.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` if the watchdog could not be told.
+    fn disarm(&self) -> Result<(), ApiError>;
+
+    /// Makes this host the only one that votes. Its node starts anew soon after this returns. What the majority has
+    /// acknowledged and this host has not heard of is lost.
+    ///
+    /// # Errors
+    /// `OPERATION_NOT_ALLOWED` if a leader is found after all.
+    async fn stand_alone(&self) -> Result<(), ApiError>;
+
+    /// Gives this host's copy of the pool up and follows the host at an address. The node starts anew soon after this
+    /// returns.
+    ///
+    /// # Errors
+    /// `OPERATION_NOT_ALLOWED` if no host of the pool is known by that address.
+    async fn follow(&self, address: &str) -> Result<(), ApiError>;
+
+    /// On the leader: tells hosts that do not belong to the majority any more to follow this one. Says which obeyed.
+    async fn recall(&self) -> Vec<Uuid>;
+}
+
 /// One connection, whatever carries it.
 pub trait Duplex: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
@@ -196,4 +227,13 @@ pub trait HostFigures: Send + Sync {
     fn exposition(&self) -> (&'static str, String);
     /// Whether this node can do its part.
     fn health(&self) -> Health;
+}
+
+/// Where the audit trail is kept.
+#[async_trait]
+pub trait AuditTrail: Send + Sync {
+    /// Appends a line, which ends with its end of line.
+    async fn append(&self, line: String);
+    /// Lines of all hosts since a moment, oldest first, as they come.
+    async fn read(&self, since: DateTime) -> BoxStream<'static, io::Result<Bytes>>;
 }

@@ -1,7 +1,7 @@
 //! Hosts: what the pool decides about them. What is asked of the machine itself is in `host_machine`.
 
 use pool_domain::decide::host_life::{self, Afterwards};
-use pool_domain::decide::{blob, host_settings};
+use pool_domain::decide::{blob, ha, host_settings};
 use pool_domain::{evacuation, host_rules, placement, query};
 use pool_ops::host::evacuate::Evacuate;
 use pool_ops::host::go_down::GoDown;
@@ -91,6 +91,9 @@ pub const TABLE: Table = &[
                 let row = query::find(&entry.db, class::CLASS, reference)?;
                 if placement::is_live(&entry.db, row) {
                     return Err(ApiError::new("HOST_IS_LIVE", [reference.to_string()]));
+                }
+                if ha::is_on(&entry.db) {
+                    return Err(ApiError::bare("HA_IS_ENABLED"));
                 }
                 super::pool::remove(&api, entry, reference, "host.destroy").await
             })

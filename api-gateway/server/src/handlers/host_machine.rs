@@ -224,6 +224,9 @@ async fn power_on(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, A
 
 /// A plug-in gets the call as XML-RPC on its command line, and answers one.
 async fn call_plugin(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {
+    if args.text(1)? == super::drill::PLUGIN {
+        return super::drill::call(api, entry, args).await;
+    }
     let (name, function) = (args.text(1)?.to_owned(), args.text(2)?);
     let call = xmlrpc::call(function, &[entry.caller.session.into(), args.at(3)?.clone()]);
     let argument = String::from_utf8(call).map_err(|_| odd())?;

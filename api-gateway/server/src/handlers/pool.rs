@@ -50,20 +50,6 @@ pub const TABLE: Table = &[
         Handler::Special(|api, entry, args| Box::pin(async move { designate(&api, entry, &args).await })),
     ),
     (
-        // Followers find the leader by themselves: those that answer have been recovered.
-        "pool.recover_slaves",
-        Handler::Read(|s, _| {
-            let master =
-                s.db.only(pool::CLASS)
-                    .map_or(Ref::NULL, |p| p.get(pool::MASTER).as_ref());
-            let alive =
-                s.db.rows(host::CLASS)
-                    .filter(|h| h.reference != master && placement::is_live(s.db, h))
-                    .map(|h| h.reference.into());
-            Ok(Value::Set(alive.collect()))
-        }),
-    ),
-    (
         "pool.hello",
         Handler::Special(|api, entry, args| Box::pin(async move { hello(&api, entry, &args).await })),
     ),
@@ -134,7 +120,7 @@ async fn eject(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiE
             session: entry.caller.session,
             host: (api.host)(),
             origin: entry.caller.history("pool.eject"),
-            parent: Ref::NULL,
+            ..Call::default()
         };
         pool_ops::run(&api.ops, Plug::unplug(plug), call).await?;
     }

@@ -1,6 +1,6 @@
 //! Sessions.
 
-use pool_domain::decide::session;
+use pool_domain::decide::{session, subject};
 use proto_types::Value;
 
 use super::{Handler, Table};
@@ -37,6 +37,17 @@ pub const TABLE: Table = &[
     (
         "session.slave_local_login",
         Handler::Read(|_, _| login::no_pool_secret()),
+    ),
+    (
+        "session.get_all_subject_identifiers",
+        Handler::Read(|s, _| Ok(Value::strings(subject::identifiers(s.db)))),
+    ),
+    (
+        "session.logout_subject_identifier",
+        Handler::Write(|d, caller, args| {
+            subject::log_out(d, args.text(0)?, caller.session);
+            Ok(Value::Void)
+        }),
     ),
     (
         "session.logout",

@@ -185,8 +185,19 @@ fn hard_reboot(db: &pool_domain::Database, args: &Args) -> Result<Work, ApiError
 fn pool_migrate(db: &pool_domain::Database, args: &Args) -> Result<Work, ApiError> {
     query::find(db, class::CLASS, args.reference(0)?)?;
     query::find(db, host::CLASS, args.reference(1)?)?;
-    let compress = args.at(2)?.get("compress") == Some("true");
-    job(Migrate::new(args.reference(0)?, args.reference(1)?, compress))
+    let options = args
+        .at(2)?
+        .as_map()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()))
+        .collect();
+    job(Migrate::with_options(
+        db,
+        args.reference(0)?,
+        args.reference(1)?,
+        &options,
+    )?)
 }
 
 fn assert_can_boot_here(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {

@@ -275,25 +275,6 @@ pub const TABLE: Table = &[
         }),
     ),
     (
-        "VM.set_ha_restart_priority",
-        Handler::Write(|d, _, a| {
-            vm_settings::set_restart_priority(d, a.reference(0)?, a.text(1)?).map(|()| Value::Void)
-        }),
-    ),
-    (
-        "VM.set_ha_always_run",
-        Handler::Write(|d, _, a| {
-            generic::set(
-                d,
-                class::CLASS,
-                class::HA_ALWAYS_RUN.index,
-                a.reference(0)?,
-                a.at(1)?.clone(),
-            )
-            .map(|()| Value::Void)
-        }),
-    ),
-    (
         "VM.create_new_blob",
         Handler::Write(|d, _, a| {
             let kind = (a.text(2)?, a.truth(3)?);

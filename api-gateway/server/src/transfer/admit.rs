@@ -1,22 +1,20 @@
 //! Who asks, and may they: local socket, session, or name and password.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::AUTHORIZATION;
 use pool_domain::Database;
-use proto_types::generated::permissions::PERMISSIONS;
+use proto_types::Ref;
 use proto_types::generated::session;
-use proto_types::schema::Role;
-use proto_types::{ApiError, Ref};
 
 use super::query::Query;
 use super::table::Entry;
 use super::{Refusal, Request, eventually};
 use crate::Origin;
-use crate::api::caller::Caller;
+use crate::api::caller::{Caller, denied};
+use crate::api::fair::Client;
 use crate::api::{Api, login};
 
 /// Finds the caller and checks the role.
@@ -31,40 +29,36 @@ pub async fn admit(
     entry: &Entry,
 ) -> Result<Caller, Refusal> {
     let caller = who(api, db, request, query).await.ok_or(Refusal::Unauthorized)?;
-    if reaches(&caller, entry) {
+    if caller.reaches(entry.role) {
         return Ok(caller);
     }
-    Err(Refusal::Forbidden(ApiError::new(
-        "RBAC_PERMISSION_DENIED",
-        [
-            format!("http/{}", entry.action),
-            "No permission in user session".to_owned(),
-        ],
-    )))
+    Err(Refusal::Forbidden(denied(format!("http/{}", entry.action))))
 }
 
 async fn who(api: &Arc<Api>, db: &mut Database, request: &Request, query: &Query) -> Option<Caller> {
     if matches!(request.origin, Origin::LocalRoot { .. }) {
-        return Some(Caller {
-            is_superuser: true,
-            ..Caller::default()
-        });
+        return Some(Caller::local_root());
     }
     if let Some(text) = query.get("session_id") {
         let reference = text.parse::<Ref>().ok()?;
         // A session made at the leader a moment ago may not have reached a follower.
         return eventually(api, db, |db| {
-            db.of_class(session::CLASS, reference).map(|row| Caller::of(row))
+            db.of_class(session::CLASS, reference)
+                .map(|row| Caller::of(db, row))
         })
         .await;
     }
     let (user, password) = basic(request)?;
-    login::check(api, db, &user, &password).await.ok()?;
-    Some(Caller {
-        user,
-        is_superuser: true,
-        ..Caller::default()
-    })
+    let client = Client {
+        peer: request.origin.into(),
+        session: Ref::NULL,
+    };
+    login::authenticate(api, db, &user, &password, client).await.ok()
+}
+
+/// Whether a request shows credentials at all.
+pub fn shows_any(request: &Request, query: &Query) -> bool {
+    query.mentions("session_id") || request.head.headers.contains_key(AUTHORIZATION)
 }
 
 /// Name and password of an `Authorization: Basic` header.
@@ -81,21 +75,6 @@ fn credentials(header: &str) -> Option<(String, String)> {
     let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
-}
-
-/// A session lists the permissions of its roles. Those of HTTP handlers are not messages, so a role is known by any
-/// permission that only it and those above it hold.
-fn reaches(caller: &Caller, entry: &Entry) -> bool {
-    if caller.is_superuser {
-        return true;
-    }
-    if entry.role == Role::LocalRoot {
-        return false;
-    }
-    let held: HashSet<&str> = caller.permissions.iter().map(String::as_str).collect();
-    PERMISSIONS
-        .iter()
-        .any(|p| p.role >= entry.role && p.role != Role::LocalRoot && held.contains(p.name))
 }
 
 #[cfg(test)]

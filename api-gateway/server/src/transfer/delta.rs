@@ -23,6 +23,7 @@ pub async fn known(exchange: &Exchange, from: Ref, to: Ref) -> Option<Vec<u8>> {
         host: (exchange.api.host)(),
         origin: exchange.caller.history("VDI.list_changed_blocks"),
         parent: Ref::NULL,
+        other_config: Vec::new(),
     };
     match pool_ops::run(&exchange.api.ops, TrackVdi::list(from, to), call).await {
         Ok(blocks) => BASE64_STANDARD.decode(blocks.as_str()).ok(),

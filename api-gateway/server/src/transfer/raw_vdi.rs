@@ -251,7 +251,7 @@ async fn make(exchange: &Exchange, format: Format) -> Result<Ref, Refusal> {
         session: exchange.caller.session,
         host: (exchange.api.host)(),
         origin: exchange.caller.history("VDI.create"),
-        parent: Ref::NULL,
+        ..pool_ops::Call::default()
     };
     let made = pool_ops::run(&exchange.api.ops, MakeVdi::blank(storage, length, fields), call).await?;
     Ok(made.as_ref())

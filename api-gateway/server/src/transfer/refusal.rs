@@ -54,8 +54,11 @@ impl Refusal {
 }
 
 impl From<ApiError> for Refusal {
-    /// What the API refuses before anything was sent is an internal error to HTTP.
+    /// What the API refuses before anything was sent is an internal error to HTTP, but for what one may not.
     fn from(error: ApiError) -> Refusal {
+        if error.code == "RBAC_PERMISSION_DENIED" {
+            return Refusal::Forbidden(error);
+        }
         Refusal::Api(StatusCode::INTERNAL_SERVER_ERROR, error)
     }
 }

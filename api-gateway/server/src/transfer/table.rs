@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use hyper::{Method, StatusCode};
 use proto_types::schema::Role;
 
-use super::{Exchange, Refusal, Reply, console, export, figures, import, raw_vdi};
+use super::{Exchange, Refusal, Reply, audit_log, console, export, figures, import, raw_vdi};
 
 /// The methods of handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Entry {
     pub role: Role,
     /// Where it can work.
     pub place: Place,
+    /// Whether the audit trail tells of it: something leaves, comes or is touched.
+    pub is_told: bool,
     /// What carries it out.
     pub handle: Handle,
 }
@@ -70,6 +72,7 @@ pub const TABLE: &[Entry] = &[
         action: "connect_console",
         role: Role::VmOperator,
         place: Place::Any,
+        is_told: true,
         handle: |exchange| Box::pin(console::connect(exchange)),
     },
     Entry {
@@ -79,15 +82,17 @@ pub const TABLE: &[Entry] = &[
         action: "get_console",
         role: Role::VmOperator,
         place: Place::Any,
+        is_told: true,
         handle: |exchange| Box::pin(console::websocket(exchange)),
     },
     Entry {
         verb: Verb::Get,
         path: "/rrd_updates",
         label: "RRD_updates.get",
-        action: "rrd_updates",
+        action: "get_rrd_updates",
         role: Role::ReadOnly,
         place: Place::Any,
+        is_told: false,
         handle: |exchange| Box::pin(figures::updates(exchange)),
     },
     Entry {
@@ -97,6 +102,7 @@ pub const TABLE: &[Entry] = &[
         action: "get_host_rrd",
         role: Role::ReadOnly,
         place: Place::Any,
+        is_told: false,
         handle: |exchange| Box::pin(figures::of_host(exchange)),
     },
     Entry {
@@ -106,6 +112,7 @@ pub const TABLE: &[Entry] = &[
         action: "get_vm_rrd",
         role: Role::ReadOnly,
         place: Place::Any,
+        is_told: false,
         handle: |exchange| Box::pin(figures::of_vm(exchange)),
     },
     Entry {
@@ -115,6 +122,7 @@ pub const TABLE: &[Entry] = &[
         action: "get_sr_rrd",
         role: Role::ReadOnly,
         place: Place::Any,
+        is_told: false,
         handle: |exchange| Box::pin(figures::of_sr(exchange)),
     },
     Entry {
@@ -124,6 +132,7 @@ pub const TABLE: &[Entry] = &[
         action: "get_metrics",
         role: Role::ReadOnly,
         place: Place::Any,
+        is_told: false,
         handle: |exchange| Box::pin(figures::prometheus(exchange)),
     },
     Entry {
@@ -133,6 +142,7 @@ pub const TABLE: &[Entry] = &[
         action: "get_export",
         role: Role::VmAdmin,
         place: Place::Leader,
+        is_told: true,
         handle: |exchange| Box::pin(export::export(exchange)),
     },
     Entry {
@@ -142,6 +152,7 @@ pub const TABLE: &[Entry] = &[
         action: "get_export_metadata",
         role: Role::VmAdmin,
         place: Place::Leader,
+        is_told: true,
         handle: |exchange| Box::pin(export::metadata(exchange)),
     },
     Entry {
@@ -151,6 +162,7 @@ pub const TABLE: &[Entry] = &[
         action: "put_import",
         role: Role::VmAdmin,
         place: Place::Leader,
+        is_told: true,
         handle: |exchange| Box::pin(import::import(exchange)),
     },
     Entry {
@@ -160,6 +172,7 @@ pub const TABLE: &[Entry] = &[
         action: "put_import_metadata",
         role: Role::VmAdmin,
         place: Place::Leader,
+        is_told: true,
         handle: |exchange| Box::pin(import::metadata(exchange)),
     },
     Entry {
@@ -169,6 +182,7 @@ pub const TABLE: &[Entry] = &[
         action: "get_export_raw_vdi",
         role: Role::VmAdmin,
         place: Place::Leader,
+        is_told: true,
         handle: |exchange| Box::pin(raw_vdi::export(exchange)),
     },
     Entry {
@@ -178,7 +192,18 @@ pub const TABLE: &[Entry] = &[
         action: "put_import_raw_vdi",
         role: Role::VmAdmin,
         place: Place::Leader,
+        is_told: true,
         handle: |exchange| Box::pin(raw_vdi::import(exchange)),
+    },
+    Entry {
+        verb: Verb::Get,
+        path: "/audit_log",
+        label: "Audit_log.get",
+        action: "get_audit_log",
+        role: Role::ReadOnly,
+        place: Place::Leader,
+        is_told: true,
+        handle: |exchange| Box::pin(audit_log::get(exchange)),
     },
 ];
 
@@ -189,7 +214,6 @@ const UNBUILT: &[&str] = &[
     "/blob",
     "/messages",
     "/services",
-    "/audit_log",
     "/wlb_",
     "/host_logs_download",
     "/system-status",
@@ -279,6 +303,15 @@ mod test {
             find(&Method::DELETE, "/console").map(|e| e.action),
             Err(StatusCode::NOT_IMPLEMENTED)
         );
+    }
+
+    #[test]
+    fn each_handler_is_a_permission_of_the_data_model() {
+        for entry in TABLE {
+            let name = format!("http/{}", entry.action);
+            let role = proto_types::rbac::permission(&name).map(|p| p.role);
+            assert_eq!(role, Some(entry.role), "{name}");
+        }
     }
 
     #[test]

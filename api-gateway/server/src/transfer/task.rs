@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use pool_domain::access::ANY_TASK;
 use pool_domain::decide::task::{self, NewTask, TaskEnd};
 use pool_ops::transfer::{Carries, Work};
 use pool_ops::{Call, Operation};
+use proto_types::generated::task as class;
 use proto_types::{ApiError, Ref, Value};
 use uuid::Uuid;
 
 use super::{Exchange, Refusal};
 use crate::api::Api;
+use crate::api::caller::denied;
+use crate::handlers::task::may_touch;
 
 /// A task that a handler works on. One that is dropped before its end has failed.
 pub struct HandlerTask {
@@ -41,7 +45,13 @@ impl HandlerTask {
         let origin = exchange.caller.history(&label);
         api.ops
             .decide(&origin, |d| match named {
-                Some(named) => task::take_over(d, named, host),
+                Some(named) => {
+                    let row = d.read(class::CLASS, named)?;
+                    if !may_touch(d.db(), &exchange.caller, &row) {
+                        return Err(denied(ANY_TASK.to_owned()));
+                    }
+                    task::take_over(d, named, host)
+                }
                 None => {
                     let new = NewTask {
                         label: label.clone(),
@@ -63,7 +73,7 @@ impl HandlerTask {
                 session,
                 host,
                 origin,
-                parent: Ref::NULL,
+                ..Call::default()
             },
             ended: false,
         })
@@ -113,9 +123,17 @@ impl Drop for HandlerTask {
     }
 }
 
-/// Ends a task that a client named with an error.
+/// Ends a task that a client named with an error. It need not be known who asks; so only a task that waits for a handler
+/// is ended, not one behind which an operation stands.
 pub async fn fail(api: &Arc<Api>, reference: Ref, error: ApiError) {
-    end(api, reference, Err(error)).await;
+    let waits = api
+        .cluster
+        .snapshot()
+        .of_class(class::CLASS, reference)
+        .is_some_and(|row| task::is_client_owned(row));
+    if waits {
+        end(api, reference, Err(error)).await;
+    }
 }
 
 async fn end(api: &Arc<Api>, reference: Ref, result: Result<Value, ApiError>) {

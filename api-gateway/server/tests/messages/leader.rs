@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
 use gateway_codec::{Limits, Outcome as Reply, WireValue, xmlrpc};
-use gateway_server::Api;
-use gateway_server::Format;
 use gateway_server::api::ApiParts;
 use gateway_server::api::ports::{
-    Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream, HostStreams,
-    Leader as Known, Membership, OtherPool, Role, VolumeAccess,
+    AuditTrail, Cluster, ConsoleKind, FiguresForm, FiguresQuery, Forwarder, HostFigures, HostStream,
+    HostStreams, Leader as Known, Membership, OtherPool, Role, Survival, VolumeAccess,
 };
+use gateway_server::{Api, ApiService, Format};
 use node_commands::{
     CommandErrorKind, HostCommand, HostReply, MachineReply, MachineVerb, SecretText, Timing, UsbDevice,
 };
@@ -101,6 +101,25 @@ impl Membership for Group {
     }
 }
 
+#[async_trait]
+impl Survival for Group {
+    fn is_armed(&self) -> bool {
+        false
+    }
+    fn disarm(&self) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn stand_alone(&self) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn follow(&self, _: &str) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn recall(&self) -> Vec<Uuid> {
+        Vec::new()
+    }
+}
+
 /// Nothing is counted and nothing can be reached.
 struct Nothing;
 
@@ -142,6 +161,23 @@ impl HostFigures for Nothing {
             is_healthy: true,
             words: "well".to_owned(),
         }
+    }
+}
+
+/// The audit trail, in memory.
+#[derive(Default)]
+pub struct Trail(pub Mutex<Vec<String>>);
+
+#[async_trait]
+impl AuditTrail for Trail {
+    async fn append(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+    async fn read(&self, _: DateTime) -> BoxStream<'static, std::io::Result<Bytes>> {
+        let lines = self.0.lock().unwrap().clone();
+        futures::stream::iter(lines)
+            .map(|line| Ok(Bytes::from(line)))
+            .boxed()
     }
 }
 
@@ -239,6 +275,7 @@ pub struct Leader {
     api: Arc<Api>,
     memory: Arc<Memory>,
     pub hosts: Arc<Hosts>,
+    pub trail: Arc<Trail>,
     pub session: String,
 }
 
@@ -272,13 +309,16 @@ impl Leader {
             transfers: Arc::default(),
         };
         let own = memory.clone();
+        let trail = Arc::new(Trail::default());
         let api = Api::new(ApiParts {
             ops,
             cluster: Arc::new(Leads(memory.clone())),
             forwarder: Arc::new(Nowhere),
             membership: Arc::new(Group),
+            survival: Arc::new(Group),
             streams: Arc::new(Nothing),
             figures: Arc::new(Nothing),
+            trail: trail.clone(),
             host: Arc::new(move || {
                 let db = own.snapshot();
                 query::by_name_label(&db, host::CLASS, "one")
@@ -292,6 +332,7 @@ impl Leader {
             api,
             memory,
             hosts,
+            trail,
             session: String::new(),
         };
         let new = NewPool {
@@ -344,10 +385,66 @@ impl Leader {
 
     /// Calls a message with this node's session.
     pub async fn call(&self, method: &str, params: &[Value]) -> Reply {
-        let all: Vec<Value> = std::iter::once(Value::str(&self.session))
+        self.call_in(&self.session, method, params).await
+    }
+
+    /// Calls a message in a session.
+    pub async fn call_in(&self, session: &str, method: &str, params: &[Value]) -> Reply {
+        let all: Vec<Value> = std::iter::once(Value::str(session))
             .chain(params.iter().cloned())
             .collect();
         self.send(xmlrpc::call(method, &all)).await
+    }
+
+    /// Sends exactly these parameters.
+    pub async fn bare(&self, method: &str, params: &[Value]) -> Reply {
+        self.send(xmlrpc::call(method, params)).await
+    }
+
+    /// Calls over the network, where a password is asked for.
+    pub async fn from_afar(
+        &self,
+        method: &str,
+        params: &[Value],
+        headers: &[(&'static str, String)],
+    ) -> Reply {
+        let mut map = hyper::HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        let origin = gateway_server::Origin::Tcp(([192, 0, 2, 99], 4711).into());
+        let body = Bytes::from(xmlrpc::call(method, params));
+        let service = self.service();
+        let headers = gateway_server::CallHeaders::new(map);
+        let reply = service.call(origin, headers, Format::XmlRpc, body).await;
+        xmlrpc::decode_response(&reply.body, &Limits::CALL).unwrap()
+    }
+
+    /// The API as the transport gets it.
+    pub fn service(&self) -> gateway_server::api::Service {
+        gateway_server::api::Service(self.api.clone())
+    }
+
+    /// Makes a user with a role and the password `secret`.
+    pub fn user(&self, name: &str, role: &str) {
+        let hash = gateway_server::api::login::hash("secret").unwrap();
+        self.decide(|d| decide::user::add(d, name, &hash, role).map(|_| ()));
+    }
+
+    /// A session of a new user with a role.
+    pub async fn session_of(&self, role: &str) -> String {
+        let name = format!("a-{role}");
+        self.user(&name, role);
+        self.log_in(&name).await
+    }
+
+    /// A session of a user.
+    pub async fn log_in(&self, name: &str) -> String {
+        let params = [name.into(), "secret".into(), "1.0".into(), "test".into()];
+        match self.from_afar("session.login_with_password", &params, &[]).await {
+            Reply::Success(WireValue::String(session)) => session,
+            other => panic!("no session: {other:?}"),
+        }
     }
 
     /// The result of a call that must succeed.

@@ -5,8 +5,15 @@
     reason = "a test stops where something is wrong"
 )]
 
+mod access;
+mod audit;
 mod beside;
-mod dead_references;
+#[path = "../transport/client.rs"]
+#[allow(dead_code, reason = "each of the tests that share it uses a part")]
+mod client;
+mod every_message;
+mod handlers;
 mod leader;
 mod refusals;
 mod successes;
+mod tasks;

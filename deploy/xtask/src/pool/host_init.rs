@@ -63,7 +63,11 @@ pub fn run(args: &HostInit) -> Result<()> {
         start_libvirt(&logs)?;
     }
     let node = Arc::new(Node {
-        words: node_cli::node(&args.binary, Path::new("/etc/tarn/tarn.toml")),
+        words: node_cli::node(&args.binary, Path::new(SETTINGS)),
+        // Simulated guests end with the node and need none.
+        watchdog: args
+            .libvirt
+            .then(|| node_cli::watchdog(&args.binary, Path::new(SETTINGS))),
         log: logs.node,
         pid: Mutex::new(None),
     });
@@ -80,15 +84,26 @@ fn wishes() -> SigSet {
 /// The node's process.
 struct Node {
     words: Vec<String>,
+    watchdog: Option<Vec<String>>,
     log: File,
     pid: Mutex<Option<i32>>,
 }
+
+const SETTINGS: &str = "/etc/tarn/tarn.toml";
 
 impl Node {
     fn start(&self) -> Result<()> {
         let (program, rest) = self.words.split_first().context("empty node command")?;
         let pid = spawn(Command::new(program).args(rest), &self.log).context("start the node")?;
         *self.pid.lock().unwrap_or_else(PoisonError::into_inner) = Some(pid);
+        Ok(())
+    }
+
+    /// The watchdog is nobody's child but the first process's: it outlives the node.
+    fn start_watchdog(&self) -> Result<()> {
+        if let Some((program, rest)) = self.watchdog.as_deref().and_then(<[String]>::split_first) {
+            spawn(Command::new(program).args(rest), &self.log).context("start the watchdog")?;
+        }
         Ok(())
     }
 
@@ -299,6 +314,7 @@ fn await_node_start(args: &HostInit, node: &Node) -> Result<()> {
         if !started && ready.exists() {
             // A libvirtd that never comes must not keep the node from saying so itself.
             if !args.libvirt || socket.exists() || Instant::now() > patience {
+                node.start_watchdog()?;
                 node.start()?;
                 started = true;
             }

@@ -24,6 +24,11 @@ pub fn node(binary: &Path, config: &Path) -> Vec<String> {
     words(binary, ["node", "--config", &config.display().to_string()])
 }
 
+/// Runs the watchdog.
+pub fn watchdog(binary: &Path, config: &Path) -> Vec<String> {
+    words(binary, ["watchdog", "--config", &config.display().to_string()])
+}
+
 /// Makes a pool of one host, before its node starts.
 pub fn create(testbed: &Testbed, host: &HostBed, pool_name: &str) -> Vec<String> {
     let config = config_path(testbed, host).display().to_string();

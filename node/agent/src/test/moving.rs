@@ -229,3 +229,48 @@ async fn a_destination_cancelled_while_memory_travels_holds_nothing() {
     }
     tokio::time::sleep(Duration::ZERO).await;
 }
+
+#[tokio::test]
+async fn a_contract_that_cannot_be_kept_is_refused_before_memory_travels() {
+    let world = World::new();
+    let (a, b) = (world.host("a").await, world.host("b").await);
+    let request = world.vm(&a).await;
+    let vm = request.vm;
+    a.start(&request).await.unwrap();
+    let (destination, options) = prepare(&b, &request).await.unwrap();
+    // 128 MiB cannot pass in a second where one passes.
+    let options = MigrationOptions {
+        bandwidth: Some(proto_types::Bytes::mib(1)),
+        deadline: Some(Duration::from_secs(1)),
+        ..options
+    };
+    a.ask(HostCommand::MigrateOut {
+        vm,
+        destination,
+        options,
+    })
+    .await
+    .unwrap();
+    let MigrationPhase::Failed(error) = until_over(&a, vm).await else {
+        panic!("it went")
+    };
+    assert!(error.text.contains("1 s are agreed to"), "{error}");
+    assert!(b.domain(vm).await.is_none() && a.runs(vm).await);
+}
+
+#[tokio::test]
+async fn a_guest_left_paused_by_an_attempt_goes_on_and_one_that_runs_is_left_alone() {
+    let world = World::new();
+    let a = world.host("a").await;
+    let request = world.vm(&a).await;
+    let vm = request.vm;
+    let revive = HostCommand::ReviveDomain { vm };
+    assert_eq!(a.ask(revive.clone()).await.unwrap(), HostReply::Domain(None));
+    a.start(&request).await.unwrap();
+    a.ask(revive.clone()).await.unwrap();
+    assert!(a.runs(vm).await);
+    // Paused by its owner is not paused by a migration.
+    a.ask(HostCommand::PauseDomain { vm }).await.unwrap();
+    a.ask(revive).await.unwrap();
+    assert!(!a.runs(vm).await);
+}

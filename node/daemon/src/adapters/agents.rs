@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,21 +15,30 @@ use proto_types::generated::host;
 use proto_wire::channel::Peers;
 use uuid::Uuid;
 
+use crate::lease::Leases;
+
+/// Between two looks at the lease of a host that is being waited for.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a host may take to ask for its first lease: it asks every second.
+const ARMING: Duration = Duration::from_secs(5);
+
 /// Reaches agents under this node's term.
 pub struct Agents {
     own: Agent,
     peers: Peers,
     pool: Pool,
+    leases: Arc<Leases>,
     clients: Mutex<HashMap<Uuid, (String, u16, AgentClient)>>,
 }
 
 impl Agents {
     /// Puts it together.
-    pub fn new(own: Agent, peers: Peers, pool: Pool) -> Agents {
+    pub fn new(own: Agent, peers: Peers, pool: Pool, leases: Arc<Leases>) -> Agents {
         Agents {
             own,
             peers,
             pool,
+            leases,
             clients: Mutex::default(),
         }
     }
@@ -70,6 +79,46 @@ impl Agents {
     /// This host's agent.
     pub fn own(&self) -> &Agent {
         &self.own
+    }
+
+    /// Whether a host's lease is over, so that it is taken to be down.
+    pub fn is_given_up(&self, host: Uuid) -> bool {
+        self.leases.is_over(host)
+    }
+
+    /// Returns once a host's lease is over.
+    async fn lease_over(&self, host: Uuid) {
+        while !self.leases.is_over(host) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until a host runs guests by a lease, if it must.
+    async fn may_run(&self, host: Uuid) -> bool {
+        let deadline = tokio::time::Instant::now() + ARMING;
+        while !self.leases.may_run(host) {
+            if tokio::time::Instant::now() >= deadline || self.term().is_none() {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        true
+    }
+
+    /// The answer for a host whose lease is over: nothing runs there, so that what ends a guest is done and all else is
+    /// not.
+    fn given_up(&self, host: Uuid, command: &HostCommand) -> Result<HostReply, AgentFailure> {
+        match command {
+            HostCommand::DestroyDomain { .. }
+            | HostCommand::CancelIncoming { .. }
+            | HostCommand::MigrateAbort { .. } => Ok(HostReply::Done),
+            HostCommand::DomainState { .. } => Ok(HostReply::Domain(None)),
+            HostCommand::ListDomains => Ok(HostReply::Domains(Vec::new())),
+            _ => Err(AgentFailure {
+                is_unknown: false,
+                ..self.offline(host, "its lease is over".to_owned())
+            }),
+        }
     }
 
     fn offline(&self, host: Uuid, text: String) -> AgentFailure {
@@ -113,7 +162,6 @@ fn fenced(host: Uuid, text: &str) -> AgentFailure {
 
 #[async_trait]
 impl HostAgents for Agents {
-    #[tracing::instrument(name = "host command", skip_all, fields(%host, verb = command.verb()))]
     async fn call(
         &self,
         host: Uuid,
@@ -121,9 +169,43 @@ impl HostAgents for Agents {
         command: HostCommand,
         wait: Duration,
     ) -> Result<HostReply, AgentFailure> {
-        let Some(term) = self.term() else {
-            return Err(fenced(host, "this node does not lead"));
-        };
+        match self.term() {
+            Some(term) => self.call_in(term, host, operation, command, wait).await,
+            None => Err(fenced(host, "this node does not lead")),
+        }
+    }
+
+    fn term(&self) -> Option<u64> {
+        Agents::term(self)
+    }
+
+    #[tracing::instrument(name = "host command", skip_all, fields(%host, verb = command.verb()))]
+    async fn call_in(
+        &self,
+        term: u64,
+        host: Uuid,
+        operation: Uuid,
+        command: HostCommand,
+        wait: Duration,
+    ) -> Result<HostReply, AgentFailure> {
+        if self.term() != Some(term) {
+            return Err(fenced(host, "this node does not lead in that term"));
+        }
+        if self.leases.is_over(host) {
+            return self.given_up(host, &command);
+        }
+        let brings = matches!(
+            command,
+            HostCommand::StartDomain { .. }
+                | HostCommand::ResumeDomain { .. }
+                | HostCommand::PrepareIncoming { .. }
+        );
+        if brings && !self.may_run(host).await {
+            return Err(AgentFailure {
+                is_unknown: false,
+                ..self.offline(host, "it has no lease yet to run guests by".to_owned())
+            });
+        }
         if host == self.own.host() {
             let answer = tokio::time::timeout(wait, self.own.execute(term, operation, command)).await;
             return match answer {
@@ -134,18 +216,17 @@ impl HostAgents for Agents {
         let Some(client) = self.client(host) else {
             return Err(self.offline(host, "the host is no member of the pool".to_owned()));
         };
-        client
-            .call(term, operation, &command, wait)
-            .await
-            .map_err(|error| match error {
-                AgentError::Command(error) => refused(host, &error),
-                AgentError::Fenced { text, .. } => fenced(host, &text),
-                AgentError::TimedOut { .. }
-                | AgentError::Unreachable { .. }
-                | AgentError::Unreadable { .. } => {
-                    let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
-                    self.offline(host, format!("{error}{cause}"))
-                }
-            })
+        let answer = tokio::select! {
+            answer = client.call(term, operation, &command, wait) => answer,
+            () = self.lease_over(host) => return self.given_up(host, &command),
+        };
+        answer.map_err(|error| match error {
+            AgentError::Command(error) => refused(host, &error),
+            AgentError::Fenced { text, .. } => fenced(host, &text),
+            AgentError::TimedOut { .. } | AgentError::Unreachable { .. } | AgentError::Unreadable { .. } => {
+                let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
+                self.offline(host, format!("{error}{cause}"))
+            }
+        })
     }
 }

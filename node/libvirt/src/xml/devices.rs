@@ -24,7 +24,7 @@ pub(crate) fn path_text(path: &Path) -> Result<String> {
     }
 }
 
-fn format_name(format: DiskFormat) -> &'static str {
+pub(crate) fn format_name(format: DiskFormat) -> &'static str {
     match format {
         DiskFormat::Raw => "raw",
         DiskFormat::Qcow2 => "qcow2",
@@ -33,7 +33,7 @@ fn format_name(format: DiskFormat) -> &'static str {
 }
 
 /// The format in which a source is stored.
-fn format_of(source: &DiskSource) -> DiskFormat {
+pub(crate) fn format_of(source: &DiskSource) -> DiskFormat {
     match source {
         DiskSource::File { format, .. } | DiskSource::Block { format, .. } => *format,
         DiskSource::Network { format, .. } => *format,

@@ -10,7 +10,7 @@ use proto_types::{ApiError, Bytes, DateTime, Ref, Value};
 use crate::database::Database;
 use crate::decide::host_life::{self, Since};
 use crate::decide::message::{self, Notice};
-use crate::decide::{licence, vm_create, vm_power};
+use crate::decide::{licence, vm_create};
 use crate::draft::Draft;
 use crate::placement;
 
@@ -141,10 +141,8 @@ pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> R
     for (position, nic) in facts.nics.iter().enumerate() {
         join_nic(draft, reference, position, nic, &facts.address);
     }
-    draft.insert(
-        tarn_member::CLASS,
-        place_of(reference, &facts.address, member, now),
-    );
+    let place = member_fields(reference, &facts.address, member, now);
+    draft.insert(tarn_member::CLASS, place);
     join_shared_storage(draft, reference);
     super::vlan::follow_master(draft, reference);
     Ok(reference)
@@ -166,27 +164,27 @@ pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts, memb
     let joined = draft.facts().now;
     draft.insert(
         tarn_member::CLASS,
-        place_of(reference, &facts.address, member, joined),
+        member_fields(reference, &facts.address, member, joined),
     );
 }
 
-/// The row that says where a host's node is.
-pub fn place_of(
-    on: Ref,
+/// The row that makes a host a member that votes.
+pub(super) fn member_fields(
+    reference: Ref,
     address: &str,
     member: &MemberFacts,
-    joined: DateTime,
+    now: DateTime,
 ) -> Vec<(proto_types::Field, Value)> {
     vec![
         (
             tarn_member::NODE_ID,
             Value::Int(i64::from_ne_bytes(member.node_id.to_ne_bytes())),
         ),
-        (tarn_member::HOST, on.into()),
+        (tarn_member::HOST, reference.into()),
         (tarn_member::ADDRESS, address.into()),
         (tarn_member::GRPC_PORT, i64::from(member.grpc_port).into()),
         (tarn_member::API_PORT, i64::from(member.api_port).into()),
-        (tarn_member::JOINED, joined.into()),
+        (tarn_member::JOINED, now.into()),
     ]
 }
 
@@ -243,10 +241,7 @@ pub fn described(facts: &HostFacts) -> Vec<(proto_types::Field, Value)> {
         (host::SCHED_POLICY, "credit".into()),
         (host::EDITION, licence::EDITION.into()),
         (host::EDITIONS, Value::strings([licence::EDITION])),
-        (
-            host::BIOS_STRINGS,
-            Value::string_map(facts.bios_strings.iter().map(|(k, v)| (k, v))),
-        ),
+        (host::BIOS_STRINGS, Value::string_map(facts.bios_strings.iter())),
         (host::LICENSE_PARAMS, Value::string_map(licence::parameters())),
         (
             host::LICENSE_SERVER,
@@ -498,7 +493,7 @@ pub fn reconcile_domains(draft: &mut Draft<'_>, on: Ref, reported: &[(String, bo
             }
             None => {
                 draft.note(reference);
-                vm_power::halted(draft, reference);
+                super::ha::lost(draft, reference);
                 ended.push(reference);
             }
         }

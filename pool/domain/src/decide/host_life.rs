@@ -92,13 +92,13 @@ pub fn enable(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
 /// `host.disable`: no guest comes any more; those that are there go on.
 ///
 /// # Errors
-/// `HANDLE_INVALID`.
+/// `HANDLE_INVALID`; `HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN`.
 pub fn disable(draft: &mut Draft<'_>, reference: Ref, afterwards: Afterwards) -> Result<(), ApiError> {
     let row = draft.read(host::CLASS, reference)?;
     draft.set(reference, host::ENABLED, false);
     let kept = (afterwards == Afterwards::StayDisabled).then_some("true");
     setting::put(draft, &stays_disabled_key(&row), kept);
-    Ok(())
+    super::ha::guard(draft)
 }
 
 /// Begins to take all guests off a host: marks it, and says where each goes.

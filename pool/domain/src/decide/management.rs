@@ -66,6 +66,23 @@ pub fn check(draft: &mut Draft<'_>, card: Ref) -> Result<Move, ApiError> {
     })
 }
 
+/// The address of a host on a network, for traffic that is to go that way.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `PIF_NOT_PRESENT [host, network]`; `REQUIRED_PIF_IS_UNPLUGGED [pif]`; `INTERFACE_HAS_NO_IP [pif]`.
+pub fn address_on(db: &Database, net: Ref, on: Ref) -> Result<String, ApiError> {
+    crate::query::find(db, network::CLASS, net)?;
+    let row = on_host(db, net, on)
+        .ok_or_else(|| ApiError::new("PIF_NOT_PRESENT", [on.to_string(), net.to_string()]))?;
+    if !row.get(pif::CURRENTLY_ATTACHED).as_bool() {
+        return Err(about("REQUIRED_PIF_IS_UNPLUGGED", row.reference));
+    }
+    match row.get(pif::IP).as_str() {
+        "" => Err(about("INTERFACE_HAS_NO_IP", row.reference)),
+        address => Ok(address.to_owned()),
+    }
+}
+
 /// Checks whether the management of all hosts may move to a network.
 ///
 /// # Errors

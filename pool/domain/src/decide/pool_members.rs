@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use proto_types::generated::{
-    bond, host, network, network_sriov, pbd, pool, sr, tunnel, vbd, vdi, vif, vlan, vm, vm_metrics,
+    bond, host, network, network_sriov, pbd, pool, sr, tarn_member, tunnel, vbd, vdi, vif, vlan, vm,
+    vm_metrics,
 };
 use proto_types::{ApiError, ClassId, Ref, Value};
 
 use crate::database::Database;
+use crate::decide::host::MemberFacts;
 use crate::draft::Draft;
 use crate::row::Row;
 
@@ -258,6 +260,60 @@ pub fn plugs_of(db: &Database, reference: Ref) -> Vec<Ref> {
                 .is_some_and(|p| p.get(pbd::CURRENTLY_ATTACHED).as_bool())
         })
         .collect()
+}
+
+/// The pool has lost its majority and one host goes on alone: the others vote no more, and nothing is known of them. Their
+/// guests stay in the records as they were, for they may run: `host.declare_dead` gives them up.
+pub fn survive(draft: &mut Draft<'_>, own: Ref) {
+    let others: Vec<Ref> = draft
+        .db()
+        .rows(host::CLASS)
+        .map(|h| h.reference)
+        .filter(|h| *h != own)
+        .collect();
+    let members = super::host::members(draft.db());
+    for (member, of) in members {
+        if of != own {
+            draft.delete(member);
+        }
+    }
+    for other in others {
+        super::host::set_live(draft, other, false);
+    }
+    super::host::new_master(draft, own);
+    let row = draft.db().only(pool::CLASS).map(|p| p.reference);
+    if let Some(row) = row {
+        draft.update(
+            row,
+            vec![
+                (pool::HA_ENABLED, false.into()),
+                (pool::HA_PLAN_EXISTS_FOR, 0.into()),
+                (pool::HA_OVERCOMMITTED, false.into()),
+            ],
+        );
+    }
+}
+
+/// A host that a lost majority left behind, or whose copy of the database was given up, is to vote again.
+///
+/// # Errors
+/// `HANDLE_INVALID`.
+pub fn rejoin(
+    draft: &mut Draft<'_>,
+    reference: Ref,
+    address: &str,
+    member: &MemberFacts,
+) -> Result<(), ApiError> {
+    draft.read(host::CLASS, reference)?;
+    let known = super::host::members(draft.db())
+        .into_iter()
+        .any(|(_, of)| of == reference);
+    if !known {
+        let now = draft.facts().now;
+        let fields = super::host::member_fields(reference, address, member, now);
+        draft.insert(tarn_member::CLASS, fields);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

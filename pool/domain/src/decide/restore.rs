@@ -60,7 +60,7 @@ pub fn transactions(backup: &Database, place: &Place, facts: &Facts) -> Result<V
     changes.push(Change::Insert {
         class: tarn_member::CLASS,
         reference: facts.reference(),
-        fields: host_rows::place_of(own.reference, &place.address, &place.member, facts.now),
+        fields: host_rows::member_fields(own.reference, &place.address, &place.member, facts.now),
     });
     let origin = Origin {
         method: "restore".to_owned(),

@@ -1,19 +1,25 @@
 //! Sessions: log-in, log-out, ageing.
 
-use proto_types::generated::{host, session};
-use proto_types::{ApiError, DateTime, Ref, Value};
+use std::collections::BTreeSet;
+
+use proto_types::generated::{host, session, task};
+use proto_types::{ApiError, DateTime, Ref};
 
 use crate::database::Database;
 use crate::draft::Draft;
+use crate::row::Row;
 
 /// How many sessions there may be and for how long they may idle.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLimits {
-    /// Most sessions at once; the least recently active gives way.
+    /// Most sessions at once of one user, or of one program of the superuser's; the least recently active gives way.
     pub most: usize,
     /// Seconds of idleness after which a session ends.
     pub idle_seconds: i64,
 }
+
+/// All sessions together may be so many times those of one user.
+const USERS: usize = 5;
 
 impl Default for SessionLimits {
     /// XenServer 4.1: 200 sessions, 24 hours.
@@ -28,34 +34,49 @@ impl Default for SessionLimits {
 /// Who logs in.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// User name, empty on the local socket.
+    /// User name.
     pub user: String,
-    /// Whether the role check is to be skipped: the local superuser.
-    pub is_local_superuser: bool,
+    /// The user as a subject; null for the local superuser, to whom no role applies.
+    pub subject: Ref,
+    /// The subject's identifier; empty for the local superuser.
+    pub sid: String,
     /// The client's own name for itself.
     pub originator: String,
-    /// Permissions of the user's roles; empty for the superuser.
-    pub permissions: Vec<String>,
     /// The host that took the log-in.
     pub host: Ref,
 }
 
-/// Makes a session and drops those that are too old or too many.
+/// Makes a session and drops those that are too old or too many. One that has work in hand is the last to go.
 pub fn login(draft: &mut Draft<'_>, new: NewSession, limits: SessionLimits) -> Ref {
     let now = draft.facts().now;
-    let mut kept: Vec<(DateTime, Ref)> = Vec::new();
+    let db = draft.db();
+    let mut kept: Vec<(bool, DateTime, Ref)> = Vec::new();
     let mut dropped: Vec<Ref> = Vec::new();
-    for row in draft.db().rows(session::CLASS) {
+    let mut own: BTreeSet<Ref> = BTreeSet::new();
+    for row in db.rows(session::CLASS) {
         let active = row.get(session::LAST_ACTIVE).as_time();
         if now.0.saturating_sub(active.0) > limits.idle_seconds {
             dropped.push(row.reference);
-        } else {
-            kept.push((active, row.reference));
+            continue;
+        }
+        kept.push((is_at_work(db, row), active, row.reference));
+        let sid = row.get(session::AUTH_USER_SID).as_str();
+        let same_program = row.get(session::ORIGINATOR).as_str() == new.originator;
+        if sid == new.sid && (!sid.is_empty() || same_program) {
+            own.insert(row.reference);
         }
     }
     kept.sort_unstable();
-    let surplus = kept.len().saturating_add(1).saturating_sub(limits.most.max(1));
-    dropped.extend(kept.iter().take(surplus).map(|(_, r)| *r));
+    let surplus = |count: usize, most: usize| count.saturating_add(1).saturating_sub(most.max(1));
+    let of_own = surplus(own.len(), limits.most);
+    let of_all = surplus(
+        kept.len().saturating_sub(of_own),
+        limits.most.saturating_mul(USERS),
+    );
+    let oldest = kept.iter().map(|(_, _, reference)| *reference);
+    dropped.extend(oldest.clone().filter(|r| own.contains(r)).take(of_own));
+    let others: Vec<Ref> = oldest.filter(|r| !dropped.contains(r)).take(of_all).collect();
+    dropped.extend(others);
     for reference in dropped {
         draft.delete(reference);
     }
@@ -65,12 +86,21 @@ pub fn login(draft: &mut Draft<'_>, new: NewSession, limits: SessionLimits) -> R
             (session::THIS_HOST, new.host.into()),
             (session::LAST_ACTIVE, now.into()),
             (session::VALIDATION_TIME, now.into()),
-            (session::IS_LOCAL_SUPERUSER, new.is_local_superuser.into()),
+            (session::IS_LOCAL_SUPERUSER, new.sid.is_empty().into()),
+            (session::SUBJECT, new.subject.into()),
+            (session::AUTH_USER_SID, new.sid.into()),
             (session::AUTH_USER_NAME, new.user.into()),
             (session::ORIGINATOR, new.originator.into()),
-            (session::RBAC_PERMISSIONS, Value::strings(new.permissions)),
         ],
     )
+}
+
+/// Whether a task of the session has not ended.
+fn is_at_work(db: &Database, row: &Row) -> bool {
+    row.get(session::TASKS).as_refs().into_iter().any(|t| {
+        db.of_class(task::CLASS, t)
+            .is_some_and(|t| t.get(task::STATUS).as_str() == "pending")
+    })
 }
 
 /// Ends a session.

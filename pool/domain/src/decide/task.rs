@@ -1,6 +1,8 @@
 //! Tasks: what clients see of an operation.
 
-use proto_types::generated::task;
+use std::collections::BTreeSet;
+
+use proto_types::generated::{tarn_saga, task};
 use proto_types::{ApiError, DateTime, Ref, Value};
 
 use crate::database::Database;
@@ -28,6 +30,8 @@ pub struct NewTask {
     pub parent: Ref,
     /// Whether it can be cancelled.
     pub cancellable: bool,
+    /// What the client has to say of it.
+    pub other_config: Vec<(String, String)>,
 }
 
 /// Makes a pending task.
@@ -49,6 +53,7 @@ pub fn create(draft: &mut Draft<'_>, reference: Ref, new: NewTask) {
             (task::SESSION, new.session.into()),
             (task::ALLOWED_OPERATIONS, Value::strings(operations)),
             (task::BACKTRACE, "()".into()),
+            (task::OTHER_CONFIG, Value::string_map(new.other_config)),
         ],
     );
 }
@@ -83,6 +88,7 @@ pub fn finish(draft: &mut Draft<'_>, reference: Ref, end: TaskEnd) {
         (task::FINISHED, now.into()),
         (task::PROGRESS, Value::Float(1.0)),
         (task::CURRENT_OPERATIONS, Value::empty_map()),
+        (task::ALLOWED_OPERATIONS, Value::Set(Vec::new())),
     ];
     match end {
         TaskEnd::Success(result) => {
@@ -111,26 +117,62 @@ pub fn progress(draft: &mut Draft<'_>, reference: Ref, progress: f64) {
     }
 }
 
-/// Removes a task, or marks a pending one to go when it ends.
+/// A client that did the work itself says how it stands. Status leaves pending once; later words are not heard.
+///
+/// # Errors
+/// `HANDLE_INVALID` if there is none.
+pub fn set_status(draft: &mut Draft<'_>, reference: Ref, status: &str) -> Result<(), ApiError> {
+    let row = draft.read(task::CLASS, reference)?;
+    if !matches!(row.get(task::STATUS).as_str(), "pending" | "cancelling") {
+        return Ok(());
+    }
+    draft.set(reference, task::STATUS, status);
+    if !matches!(status, "pending" | "cancelling") {
+        let now = draft.facts().now;
+        draft.update(
+            reference,
+            vec![
+                (task::FINISHED, now.into()),
+                (task::PROGRESS, Value::Float(1.0)),
+                (task::CURRENT_OPERATIONS, Value::empty_map()),
+                (task::ALLOWED_OPERATIONS, Value::Set(Vec::new())),
+            ],
+        );
+    }
+    Ok(())
+}
+
+/// Removes a task, or marks a pending one to go when it ends. The mark stands under `by`, a reference of this request.
 ///
 /// # Errors
 /// `HANDLE_INVALID` if there is none.
 pub fn destroy(draft: &mut Draft<'_>, reference: Ref, by: Ref) -> Result<(), ApiError> {
     let row = draft.read(task::CLASS, reference)?;
     if row.get(task::STATUS).as_str() == "pending" && !is_client_owned(&row) {
-        draft.put_key(
-            reference,
-            task::CURRENT_OPERATIONS,
-            by.to_string(),
-            Value::str("destroy"),
-        );
+        mark(draft, reference, by, "destroy");
     } else {
         draft.delete(reference);
     }
     Ok(())
 }
 
-/// Notes that a task is to be cancelled; whoever runs it looks.
+/// Marks a pending task; one mark of a kind is enough.
+fn mark(draft: &mut Draft<'_>, reference: Ref, by: Ref, what: &str) {
+    let stands = draft.db().of_class(task::CLASS, reference).is_some_and(|t| {
+        let operations = t.get(task::CURRENT_OPERATIONS).as_map();
+        operations.is_some_and(|m| m.values().any(|o| o.as_str() == what))
+    });
+    if !stands {
+        draft.put_key(
+            reference,
+            task::CURRENT_OPERATIONS,
+            by.to_string(),
+            Value::str(what),
+        );
+    }
+}
+
+/// Notes that a task is to be cancelled; whoever runs it looks. The mark stands under `by`, a reference of this request.
 ///
 /// # Errors
 /// `HANDLE_INVALID` if there is none.
@@ -144,12 +186,7 @@ pub fn cancel(draft: &mut Draft<'_>, reference: Ref, by: Ref) -> Result<(), ApiE
                 TaskEnd::Failure(ApiError::new("TASK_CANCELLED", [reference.to_string()])),
             );
         } else {
-            draft.put_key(
-                reference,
-                task::CURRENT_OPERATIONS,
-                by.to_string(),
-                Value::str("cancel"),
-            );
+            mark(draft, reference, by, "cancel");
         }
     }
     Ok(())
@@ -199,8 +236,30 @@ pub fn is_cancelled(db: &Database, reference: Ref) -> bool {
 }
 
 /// A task made by `task.create`: no operation of the pool stands behind it.
-fn is_client_owned(row: &crate::row::Row) -> bool {
+pub fn is_client_owned(row: &crate::row::Row) -> bool {
     row.get(task::RESIDENT_ON).as_ref().is_null()
+}
+
+/// Ends the pending tasks of calls that an earlier leader had accepted and not begun: nobody goes on with them. What this
+/// host has accepted since its node started may yet begin.
+pub fn end_orphans(draft: &mut Draft<'_>, host: Ref, started: DateTime) {
+    let worked_on: BTreeSet<Ref> = draft
+        .db()
+        .rows(tarn_saga::CLASS)
+        .map(|s| s.get(tarn_saga::TASK).as_ref())
+        .collect();
+    let orphans: Vec<Ref> = draft
+        .db()
+        .rows(task::CLASS)
+        .filter(|t| t.get(task::STATUS).as_str() == "pending" && !is_client_owned(t))
+        .filter(|t| t.get(task::RESIDENT_ON).as_ref() != host || t.get(task::CREATED).as_time() < started)
+        .filter(|t| t.get(task::SUBTASK_OF).as_ref().is_null() && !worked_on.contains(&t.reference))
+        .map(|t| t.reference)
+        .collect();
+    for reference in orphans {
+        let error = ApiError::internal("the master changed before the operation began");
+        finish(draft, reference, TaskEnd::Failure(error));
+    }
 }
 
 /// Removes tasks that are past their time.

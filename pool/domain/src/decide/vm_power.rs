@@ -3,7 +3,7 @@
 use proto_types::generated::{console, host, vbd, vdi, vif, vm, vm_metrics};
 use proto_types::{ApiError, Ref, Value};
 
-use crate::decide::{boot_record, guest, message, operation, vdi as disks, vtpm};
+use crate::decide::{boot_record, guest, ha, message, operation, vdi as disks, vtpm};
 use crate::draft::Draft;
 use crate::placement;
 use crate::vm_rules;
@@ -73,6 +73,10 @@ pub fn begin_on_host(
     };
     operation::begin(draft, chosen, host::CURRENT_OPERATIONS, op.task, on_host);
     draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, chosen);
+    if !ha::is_protected(&row) {
+        // A VM that must run has its room set aside already.
+        ha::guard_start(draft, &row)?;
+    }
     Ok(chosen)
 }
 
@@ -113,6 +117,9 @@ pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused:
         (vm::DOMID, Value::Int(next_domid(draft, on))),
     ];
     draft.update(op.vm, fields);
+    if row.get(vm::HA_RESTART_PRIORITY).as_str() == ha::RESTART {
+        draft.set(op.vm, vm::HA_ALWAYS_RUN, true);
+    }
     if fresh_boot {
         let metrics = row.get(vm::METRICS).as_ref();
         draft.update(
@@ -349,39 +356,46 @@ pub fn begin_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref)
     Ok(source)
 }
 
-/// The switch-over: from this entry on the VM is the target's.
-pub fn commit_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref) {
-    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
-    operation::end(draft, target, host::CURRENT_OPERATIONS, op.task);
-    let source = draft
-        .db()
-        .of_class(vm::CLASS, op.vm)
-        .map_or(Ref::NULL, |v| v.get(vm::RESIDENT_ON).as_ref());
+/// The switch-over: from this entry on the VM is the target's. Nothing happens if it is already.
+pub fn switch_over(draft: &mut Draft<'_>, vm_ref: Ref, target: Ref) {
+    let Some(row) = draft.db().of_class(vm::CLASS, vm_ref).cloned() else {
+        return;
+    };
+    draft.note(vm_ref);
+    let source = row.get(vm::RESIDENT_ON).as_ref();
+    if source == target {
+        return;
+    }
     let (from, to) = (
         message::host_in_words(draft.db(), source),
         message::host_in_words(draft.db(), target),
     );
     message::about_vm(
         draft,
-        op.vm,
+        vm_ref,
         "VM_MIGRATED",
         &format!("migrated from host: {from} to host: {to}"),
     );
     let domid = next_domid(draft, target);
-    draft.update(
-        op.vm,
-        vec![
-            (vm::RESIDENT_ON, target.into()),
-            (vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL.into()),
-            (vm::DOMID, Value::Int(domid)),
-        ],
-    );
-    let metrics = draft
-        .db()
-        .of_class(vm::CLASS, op.vm)
-        .map_or(Ref::NULL, |v| v.get(vm::METRICS).as_ref());
-    draft.touch(metrics);
-    make_consoles(draft, op.vm, target);
+    let mut fields = vec![
+        (vm::RESIDENT_ON, target.into()),
+        (vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL.into()),
+        (vm::DOMID, Value::Int(domid)),
+    ];
+    if row.get(vm::POWER_STATE).as_str() == vm_rules::HALTED {
+        // Its host was declared dead while the guest was on its way: it lives, and must not be started elsewhere.
+        fields.push((vm::POWER_STATE, vm_rules::RUNNING.into()));
+    }
+    draft.update(vm_ref, fields);
+    draft.touch(row.get(vm::METRICS).as_ref());
+    make_consoles(draft, vm_ref, target);
+}
+
+/// Ends a migration that has switched over.
+pub fn commit_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref) {
+    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
+    operation::end(draft, target, host::CURRENT_OPERATIONS, op.task);
+    switch_over(draft, op.vm, target);
 }
 
 /// Takes back what [`begin_migration`] wrote.

@@ -130,19 +130,6 @@ pub fn change_nvram(
     change(draft)
 }
 
-/// `VM.set_ha_restart_priority`.
-///
-/// # Errors
-/// `INVALID_VALUE [ha_restart_priority, value]` for a word that is none.
-pub fn set_restart_priority(draft: &mut Draft<'_>, reference: Ref, value: &str) -> Result<(), ApiError> {
-    draft.read(vm::CLASS, reference)?;
-    if !matches!(value, "" | "restart" | "best-effort") {
-        return Err(ApiError::new("INVALID_VALUE", ["ha_restart_priority", value]));
-    }
-    draft.set(reference, vm::HA_RESTART_PRIORITY, value);
-    Ok(())
-}
-
 /// `VM.set_shadow_multiplier_live`: kept as it is given; processors with nested paging have no shadow memory.
 ///
 /// # Errors

@@ -114,7 +114,8 @@ pub(crate) async fn move_off<O>(cx: &Cx<O>, from: Ref, guest: Ref, planned: Ref)
         if whereabouts(cx, guest).is_none_or(|(_, at)| at != from) {
             return Ok(());
         }
-        let moved = run_part(cx, "VM.pool_migrate", Migrate::new(guest, target, false)).await;
+        let migrate = Migrate::by_default(&cx.ops.pool.snapshot(), guest, target);
+        let moved = run_part(cx, "VM.pool_migrate", migrate).await;
         let Err(error) = moved else { return Ok(()) };
         tries += 1;
         if whereabouts(cx, guest).is_none_or(|(_, at)| at != from) {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use node_commands::{HostCommand, HostReply};
-use pool_domain::decide::{message, vm_power};
+use pool_domain::decide::{ha, message, vm_power};
 use proto_types::generated::vm;
 use proto_types::{ApiError, Ref};
 use uuid::Uuid;
@@ -55,11 +55,12 @@ async fn once(ops: &Ops, on: Ref, reference: Ref, ending: Ending) -> Result<Foun
     let Some(row) = db.of_class(vm::CLASS, reference) else {
         return Ok(Found::Settled);
     };
-    if row.get(vm::RESIDENT_ON).as_ref() != on {
-        return Ok(Found::Settled);
-    }
+    // Busy first: a guest on its way may yet become this host's.
     if is_busy(&db, reference) {
         return Ok(Found::Busy);
+    }
+    if row.get(vm::RESIDENT_ON).as_ref() != on {
+        return Ok(Found::Settled);
     }
     let uuid = Uuid::try_parse(row.uuid()).map_err(|_| ApiError::handle_invalid("VM", reference))?;
     let command = HostCommand::DomainState { vm: uuid };
@@ -76,7 +77,11 @@ async fn once(ops: &Ops, on: Ref, reference: Ref, ending: Ending) -> Result<Foun
         .decide(&own("guest ended"), |d| {
             let same = d.read(vm::CLASS, reference)?.version == asked_at;
             if same {
-                vm_power::halted(d, reference);
+                if ending == Ending::Crashed {
+                    ha::lost(d, reference);
+                } else {
+                    vm_power::halted(d, reference);
+                }
                 if ending == Ending::Crashed {
                     message::about_vm(d, reference, "VM_CRASHED", "crashed");
                 }

@@ -1,59 +1,102 @@
 //! `VM.pool_migrate`: the copy is made first, the switch-over is one log entry.
 //!
-//! Whatever is lost on the way, the question is always the same and has one answer: where is the guest? The
-//! destination is asked first; a guest that has arrived there is there.
+//! What follows what is the table in `migration::phase`; [`drive`] carries its actions out and turns what hosts answer
+//! into its events.
 
+mod drive;
+mod hosts;
+mod turn;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use node_commands::{
-    DomainRequest, HostCommand, HostReply, MigrationDestination, MigrationOptions, MigrationPhase,
-    has_arrived,
-};
-use pool_domain::Draft;
+use migration::{MigrationPlan, PoolDefaults};
+use node_commands::DomainRequest;
+use pool_domain::decide::management;
 use pool_domain::decide::vm_power::{self, VmOperation};
+use pool_domain::{Database, Draft};
 use pool_saga::{Step, StepError};
-use proto_types::generated::{host, tarn_member, vm};
+use proto_types::generated::{host, pool, tarn_member, task, vm, vm_metrics};
 use proto_types::{ApiError, Ref, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::agent_step::{AgentStep, step_error};
 use crate::core::uuid_of_host;
 use crate::domain_request;
-use crate::operation::{Cx, Operation, Outputs};
+use crate::operation::{Cx, Operation, Outputs, read_output};
 
 /// Moves a live VM to another host of the pool that sees its disks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Migrate {
     vm: Ref,
     target: Ref,
-    compress: bool,
+    #[serde(default)]
+    source: Ref,
+    #[serde(default)]
+    plan: MigrationPlan,
     vm_uuid: Uuid,
     source_uuid: Uuid,
     target_uuid: Uuid,
     address: String,
     port: u16,
     request: Option<Box<DomainRequest>>,
+    /// When the destination had booted, if it is known: one that boots anew has lost what ran there.
+    #[serde(default)]
+    target_booted: Option<i64>,
+    #[serde(default = "usual_patience")]
+    patience: Duration,
 }
 
-/// How long a host that does not answer is asked where the guest is, before the operation gives up asking.
-const SEARCH: Duration = Duration::from_secs(120);
+/// How long a host may be silent before the other one is asked to settle the matter alone.
+fn usual_patience() -> Duration {
+    Duration::from_secs(60)
+}
 
 impl Migrate {
     /// Of this VM to this host.
-    pub fn new(vm: Ref, target: Ref, compress: bool) -> Migrate {
+    pub fn new(vm: Ref, target: Ref, plan: MigrationPlan) -> Migrate {
         Migrate {
             vm,
             target,
-            compress,
+            source: Ref::NULL,
+            plan,
             vm_uuid: Uuid::nil(),
             source_uuid: Uuid::nil(),
             target_uuid: Uuid::nil(),
             address: String::new(),
             port: 0,
             request: None,
+            target_booted: None,
+            patience: usual_patience(),
         }
+    }
+
+    /// Of this VM to this host, with the options of the API's call.
+    ///
+    /// # Errors
+    /// `INVALID_VALUE [option, value]`.
+    pub fn with_options(
+        db: &Database,
+        vm: Ref,
+        target: Ref,
+        options: &BTreeMap<String, String>,
+    ) -> Result<Migrate, ApiError> {
+        Ok(Migrate::new(
+            vm,
+            target,
+            MigrationPlan::from_options(options, defaults(db))?,
+        ))
+    }
+
+    /// As [`Migrate::new`], with what the pool says of all migrations.
+    pub fn by_default(db: &Database, vm: Ref, target: Ref) -> Migrate {
+        Migrate::new(vm, target, MigrationPlan::by_default(defaults(db)))
+    }
+
+    /// The same with another patience for silent hosts.
+    pub fn patient_for(self, patience: Duration) -> Migrate {
+        Migrate { patience, ..self }
     }
 
     fn operation(&self, task: Ref) -> VmOperation<'static> {
@@ -69,17 +112,35 @@ impl Migrate {
     }
 }
 
+fn defaults(db: &Database) -> PoolDefaults {
+    PoolDefaults {
+        compress: db
+            .only(pool::CLASS)
+            .is_some_and(|p| p.get(pool::MIGRATION_COMPRESSION).as_bool()),
+    }
+}
+
 impl Operation for Migrate {
     const NAME: &'static str = "vm_pool_migrate";
 
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
-        let source = vm_power::begin_migration(draft, &self.operation(task), self.target)?;
-        self.source_uuid = uuid_of_host(draft.db(), source)?;
+        self.source = vm_power::begin_migration(draft, &self.operation(task), self.target)?;
+        self.source_uuid = uuid_of_host(draft.db(), self.source)?;
         self.target_uuid = uuid_of_host(draft.db(), self.target)?;
         let row = draft.read(vm::CLASS, self.vm)?;
         self.vm_uuid = Uuid::try_parse(row.uuid()).map_err(|_| ApiError::handle_invalid("VM", self.vm))?;
-        let host_row = draft.read(host::CLASS, self.target)?;
-        self.address = host_row.get(host::ADDRESS).as_str().to_owned();
+        self.address = match self.plan.network {
+            Some(network) => management::address_on(draft.db(), network, self.target)?,
+            None => {
+                let host_row = draft.read(host::CLASS, self.target)?;
+                host_row.get(host::ADDRESS).as_str().to_owned()
+            }
+        };
+        self.target_booted = draft
+            .read(host::CLASS, self.target)?
+            .get(host::OTHER_CONFIG)
+            .get("boot_time")
+            .and_then(|text| text.trim_end_matches('.').parse().ok());
         self.port = draft
             .db()
             .rows(tarn_member::CLASS)
@@ -92,37 +153,23 @@ impl Operation for Migrate {
     }
 
     fn steps() -> Vec<Box<dyn Step<Cx<Self>>>> {
-        vec![
-            Box::new(AgentStep::<Migrate> {
-                name: "prepare",
-                ask: |cx| {
-                    let op = &cx.operation;
-                    let request = op.request.clone().filter(|_| !op.is_to_itself())?;
-                    Some((op.target_uuid, HostCommand::PrepareIncoming { request }))
-                },
-                undo: |cx| {
-                    let op = &cx.operation;
-                    (!op.is_to_itself())
-                        .then_some((op.target_uuid, HostCommand::CancelIncoming { vm: op.vm_uuid }))
-                },
-                wait: Duration::from_secs(120),
-            }),
-            Box::new(Move),
-        ]
+        vec![Box::new(Move)]
     }
 
-    fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
+    fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
         draft.read(vm::CLASS, self.vm)?;
         if self.is_to_itself() {
             vm_power::abort_migration(draft, &self.operation(task), self.target);
         } else {
             vm_power::commit_migration(draft, &self.operation(task), self.target);
+            tell_figures(draft, self.vm, task, outputs);
         }
         Ok(Value::Void)
     }
 
-    fn abort(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) {
+    fn abort(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) {
         vm_power::abort_migration(draft, &self.operation(task), self.target);
+        tell_figures(draft, self.vm, task, outputs);
     }
 
     fn is_cancellable() -> bool {
@@ -130,138 +177,56 @@ impl Operation for Migrate {
     }
 }
 
-/// Copies the memory and waits until the guest is on one side for certain.
+/// The output under which the source's last figures are left.
+const FIGURES: &str = "figures";
+
+/// What a migration came to, for clients: in the task's and the VM metrics' `other_config`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Figures {
+    /// The guest's pause.
+    #[serde(default)]
+    downtime: Option<Duration>,
+    /// From the source's beginning to its end.
+    #[serde(default)]
+    elapsed: Duration,
+    /// Bytes carried over.
+    #[serde(default)]
+    carried: u64,
+    /// Bytes that the guest was found to write in a second, if that was measured.
+    #[serde(default)]
+    dirty_rate: Option<u64>,
+}
+
+fn tell_figures(draft: &mut Draft<'_>, guest: Ref, task_ref: Ref, outputs: &Outputs) {
+    let Some(figures) = read_output::<Figures>(outputs, FIGURES) else {
+        return;
+    };
+    let mut told = vec![
+        ("tarn_migration_ms", figures.elapsed.as_millis().to_string()),
+        ("tarn_migration_bytes", figures.carried.to_string()),
+    ];
+    told.extend(
+        figures
+            .downtime
+            .map(|d| ("tarn_migration_downtime_ms", d.as_millis().to_string())),
+    );
+    told.extend(
+        figures
+            .dirty_rate
+            .map(|rate| ("tarn_migration_dirty_bytes_per_s", rate.to_string())),
+    );
+    let metrics = draft
+        .db()
+        .of_class(vm::CLASS, guest)
+        .map_or(Ref::NULL, |v| v.get(vm::METRICS).as_ref());
+    for (key, value) in told {
+        draft.put_key(task_ref, task::OTHER_CONFIG, key, value.as_str());
+        draft.put_key(metrics, vm_metrics::OTHER_CONFIG, key, value.as_str());
+    }
+}
+
+/// The whole way through the table of phases.
 struct Move;
-
-/// Where the guest was found.
-enum Place {
-    Destination,
-    Source,
-    Neither,
-}
-
-impl Move {
-    async fn begin(cx: &Cx<Migrate>) -> Result<(), StepError> {
-        let op = &cx.operation;
-        let Some(HostReply::Incoming {
-            endpoint,
-            memory,
-            disks,
-        }) = cx.left("prepare")
-        else {
-            return Err(ApiError::internal("the destination did not say where it waits").into());
-        };
-        let destination = MigrationDestination {
-            host: op.target_uuid,
-            address: op.address.clone(),
-            grpc_port: op.port,
-            endpoint,
-            memory,
-        };
-        let options = MigrationOptions {
-            compress: op.compress,
-            start_id: op.request.as_ref().map(|r| r.start_id),
-            disks,
-            ..MigrationOptions::default()
-        };
-        let command = HostCommand::MigrateOut {
-            vm: op.vm_uuid,
-            destination,
-            options,
-        };
-        let id = cx.command_id("move");
-        cx.ops
-            .agents
-            .call(op.source_uuid, id, command, Duration::from_secs(60))
-            .await
-            .map(|_| ())
-            .map_err(step_error)
-    }
-
-    /// Waits for the source's word. `Ok` says only that it is over, not how.
-    async fn wait(cx: &Cx<Migrate>) -> Result<(), StepError> {
-        let op = &cx.operation;
-        let mut silent_since = tokio::time::Instant::now();
-        let mut told = 0.0;
-        let mut calls_off = false;
-        loop {
-            let command = HostCommand::MigrationProgress { vm: op.vm_uuid };
-            let answer = cx
-                .ops
-                .agents
-                .call(op.source_uuid, Uuid::new_v4(), command, Duration::from_secs(5))
-                .await;
-            if answer.is_ok() {
-                silent_since = tokio::time::Instant::now();
-            }
-            match answer {
-                Ok(HostReply::Migration(status)) if status.phase.is_over() => {
-                    if let MigrationPhase::Failed(error) = status.phase {
-                        tracing::info!(error = %error.text, "the source ended the migration");
-                        cx.leave("reason", &error.text);
-                    }
-                    return Ok(());
-                }
-                Ok(HostReply::Migration(status)) => {
-                    let done = status.progress.map_or(0.0, |p| f64::from(p.percent()) / 100.0);
-                    if done >= told + 0.05 {
-                        told = done;
-                        cx.progress(0.05 + done * 0.85).await;
-                    }
-                }
-                Ok(_) => return Ok(()),
-                Err(failure) if failure.is_fenced => return Err(StepError::LeadershipLost),
-                // The source's node has been restarted, or it is down: the search decides.
-                Err(failure) if !failure.is_unknown => return Ok(()),
-                Err(_) if silent_since.elapsed() > SEARCH => return Ok(()),
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-            if cx.is_cancelled() && !calls_off {
-                calls_off = true;
-                let command = HostCommand::MigrateAbort { vm: op.vm_uuid };
-                let id = cx.command_id("abort");
-                let ended = cx
-                    .ops
-                    .agents
-                    .call(op.source_uuid, id, command, Duration::from_secs(60))
-                    .await;
-                if ended.is_ok() {
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// Asks both hosts until one of them has the guest.
-    async fn find(cx: &Cx<Migrate>) -> Result<Place, StepError> {
-        let op = &cx.operation;
-        let deadline = tokio::time::Instant::now() + SEARCH;
-        loop {
-            let mut answered = 0;
-            for (host, place) in [
-                (op.target_uuid, Place::Destination),
-                (op.source_uuid, Place::Source),
-            ] {
-                let command = HostCommand::DomainState { vm: op.vm_uuid };
-                match cx
-                    .ops
-                    .agents
-                    .call(host, Uuid::new_v4(), command, Duration::from_secs(5))
-                    .await
-                {
-                    Ok(HostReply::Domain(Some(domain))) if has_arrived(&domain) => return Ok(place),
-                    Ok(_) => answered += 1,
-                    Err(failure) if failure.is_fenced => return Err(StepError::LeadershipLost),
-                    Err(_) => {}
-                }
-            }
-            if answered == 2 || tokio::time::Instant::now() > deadline {
-                return Ok(Place::Neither);
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-}
 
 #[async_trait]
 impl Step<Cx<Migrate>> for Move {
@@ -273,45 +238,11 @@ impl Step<Cx<Migrate>> for Move {
         if cx.operation.is_to_itself() {
             return Ok(());
         }
-        match Move::begin(cx).await {
-            Ok(()) => Move::wait(cx).await?,
-            Err(StepError::LeadershipLost) => return Err(StepError::LeadershipLost),
-            // It may have gone before: a step is run again after a change of leader.
-            Err(StepError::Failed(error)) => cx.leave("reason", &error.to_string()),
-        }
-        match Move::find(cx).await? {
-            Place::Destination => Ok(()),
-            Place::Source | Place::Neither if cx.is_cancelled() => {
-                Err(ApiError::new("TASK_CANCELLED", [cx.task.to_string()]).into())
-            }
-            Place::Source | Place::Neither => {
-                let reason: String = cx
-                    .left("reason")
-                    .unwrap_or_else(|| "the guest stayed on its host".to_owned());
-                let source = cx
-                    .ops
-                    .pool
-                    .snapshot()
-                    .of_class(vm::CLASS, cx.operation.vm)
-                    .map_or(Ref::NULL, |v| v.get(vm::RESIDENT_ON).as_ref());
-                let params = [cx.operation.vm, source, cx.operation.target].map(|r| r.to_string());
-                Err(ApiError::new("VM_MIGRATE_FAILED", params.into_iter().chain([reason])).into())
-            }
-        }
+        drive::Drive::of(cx).to_the_end().await
     }
 
-    async fn undo(&self, cx: &Cx<Migrate>) -> Result<(), StepError> {
-        let op = &cx.operation;
-        let command = HostCommand::MigrateAbort { vm: op.vm_uuid };
-        let id = cx.command_id("undo move");
-        match cx
-            .ops
-            .agents
-            .call(op.source_uuid, id, command, Duration::from_secs(20))
-            .await
-        {
-            Err(failure) if failure.is_fenced => Err(StepError::LeadershipLost),
-            Ok(_) | Err(_) => Ok(()),
-        }
+    /// The phases have left nothing to undo.
+    async fn undo(&self, _: &Cx<Migrate>) -> Result<(), StepError> {
+        Ok(())
     }
 }

@@ -264,3 +264,43 @@ async fn a_node_whose_store_fails_serves_nothing_and_the_others_go_on() {
     trio.agree().await;
     trio.stop().await;
 }
+
+/// After the majority is lost one member goes on with all it has, and those it left behind change nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_survivor_goes_on_alone_and_does_not_listen_to_those_it_left() {
+    let mut trio = Trio::start().await;
+    let leader = trio.leader(None).await;
+    write(&trio.pool(leader), make(1)).await;
+    trio.agree().await;
+    for number in 0..3 {
+        trio.kill(number).await;
+    }
+    let survivor = (leader + 1) % 3;
+    let survived = trio.survive(survivor).await;
+    assert_eq!(survived.barred.len(), 2);
+    // Twice comes to the same: the first time may have been cut off before anybody heard of it.
+    assert_eq!(trio.survive(survivor).await.barred.len(), 2);
+    trio.restart(survivor).await;
+    assert_eq!(trio.leader(None).await, survivor);
+    let pool = trio.pool(survivor);
+    let db = write(&pool, make(2)).await;
+    assert!(db.get(vm(1)).is_some() && db.get(vm(2)).is_some());
+    assert_eq!(pool.members().len(), 1);
+
+    let others: Vec<usize> = (0..3).filter(|n| *n != survivor).collect();
+    for number in &others {
+        trio.restart(*number).await;
+        assert!(!pool.listens_to(trio.members[*number].host));
+    }
+    // Two of three: the old pool has a leader again, who would have the survivor follow.
+    let old = trio.leader(Some(survivor)).await;
+    write(&trio.pool(old), make(3)).await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(2) {
+        assert!(pool.leadership().borrow().is_me, "it followed one that it left");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let db = write(&pool, make(4)).await;
+    assert!(db.get(vm(2)).is_some() && db.get(vm(3)).is_none());
+    trio.stop().await;
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pool_domain::transaction::Origin;
 use pool_domain::{Change, Database, Outcome, Transaction};
-use pool_raft::{Member, Pool, ProposeError, RaftConfig, start};
+use pool_raft::{Member, Pool, ProposeError, RaftConfig, Survived, start, survive_alone};
 use proto_types::{ClassId, DateTime, Field, Ref, Value};
 use proto_wire::ca::{Authority, make_key};
 use proto_wire::channel::{Credentials, Identity, Peers, accept};
@@ -130,6 +130,15 @@ impl Trio {
             tokio::task::yield_now().await;
         };
         self.serve(number, listener).await;
+    }
+
+    /// Makes a node that does not run the only one that votes.
+    pub async fn survive(&self, number: usize) -> Survived {
+        let member = self.members[number].clone();
+        let dir = self.dir.path().join(format!("node{number}"));
+        survive_alone(&RaftConfig::new(member.node_id, dir), member)
+            .await
+            .unwrap()
     }
 
     /// Stops all that run.

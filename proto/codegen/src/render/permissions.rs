@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use proto_datamodel::Role;
-use proto_datamodel::roles::ROLES;
+use proto_datamodel::roles::{FURTHER, ROLES};
 
 use crate::lower::Model;
 
@@ -38,7 +38,10 @@ pub fn file(model: &Model) -> String {
 
 /// Messages that need a session, and their guarded keys. What only the pool itself may send is no permission.
 fn permissions(model: &Model) -> BTreeMap<String, (Role, bool)> {
-    let mut all = BTreeMap::new();
+    let further = FURTHER
+        .iter()
+        .map(|(name, role)| ((*name).to_owned(), (*role, false)));
+    let mut all: BTreeMap<_, _> = further.collect();
     for class in &model.classes {
         for message in &class.messages {
             if message.role == Role::LocalRoot || message.written.is_some_and(|m| m.no_session) {

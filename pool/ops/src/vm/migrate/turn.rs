@@ -1,0 +1,121 @@
+//! So many migrations at once leave a host, and come to one: the others wait their turn, first come first served.
+//!
+//! The queue is the sagas themselves, so that it outlives the leader. Both directions of a host are counted apart, since a
+//! link carries as much one way whatever goes the other.
+
+use pool_domain::Database;
+use proto_types::generated::{pool, tarn_saga};
+use proto_types::{DateTime, Ref};
+use serde::Deserialize;
+
+use super::Migrate;
+use crate::operation::Operation;
+
+/// At once, unless the pool says otherwise.
+const AT_ONCE: usize = 3;
+/// The key of the pool's `other_config` that says otherwise.
+const SETTING: &str = "tarn_migrations_per_host";
+
+/// One migration that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    since: DateTime,
+    saga: Ref,
+    from: Ref,
+    to: Ref,
+}
+
+/// What of a saga's parameters matters here.
+#[derive(Deserialize)]
+struct Way {
+    source: Ref,
+    target: Ref,
+}
+
+/// Says whether a migration may begin.
+pub(super) fn has_come(db: &Database, saga: Ref) -> bool {
+    let at_once = db
+        .only(pool::CLASS)
+        .and_then(|p| p.get(pool::OTHER_CONFIG).get(SETTING)?.parse().ok())
+        .filter(|limit| *limit > 0)
+        .unwrap_or(AT_ONCE);
+    let all: Vec<Waiting> = db
+        .rows(tarn_saga::CLASS)
+        .filter(|row| row.get(tarn_saga::OPERATION).as_str() == Migrate::NAME)
+        .filter_map(|row| {
+            let way: Way = serde_json::from_str(row.get(tarn_saga::PARAMS).as_str()).ok()?;
+            Some(Waiting {
+                since: row.get(tarn_saga::STARTED).as_time(),
+                saga: row.reference,
+                from: way.source,
+                to: way.target,
+            })
+        })
+        .collect();
+    among(&all, saga, at_once)
+}
+
+/// A migration's turn has come when fewer than so many that came before share its source, and its destination.
+fn among(all: &[Waiting], saga: Ref, at_once: usize) -> bool {
+    let Some(mine) = all.iter().find(|w| w.saga == saga) else {
+        return true;
+    };
+    let before =
+        |shares: fn(&Waiting, &Waiting) -> bool| all.iter().filter(|w| *w < mine && shares(w, mine)).count();
+    before(|w, mine| w.from == mine.from) < at_once && before(|w, mine| w.to == mine.to) < at_once
+}
+
+#[cfg(test)]
+mod test {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn reference(number: u128) -> Ref {
+        Ref::from_uuid(Uuid::from_u128(number))
+    }
+
+    fn waiting(number: u128, from: u128, to: u128) -> Waiting {
+        Waiting {
+            since: DateTime(i64::try_from(number).unwrap()),
+            saga: reference(1000 + number),
+            from: reference(from),
+            to: reference(to),
+        }
+    }
+
+    fn begin(all: &[Waiting], at_once: usize) -> Vec<u128> {
+        (0..)
+            .zip(all)
+            .filter(|(_, w)| among(all, w.saga, at_once))
+            .map(|(position, _)| position)
+            .collect()
+    }
+
+    #[test]
+    fn so_many_at_once_and_the_first_first() {
+        let mut all: Vec<Waiting> = (0..5).map(|n| waiting(n, 1, 2)).collect();
+        assert_eq!(begin(&all, 3), [0, 1, 2]);
+        // One ends: the next begins.
+        all.remove(1);
+        assert_eq!(begin(&all, 3), [0, 1, 2]);
+        assert_eq!(all[2].saga, reference(1003));
+    }
+
+    #[test]
+    fn directions_and_hosts_do_not_wait_for_each_other() {
+        let all = [
+            waiting(0, 1, 2),
+            waiting(1, 2, 1),
+            waiting(2, 1, 2),
+            waiting(3, 3, 4),
+        ];
+        assert_eq!(begin(&all, 1), [0, 1, 3]);
+    }
+
+    #[test]
+    fn whoever_comes_to_a_full_host_waits_wherever_it_comes_from() {
+        let all = [waiting(0, 1, 9), waiting(1, 2, 9), waiting(2, 3, 9)];
+        assert_eq!(begin(&all, 2), [0, 1]);
+    }
+}

@@ -1,0 +1,294 @@
+//! What befalls a migration at each of its steps: source, destination and master are killed, cut off and paused, the node of a
+//! host is restarted, the task is cancelled. Whatever happens, the guest ends on one host that the records name, and
+//! nothing is left on the other.
+//!
+//! The whole table: `cargo test -p pool-ops --test migration_matrix -- --ignored --nocapture`. Without `--ignored` a part in
+//! which each step meets each victim.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
+mod bed;
+mod leader;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use migration::MigrationPlan;
+use node_hypervisor::{DomainEventKind, Hypervisor};
+use pool_domain::decide::task as tasks;
+use pool_ops::vm::migrate::Migrate;
+use pool_ops::{Call, run_async};
+use proto_types::Ref;
+use proto_types::generated::task as rows;
+use tokio::sync::{mpsc, oneshot};
+
+use bed::Bed;
+use leader::{Leader, Step, Trap};
+use world::Machine;
+
+/// Moments of a migration, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    At(Step),
+    /// Some of the memory is over.
+    Copying,
+    /// The source has stopped its guest for the last step.
+    Stopped,
+    /// The destination has the guest; nobody knows yet.
+    Arrived,
+}
+
+const MOMENTS: &[(&str, Moment)] = &[
+    (
+        "before it is prepared",
+        Moment::At(Step::Before("prepare_incoming")),
+    ),
+    ("prepared, unheard", Moment::At(Step::After("prepare_incoming"))),
+    ("before it begins", Moment::At(Step::Before("migrate_out"))),
+    ("begun, unheard", Moment::At(Step::After("migrate_out"))),
+    ("memory travels", Moment::Copying),
+    ("guest stopped", Moment::Stopped),
+    ("guest arrived", Moment::Arrived),
+    ("arrival unheard", Moment::At(Step::After("migration_progress"))),
+    ("before the switch-over", Moment::At(Step::BeforeCommit)),
+    ("switched over, unheard", Moment::At(Step::AfterCommit)),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Victim {
+    Source,
+    Destination,
+    Master,
+    Task,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// With all that runs on it.
+    Kill,
+    /// The node's process only.
+    Restart,
+    Cut,
+    /// Stopped for a while, and going on with what it was at.
+    Pause,
+    Cancel,
+}
+
+const CHANCES: &[(Victim, Fault)] = &[
+    (Victim::Source, Fault::Kill),
+    (Victim::Source, Fault::Restart),
+    (Victim::Source, Fault::Cut),
+    (Victim::Source, Fault::Pause),
+    (Victim::Destination, Fault::Kill),
+    (Victim::Destination, Fault::Restart),
+    (Victim::Destination, Fault::Cut),
+    (Victim::Destination, Fault::Pause),
+    (Victim::Master, Fault::Kill),
+    (Victim::Master, Fault::Cut),
+    (Victim::Master, Fault::Pause),
+    (Victim::Task, Fault::Cancel),
+];
+
+/// How long what was cut or stopped stays so.
+const WHILE: Duration = Duration::from_millis(500);
+/// How long a step may take to be reached on a busy machine.
+const REACHED: Duration = Duration::from_secs(30);
+/// A host may be silent for so long before the other settles the matter.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+type Cell = (usize, usize);
+
+fn run_cell((moment, chance): Cell) -> Result<&'static str, String> {
+    let (_, moment) = MOMENTS[moment];
+    let (victim, fault) = CHANCES[chance];
+    let (bed, mut leader) = Bed::new();
+    let (fired, mut firing) = mpsc::unbounded_channel();
+    let mut events = match moment {
+        Moment::Stopped => bed.shared.world.a.sim().map(|sim| sim.events()),
+        Moment::Arrived => bed.shared.world.b.sim().map(|sim| sim.events()),
+        Moment::At(_) | Moment::Copying => None,
+    };
+    let step = match moment {
+        Moment::At(step) => Some(step),
+        Moment::Copying => Some(Step::After("migrate_out")),
+        Moment::Stopped | Moment::Arrived => None,
+    };
+    *bed.shared.trap.lock().unwrap() = step.map(|step| Trap { step, fired });
+    let plan = MigrationPlan::from_options(&BTreeMap::new(), Default::default()).unwrap();
+    let operation = Migrate::new(bed.vm, bed.b, plan).patient_for(PATIENCE);
+    // A task that is on no host is the client's own, and ends where it is cancelled.
+    let call = Call {
+        host: bed.a,
+        ..Call::default()
+    };
+    let (task, _) = leader
+        .handle()
+        .block_on(run_async(&leader.ops, operation, call, async {}))
+        .unwrap();
+    // On a runtime of its own: the leader's may be about to die.
+    let clock = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut go_on: Option<oneshot::Sender<()>> = None;
+    let reaching = async {
+        match &mut events {
+            Some(events) => {
+                let wanted = match moment {
+                    Moment::Stopped => DomainEventKind::Paused,
+                    _ => DomainEventKind::Resumed,
+                };
+                while events.recv().await.is_ok_and(|event| event.kind != wanted) {}
+            }
+            None => go_on = firing.recv().await,
+        }
+    };
+    let reached = clock.block_on(async { tokio::time::timeout(REACHED, reaching).await });
+    if reached.is_err() {
+        let db = bed.shared.log.db();
+        let error = db.get(task).map(|t| t.get(rows::ERROR_INFO).clone());
+        return Err(format!("was never reached; the task says {error:?}"));
+    }
+    if moment == Moment::Copying {
+        go_on.take().map(|go_on| go_on.send(()));
+        std::thread::sleep(Duration::from_millis(60));
+    }
+    strike(&bed, &mut leader, victim, fault, task, go_on);
+    let may_be_lost = fault == Fault::Kill && victim != Victim::Master;
+    bed.verdict(&leader, task, may_be_lost)
+}
+
+/// Brings it about, and mends it after a while.
+fn strike(
+    bed: &Bed,
+    leader: &mut Leader,
+    victim: Victim,
+    fault: Fault,
+    task: Ref,
+    go_on: Option<oneshot::Sender<()>>,
+) {
+    let world = &bed.shared.world;
+    let release = |go_on: Option<oneshot::Sender<()>>| {
+        if let Some(go_on) = go_on {
+            let _ = go_on.send(());
+        }
+    };
+    let on_host = |machine: &Machine, go_on| match fault {
+        Fault::Kill => {
+            machine.kill();
+            release(go_on);
+            std::thread::sleep(WHILE);
+            machine.boot_again();
+        }
+        Fault::Restart => {
+            machine.kill_node();
+            release(go_on);
+            std::thread::sleep(WHILE / 4);
+            machine.start_node();
+        }
+        Fault::Cut => {
+            machine.cut();
+            release(go_on);
+            std::thread::sleep(WHILE);
+            machine.heal();
+        }
+        Fault::Pause => {
+            machine.pause();
+            release(go_on);
+            std::thread::sleep(WHILE);
+            machine.resume();
+        }
+        Fault::Cancel => unreachable!("a host cannot be cancelled"),
+    };
+    match (victim, fault) {
+        (Victim::Source, _) => on_host(&world.a, go_on),
+        (Victim::Destination, _) => on_host(&world.b, go_on),
+        (Victim::Master, Fault::Kill) => {
+            leader.kill();
+            drop(go_on);
+            let next = Leader::start(&bed.shared);
+            next.lead();
+            *leader = next;
+        }
+        (Victim::Master, Fault::Cut) => {
+            // It still believes that it leads, and reaches hosts.
+            let next = Leader::start(&bed.shared);
+            next.lead();
+            let old = std::mem::replace(leader, next);
+            release(go_on);
+            std::thread::sleep(WHILE);
+            old.step_down();
+            std::thread::sleep(WHILE);
+        }
+        (Victim::Master, _) => {
+            // Nobody noticed that it stood still, or it was elected again: what it was at goes on in a later term,
+            // beside what that term begins.
+            leader.lead();
+            std::thread::sleep(WHILE / 2);
+            release(go_on);
+        }
+        (Victim::Task, _) => {
+            leader::decide(leader, |d| {
+                // It may have ended by now.
+                let _ = tasks::cancel(d, task, Ref::NULL);
+                Ok(())
+            });
+            release(go_on);
+        }
+    }
+}
+
+/// Runs cells, some at a time, and prints what became of each.
+fn run_cells(cells: &[Cell]) {
+    let next = AtomicUsize::new(0);
+    let ends = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let end = std::panic::catch_unwind(|| run_cell(*cell))
+                        .unwrap_or_else(|_| Err("the test itself broke".into()));
+                    ends.lock().unwrap().insert(*cell, end);
+                }
+            });
+        }
+    });
+    let ends = ends.into_inner().unwrap();
+    let mut wrong = 0;
+    for ((moment, chance), end) in &ends {
+        let (name, _) = MOMENTS[*moment];
+        let (victim, fault) = CHANCES[*chance];
+        let end = match end {
+            Ok(place) => (*place).to_owned(),
+            Err(what) => {
+                wrong += 1;
+                format!("WRONG: {what}")
+            }
+        };
+        let (victim, fault) = (format!("{victim:?}"), format!("{fault:?}"));
+        println!("{name:24} {victim:12} {fault:8} {end}");
+    }
+    assert_eq!(wrong, 0, "of {} cells", ends.len());
+}
+
+#[test]
+#[ignore = "the whole table takes a minute or two"]
+fn each_fault_of_each_victim_at_each_step() {
+    let cells: Vec<Cell> = (0..MOMENTS.len())
+        .flat_map(|moment| (0..CHANCES.len()).map(move |chance| (moment, chance)))
+        .collect();
+    run_cells(&cells);
+}
+
+#[test]
+fn each_victim_at_each_step_with_faults_in_turn() {
+    let cells: Vec<Cell> = (0..MOMENTS.len())
+        .flat_map(|moment| {
+            let of = |first: usize, count: usize| first + moment % count;
+            [of(0, 4), of(4, 4), of(8, 3), 11].map(|chance| (moment, chance))
+        })
+        .collect();
+    run_cells(&cells);
+}

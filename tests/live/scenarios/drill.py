@@ -1,0 +1,73 @@
+"""Drills: failures that are played in a guarded way, and what they cost by the pool's own report."""
+
+import subprocess
+
+from tarn import *
+
+session, master = login()
+x = session.xenapi
+template = x.VM.get_by_uuid(pool["template"])
+refs = {name: x.host.get_by_uuid(h["uuid"]) for name, h in hosts.items()}
+LEASE = 8
+
+
+def report(on, *words, program=("xe", "pool-drill")):
+    """Runs a drill on a host that is not its victim, and returns the report."""
+    try:
+        text = testbed("exec", on, *program, *words)
+    except subprocess.CalledProcessError as failed:
+        raise SystemExit(f"the drill failed: {failed.stdout}{failed.stderr}")
+    say(text.strip())
+    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return {name.split("(")[0].strip(): value.strip() for name, value in pairs}
+
+
+def harmless(found):
+    assert found["writes-lost"] == "0" and found["vms-run-twice"].startswith("0 "), found
+    assert int(found["writes-acknowledged"]) > 20, found
+    return found
+
+
+def settle():
+    """Between two drills the pool rests."""
+    global session, master, x
+    session, master = login()
+    x = session.xenapi
+    wait_for("all hosts live", lambda: all(
+        x.host_metrics.get_live(x.host.get_metrics(ref)) for ref in refs.values()), 60)
+    time.sleep(11)
+
+
+def other_than(name):
+    return next(n for n in hosts if n != name)
+
+
+found = harmless(report(other_than(master), "what=kill", "seconds=5"))
+assert float(found["seconds-to-new-master"]) < 20, found
+settle()
+
+vm = x.VM.clone(template, "in a drill")
+x.VM.provision(vm)
+victim = other_than(master)
+x.VM.start_on(vm, refs[victim], False, True)
+try:
+    testbed("exec", master, "xe", "pool-drill", "what=cut", "host-uuid=" + hosts[victim]["uuid"])
+    raise SystemExit("a drill began that nobody would mend")
+except subprocess.CalledProcessError as refusal:
+    assert "would not be started again" in refusal.stderr + refusal.stdout, refusal
+refused("INVALID_VALUE", x.host.call_plugin, refs[victim], "tarn-drill", "cut", {"seconds": "0"})
+refused("XENAPI_PLUGIN_FAILURE", x.host.call_plugin, refs[victim], "tarn-drill", "burn", {})
+
+x.VM.set_ha_restart_priority(vm, "restart")
+x.pool.enable_ha([], {"timeout": str(LEASE)})
+found = harmless(report(master, "what=cut", "host-uuid=" + hosts[victim]["uuid"], "seconds=15"))
+assert LEASE - 2 < float(found["seconds-to-vm-restart"].split()[0]) < LEASE + 6, found
+settle()
+home = next(n for n, ref in refs.items() if ref == x.VM.get_resident_on(vm))
+assert home != victim
+command = (os.path.join(os.environ["TARN_DIR"], "bin", "tarn"), "drill")
+found = harmless(report(other_than(home), "what=pause", "host-uuid=" + hosts[home]["uuid"], "seconds=15", program=command))
+assert found["seconds-to-vm-restart"] != "none expected", found
+settle()
+x.pool.disable_ha()
+x.VM.hard_shutdown(vm)
