@@ -165,6 +165,10 @@ fn stage_files(programs: &Path, stage: &Path) -> Result<()> {
     for (from, to) in [
         ("completion/xe.bash", "usr/share/bash-completion/completions/xe"),
         ("systemd/tarn.service", "usr/lib/systemd/system/tarn.service"),
+        (
+            "systemd/tarn-watchdog.service",
+            "usr/lib/systemd/system/tarn-watchdog.service",
+        ),
         ("systemd/tarn.tmpfiles", "usr/lib/tmpfiles.d/tarn.conf"),
         ("packaging/tarn.toml", "etc/tarn/tarn.toml"),
         ("packaging/debian/copyright", "usr/share/doc/tarn/copyright"),
