@@ -183,9 +183,9 @@ mod test {
         .unwrap();
         let new = sessions::NewSession {
             user: "root".to_owned(),
-            is_local_superuser: true,
+            subject: Ref::NULL,
             originator: String::new(),
-            permissions: Vec::new(),
+            sid: String::new(),
             host: Ref::NULL,
         };
         sessions::login(&mut draft, new, sessions::SessionLimits::default());
