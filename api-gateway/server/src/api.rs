@@ -18,7 +18,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::audit::Strangers;
-use crate::service::{ApiService, CallHeaders, CallReply, Format, Origin};
+use crate::latencies::Latencies;
+use crate::service::{ApiService, CallHeaders, CallReply, Format, Health, Origin};
 use crate::transfer::{self, Broken, Reply, Request};
 use answer::{Answer, Shape};
 use async_trait::async_trait;
@@ -33,6 +34,7 @@ use ports::{AuditTrail, Cluster, Forwarder, HostFigures, HostStreams, Membership
 use proto_types::generated::host;
 use proto_types::schema::Role;
 use proto_types::{ApiError, DateTime, Ref};
+use tokio::sync::watch;
 
 /// What a node's API is put together from.
 pub struct ApiParts {
@@ -54,8 +56,8 @@ pub struct ApiParts {
     pub trail: Arc<dyn AuditTrail>,
     /// This host.
     pub host: Arc<dyn Fn() -> Ref + Send + Sync>,
-    /// How many sessions there may be.
-    pub sessions: SessionLimits,
+    /// How many sessions there may be, which may change.
+    pub sessions: watch::Receiver<SessionLimits>,
     /// Turns for clients.
     pub lanes: Lanes,
 }
@@ -72,11 +74,13 @@ pub struct Api {
     pub(crate) trail: Arc<dyn AuditTrail>,
     pub(crate) strangers: Strangers,
     pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
-    pub(crate) sessions: SessionLimits,
+    pub(crate) sessions: watch::Receiver<SessionLimits>,
     /// Sessions of this node alone, for emergencies.
     pub(crate) local: Mutex<HashMap<Ref, ()>>,
     /// When sessions were last used; written to the pool now and then, for not every call may cost a write.
     pub(crate) used: Mutex<HashMap<Ref, DateTime>>,
+    /// How long calls took, by message.
+    pub(crate) latencies: Latencies,
     /// How long calls took.
     pub(crate) timings: timings::Timings,
     /// Turns for clients.
@@ -100,6 +104,7 @@ impl Api {
             sessions: parts.sessions,
             local: Mutex::default(),
             used: Mutex::default(),
+            latencies: Latencies::default(),
             timings: timings::Timings::default(),
             lanes: parts.lanes,
         })
@@ -121,6 +126,14 @@ impl Api {
             true => Ok(()),
             false => Err(caller::denied("pool.join".to_owned())),
         }
+    }
+
+    /// Everything counted on this node, in Prometheus' form: content type and text.
+    pub fn metrics(&self) -> (&'static str, String) {
+        let (content_type, mut page) = self.figures.exposition();
+        let help = "Time from a call's arrival to its answer.";
+        page.push_str(&self.latencies.page("tarn_api_call", "method", help));
+        (content_type, page)
     }
 
     /// Answers a call that another node passed on from its local socket.
@@ -228,6 +241,10 @@ impl ApiService for Service {
         let db = self.0.cluster.snapshot();
         let own = db.of_class(host::CLASS, (self.0.host)());
         !own.is_some_and(|row| management::is_disabled(&db, row.uuid()))
+    }
+
+    fn health(&self) -> Health {
+        self.0.figures.health()
     }
 
     async fn call(&self, origin: Origin, headers: CallHeaders, format: Format, body: Bytes) -> CallReply {

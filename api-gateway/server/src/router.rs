@@ -14,7 +14,7 @@ use crate::http::connection::Shared;
 use crate::http::reply_body::{self, ReplyBody};
 use crate::http::{body, error_page};
 use crate::transfer::{self, Request as TransferRequest};
-use crate::{CallHeaders, CallReply, Format, Origin};
+use crate::{CallHeaders, CallReply, Format, Health, Origin};
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Route {
     Call(Format),
     /// A browser asks whether it may call.
     Preflight,
+    /// Somebody asks whether the node is well.
+    Health,
     /// No file of that name.
     NotFound,
     /// No handler for this method at that path.
@@ -33,6 +35,9 @@ pub enum Route {
     NotImplemented,
 }
 
+/// Where load balancers and the like ask; XenServer has no such page.
+const HEALTH: &str = "/healthz";
+
 /// Decides by method and path.
 pub fn route(method: &Method, path: &str) -> Route {
     if transfer::table::knows(path) {
@@ -42,6 +47,7 @@ pub fn route(method: &Method, path: &str) -> Route {
         Method::POST if path.starts_with("/jsonrpc") => Route::Call(Format::Json),
         Method::POST => Route::Call(Format::XmlRpc),
         Method::OPTIONS => Route::Preflight,
+        Method::GET if path == HEALTH => Route::Health,
         Method::GET => Route::NotFound,
         Method::PUT | Method::CONNECT => Route::Forbidden,
         _ => Route::NotImplemented,
@@ -96,6 +102,7 @@ pub(crate) async fn answer(
             }
         }
         Route::Preflight => preflight(&head.headers),
+        Route::Health => health(&shared.service.health()),
         Route::NotFound => error_page::closing(StatusCode::NOT_FOUND),
         Route::Forbidden => error_page::closing(StatusCode::FORBIDDEN),
         Route::Transfer | Route::NotImplemented => error_page::closing(StatusCode::NOT_IMPLEMENTED),
@@ -148,6 +155,22 @@ fn respond(reply: CallReply, version: Version, keeps_open: bool) -> Response<Rep
     response
 }
 
+/// 200 or 503, and a few words.
+fn health(health: &Health) -> Response<ReplyBody> {
+    let mut response = Response::new(reply_body::full(format!("{}\n", health.words)));
+    if !health.is_healthy {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// Allows a page of any origin to call.
 fn preflight(asked: &HeaderMap) -> Response<ReplyBody> {
     let mut response = Response::new(reply_body::full(Vec::new()));
@@ -183,6 +206,8 @@ mod test {
     #[test]
     fn other_methods_never_reach_the_api() {
         assert_eq!(route(&Method::GET, "/"), Route::NotFound);
+        assert_eq!(route(&Method::GET, "/healthz"), Route::Health);
+        assert_eq!(route(&Method::GET, "/healthz/more"), Route::NotFound);
         assert_eq!(route(&Method::GET, "/export/"), Route::Transfer);
         assert_eq!(route(&Method::PUT, "/x"), Route::Forbidden);
         assert_eq!(route(&Method::DELETE, "/x"), Route::NotImplemented);

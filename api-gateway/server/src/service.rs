@@ -109,6 +109,15 @@ impl CallReply {
     }
 }
 
+/// Whether this node can do its part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whether it can.
+    pub is_healthy: bool,
+    /// In a few words, fit for anybody to read.
+    pub words: String,
+}
+
 /// Carries out calls.
 #[async_trait]
 pub trait ApiService: Send + Sync + 'static {
@@ -116,6 +125,9 @@ pub trait ApiService: Send + Sync + 'static {
     fn admits_strangers(&self) -> bool {
         true
     }
+
+    /// Whether this node can do its part; asked by anybody, without credentials.
+    fn health(&self) -> Health;
 
     /// Answers one call.
     ///

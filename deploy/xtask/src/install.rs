@@ -53,6 +53,9 @@ pub const TESTBED: &[&str] = &[
 /// For `cargo xtask bench`, which measures against etcd.
 pub const BENCH: &[&str] = &["etcd-server", "etcd-client"];
 
+/// What judges packages, figures and rules; tests say so where one is missing.
+pub const JUDGES: &[&str] = &["dpkg-dev", "lintian", "prometheus", "rpm"];
+
 /// These come from one source and refuse to stand beside one another in different versions.
 const QEMU: &[&str] = &["qemu-system-x86", "qemu-utils", "qemu-block-extra"];
 
@@ -197,6 +200,75 @@ pub fn python_client() -> Result<PathBuf> {
     })
     .context("install the official Python client from PyPI")?;
     Ok(folder.join("bin/python"))
+}
+
+/// Ansible with its linter and the collection `community.general`, in the cache.
+pub struct Ansible {
+    /// Where its programs are.
+    pub programs: PathBuf,
+    /// Where collections are looked for.
+    pub collections: PathBuf,
+}
+
+/// Packages of PyPI; XenAPI is what the modules for XenServer speak with.
+const ANSIBLE: &[&str] = &["ansible-core", "ansible-lint", "XenAPI"];
+
+/// Installs Ansible from PyPI into the cache.
+///
+/// # Errors
+/// When PyPI is not reached.
+pub fn ansible() -> Result<Ansible> {
+    let system = Path::new("/usr/bin/python3");
+    let python = if system.exists() {
+        system
+    } else {
+        Path::new("python3")
+    };
+    let version = run::output(Command::new(python).arg("-V"))?;
+    let name = format!(
+        "ansible-{}",
+        cached::short_hash(format!("{version}{ANSIBLE:?}").as_bytes())
+    );
+    let folder = cached::build_once(&name, |work| {
+        run::output(Command::new(python).args(["-m", "venv", "--copies"]).arg(work))?;
+        let pip = |words: &[&str]| {
+            let mut pip = Command::new(work.join("bin/python"));
+            pip.args(["-m", "pip", "--disable-pip-version-check", "-q"]).args(words).current_dir(work);
+            run::output(&mut pip).map(drop)
+        };
+        pip(&[&["install"], ANSIBLE].concat())?;
+        // The collection comes with the large package alone; of that only this one is kept.
+        pip(&["download", "--no-deps", "--dest", "large", "ansible"])?;
+        let take = "import glob, zipfile\n\
+            for name in glob.glob('large/*.whl'):\n    \
+            whole = zipfile.ZipFile(name)\n    \
+            wanted = [n for n in whole.namelist() if n.startswith('ansible_collections/community/general/')]\n    \
+            whole.extractall('collections', wanted)\n";
+        run::output(Command::new(work.join("bin/python")).args(["-c", take]).current_dir(work))?;
+        fs::remove_dir_all(work.join("large")).context("remove what was unpacked")?;
+        let place = work.with_file_name(&name);
+        at_home(&work.join("bin"), &work.to_string_lossy(), &place.to_string_lossy())
+    })
+    .context("install Ansible from PyPI")?;
+    Ok(Ansible {
+        programs: folder.join("bin"),
+        collections: folder.join("collections"),
+    })
+}
+
+/// Programs of a venv name their place in the first line; they are made in one and run in another.
+fn at_home(programs: &Path, made: &str, place: &str) -> Result<()> {
+    for entry in fs::read_dir(programs).context("list programs")? {
+        let path = entry.context("list programs")?.path();
+        // Those that are no text are not written in a script's language.
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
+        if text.starts_with("#!") && text.contains(made) {
+            fs::write(&path, text.replace(made, place)).context("adapt a program")?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

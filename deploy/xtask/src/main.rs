@@ -12,6 +12,7 @@ mod demo;
 mod fix;
 mod guest;
 mod install;
+mod package;
 mod paths;
 mod pool;
 mod rocksdb;
@@ -40,6 +41,8 @@ enum Command {
     Demo(demo::Demo),
     /// Install what is missing, check the house rules, run every test.
     Test(test::Test),
+    /// Make the packages.
+    Package(package::Package),
     /// A pool of several hosts on this machine.
     Pool(pool::Pool),
     /// Write what is derived from the data model.
@@ -80,6 +83,7 @@ fn run_command() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Demo(args) => demo::run(&args)?,
         Command::Test(args) => test::run(&args)?,
+        Command::Package(args) => package::run(&args)?,
         Command::Pool(args) => return pool::run(&args),
         Command::Codegen { check } => codegen::run(check)?,
         Command::Tidy => tidy::check(&paths::repo()?)?,
@@ -88,6 +92,7 @@ fn run_command() -> Result<ExitCode> {
         Command::Install => {
             install::packages(&[install::BUILD, install::TESTBED].concat())?;
             println!("Python with XenAPI: {}", install::python_client()?.display());
+            println!("Ansible: {}", install::ansible()?.programs.display());
         }
         Command::Rocksdb => {
             for (name, value) in rocksdb::ensure_built()?.env() {

@@ -47,6 +47,9 @@ pub fn run(args: &Test) -> Result<()> {
         // With these the tests of the testbed and of the libvirt driver do not skip.
         install::packages(install::TESTBED)?;
         guest::ensure_built()?;
+        if let Err(error) = install::packages(install::JUDGES) {
+            println!("without some judges of packages: {error:#}");
+        }
     }
     rocksdb::ensure_built()?;
     let mut count = Count::default();
@@ -80,6 +83,14 @@ pub fn run(args: &Test) -> Result<()> {
                     cargo.env("TARN_PYTHON", python);
                 }
                 Err(error) => println!("without the official Python client: {error:#}"),
+            }
+            match install::ansible() {
+                Ok(ansible) => {
+                    cargo.env("TARN_ANSIBLE_PYTHON", ansible.programs.join("python"));
+                    cargo.env("TARN_ANSIBLE", ansible.programs);
+                    cargo.env("TARN_COLLECTIONS", ansible.collections);
+                }
+                Err(error) => println!("without Ansible: {error:#}"),
             }
             broken.extend(stream(&mut count, cargo, args.only.as_deref())?);
         } else if args.part == Some(Part::Live) {

@@ -1,5 +1,6 @@
 //! The operator's commands.
 
+use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,19 +15,20 @@ use node_commands::{Facts, HostCommand, HostReply, MigrationDestination};
 use pool_domain::decide::host::MemberFacts;
 use pool_domain::decide::pool::{DriverFacts, NewPool};
 use pool_domain::transaction::Origin;
-use pool_domain::{Database, Draft, Facts as DecisionFacts};
+use pool_domain::{Database, Draft, Facts as DecisionFacts, Transaction};
 use pool_raft::{Member, RaftConfig, start};
 use proto_types::DateTime;
 use proto_wire::ca::{self, Authority};
 use proto_wire::channel::{Credentials, Identity, Lane, Peers, Pinned};
 use proto_wire::pool::pool_client::PoolClient;
-use proto_wire::pool::{CompactRequest, CreateTokenRequest, JoinRequest, StatusRequest};
+use proto_wire::pool::{CompactRequest, CreateTokenRequest, JoinRequest, MetricsRequest, StatusRequest};
 use uuid::Uuid;
 
 use crate::config::{self, Config};
 use crate::facts::host_facts;
 use crate::redirect::{Elsewhere, follow};
-use crate::{identity, parts};
+use crate::report::Report;
+use crate::{identity, parts, status_page};
 
 /// Make or join a pool.
 #[derive(Subcommand)]
@@ -45,7 +47,7 @@ pub enum PoolCommand {
         /// The superuser of the API.
         #[arg(long, default_value = "root")]
         username: String,
-        /// File with the superuser's password.
+        /// File with the superuser's password; `-` reads it from standard input.
         #[arg(long)]
         password_file: PathBuf,
     },
@@ -73,13 +75,31 @@ pub enum PoolCommand {
         /// Settings.
         #[arg(long, default_value = "/etc/tarn/tarn.toml")]
         config: PathBuf,
-        /// The token.
+        /// The token; `-` reads it from standard input.
         #[arg(long)]
         token: String,
         /// Address of this host, if not the one in the settings.
         #[arg(long)]
         address: Option<String>,
+        /// Take the place of a host of the pool that is lost, given by its uuid: its storage, networks and VMs are then
+        /// this host's.
+        #[arg(long)]
+        replaces: Option<Uuid>,
+        /// Come back into the pool after this host's database was lost or damaged. What is left of it is set aside.
+        #[arg(long, conflicts_with = "replaces")]
+        again: bool,
     },
+}
+
+/// As whom a host joins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum JoinAs {
+    /// As a new member.
+    New,
+    /// As a host that the pool has already, and which is lost.
+    Lost(Uuid),
+    /// As itself, with an empty database.
+    Itself,
 }
 
 /// Runs one.
@@ -96,7 +116,7 @@ pub async fn run(command: PoolCommand) -> Result<()> {
             password_file,
         } => {
             let config = settings(&config, address)?;
-            let password = std::fs::read_to_string(&password_file).context("read the password file")?;
+            let password = given(&password_file).context("read the password file")?;
             create(&config, &name, &username, password.trim_end_matches('\n')).await
         }
         PoolCommand::Recover {
@@ -108,8 +128,37 @@ pub async fn run(command: PoolCommand) -> Result<()> {
             config,
             token,
             address,
-        } => join(&settings(&config, address)?, &token).await,
+            replaces,
+            again,
+        } => {
+            let who = match replaces {
+                Some(lost) => JoinAs::Lost(lost),
+                None if again => JoinAs::Itself,
+                None => JoinAs::New,
+            };
+            let token = if token == "-" {
+                given(Path::new("-"))?
+            } else {
+                token
+            };
+            join(&settings(&config, address)?, &token, who).await
+        }
     }
+}
+
+/// Longest secret that is read.
+const LONGEST: u64 = 4096;
+
+/// What a file holds, or standard input.
+fn given(file: &Path) -> Result<String> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().take(LONGEST).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+    }
+    .with_context(|| format!("read {}", file.display()))?;
+    Ok(text)
 }
 
 fn settings(path: &Path, address: Option<String>) -> Result<Config> {
@@ -137,7 +186,10 @@ impl TunnelDialer for NoDialer {
 
 async fn own_facts(config: &Config, host: Uuid) -> Result<Facts> {
     let agent = parts::agent(config, host, None, Arc::new(NoDialer)).await?;
-    match agent.execute(0, Uuid::new_v4(), HostCommand::Facts).await {
+    match agent
+        .execute(agent.term(), Uuid::new_v4(), HostCommand::Facts)
+        .await
+    {
         Ok(HostReply::Facts(facts)) => Ok(*facts),
         Ok(_) => bail!("the agent did not say what this host is"),
         Err(error) => bail!("the agent cannot say what this host is: {}", error.text),
@@ -170,16 +222,6 @@ pub async fn create_with(config: &Config, name: &str, superuser: (&str, &str)) -
         .context("node.address is no IP address")?;
     let facts = own_facts(config, host).await?;
     let authority = Authority::create(Uuid::new_v4()).context("make the certificate authority")?;
-    let key_pem = ca::make_key().context("make a key")?;
-    let certificate_pem = authority
-        .issue_for_key(&key_pem, host, &[address])
-        .context("issue a certificate")?;
-    let who = Identity {
-        host,
-        certificate_pem,
-        key_pem,
-        trust_pem: authority.certificate_pem().to_owned(),
-    };
     let member = Member::new(host, config.node.address.clone(), config.listen.grpc.port());
     let new = NewPool {
         name: name.to_owned(),
@@ -207,13 +249,38 @@ pub async fn create_with(config: &Config, name: &str, superuser: (&str, &str)) -
             },
         )
     };
+    begin_log(config, &authority, &member, address, vec![transaction]).await
+}
+
+/// Begins the log of a pool of one, this host, with its first entries, and gives the host its certificate.
+///
+/// # Errors
+/// When a file cannot be written; the host then belongs to no pool.
+pub async fn begin_log(
+    config: &Config,
+    authority: &Authority,
+    member: &Member,
+    address: IpAddr,
+    entries: Vec<Transaction>,
+) -> Result<()> {
+    let dir = &config.node.state_dir;
+    let key_pem = ca::make_key().context("make a key")?;
+    let certificate_pem = authority
+        .issue_for_key(&key_pem, member.host, &[address])
+        .context("issue a certificate")?;
+    let who = Identity {
+        host: member.host,
+        certificate_pem,
+        key_pem,
+        trust_pem: authority.certificate_pem().to_owned(),
+    };
     let credentials = Credentials::new(&who).context("use the certificates")?;
     let pool = start(
         RaftConfig::new(member.node_id, dir.join("raft")),
         Peers::new(credentials),
     )
     .await?;
-    let made = pool.initialise(member, vec![transaction]).await;
+    let made = pool.initialise(member.clone(), entries).await;
     pool.shutdown().await;
     made.context("write the first rows")?;
     identity::save(dir, &who)
@@ -237,7 +304,11 @@ fn drivers() -> Vec<DriverFacts> {
         .collect()
 }
 
-async fn token(config: &Config, seconds: u64) -> Result<()> {
+/// Channels with this host's certificate, and where to begin to look for the leader.
+///
+/// # Errors
+/// When the host belongs to no pool.
+pub fn way_in(config: &Config) -> Result<(Peers, Elsewhere)> {
     let who = identity::load(&config.node.state_dir)?;
     let peers = Peers::new(Credentials::new(&who).context("load certificates")?);
     let first = Elsewhere {
@@ -245,6 +316,11 @@ async fn token(config: &Config, seconds: u64) -> Result<()> {
         address: config.node.address.clone(),
         port: config.listen.grpc.port(),
     };
+    Ok((peers, first))
+}
+
+async fn token(config: &Config, seconds: u64) -> Result<()> {
+    let (peers, first) = way_in(config)?;
     let token = follow(first, |at| {
         let channel = peers.channel(at.host, &at.address, at.port, Lane::Agent);
         async move {
@@ -260,10 +336,18 @@ async fn token(config: &Config, seconds: u64) -> Result<()> {
     print(&token)
 }
 
-async fn join(config: &Config, token: &str) -> Result<()> {
+async fn join(config: &Config, token: &str, who: JoinAs) -> Result<()> {
     let dir = &config.node.state_dir;
-    if identity::load(dir).is_ok() {
+    if who == JoinAs::Itself {
+        // A node that runs holds its database, and would go on with it.
+        if own_status(config).await.is_ok() {
+            bail!("this host's node runs: stop it first");
+        }
+    } else if identity::load(dir).is_ok() {
         bail!("this host is in a pool already");
+    }
+    if let JoinAs::Lost(lost) = who {
+        identity::take_uuid(dir, lost)?;
     }
     // tarn1:ADDRESS:PORT:FINGERPRINT:SECRET; an IPv6 address has colons of its own.
     let parts: Vec<&str> = token.trim().rsplitn(4, ':').collect();
@@ -286,6 +370,7 @@ async fn join(config: &Config, token: &str) -> Result<()> {
         address: config.node.address.clone(),
         grpc_port: u32::from(config.listen.grpc.port()),
         api_port: u32::from(config.listen.https.port()),
+        replaces: who != JoinAs::New,
         ..JoinRequest::default()
     };
     let first = Elsewhere {
@@ -311,6 +396,10 @@ async fn join(config: &Config, token: &str) -> Result<()> {
     .context("join")?;
     if !reply.refusal.is_empty() {
         bail!("the pool refuses: {}", reply.refusal.join(" "));
+    }
+    // Only now: until the pool has agreed, what is here may still be of use.
+    if who == JoinAs::Itself {
+        identity::set_aside(dir)?;
     }
     let who = Identity {
         host,
@@ -358,31 +447,107 @@ async fn recover(config: &Config, certain: bool) -> Result<()> {
 }
 
 /// This host's own node, as another caller reaches it.
-fn own_node(path: &Path) -> Result<PoolClient<tonic::transport::Channel>> {
-    let config = config::load(path)?;
-    let who = identity::load(&config.node.state_dir)?;
-    let peers = Peers::new(Credentials::new(&who).context("load certificates")?);
-    let channel = peers.channel(
-        who.host,
-        &config.node.address,
-        config.listen.grpc.port(),
+fn own_node(config: &Config) -> Result<PoolClient<tonic::transport::Channel>> {
+    let (peers, own) = way_in(config)?;
+    Ok(PoolClient::new(peers.channel(
+        own.host,
+        &own.address,
+        own.port,
         Lane::Agent,
-    );
-    Ok(PoolClient::new(channel))
+    )))
+}
+
+/// How this host's node stands, by its own word.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn own_status(config: &Config) -> Result<serde_json::Value> {
+    status_of(&mut own_node(config)?).await
+}
+
+/// What this host's node counts, in Prometheus' text form.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn own_metrics(config: &Config) -> Result<String> {
+    let mut node = own_node(config)?;
+    let reply = tokio::time::timeout(ANSWER, node.metrics(MetricsRequest {})).await;
+    let reply = reply
+        .context("the node did not answer in time")?
+        .map_err(|status| told(&status))?;
+    Ok(reply.into_inner().text)
 }
 
 fn told(status: &tonic::Status) -> anyhow::Error {
     anyhow::anyhow!("{}: {}", status.code(), status.message())
 }
 
-/// Prints how this node stands.
+async fn status_of(node: &mut PoolClient<tonic::transport::Channel>) -> Result<serde_json::Value> {
+    let reply = tokio::time::timeout(ANSWER, node.status(StatusRequest {})).await;
+    let reply = reply
+        .context("the node did not answer in time")?
+        .map_err(|status| told(&status))?;
+    serde_json::from_slice(&reply.into_inner().json).context("read what the node answers")
+}
+
+/// How long a node may take to say how it stands.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Prints how this node and its pool stand: as JSON what this node says, else a page. The master knows most, so the page
+/// is by what it says, where it can be asked.
 ///
 /// # Errors
-/// When the node does not answer.
-pub async fn status(path: &Path) -> Result<()> {
-    let reply = own_node(path)?.status(StatusRequest {}).await;
-    let reply = reply.map_err(|status| told(&status))?;
-    print(&String::from_utf8_lossy(&reply.into_inner().json))
+/// When this host's node does not answer.
+pub async fn status(path: &Path, json: bool) -> Result<()> {
+    let config = config::load(path)?;
+    let own = own_status(&config)
+        .await
+        .context("this host's node does not answer: see `systemctl status tarn` and `journalctl -u tarn`")?;
+    if json {
+        return print(&own.to_string());
+    }
+    print(page_of(&config, &own).await?.trim_end())
+}
+
+/// The page, from what this node says and, where it can be asked, the master.
+///
+/// # Errors
+/// When what a node says does not read.
+pub async fn page_of(config: &Config, own: &serde_json::Value) -> Result<String> {
+    let read = |status: &serde_json::Value| -> Result<Report> {
+        serde_json::from_value(status["report"].clone()).context("read the node's report")
+    };
+    let mut report = read(own)?;
+    if let Some(leader) = leader_elsewhere(config, own)
+        && let Ok(theirs) = status_of(&mut leader?).await
+    {
+        // What is wrong with this node only this node knows.
+        let mut all = read(&theirs)?;
+        let more = report
+            .troubles
+            .into_iter()
+            .filter(|t| !all.troubles.contains(t))
+            .collect::<Vec<_>>();
+        all.troubles.extend(more);
+        report = all;
+    }
+    let number = |name: &str| own[name].as_u64().unwrap_or(0);
+    Ok(status_page::page(&report, number("term"), number("applied")))
+}
+
+/// The way to the master's node, if that is another one.
+fn leader_elsewhere(
+    config: &Config,
+    own: &serde_json::Value,
+) -> Option<Result<PoolClient<tonic::transport::Channel>>> {
+    let leader = own["leader"].as_str().filter(|_| own["is_leader"] != true)?;
+    let member = own["members"].as_array()?.iter().find(|m| m["host"] == leader)?;
+    let host = leader.parse().ok()?;
+    let (address, port) = (
+        member["address"].as_str()?,
+        u16::try_from(member["port"].as_u64()?).ok()?,
+    );
+    Some(way_in(config).map(|(peers, _)| PoolClient::new(peers.channel(host, address, port, Lane::Agent))))
 }
 
 /// Has this node take a snapshot and cut off its log.
@@ -390,12 +555,12 @@ pub async fn status(path: &Path) -> Result<()> {
 /// # Errors
 /// When the node does not answer.
 pub async fn compact(path: &Path) -> Result<()> {
-    let reply = own_node(path)?.compact(CompactRequest {}).await;
+    let reply = own_node(&config::load(path)?)?.compact(CompactRequest {}).await;
     reply.map(|_| ()).map_err(|status| told(&status))
 }
 
 #[allow(clippy::print_stdout, reason = "the answer of a command")]
-fn print(text: &str) -> Result<()> {
+pub fn print(text: &str) -> Result<()> {
     println!("{text}");
     Ok(())
 }

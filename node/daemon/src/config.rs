@@ -1,18 +1,28 @@
-//! The node's settings: one TOML file.
+//! The node's settings: one TOML file, overridden by the environment.
+//!
+//! `keys.rs` describes each key; what is not described there cannot be set. From it come the checks, the commented file
+//! that packages install, and the page of the manual.
 
-use std::net::SocketAddr;
+mod check;
+mod document;
+mod keys;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use serde::Deserialize;
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+pub use document::{commented_file, manual_page};
 
 /// All settings.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The host.
     pub node: Node,
     /// Where to listen.
+    #[serde(default)]
     pub listen: Listen,
     /// What to tell and where.
     #[serde(default)]
@@ -20,6 +30,9 @@ pub struct Config {
     /// Sessions.
     #[serde(default)]
     pub session: Session,
+    /// How much clients may take.
+    #[serde(default)]
+    pub limits: Limits,
     /// The audit trail.
     #[serde(default)]
     pub audit: Audit,
@@ -33,7 +46,7 @@ pub struct Config {
 
 /// High availability: when this host ends its guests because it no longer hears from the pool. How long the lease is,
 /// the pool says (`timeout` of its `ha_configuration`, 15 s unless given); pool/decisions/0004 has the reasoning.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ha {
     /// How often the lease is renewed. Several tries fit into what is left of it after the margins.
@@ -86,10 +99,11 @@ impl Config {
 }
 
 /// The host.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
     /// The host's name.
+    #[serde(default = "host_name")]
     pub name: String,
     /// The address by which clients and other nodes reach it; no port.
     pub address: String,
@@ -111,7 +125,7 @@ pub struct Node {
 }
 
 /// What runs guests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hypervisor {
     /// QEMU through libvirt.
@@ -122,7 +136,7 @@ pub enum Hypervisor {
 }
 
 /// What executes guests' code.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// KVM where it really works.
@@ -135,23 +149,35 @@ pub enum Accelerator {
 }
 
 /// Where to listen.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Listen {
     /// The API.
     pub https: SocketAddr,
     /// Redirects to it.
-    #[serde(default)]
     pub http: Option<SocketAddr>,
     /// Other nodes.
     pub grpc: SocketAddr,
     /// Unix sockets for local root.
-    #[serde(default = "sockets")]
     pub socket: Vec<PathBuf>,
 }
 
+impl Default for Listen {
+    fn default() -> Self {
+        let everywhere = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+        Listen {
+            https: everywhere(443),
+            http: None,
+            grpc: everywhere(7443),
+            socket: ["/var/xapi/xapi", "/var/lib/xcp/xapi"]
+                .map(PathBuf::from)
+                .to_vec(),
+        }
+    }
+}
+
 /// What to tell and where.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Telemetry {
     /// Filter of the log, such as `info` or `info,pool_raft=debug`.
@@ -163,7 +189,7 @@ pub struct Telemetry {
 }
 
 /// Sessions.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Session {
     /// Most at once.
@@ -182,8 +208,28 @@ impl Default for Session {
     }
 }
 
+/// How much clients may take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one address.
+    pub connections_per_address: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let limits = gateway_server::TransportLimits::default();
+        Limits {
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_peer,
+        }
+    }
+}
+
 /// How much of the audit trail this host keeps.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
     /// Bytes of one file.
@@ -202,7 +248,7 @@ impl Default for Audit {
 }
 
 /// The programs by which the host is switched off and the like, each with its first arguments. `[]` takes one away.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Machine {
     /// Switches the host off; `systemctl poweroff`.
@@ -231,17 +277,44 @@ fn libvirt_uri() -> String {
     "qemu:///system".to_owned()
 }
 
-fn sockets() -> Vec<PathBuf> {
-    ["/var/xapi/xapi", "/var/lib/xcp/xapi"]
-        .map(PathBuf::from)
-        .to_vec()
+fn host_name() -> String {
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_default()
 }
 
-/// Reads the settings.
+/// Reads the settings, with what the environment says instead.
 ///
 /// # Errors
-/// When the file cannot be read, or a key is unknown or has a value that does not fit; the message names it.
+/// When the file cannot be read, or for each key that is unknown or has a value that is not allowed; the message names
+/// the key, the value and what is allowed.
 pub fn load(path: &Path) -> Result<Config> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("settings in {}", path.display()))
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    match check::read(&text, &environment) {
+        Ok(config) => Ok(config),
+        Err(complaints) => {
+            let lines: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+            bail!("settings in {}:\n  {}", path.display(), lines.join("\n  "))
+        }
+    }
+}
+
+/// The settings as they are now in force, as a file of settings.
+///
+/// # Errors
+/// If they cannot be written as TOML, which would be a mistake in the description.
+pub fn shown(config: &Config) -> Result<String> {
+    toml::to_string_pretty(config).context("write the settings")
+}
+
+/// Names of the keys that differ and take effect only when the node starts anew.
+pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    check::differing(old, new)
+        .into_iter()
+        .filter(|name| !keys::KEYS.iter().any(|key| key.is_live && key.path() == *name))
+        .collect()
 }

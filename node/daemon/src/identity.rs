@@ -48,6 +48,36 @@ pub fn save(dir: &Path, identity: &Identity) -> Result<()> {
     write(dir, CERTIFICATE, &identity.certificate_pem, 0o644)
 }
 
+/// Gives a host that has no number yet the number of another, whose place it takes.
+///
+/// # Errors
+/// When it has one already, or the file cannot be written.
+pub fn take_uuid(dir: &Path, uuid: Uuid) -> Result<()> {
+    let own = dir.join(UUID);
+    if own.exists() && host_uuid(dir)? != uuid {
+        bail!(
+            "this host has a number of its own, in {}: only a host that never was in a pool can take another's place",
+            own.display()
+        );
+    }
+    fs::create_dir_all(dir).context("create the state folder")?;
+    write(dir, UUID, &uuid.to_string(), 0o644)
+}
+
+/// Sets what is left of the pool's database aside, so that the host can come back with an empty one.
+///
+/// # Errors
+/// When a file cannot be moved or removed.
+pub fn set_aside(dir: &Path) -> Result<()> {
+    let database = dir.join("raft");
+    if database.exists() {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let name = format!("raft.aside-{}", since.unwrap_or_default().as_secs());
+        fs::rename(&database, dir.join(name)).context("set the old database aside")?;
+    }
+    remove(&dir.join(CERTIFICATE))
+}
+
 /// Replaces certificate, key and trust while the host stays in its pool. May be cut off anywhere: [`settle`] finds a
 /// key that belongs to the certificate.
 ///

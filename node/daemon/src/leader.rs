@@ -19,6 +19,7 @@ use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
 use proto_types::generated::{host, tarn_member};
 use proto_types::{DateTime, Ref};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ pub struct Realm {
     /// The API, which notes the use of sessions.
     pub api: Arc<Api>,
     /// When sessions end.
-    pub limits: SessionLimits,
+    pub limits: watch::Receiver<SessionLimits>,
 }
 
 /// Follows leadership until the node stops.
@@ -123,6 +124,7 @@ async fn lead(realm: Realm, started: DateTime, stop: CancellationToken) {
             () = stop.cancelled() => break,
             _ = look.tick() => follow_hosts(&pool, &ops, &agents, &mut followed, &stop),
             _ = sweep.tick() => {
+                let limits = *limits.borrow();
                 clean(&ops, &api.take_activity(), limits).await;
                 if let Err(error) = certificates::look_after(&ops).await {
                     tracing::debug!(%error, "the pool's authorities were not looked after");

@@ -2,6 +2,8 @@
 
 mod adapters;
 mod audit;
+mod backups;
+mod bundle;
 mod certificates;
 mod command;
 mod config;
@@ -12,9 +14,14 @@ mod keeper;
 mod leader;
 mod lease;
 mod members;
+mod pages;
 mod parts;
+mod pool_figures;
 mod pool_service;
 mod redirect;
+mod report;
+mod status_page;
+mod supervisor;
 mod survival;
 mod telemetry;
 mod users;
@@ -28,6 +35,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use uuid::Uuid;
 
 /// A call of the API is thousands of small allocations, and a password hash one of 19 MiB, which goes back to the
 /// system at once; glibc's own allocator kept that for every thread (`cargo xtask bench writes`, `idle`).
@@ -92,11 +100,56 @@ enum Command {
         #[command(subcommand)]
         command: users::UserCommand,
     },
-    /// Show how this node stands, as JSON.
+    /// Show how this host and its pool stand, what is wrong and what to do.
     Status {
         /// Settings.
         #[arg(long, default_value = "/etc/tarn/tarn.toml")]
         config: PathBuf,
+        /// What this node knows, as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the whole pool database to a file, while the pool works, and check that it can be restored. The file holds
+    /// keys and password hashes.
+    Backup {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+        /// The file. One that is there is replaced once the new one is whole.
+        file: PathBuf,
+    },
+    /// Bring a pool back from a backup, on this host. Before its node starts, and while no host of the old pool runs.
+    Restore {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+        /// The backup.
+        file: PathBuf,
+        /// The uuid of the host of the backup that this one becomes; the one that was the master if not given.
+        #[arg(long)]
+        host: Option<Uuid>,
+        /// Only say what is in the backup, and whether it is whole.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Gather what helps to find a fault: how the pool stands, its objects, figures, settings and logs, without secrets.
+    SupportBundle {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+        /// The file, a packed tar.
+        file: PathBuf,
+    },
+    /// Look at the settings.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Write the pages of the manual and the completion for bash into a folder; for packages.
+    #[command(hide = true)]
+    Pages {
+        /// The folder.
+        folder: PathBuf,
     },
     /// Take a snapshot of this node's pool database now and cut off the log behind it.
     Compact {
@@ -106,12 +159,41 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say what is wrong with the settings; fail if anything is.
+    Check {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+    },
+    /// Print the settings in force: the file, the environment, and the defaults of the rest.
+    Show {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+    },
+    /// Print a file of settings with every key and what it means.
+    Example,
+}
+
 /// How a node that was told to run ended.
 pub enum Ended {
     /// It was told to stop, or one of the operator's commands is done.
     Stopped,
     /// It is to start anew, as a member of another pool or alone.
     StartsAnew,
+}
+
+fn configuration(command: ConfigCommand) -> Result<()> {
+    match command {
+        ConfigCommand::Check { config } => {
+            config::load(&config)?;
+            command::print(&format!("{}: nothing is wrong", config.display()))
+        }
+        ConfigCommand::Show { config } => command::print(config::shown(&config::load(&config)?)?.trim_end()),
+        ConfigCommand::Example => command::print(config::commented_file().trim_end()),
+    }
 }
 
 /// `xe` has it all; it lies beside this program, or where programs are looked for.
@@ -151,14 +233,27 @@ fn main() -> Result<()> {
         .build()?;
     let ended = runtime.block_on(async {
         match cli.command {
-            Command::Node { config } => return wiring::run(config::load(&config)?).await,
+            Command::Node { config } => return Box::pin(wiring::run(&config)).await,
+            Command::Pool { command } => command::run(command).await?,
+            Command::Status { config, json } => command::status(&config, json).await?,
+            Command::Backup { config, file } => backups::take(&config, &file).await?,
+            Command::Restore {
+                config,
+                file,
+                host,
+                dry_run: false,
+            } => backups::restore(&config, &file, host).await?,
+            Command::Restore {
+                file, dry_run: true, ..
+            } => backups::show(&file)?,
+            Command::SupportBundle { config, file } => bundle::write(&config, &file).await?,
+            Command::Config { command } => configuration(command)?,
+            Command::Pages { folder } => pages::write::<Cli>(&folder)?,
             Command::Watchdog { .. }
             | Command::Drill { .. }
             | Command::DrillAway { .. }
             | Command::DrillWake { .. } => {}
-            Command::Pool { command } => command::run(command).await?,
             Command::User { command } => users::run(command).await?,
-            Command::Status { config } => command::status(&config).await?,
             Command::Compact { config } => command::compact(&config).await?,
         }
         Ok::<Ended, anyhow::Error>(Ended::Stopped)

@@ -1,6 +1,7 @@
 //! The service by which hosts join and local calls reach the leader.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use pool_domain::decide::host as hosts;
 use pool_domain::decide::host::MemberFacts;
 use pool_domain::decide::pool_members;
 use pool_domain::decide::user as users;
+use pool_domain::placement;
 use pool_domain::transaction::Origin;
 use pool_ops::Ops;
 use pool_raft::{Member, Pool};
@@ -23,12 +25,14 @@ use proto_wire::channel::peer_host;
 use proto_wire::pool::change_user_request::Change;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
-    AuditLines, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest, CreateTokenReply,
-    CreateTokenRequest, FollowReply, FollowRequest, ForwardReply, ForwardRequest, JoinReply, JoinRequest,
-    LeaseReply, LeaseRequest, ListUsersReply, ListUsersRequest, ReadAuditRequest, RejoinReply, RejoinRequest,
-    RenewReply, RenewRequest, StatusReply, StatusRequest, User,
+    AuditLines, BackupPart, BackupRequest, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest,
+    CreateTokenReply, CreateTokenRequest, FollowReply, FollowRequest, ForwardReply, ForwardRequest,
+    JoinReply, JoinRequest, LeaseReply, LeaseRequest, ListUsersReply, ListUsersRequest, MetricsReply,
+    MetricsRequest, ReadAuditRequest, RejoinReply, RejoinRequest, RenewReply, RenewRequest, StatusReply,
+    StatusRequest, User,
 };
 use sha2::{Digest, Sha256};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -38,6 +42,7 @@ use crate::certificates;
 use crate::facts::host_facts;
 use crate::lease::Leases;
 use crate::redirect::refusal;
+use crate::{backups, report};
 
 /// The service of one node.
 pub struct PoolService {
@@ -47,6 +52,8 @@ pub struct PoolService {
     pub pool: Pool,
     /// The API, for calls passed on.
     pub api: Arc<Api>,
+    /// Where this node keeps its state.
+    pub state_dir: PathBuf,
     /// This host's part of the audit trail.
     pub trail: Trail,
     /// What is known of hosts' leases.
@@ -55,6 +62,10 @@ pub struct PoolService {
     pub survival: SurvivalAdapter,
 }
 
+/// Bytes of a backup that travel together.
+const PART: usize = 1024 * 1024;
+/// How long a change of the majority is waited for.
+const CHANGE: std::time::Duration = std::time::Duration::from_secs(30);
 /// Longest time a token may hold.
 const LONGEST_TOKEN: u64 = 30 * 24 * 3600;
 
@@ -67,6 +78,35 @@ impl PoolService {
                 .or_else(|| self.pool.leadership().borrow().leader.clone());
             refusal(known.as_ref().filter(|l| l.node_id != self.pool.node_id()))
         })
+    }
+
+    /// Takes the member whose place another takes out of the majority: it has forgotten what it once agreed to.
+    #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
+    async fn make_way(
+        &self,
+        db: &pool_domain::Database,
+        uuid: &str,
+        node_id: u64,
+        at: (&str, u16),
+    ) -> Result<(), Status> {
+        let row = db
+            .by_uuid(host_class::CLASS, uuid)
+            .ok_or_else(|| Status::failed_precondition("the pool has no such host to replace"))?;
+        let members = self.pool.members();
+        let member = members.iter().map(|(m, _)| m).find(|m| m.node_id == node_id);
+        let same_place = member.is_none_or(|m| (m.address.as_str(), m.port) == at);
+        if placement::is_live(db, row) && !same_place {
+            return Err(Status::failed_precondition(
+                "the host to replace is there: switch it off first",
+            ));
+        }
+        if member.is_none() {
+            return Ok(());
+        }
+        self.pool
+            .remove_member(node_id, CHANGE)
+            .await
+            .map_err(|error| Status::unavailable(format!("the old member still counts: {error}")))
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
@@ -101,6 +141,18 @@ impl PoolService {
             })
             .map(|t| Ok(Some(t.reference)))
             .ok_or_else(|| Status::permission_denied("the token is not valid (any more)"))
+    }
+}
+
+impl PoolService {
+    fn report(&self) -> report::Report {
+        report::of(&report::Known {
+            db: &self.pool.snapshot(),
+            status: &self.pool.status(),
+            room: report::room(&self.state_dir),
+            state_dir: &self.state_dir,
+            now: pool_ops::core::now(),
+        })
     }
 }
 
@@ -211,6 +263,10 @@ impl Rpc for PoolService {
             grpc_port: port,
             api_port,
         };
+        if request.replaces {
+            self.make_way(&db, &described.uuid, member.node_id, (&request.address, port))
+                .await?;
+        }
         let joined = self
             .ops
             .decide(&history("join"), |d| {
@@ -220,6 +276,10 @@ impl Rpc for PoolService {
                     .by_uuid(host_class::CLASS, &described.uuid)
                     .map(|h| h.reference);
                 let reference = match known {
+                    Some(known) if request.replaces => {
+                        hosts::comes_back(d, known, &described, &place);
+                        known
+                    }
                     Some(known) => known,
                     None => hosts::join(d, &described, &place)?,
                 };
@@ -374,9 +434,46 @@ impl Rpc for PoolService {
                 "sha256": d.sha256.iter().map(|b| format!("{b:02x}")).collect::<String>(),
             })),
             "members": members,
+            "version": env!("CARGO_PKG_VERSION"),
+            "report": self.report(),
         });
         Ok(Response::new(StatusReply {
             json: Bytes::from(text.to_string()),
+        }))
+    }
+
+    type BackupStream = ReceiverStream<Result<BackupPart, Status>>;
+
+    async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+        peer_host(&request)?;
+        let db = self.leading().await?;
+        let header = backups::header(&db);
+        let made = tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::new();
+            pool_store::backup::write(&db, header, &mut bytes).map(|_| Bytes::from(bytes))
+        });
+        let bytes = made
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?
+            .map_err(|error| Status::internal(error.to_string()))?;
+        let (send, parts) = tokio::sync::mpsc::channel(4);
+        tokio::spawn(async move {
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                let part = rest.split_to(rest.len().min(PART));
+                // Whoever asked has gone away.
+                if send.send(Ok(BackupPart { data: part })).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(parts)))
+    }
+
+    async fn metrics(&self, request: Request<MetricsRequest>) -> Result<Response<MetricsReply>, Status> {
+        peer_host(&request)?;
+        Ok(Response::new(MetricsReply {
+            text: self.api.metrics().1,
         }))
     }
 

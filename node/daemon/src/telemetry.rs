@@ -17,16 +17,28 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::config::Telemetry;
 
 /// Sends what is still held back when dropped.
-pub struct Guard(Option<SdkTracerProvider>);
+pub struct Guard {
+    provider: Option<SdkTracerProvider>,
+    lines: reload::Handle<EnvFilter, Registry>,
+}
+
+impl Guard {
+    /// Changes how much the log tells.
+    pub fn set_log(&self, settings: &Telemetry) {
+        if let Err(error) = self.lines.reload(filter(settings)) {
+            tracing::warn!(%error, "the log stays as it was");
+        }
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(provider) = self.0.take()
+        if let Some(provider) = self.provider.take()
             && let Err(error) = provider.shutdown()
         {
             tracing::debug!(%error, "the last spans were not sent");
@@ -34,16 +46,20 @@ impl Drop for Guard {
     }
 }
 
+fn filter(settings: &Telemetry) -> EnvFilter {
+    let wanted = settings.log.as_deref().unwrap_or("info");
+    // openraft prints whole entries at error when a peer is away; its own crate says what matters. The netlink crate
+    // warns of every attribute that a newer kernel adds.
+    EnvFilter::try_new(format!("{wanted},openraft=off,netlink_packet_route=error"))
+        .unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
 /// Begins to write logs, and to send traces if a collector is named. Needs a tokio runtime.
 ///
 /// # Errors
 /// When the collector's address cannot be used.
 pub fn start(settings: &Telemetry, host: &str) -> Result<Guard> {
-    let filter = settings.log.as_deref().unwrap_or("info");
-    // openraft prints whole entries at error when a peer is away; its own crate says what matters. The netlink crate
-    // warns of every attribute that a newer kernel adds.
-    let filter = EnvFilter::try_new(format!("{filter},openraft=off,netlink_packet_route=error"))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let (filter, handle) = reload::Layer::new(filter(settings));
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(std::io::stderr)
@@ -62,7 +78,10 @@ pub fn start(settings: &Telemetry, host: &str) -> Result<Guard> {
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
     global::set_text_map_propagator(TraceContextPropagator::new());
-    Ok(Guard(provider))
+    Ok(Guard {
+        provider,
+        lines: handle,
+    })
 }
 
 fn provider(endpoint: &str, host: &str) -> Result<SdkTracerProvider> {

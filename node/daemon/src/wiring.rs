@@ -1,9 +1,10 @@
 //! Puts the parts of a node together and runs them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use gateway_server::api::fair::Lanes;
 use gateway_server::api::{ApiParts, Service};
 use gateway_server::{Api, GatewayConfig, TransportLimits, serve};
@@ -16,6 +17,7 @@ use proto_wire::channel::{Credentials, Peers, accept, peer_host};
 use proto_wire::pool::pool_server::PoolServer;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
@@ -32,15 +34,57 @@ use crate::adapters::streams::StreamAdapter;
 use crate::adapters::survival::SurvivalAdapter;
 use crate::audit::{Kept, Trail};
 use crate::certificates::Keeper;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::leader::Realm;
 use crate::lease::Leases;
 use crate::pool_service::PoolService;
-use crate::{Ended, departure, identity, leader, lease, parts, survival, telemetry};
+use crate::supervisor::{Supervisor, monotonic};
+use crate::{Ended, departure, identity, leader, lease, parts, report, survival, telemetry};
+
+/// With less room the database would soon stop again in the middle of its work.
+const LEAST_ROOM: u64 = 16 * 1024 * 1024;
 
 /// Encodes a result for `task.result`.
 pub fn encode(value: &proto_types::Value) -> String {
     gateway_codec::xmlrpc::task_result(value)
+}
+
+fn sessions(config: &Config) -> SessionLimits {
+    SessionLimits {
+        most: config.session.most,
+        idle_seconds: config.session.idle_seconds,
+    }
+}
+
+/// Takes on what can change while the node runs, and says what waits for its next start. Settings that are not right
+/// change nothing.
+fn reload(
+    file: &Path,
+    current: &mut Config,
+    telemetry: &telemetry::Guard,
+    limits: &watch::Sender<SessionLimits>,
+) {
+    let new = match config::load(file) {
+        Ok(new) => new,
+        Err(error) => {
+            tracing::error!("the settings stay as they were: {error:#}");
+            return;
+        }
+    };
+    telemetry.set_log(&new.telemetry);
+    tracing::debug!(log = new.telemetry.log, "the log tells so much from now on");
+    limits.send_replace(sessions(&new));
+    let waiting = config::needs_restart(current, &new);
+    if waiting.is_empty() {
+        tracing::info!("settings read anew");
+    } else {
+        tracing::warn!(
+            "settings read anew; what waits for the node's next start: {}",
+            waiting.join(", ")
+        );
+    }
+    current.telemetry.log = new.telemetry.log;
+    current.session = new.session;
 }
 
 /// Turns away those that are of a pool which this node has left behind, and everybody while it plays dead in a drill.
@@ -63,8 +107,10 @@ fn listened_to(pool: Pool) -> impl FnMut(Request<()>) -> Result<Request<()>, Sta
 ///
 /// # Errors
 /// When a part cannot start: an address is taken, the store is damaged, the host belongs to no pool.
-pub async fn run(config: Config) -> Result<Ended> {
-    let _telemetry = telemetry::start(&config.telemetry, &config.node.name)?;
+pub async fn run(file: &Path) -> Result<Ended> {
+    let config = config::load(file)?;
+    let telemetry = telemetry::start(&config.telemetry, &config.node.name)?;
+    let supervisor = Supervisor::from_environment();
     let dir = &config.node.state_dir;
     identity::take_next(dir)?;
     departure::begin_alone(&config).await?;
@@ -73,6 +119,13 @@ pub async fn run(config: Config) -> Result<Ended> {
     let who = identity::load(dir)?;
     let credentials = Credentials::new(&who).context("load certificates")?;
     let peers = Peers::new(credentials.clone());
+    let room = report::room(dir);
+    ensure!(
+        room.total == 0 || room.free >= LEAST_ROOM,
+        "only {} left where this node keeps its state, {}: too little for the pool database; this node stays out",
+        report::size(room.free),
+        dir.display()
+    );
     let raft = RaftConfig::new(pool_raft::Member::new(who.host, "", 0).node_id, dir.join("raft"));
     let pool = start(raft, peers.clone())
         .await
@@ -108,10 +161,7 @@ pub async fn run(config: Config) -> Result<Ended> {
         encode,
     };
     keeper.begin(ops.clone());
-    let limits = SessionLimits {
-        most: config.session.most,
-        idle_seconds: config.session.idle_seconds,
-    };
+    let (set_sessions, limits) = watch::channel(sessions(&config));
     let kept = Kept {
         file_bytes: config.audit.file_bytes,
         files: config.audit.files,
@@ -127,7 +177,7 @@ pub async fn run(config: Config) -> Result<Ended> {
     let (own, state) = (who.host.to_string(), pool.clone());
     let api = Api::new(ApiParts {
         ops: ops.clone(),
-        cluster: Arc::new(cluster),
+        cluster: Arc::new(cluster.clone()),
         forwarder: Arc::new(ForwardAdapter {
             peers: peers.clone(),
             pool: pool.clone(),
@@ -149,6 +199,8 @@ pub async fn run(config: Config) -> Result<Ended> {
         figures: Arc::new(FiguresAdapter {
             agent: agent.clone(),
             pool: pool.clone(),
+            commits: cluster.commits(),
+            state_dir: dir.clone(),
         }),
         trail: Arc::new(AuditAdapter {
             own: trail.clone(),
@@ -163,7 +215,7 @@ pub async fn run(config: Config) -> Result<Ended> {
                 .map(|h| h.reference)
                 .unwrap_or_default()
         }),
-        sessions: limits,
+        sessions: limits.clone(),
         lanes: Lanes::default(),
     });
 
@@ -185,6 +237,7 @@ pub async fn run(config: Config) -> Result<Ended> {
                 ops: ops.clone(),
                 pool: pool.clone(),
                 api: Arc::clone(&api),
+                state_dir: dir.clone(),
                 trail: trail.clone(),
                 leases: Arc::clone(&leases),
                 survival: survival.clone(),
@@ -214,7 +267,11 @@ pub async fn run(config: Config) -> Result<Ended> {
         http: config.listen.http,
         unix: config.listen.socket.clone(),
         identity: keeper.api(),
-        limits: TransportLimits::default(),
+        limits: TransportLimits {
+            connections: config.limits.connections,
+            connections_per_peer: config.limits.connections_per_address,
+            ..TransportLimits::default()
+        },
     };
     let handle = serve(gateway, Arc::new(Service(Arc::clone(&api))), stop.clone())
         .await
@@ -232,15 +289,30 @@ pub async fn run(config: Config) -> Result<Ended> {
     };
     let follower = tokio::spawn(leader::follow(realm, stop.clone()));
     tracing::info!(host = %who.host, https = %handle.https_addr, "node runs");
+    supervisor.say("READY=1");
 
+    let mut hang_up = signal(SignalKind::hangup()).context("listen for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("listen for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for signals")?;
+    let reloads = async {
+        let mut current = config.clone();
+        while hang_up.recv().await.is_some() {
+            supervisor.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic()));
+            reload(file, &mut current, &telemetry, &set_sessions);
+            supervisor.say("READY=1");
+        }
+    };
     let failure = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
         () = restart.cancelled() => None,
         why = pool.failed() => Some(why),
+        () = reloads => None,
+        () = supervisor.watch(&pool, &stop) => None,
     };
+    if !restart.is_cancelled() {
+        supervisor.say("STOPPING=1");
+    }
     stop.cancel();
     departure.abort();
     keeping.abort();

@@ -22,6 +22,7 @@ use crate::{devices, guest, image, load, transfer};
 
 impl SimHypervisor {
     /// Runs an operation between its fault and its answer.
+    #[tracing::instrument(name = "hypervisor", skip_all, fields(operation = name))]
     async fn run<T>(
         &self,
         operation: Operation,

@@ -30,6 +30,7 @@ pub mod pif_hardware;
 pub mod pool;
 pub mod pool_members;
 pub mod repository;
+pub mod restore;
 pub mod session;
 pub mod setting;
 pub mod storage;

@@ -159,6 +159,7 @@ impl Pool {
         Ok((response.outcome, self.snapshot()))
     }
 
+    #[tracing::instrument(name = "replicate", skip_all, fields(bytes = command.len(), index = tracing::field::Empty))]
     async fn write(&self, command: Command, within: Duration) -> Result<Response, ProposeError> {
         let deadline = Instant::now() + within;
         // Once the log may hold the entry, a later refusal does not mean that nothing was written.
@@ -168,7 +169,10 @@ impl Pool {
                 tokio::time::timeout_at(deadline, self.inner.raft.client_write(command.clone())).await;
             let refused = match attempt {
                 Err(_) => return Err(ProposeError::TimedOut { after: within }),
-                Ok(Ok(written)) => return Ok(written.data),
+                Ok(Ok(written)) => {
+                    tracing::Span::current().record("index", written.log_id.index);
+                    return Ok(written.data);
+                }
                 Ok(Err(RaftError::Fatal(_))) => return Err(ProposeError::Stopped),
                 Ok(Err(RaftError::APIError(error))) => error,
             };

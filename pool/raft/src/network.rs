@@ -1,7 +1,7 @@
 //! The calling side of consensus: openraft's network over gRPC.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
@@ -31,16 +31,26 @@ type Client = RaftClient<Channel>;
 /// How long a snapshot may stand still before it is given up.
 pub(crate) const SNAPSHOT_IDLE: Duration = Duration::from_secs(60);
 
+/// Where a member is by the newest configuration, if that is not where it is thought to be.
+pub(crate) type Moved = Box<dyn Fn(u64, &Node) -> Option<Node> + Send + Sync>;
+
 /// Makes the connection to each other member.
 pub(crate) struct Network {
     pub(crate) peers: Peers,
     pub(crate) cut: Cut,
     /// How long an append may be unanswered before its stream is given up.
     pub(crate) append_timeout: Duration,
+    /// Set once there is a configuration to look at.
+    pub(crate) moved: Arc<OnceLock<Moved>>,
 }
 
-/// The connection to one other member.
+/// The connection to one other member. It follows the member when that gets another address: Raft keeps the connection
+/// for as long as the member is one.
 pub(crate) struct Connection {
+    target: u64,
+    node: Node,
+    peers: Peers,
+    moved: Arc<OnceLock<Moved>>,
     client: Client,
     bulk: Client,
     cut: Cut,
@@ -50,20 +60,25 @@ pub(crate) struct Connection {
 impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Connection;
 
-    async fn new_client(&mut self, _target: u64, node: &Node) -> Connection {
-        let client = |lane| {
-            let channel = self.peers.channel(node.host, &node.address, node.port, lane);
-            Client::new(channel)
-                .max_decoding_message_size(LARGEST_MESSAGE)
-                .max_encoding_message_size(LARGEST_MESSAGE)
-        };
+    async fn new_client(&mut self, target: u64, node: &Node) -> Connection {
         Connection {
-            client: client(Lane::Raft),
-            bulk: client(Lane::Snapshot),
+            target,
+            node: node.clone(),
+            peers: self.peers.clone(),
+            moved: Arc::clone(&self.moved),
+            client: client(&self.peers, node, Lane::Raft),
+            bulk: client(&self.peers, node, Lane::Snapshot),
             cut: self.cut.clone(),
             append_timeout: self.append_timeout,
         }
     }
+}
+
+fn client(peers: &Peers, node: &Node, lane: Lane) -> Client {
+    let channel = peers.channel(node.host, &node.address, node.port, lane);
+    Client::new(channel)
+        .max_decoding_message_size(LARGEST_MESSAGE)
+        .max_encoding_message_size(LARGEST_MESSAGE)
 }
 
 fn cut_off() -> RpcError {
@@ -91,6 +106,17 @@ fn malformed(error: &Malformed) -> RpcError {
 }
 
 impl Connection {
+    /// Speaks to where the member is now.
+    fn follow(&mut self) {
+        let moved = self.moved.get().and_then(|moved| moved(self.target, &self.node));
+        if let Some(node) = moved {
+            tracing::info!(host = %node.host, address = node.address, port = node.port, "a member has moved");
+            self.client = client(&self.peers, &node, Lane::Raft);
+            self.bulk = client(&self.peers, &node, Lane::Snapshot);
+            self.node = node;
+        }
+    }
+
     async fn call<T>(
         &mut self,
         within: Duration,
@@ -99,6 +125,7 @@ impl Connection {
         if self.cut.is_cut() {
             return Err(cut_off());
         }
+        self.follow();
         match tokio::time::timeout(within, call(&mut self.client)).await {
             Ok(Ok(_)) if self.cut.is_cut() => Err(cut_off()),
             Ok(Ok(reply)) => Ok(reply.into_inner()),
@@ -197,6 +224,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         if self.cut.is_cut() {
             return Err(cut_off().into());
         }
+        self.follow();
         let (sender, parts) = tokio::sync::mpsc::channel(4);
         // Encoding and hashing every row would hold up the heartbeats. Ends when the receiver is gone.
         tokio::task::spawn_blocking(move || {

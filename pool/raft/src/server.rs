@@ -134,6 +134,7 @@ impl RaftRpc for RaftService {
         let peer = self.peer(&request)?;
         let heard = Arc::clone(&self.heard);
         let requests = request.into_inner().scan((), move |(), item| {
+            heard.note();
             // Whatever does not read ends the stream; the caller begins a new one.
             let append = item
                 .and_then(|wire| wire::append_from_wire(wire).map_err(|error| malformed(&error)))

@@ -1,10 +1,11 @@
 //! Starting the consensus node.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use openraft::async_runtime::WatchReceiver;
 use openraft::{Config, SnapshotPolicy};
 use pool_store::{StoreConfig, StoreError};
 use proto_wire::channel::Peers;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use crate::cut::Cut;
 use crate::handle::{Inner, Pool};
 use crate::leader::{Heard, Leadership, Lease, Watcher};
-use crate::network::Network;
+use crate::network::{Moved, Network};
 use crate::runtime::{Threads, go_before_others};
 use crate::type_config::Raft;
 
@@ -133,10 +134,12 @@ async fn run(
     let promised = opened.log.has_vote();
     let store = opened.store;
     let cut = Cut::new();
+    let moved = Arc::new(OnceLock::<Moved>::new());
     let network = Network {
         peers,
         cut: cut.clone(),
         append_timeout: config.election_max * 2,
+        moved: Arc::clone(&moved),
     };
     let raft = match Raft::new(
         config.node_id,
@@ -153,6 +156,12 @@ async fn run(
             return Err(StartError::Raft(error.to_string()));
         }
     };
+    let server = raft.server_metrics();
+    let _ = moved.set(Box::new(move |id, known| {
+        let metrics = server.borrow_watched();
+        let now = metrics.membership_config.membership().get_node(&id)?;
+        (now != known).then(|| now.clone())
+    }));
     let lease = Arc::new(Lease::new());
     let heard = Arc::new(Heard::new());
     let handing_over = Arc::new(AtomicBool::new(false));

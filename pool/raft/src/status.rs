@@ -58,6 +58,8 @@ pub struct Status {
     pub term: u64,
     /// The leader it knows.
     pub leader: Option<Member>,
+    /// Whether it leads with a quorum behind it, or has heard from the leader lately.
+    pub in_touch: bool,
     /// The last index in its log.
     pub last_log: Index,
     /// The last index known to be committed.
@@ -136,6 +138,7 @@ pub(crate) fn status(pool: &Pool) -> Status {
         node_id: pool.inner.node_id,
         role,
         term: metrics.current_term,
+        in_touch: role != Role::Stopped && pool.leadership().borrow().leader.is_some(),
         leader: pool.leadership().borrow().leader.clone(),
         last_log,
         committed: index(&metrics.cluster_committed),

@@ -10,6 +10,7 @@
 //! write stops the node.
 #![forbid(unsafe_code)]
 
+pub mod backup;
 mod behind;
 mod digest;
 mod error;

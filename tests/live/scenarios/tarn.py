@@ -83,7 +83,7 @@ def statuses():
     found = {}
     for name in hosts:
         try:
-            config = testbed("exec", name, *tarn("status"))
+            config = testbed("exec", name, *tarn("status", "--json"))
             found[name] = json.loads(config.strip().splitlines()[-1])
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired, ValueError, IndexError):
             pass

@@ -107,6 +107,14 @@ fn repositories_and_disks() {
 }
 
 #[test]
+fn playbooks_make_a_pool_of_clean_hosts_and_keep_it() {
+    let Some(bed) = Bed::clean(Kind::Sim, 5) else {
+        return;
+    };
+    bed.play("ansible.py", Kind::Sim);
+}
+
+#[test]
 fn certificates_are_renewed_replaced_and_trusted() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("certificates.py", &[]);

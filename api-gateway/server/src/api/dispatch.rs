@@ -1,6 +1,7 @@
 //! From a name and wire values to a handler and its answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use gateway_codec::{Call, WireValue, typed};
 use proto_types::generated::{self, find};
@@ -12,6 +13,7 @@ use super::answer::Answer;
 use super::execute;
 use super::gate::Entry;
 use crate::audit::{self, End, Note};
+use crate::latencies::Ended;
 
 /// How a message is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub async fn run(api: &Arc<Api>, mut entry: Box<Entry>, call: Call) -> Answer {
         let note = Note::of_call(db, caller, entry.peer, message, &args, &call.method);
         entry.note = Some(Arc::new(note));
     }
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let answer = match permitted {
         Err(denied) => Answer::Failure(denied),
         Ok(()) if message.pool_only => {
@@ -61,7 +63,13 @@ pub async fn run(api: &Arc<Api>, mut entry: Box<Entry>, call: Call) -> Answer {
         }
         Ok(()) => execute::message(api, &entry, mode, message, args, &call.method).await,
     };
+    let ended = if matches!(answer, Answer::Failure(_)) {
+        Ended::Badly
+    } else {
+        Ended::Well
+    };
     api.timings.note(message.full_name, began.elapsed());
+    api.latencies.note(message.full_name, began.elapsed(), ended);
     if let Some(note) = &entry.note {
         let end = match (&answer, mode) {
             (Answer::Failure(error), _) => End::of_error(error),

@@ -28,7 +28,7 @@ pub async fn with_password(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result
     };
     let originator = args.at(3).map(Value::as_str).unwrap_or_default().to_owned();
     let host = (api.host)();
-    let limits = api.sessions;
+    let limits = *api.sessions.borrow();
     let origin = known.history("session.login_with_password");
     // Only when one has to give way does it matter which was used last.
     let is_full = entry.db.count(sessions::CLASS) >= limits.most;
@@ -73,7 +73,7 @@ pub async fn local(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, 
     let reference = Ref::from_uuid(Uuid::new_v4());
     let mut sessions = api.local.lock().unwrap_or_else(PoisonError::into_inner);
     // Kept in memory only; a bound keeps a runaway script from filling it.
-    if sessions.len() >= api.sessions.most {
+    if sessions.len() >= api.sessions.borrow().most {
         sessions.clear();
     }
     sessions.insert(reference, ());

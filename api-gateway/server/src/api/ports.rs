@@ -15,7 +15,7 @@ use proto_types::{ApiError, DateTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
-use crate::service::Format;
+use crate::service::{Format, Health};
 
 /// The leader as far as this node knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,6 +231,8 @@ pub trait HostFigures: Send + Sync {
     async fn vm_archives(&self, vm: Uuid, form: FiguresForm) -> Option<String>;
     /// The last sample in Prometheus' form: content type and text.
     fn exposition(&self) -> (&'static str, String);
+    /// Whether this node can do its part.
+    fn health(&self) -> Health;
 }
 
 /// Where the audit trail is kept.

@@ -119,7 +119,7 @@ pub async fn of_sr(exchange: Exchange) -> Result<Reply, Refusal> {
 /// # Errors
 /// None of its own.
 pub async fn prometheus(exchange: Exchange) -> Result<Reply, Refusal> {
-    let (content_type, page) = exchange.api.figures.exposition();
+    let (content_type, page) = exchange.api.metrics();
     Ok(reply::bytes(content_type, page))
 }
 

@@ -161,6 +161,12 @@ impl HostFigures for Nothing {
     fn exposition(&self) -> (&'static str, String) {
         ("text/plain", String::new())
     }
+    fn health(&self) -> gateway_server::Health {
+        gateway_server::Health {
+            is_healthy: true,
+            words: "well".to_owned(),
+        }
+    }
 }
 
 /// The audit trail, in memory.
@@ -349,7 +355,7 @@ impl Leader {
                     .copied()
                     .unwrap_or_default()
             }),
-            sessions: SessionLimits::default(),
+            sessions: tokio::sync::watch::channel(SessionLimits::default()).1,
             lanes,
         });
         let mut leader = Leader {

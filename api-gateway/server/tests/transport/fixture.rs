@@ -28,6 +28,13 @@ pub struct Echo {
 
 #[async_trait]
 impl ApiService for Echo {
+    fn health(&self) -> gateway_server::Health {
+        gateway_server::Health {
+            is_healthy: false,
+            words: "as it was asked".to_owned(),
+        }
+    }
+
     async fn call(&self, origin: Origin, headers: CallHeaders, format: Format, body: Bytes) -> CallReply {
         match &*body {
             b"wait" => {

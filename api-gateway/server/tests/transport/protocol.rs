@@ -150,6 +150,16 @@ async fn what_is_no_call_gets_a_page() {
 }
 
 #[tokio::test]
+async fn anybody_may_ask_whether_the_node_is_well() {
+    let server = Server::start(TransportLimits::default()).await;
+    let mut client = server.client().await;
+    client.send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.body.as_str()), (503, "as it was asked\n"));
+    assert_eq!(answer.header("connection"), Some("close"));
+}
+
+#[tokio::test]
 async fn a_new_certificate_is_shown_to_new_connections_only() {
     let server = Server::start(TransportLimits::default()).await;
     let mut old = server.client().await;

@@ -34,9 +34,13 @@ pub fn write(testbed: &Testbed, host: &HostBed, password: &str) -> Result<()> {
     fs::write(dir.join("etc-libvirt/libvirtd.conf"), libvirtd_conf(host)).context("write libvirtd.conf")?;
     fs::write(dir.join("etc-libvirt/qemu.conf"), QEMU_CONF).context("write qemu.conf")?;
     fs::write(dir.join("hosts"), hosts_file(testbed)).context("write hosts")?;
+    seed_capabilities(&dir.join(CAPABILITIES));
+    if testbed.own_system {
+        // A clean host: who installs it writes its settings.
+        return Ok(());
+    }
     fs::write(dir.join("etc-tarn/tarn.toml"), node_cli::settings(testbed, host))
         .context("write tarn.toml")?;
-    seed_capabilities(&dir.join(CAPABILITIES));
     write_secret(&dir.join("etc-tarn/root-password"), password)
 }
 

@@ -41,6 +41,9 @@ pub struct HostInit {
     /// Whether QEMU may see /dev/kvm.
     #[arg(long)]
     kvm: bool,
+    /// Whether what is installed on the host stays on it.
+    #[arg(long)]
+    own_system: bool,
 }
 
 /// Runs as process 1 until killed.
@@ -158,6 +161,9 @@ fn open_logs(dir: &Path) -> Result<Logs> {
 
 fn mounts(args: &HostInit, dir: &Path) -> Result<()> {
     // The shared folder first: some private mount might hide where it lies.
+    if args.own_system {
+        own_system(&dir.join("system"))?;
+    }
     bind(&args.dir.join("shared"), Path::new(SHARED))?;
     bind(&dir.join("hosts"), Path::new("/etc/hosts"))?;
     for (folder, target) in PRIVATE {
@@ -165,6 +171,34 @@ fn mounts(args: &HostInit, dir: &Path) -> Result<()> {
     }
     if !args.kvm && Path::new("/dev/kvm").exists() {
         devices_without_kvm(&dir.join("dev"))?;
+    }
+    Ok(())
+}
+
+/// What packages change.
+const SYSTEM: &[&str] = &["/usr", "/etc", "/var/lib/dpkg", "/var/cache"];
+
+/// Lays a layer of the host's own over what packages change; below it is this machine's.
+fn own_system(folder: &Path) -> Result<()> {
+    for below in SYSTEM {
+        let own = folder.join(below.trim_start_matches('/').replace('/', "-"));
+        let (upper, work) = (own.join("upper"), own.join("work"));
+        for part in [&upper, &work] {
+            fs::create_dir_all(part).with_context(|| format!("create {}", part.display()))?;
+        }
+        let layers = format!(
+            "lowerdir={below},upperdir={},workdir={}",
+            upper.display(),
+            work.display()
+        );
+        mount(
+            Some("overlay"),
+            *below,
+            Some("overlay"),
+            MsFlags::empty(),
+            Some(layers.as_str()),
+        )
+        .with_context(|| format!("lay a layer over {below}"))?;
     }
     Ok(())
 }

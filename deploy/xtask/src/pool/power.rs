@@ -63,6 +63,9 @@ fn boot(testbed: &Testbed, host: &HostBed) -> Result<Process> {
     if testbed.accelerator == "kvm" {
         command.arg("--kvm");
     }
+    if testbed.own_system {
+        command.arg("--own-system");
+    }
     let outer = command
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

@@ -43,6 +43,9 @@ pub struct Testbed {
     pub accelerator: String,
     /// The node program all hosts run.
     pub binary: PathBuf,
+    /// Whether each host has a system of its own over this machine's: packages installed on one are not on the others.
+    #[serde(default)]
+    pub own_system: bool,
     /// The hosts, h1 first.
     pub hosts: Vec<HostBed>,
     #[serde(skip)]
@@ -75,6 +78,7 @@ impl Testbed {
             hypervisor,
             accelerator: "tcg".to_owned(),
             binary,
+            own_system: false,
             hosts: Vec::new(),
             dir: dir.to_path_buf(),
         }

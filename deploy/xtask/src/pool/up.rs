@@ -39,6 +39,9 @@ pub struct Up {
     /// Only switch hosts on; make no pool of them.
     #[arg(long)]
     pub bare: bool,
+    /// Only switch hosts on, clean ones: without a node, and what is installed on one is on no other.
+    #[arg(long)]
+    pub clean: bool,
     /// Print pool.json at the end and nothing else.
     #[arg(long)]
     pub json: bool,
@@ -55,6 +58,7 @@ impl Up {
             release: false,
             owner_pid: None,
             bare: false,
+            clean: false,
             json: false,
         }
     }
@@ -106,16 +110,22 @@ pub fn up(dir: &Path, args: &Up) -> Result<()> {
 
 fn make(dir: &Path, args: &Up, steps: &mut Steps) -> Result<()> {
     let hypervisor = args.hypervisor();
+    let bare = args.bare || args.clean;
+    ensure!(
+        !args.clean || network::is_possible(),
+        "clean hosts need root and network namespaces"
+    );
     let binary = match &args.binary {
         Some(path) => path
             .canonicalize()
             .with_context(|| format!("find {}", path.display()))?,
-        None if args.bare => PathBuf::from("/bin/false"),
+        None if bare => PathBuf::from("/bin/false"),
         None => steps.run("build the node", || building::node(args.release))?,
     };
     fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
     let mut testbed = Testbed::new(dir, 1, hypervisor, binary);
     testbed.accelerator.clone_from(&args.accelerator);
+    testbed.own_system = args.clean;
     if network::is_possible() {
         testbed.binary = own_copy(dir, &testbed.binary)?;
         network::add_switch(&mut testbed)?;
@@ -139,7 +149,7 @@ fn make(dir: &Path, args: &Up, steps: &mut Steps) -> Result<()> {
     steps.run(&format!("switch on {} hosts", args.hosts), || {
         switch_on(&mut testbed)
     })?;
-    if args.bare {
+    if bare {
         return Ok(());
     }
 

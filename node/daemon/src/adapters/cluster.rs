@@ -1,7 +1,11 @@
 //! The replicated pool behind the ports of operations and gateway.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use async_trait::async_trait;
 use gateway_server::api::ports::{Cluster, Leader, Role};
+use gateway_server::latencies::{Ended, Latencies};
 use pool_domain::{Database, Outcome, Transaction};
 use pool_ops::{PoolError, PoolPort};
 use pool_raft::{Member, Pool, ProposeError};
@@ -10,12 +14,21 @@ use pool_raft::{Member, Pool, ProposeError};
 #[derive(Clone)]
 pub struct ClusterAdapter {
     pool: Pool,
+    commits: Arc<Latencies>,
 }
 
 impl ClusterAdapter {
     /// Wraps the running node.
     pub fn new(pool: Pool) -> ClusterAdapter {
-        ClusterAdapter { pool }
+        ClusterAdapter {
+            pool,
+            commits: Arc::default(),
+        }
+    }
+
+    /// How long writes took.
+    pub fn commits(&self) -> Arc<Latencies> {
+        Arc::clone(&self.commits)
     }
 }
 
@@ -34,7 +47,15 @@ impl PoolPort for ClusterAdapter {
 
     #[tracing::instrument(name = "commit", skip_all, fields(request = %transaction.request, method = transaction.origin.method))]
     async fn propose(&self, transaction: Transaction) -> Result<(Outcome, Database), PoolError> {
-        self.pool.propose(transaction).await.map_err(|error| match error {
+        let began = Instant::now();
+        let outcome = self.pool.propose(transaction).await;
+        let ended = if outcome.is_ok() {
+            Ended::Well
+        } else {
+            Ended::Badly
+        };
+        self.commits.note("write", began.elapsed(), ended);
+        outcome.map_err(|error| match error {
             ProposeError::NotLeader { leader } => PoolError::NotLeader {
                 leader: leader.map(|l| l.address),
             },

@@ -1,12 +1,19 @@
 //! What is counted on this host, behind the gateway's port.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use gateway_server::Health;
 use gateway_server::api::ports::{FiguresForm, FiguresQuery, HostFigures};
+use gateway_server::latencies::Latencies;
 use node_agent::{Agent, Form};
 use node_metrics::exposition::{self, NodeState};
 use node_metrics::{Function, Owner, Query};
 use pool_raft::Pool;
 use uuid::Uuid;
+
+use crate::{pool_figures, report};
 
 /// This host's agent, and the pool whose term goes into the exposition.
 pub struct FiguresAdapter {
@@ -14,6 +21,10 @@ pub struct FiguresAdapter {
     pub agent: Agent,
     /// The pool.
     pub pool: Pool,
+    /// How long writes took.
+    pub commits: Arc<Latencies>,
+    /// Where this node keeps its state.
+    pub state_dir: PathBuf,
 }
 
 fn form_of(form: FiguresForm) -> Form {
@@ -69,6 +80,35 @@ impl HostFigures for FiguresAdapter {
             leads: now.is_me,
             term: now.term,
         };
-        (exposition::CONTENT_TYPE, self.agent.metrics().exposition(&node))
+        let mut page = self.agent.metrics().exposition(&node);
+        let status = self.pool.status();
+        let report = report::of(&report::Known {
+            db: &self.pool.snapshot(),
+            status: &status,
+            room: report::room(&self.state_dir),
+            state_dir: &self.state_dir,
+            now: pool_ops::core::now(),
+        });
+        page.push_str(&pool_figures::page(&report, &status));
+        let help = "Time from a decision to its place in the log of a majority, applied.";
+        page.push_str(&self.commits.page("tarn_commit", "kind", help));
+        (exposition::CONTENT_TYPE, page)
+    }
+
+    fn health(&self) -> Health {
+        let status = self.pool.status();
+        let is_healthy = report::is_healthy(&status);
+        let words = match (&status.failure, &status.leader) {
+            (Some(_), _) => "the database failed",
+            (None, _) if !status.in_touch => "no master is known",
+            (None, None) => "no master is known",
+            (None, Some(_)) if !is_healthy => "behind the master",
+            (None, Some(leader)) if leader.node_id == status.node_id => "well, master",
+            (None, Some(_)) => "well, member",
+        };
+        Health {
+            is_healthy,
+            words: words.to_owned(),
+        }
     }
 }

@@ -121,6 +121,7 @@ impl Membership for MembershipAdapter {
             password: other.password,
             force: other.force,
             rows: other.rows.iter().map(|row| row_to_wire(row)).collect(),
+            replaces: false,
         };
         let mut client = PoolClient::new(channel).max_decoding_message_size(proto_wire::LARGEST_MESSAGE);
         let reply = match tokio::time::timeout(ANSWER, client.join(request)).await {

@@ -148,6 +148,26 @@ pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> R
     Ok(reference)
 }
 
+/// A host that is in the pool already comes back with nothing of the pool's log, perhaps on other hardware and at another
+/// address. Its objects stay; its place in the group is made anew.
+pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts, member: &MemberFacts) {
+    let old: Vec<Ref> = draft
+        .db()
+        .rows(tarn_member::CLASS)
+        .filter(|m| m.get(tarn_member::HOST).as_ref() == reference)
+        .map(|m| m.reference)
+        .collect();
+    for row in old {
+        draft.delete(row);
+    }
+    draft.set(reference, host::ADDRESS, facts.address.as_str());
+    let joined = draft.facts().now;
+    draft.insert(
+        tarn_member::CLASS,
+        member_fields(reference, &facts.address, member, joined),
+    );
+}
+
 /// The row that makes a host a member that votes.
 pub(super) fn member_fields(
     reference: Ref,

@@ -12,6 +12,15 @@ pub enum Kind {
     Sim,
 }
 
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Qemu => "qemu",
+            Kind::Sim => "sim",
+        }
+    }
+}
+
 /// A pool of three hosts; its owner is this process, so it goes when we do.
 pub struct Bed {
     dir: tempfile::TempDir,
@@ -39,20 +48,69 @@ impl Bed {
             xtask,
         };
         let (me, binary) = (std::process::id().to_string(), binary.display().to_string());
-        let kind = match kind {
-            Kind::Qemu => "qemu",
-            Kind::Sim => "sim",
-        };
         bed.pool(&[
             "up",
             "--hypervisor",
-            kind,
+            kind.name(),
             "--owner-pid",
             &me,
             "--binary",
             &binary,
         ]);
         Some(bed)
+    }
+
+    /// Switches clean hosts on, without a node and without a pool.
+    pub fn clean(kind: Kind, hosts: u8) -> Option<Bed> {
+        let given = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let (Some(python), Some(xtask)) = (given("TARN_ANSIBLE_PYTHON"), given("TARN_XTASK")) else {
+            println!("skipped: run by `cargo xtask test`, with Ansible from PyPI");
+            return None;
+        };
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: needs root");
+            return None;
+        }
+        let bed = Bed {
+            dir: tempfile::tempdir().unwrap(),
+            python,
+            xtask,
+        };
+        let (me, hosts) = (std::process::id().to_string(), hosts.to_string());
+        bed.pool(&[
+            "up",
+            "--clean",
+            "--hosts",
+            &hosts,
+            "--hypervisor",
+            kind.name(),
+            "--owner-pid",
+            &me,
+        ]);
+        Some(bed)
+    }
+
+    /// Runs a scenario for clean hosts.
+    pub fn play(&self, name: &str, kind: Kind) {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let repo = manifest.join("../..").canonicalize().unwrap();
+        let binary = PathBuf::from(std::env::var_os("TARN_BINARY").unwrap());
+        let output = Command::new(&self.python)
+            .arg(manifest.join("scenarios").join(name))
+            .arg(repo)
+            .arg(binary.parent().unwrap())
+            .arg(kind.name())
+            .env("TARN_XTASK", &self.xtask)
+            .env("TARN_DIR", self.dir())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{name}:\n{said}");
+        assert!(
+            output.status.success(),
+            "{name} failed:\n{said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     fn dir(&self) -> PathBuf {

@@ -1,0 +1,265 @@
+//! `tarn support-bundle`: what helps to find a fault, in one packed tar, without secrets.
+//!
+//! What cannot be had (the node is down, a program is missing) is noted in its place, so that a bundle can always be made.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use pool_domain::{Database, Row};
+use proto_types::generated::{
+    secret, session, tarn_authority, tarn_credential, tarn_event_queue, tarn_join_token, tarn_saga,
+    tarn_setting, vm,
+};
+use proto_types::{ClassId, Field, Value};
+use serde_json::Value as Json;
+use tar::{Builder, Header};
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+use crate::config::{self, Config};
+use crate::{backups, command};
+
+/// The folder within the tar.
+const FOLDER: &str = "tarn-support";
+/// No program's output is taken beyond this.
+const LARGEST: u64 = 16 * 1024 * 1024;
+/// No program is waited for longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is asked of the host.
+const PROGRAMS: &[(&str, &[&str])] = &[
+    (
+        "journal.txt",
+        &[
+            "journalctl",
+            "--unit",
+            "tarn",
+            "--lines",
+            "50000",
+            "--no-pager",
+            "--output",
+            "short-iso",
+        ],
+    ),
+    (
+        "unit.txt",
+        &["systemctl", "status", "tarn", "--no-pager", "--lines", "0"],
+    ),
+    ("kernel.txt", &["uname", "-a"]),
+    ("addresses.txt", &["ip", "-d", "address"]),
+    ("routes.txt", &["ip", "route", "show", "table", "all"]),
+    ("disks.txt", &["df", "-h"]),
+    (
+        "mounts.txt",
+        &["findmnt", "--real", "--output", "TARGET,FSTYPE,SIZE,AVAIL"],
+    ),
+    ("domains.txt", &["virsh", "list", "--all"]),
+    ("libvirt.txt", &["virsh", "version"]),
+];
+
+/// Classes that are nobody's business outside the pool; a session's reference is as good as a password.
+const WITHHELD: &[ClassId] = &[
+    secret::CLASS,
+    session::CLASS,
+    tarn_authority::CLASS,
+    tarn_credential::CLASS,
+    tarn_event_queue::CLASS,
+    tarn_join_token::CLASS,
+];
+
+/// Fields that may hold what a client wants nobody to know.
+const CLOSED: &[Field] = &[
+    tarn_saga::PARAMS,
+    tarn_saga::OUTPUTS,
+    tarn_setting::VALUE,
+    vm::XENSTORE_DATA,
+];
+
+/// Keys of maps whose values are withheld, by any of these within their names.
+const SUSPECT: &[&str] = &[
+    "pass",
+    "secret",
+    "token",
+    "key",
+    "chap",
+    "credential",
+    "auth",
+    "user-data",
+    "userdata",
+    "config-drive",
+];
+
+const NOTHING: &str = "(withheld)";
+
+/// Writes a bundle.
+///
+/// # Errors
+/// When the file cannot be written, or the settings do not read.
+pub async fn write(settings: &Path, file: &Path) -> Result<()> {
+    let config = config::load(settings)?;
+    let mut parts: Vec<(&str, String)> = Vec::new();
+    let status = command::own_status(&config).await;
+    let page = match &status {
+        Ok(status) => command::page_of(&config, status).await,
+        Err(error) => Err(anyhow::anyhow!("{error:#}")),
+    };
+    parts.push(("status.json", noted(status.map(|s| s.to_string()))));
+    parts.push(("status.txt", noted(page)));
+    parts.push(("metrics.txt", noted(command::own_metrics(&config).await)));
+    parts.push(("settings.toml", noted(settings_shown(&config))));
+    parts.push(("database.json", noted(database(&config).await)));
+    for (name, words) in PROGRAMS {
+        parts.push((name, noted(said(words).await)));
+    }
+    let out = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)
+        .with_context(|| format!("write {}", file.display()))?;
+    pack(&parts, out).with_context(|| format!("write {}", file.display()))?;
+    command::print(&format!("{}: look at it before you hand it on", file.display()))
+}
+
+fn noted(part: Result<String>) -> String {
+    part.unwrap_or_else(|error| format!("not to be had: {error:#}\n"))
+}
+
+fn pack(parts: &[(&str, String)], out: std::fs::File) -> std::io::Result<()> {
+    let mut tar = Builder::new(GzEncoder::new(out, Compression::default()));
+    let now = u64::try_from(pool_ops::core::now().0).unwrap_or(0);
+    for (name, text) in parts {
+        let mut header = Header::new_gnu();
+        header.set_size(u64::try_from(text.len()).unwrap_or(0));
+        header.set_mode(0o600);
+        header.set_mtime(now);
+        tar.append_data(&mut header, format!("{FOLDER}/{name}"), text.as_bytes())?;
+    }
+    tar.into_inner()?.finish()?.sync_all()
+}
+
+/// The settings in force. Only an address can carry a password.
+fn settings_shown(config: &Config) -> Result<String> {
+    let mut config = config.clone();
+    if let Some(endpoint) = &mut config.telemetry.otlp_endpoint
+        && let (Some((scheme, rest)), true) = (endpoint.split_once("://"), endpoint.contains('@'))
+    {
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        *endpoint = format!("{scheme}://{NOTHING}@{host}");
+    }
+    config::shown(&config)
+}
+
+/// What a program prints, both what is well and what is not.
+async fn said(words: &[&str]) -> Result<String> {
+    let (program, args) = words.split_first().context("no program")?;
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("start {program}"))?;
+    let output = child.stdout.take().context("read its output")?;
+    let mut bytes = Vec::new();
+    let read = async { output.take(LARGEST).read_to_end(&mut bytes).await };
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .with_context(|| format!("{program} takes too long"))?
+        .with_context(|| format!("read what {program} says"))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+async fn database(config: &Config) -> Result<String> {
+    let bytes = backups::fetch(config).await?;
+    let backup = pool_store::backup::read(&mut bytes.as_slice())?;
+    let shown = tokio::task::spawn_blocking(move || shown(&backup.database)).await?;
+    Ok(shown)
+}
+
+/// Every object that may be shown, one a line.
+fn shown(db: &Database) -> String {
+    let mut out = String::new();
+    for row in db.all().filter(|row| !WITHHELD.contains(&row.class)) {
+        out.push_str(&object(db, row).to_string());
+        out.push('\n');
+    }
+    out
+}
+
+fn object(db: &Database, row: &Row) -> Json {
+    let mut fields = serde_json::Map::new();
+    for (index, (def, value)) in (0_u16..).zip(row.class.def().fields.iter().zip(row.values.iter())) {
+        let field = Field {
+            class: row.class,
+            index,
+        };
+        let value = if CLOSED.contains(&field) {
+            NOTHING.into()
+        } else {
+            json(db, value)
+        };
+        fields.insert(def.name.to_owned(), value);
+    }
+    serde_json::json!({"class": row.class.def().name, "ref": row.reference.to_string(), "fields": fields})
+}
+
+fn json(db: &Database, value: &Value) -> Json {
+    match value {
+        Value::Void => Json::Null,
+        Value::Str(text) => (&**text).into(),
+        Value::Int(number) => (*number).into(),
+        Value::Float(number) => (*number).into(),
+        Value::Bool(truth) => (*truth).into(),
+        Value::Time(time) => time.0.into(),
+        Value::Ref(reference) if db.of_class(session::CLASS, *reference).is_some() => NOTHING.into(),
+        Value::Ref(reference) => reference.to_string().into(),
+        Value::Set(items) => items.iter().map(|item| json(db, item)).collect(),
+        Value::Map(pairs) => pairs
+            .iter()
+            .map(|(key, value)| {
+                let key = match key {
+                    Value::Str(text) => text.to_string(),
+                    other => json(db, other).to_string(),
+                };
+                let lower = key.to_lowercase().replace('_', "-");
+                let suspect = SUSPECT.iter().any(|part| lower.contains(part));
+                let value = if suspect { NOTHING.into() } else { json(db, value) };
+                (key, value)
+            })
+            .collect(),
+        Value::Record(members) => members
+            .iter()
+            .map(|(name, value)| (name.to_string(), json(db, value)))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_secret_is_withheld_and_the_rest_is_shown() {
+        let value = Value::string_map([
+            ("chappassword", "s1"),
+            ("cifs_PASSWORD", "s2"),
+            ("user-data", "s3"),
+            ("target", "192.0.2.1"),
+        ]);
+        let shown = json(&Database::default(), &value).to_string();
+        assert!(
+            !shown.contains("s1") && !shown.contains("s2") && !shown.contains("s3"),
+            "{shown}"
+        );
+        assert!(shown.contains("192.0.2.1"));
+    }
+}
