@@ -159,7 +159,8 @@ fn a_shutdown_is_meant_and_an_end_from_outside_is_not() {
     pool.halt(meant);
     let two = pool.host("two");
     // The host ended it, as one does whose lease ran out, and is back before anybody missed it.
-    pool.decide(|d| Ok(hosts::reconcile_domains(d, two, &[], &[])))
+    let missed = [(gone, pool.db.get(gone).unwrap().version)];
+    pool.decide(|d| Ok(hosts::reconcile_domains(d, two, &[], &missed)))
         .unwrap();
     assert_eq!(pool.get(meant, vm::HA_ALWAYS_RUN), &Value::Bool(false));
     assert_eq!(ha::to_restart(&pool.db, &[]), [(vec![gone], 0)]);
