@@ -73,6 +73,8 @@ pub struct Api {
     pub(crate) figures: Arc<dyn HostFigures>,
     pub(crate) trail: Arc<dyn AuditTrail>,
     pub(crate) strangers: Strangers,
+    /// Lines of the trail are stamped and queued one after another, so that it is in order.
+    pub(crate) telling: tokio::sync::Mutex<()>,
     pub(crate) host: Arc<dyn Fn() -> Ref + Send + Sync>,
     pub(crate) sessions: watch::Receiver<SessionLimits>,
     /// Sessions of this node alone, for emergencies.
@@ -100,6 +102,7 @@ impl Api {
             figures: parts.figures,
             trail: parts.trail,
             strangers: Strangers::default(),
+            telling: tokio::sync::Mutex::default(),
             host: parts.host,
             sessions: parts.sessions,
             local: Mutex::default(),

@@ -327,6 +327,7 @@ impl Strangers {
 impl Api {
     /// Writes a line of the trail.
     pub async fn audit(self: &Arc<Self>, note: &Note, end: &End) {
+        let _turn = self.telling.lock().await;
         let when = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let left_out = match note.is_stranger {
             true => match self.strangers.pass(when) {
