@@ -37,11 +37,6 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use uuid::Uuid;
 
-/// A call of the API is thousands of small allocations, and a password hash one of 19 MiB, which goes back to the
-/// system at once; glibc's own allocator kept that for every thread (`cargo xtask bench writes`, `idle`).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A XenAPI pool on plain Linux/KVM hosts.
 #[derive(Parser)]
 #[command(name = "tarn", version)]
