@@ -168,6 +168,7 @@ wait_for("three that follow", lambda: len([s for s in statuses().values() if s.g
 
 # A clean shutdown is meant; a restart that is held back waits.
 again()
+wait_for("the second VM", lambda: running(second), 60)
 x.VM.hard_shutdown(second)
 assert not x.VM.get_ha_always_run(second)
 time.sleep(2)

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::agents::Agents;
 
 /// No host is waited for longer: a sample waits as well.
-const WAIT: Duration = Duration::from_secs(2);
+const WAIT: Duration = Duration::from_secs(4);
 /// Hosts asked at once.
 const ASKED_AT_ONCE: usize = 16;
 
