@@ -44,6 +44,7 @@ pub const TESTBED: &[&str] = &[
     "kmod",
     "dosfstools",
     "mtools",
+    "openssl",
     "syslinux",
     "systemd-boot-efi",
     "python3",
