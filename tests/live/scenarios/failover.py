@@ -8,7 +8,7 @@ rounds = int(sys.argv[2])
 session, master = login()
 reference = session._session
 template = session.xenapi.VM.get_by_uuid(pool["template"])
-vm = session.xenapi.VM.clone(template, "written to")
+vms = [session.xenapi.VM.clone(template, f"written to {n}") for n in range(40)]
 acknowledged = []
 stop = threading.Event()
 
@@ -18,7 +18,7 @@ def write(worker):
     target, number = master, 0
     while not stop.is_set():
         key = f"w{worker}-{number}"
-        answer = raw(hosts[target], "VM.add_to_other_config", reference, vm, key, "x", timeout=0.5)
+        answer = raw(hosts[target], "VM.add_to_other_config", reference, vms[number % 40], key, "x", timeout=0.5)
         if answer and answer["Status"] == "Success":
             acknowledged.append(key)
             number += 1
@@ -52,7 +52,7 @@ stop.set()
 for worker in workers:
     worker.join()
 _, master = login()
-config = ok(raw(hosts[master], "VM.get_other_config", reference, vm))
+config = {k for vm in vms for k in ok(raw(hosts[master], "VM.get_other_config", reference, vm))}
 lost = [key for key in acknowledged if key not in config]
 assert not lost, lost
 wait_for("one digest", same_digest, 90)

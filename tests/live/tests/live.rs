@@ -28,7 +28,7 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
 #[test]
 fn a_pool_outlives_its_master_and_heals() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
-    bed.scenario("failover.py", &["5"]);
+    bed.scenario("failover.py", &["20"]);
     bed.scenario("partition.py", &[]);
     bed.scenario("snapshot.py", &[]);
     bed.scenario("members.py", &[]);
