@@ -22,65 +22,41 @@ def new_task(label):
     return x.task.create(label, "")
 
 
-def ended(reference, status="success"):
-    wait_for(reference, lambda: x.task.get_status(reference) != "pending")
-    record = x.task.get_record(reference)
-    assert record["status"] == status and record["progress"] == 1.0, record
-    x.task.destroy(reference)
-    return record
-
-
 def export(vm, **parts):
     reference = new_task("export")
     status, headers, body = get(host, "/export/", ref=vm, session_id=token, task_id=reference, **parts)
     assert status == 200 and headers["task-id"] == reference, (status, headers)
     assert headers["content-disposition"] == 'attachment; filename="export.xva"', headers
-    ended(reference)
+    ended(x, reference)
     return body
 
 
 def imported(body, **parts):
     reference = new_task("import")
     assert put(host, "/import/", body, sr_id=sr, session_id=token, task_id=reference, **parts) == 200
-    record = ended(reference)
+    record = ended(x, reference)
     assert record["other_config"]["object_creation"] == "complete", record
     return re.findall(r"<value>(OpaqueRef:[^<]*)</value>", record["result"])
 
 
 def refused(body, **parts):
     """The error of an import that fails, which leaves nothing."""
-    before = left()
+    before = left(x)
     reference = new_task("import")
     assert put(host, "/import/", body, sr_id=sr, session_id=token, task_id=reference, **parts) in (200, None)
-    error = ended(reference, "failure")["error_info"]
+    error = ended(x, reference, "failure")["error_info"]
     x.SR.scan(sr)
-    assert left() == before, (error, left() ^ before)
+    assert left(x) == before, (error, left(x) ^ before)
     return error
-
-
-def left():
-    return set(x.VM.get_all()) | set(x.VDI.get_all()) | set(x.VBD.get_all()) | set(x.VIF.get_all())
-
-
-def drives(vm):
-    records = [x.VBD.get_record(v) for v in x.VM.get_VBDs(vm)]
-    return {r["userdevice"]: r["VDI"] for r in records if r["type"] == "Disk"}
 
 
 def contents(vm):
     found = {}
-    for device, vdi in drives(vm).items():
+    for device, vdi in drives(x, vm).items():
         status, _, body = get(host, "/export_raw_vdi", vdi=vdi, session_id=token)
         assert status == 200
         found[device] = hashlib.sha256(body).hexdigest()
     return found
-
-
-def remove(vm):
-    disks = drives(vm).values()
-    x.VM.destroy(vm)
-    for vdi in disks:
-        x.VDI.destroy(vdi)
 
 
 def boots(vm, label):
@@ -132,7 +108,7 @@ assert contents(twin) == whole
 assert {x.VIF.get_device(v): x.VIF.get_MAC(v) for v in x.VM.get_VIFs(twin)} != macs or not macs
 x.VM.set_name_label(twin, "twin")
 boots(twin, "twin")
-remove(twin)
+remove(x, twin)
 say("imported: every byte of every disk, and it boots")
 
 for packing in ["zstd", "true"]:
@@ -140,10 +116,10 @@ for packing in ["zstd", "true"]:
     assert len(packed) < len(archive)
     [twin] = imported(packed)
     assert contents(twin) == whole
-    remove(twin)
+    remove(x, twin)
 say("packed with zstd and gzip it is the same")
 
-remove(vm)
+remove(x, vm)
 [vm] = imported(archive, restore="true")
 assert x.VM.get_uuid(vm) == uuid and contents(vm) == whole
 assert {x.VIF.get_device(v): x.VIF.get_MAC(v) for v in x.VM.get_VIFs(vm)} == macs
@@ -156,7 +132,7 @@ x.VM.start(vm, False, True)
 reference = new_task("export")
 status, _, _ = get(host, "/export", uuid=uuid, session_id=token, task_id=reference)
 assert status == 500, status
-assert ended(reference, "failure")["error_info"] == ["VM_BAD_POWER_STATE", vm, "halted, suspended", "running"]
+assert ended(x, reference, "failure")["error_info"] == ["VM_BAD_POWER_STATE", vm, "halted, suspended", "running"]
 x.VM.hard_shutdown(vm)
 
 # An independent writer: Python's tar, SHA-1, last piece filled up, zeros left out.
@@ -189,7 +165,7 @@ def pieces(change=lambda name, content: (name, content), folder=None, checksum=N
 foreign = pieces()
 [twin] = imported(foreign)
 assert contents(twin) == whole
-remove(twin)
+remove(x, twin)
 say("an archive of an independent writer comes in")
 
 assert refused(b"") == ["IMPORT_ERROR_PREMATURE_EOF"]
@@ -213,44 +189,44 @@ say("archives that are cut, wrong, absurd, or lead elsewhere are refused and lea
 
 reference = new_task("chunked")
 status = put(host, "/import", [b"a"], {"Transfer-Encoding": "chunked"}, sr_id=sr, session_id=token, task_id=reference)
-assert status == 403 and ended(reference, "failure")["error_info"] == ["IMPORT_ERROR_CANNOT_HANDLE_CHUNKED"]
+assert status == 403 and ended(x, reference, "failure")["error_info"] == ["IMPORT_ERROR_CANNOT_HANDLE_CHUNKED"]
 
 # A probe, as Xen Orchestra sends it; then a stream of unknown length, dropped after its last byte.
 assert put(host, "/import/", b"", session_id=token, sr_id=sr) == 200
 reference = new_task("dropped")
 wire = stuttering(host, "/import/", 1125899906842624, foreign, sr_id=sr, session_id=token, task_id=reference)
 assert wire.getresponse().status == 200
-record = ended(reference)
-remove(re.search(r"OpaqueRef:[^<]*", record["result"]).group())
+record = ended(x, reference)
+remove(x, re.search(r"OpaqueRef:[^<]*", record["result"]).group())
 say("the answer comes before the body, which may be of any announced length")
 
 # Cut off and cancelled in the middle: nothing stays.
 for cut in [True, False]:
-    before = left()
+    before = left(x)
     reference = new_task("broken")
     wire = stuttering(host, "/import/", len(foreign), foreign[:len(foreign) // 2], sr_id=sr, session_id=token, task_id=reference)
     wait_for("progress", lambda: x.task.get_progress(reference) > 0 or x.task.get_status(reference) != "pending")
     x.SR.scan(sr)
-    assert left() == before, "a scan lists no disk that is half made"
+    assert left(x) == before, "a scan lists no disk that is half made"
     if cut:
         wire.sock.shutdown(socket.SHUT_RDWR)
-        assert ended(reference, "failure")["error_info"] == ["IMPORT_ERROR_PREMATURE_EOF"]
+        assert ended(x, reference, "failure")["error_info"] == ["IMPORT_ERROR_PREMATURE_EOF"]
     else:
         x.task.cancel(reference)
-        assert ended(reference, "cancelled")["error_info"] == ["TASK_CANCELLED", reference]
+        assert ended(x, reference, "cancelled")["error_info"] == ["TASK_CANCELLED", reference]
     x.SR.scan(sr)
-    assert left() == before
+    assert left(x) == before
 say("an upload that breaks off or is cancelled leaves nothing behind")
 
 # Records alone.
 status, headers, body = get(host, "/export_metadata", ref=vm, session_id=token)
 assert status == 200 and int(headers["content-length"]) == len(body)
 assert tarfile.open(fileobj=io.BytesIO(body)).getnames() == ["ova.xml"]
-disks = drives(vm)
+disks = drives(x, vm)
 x.VM.destroy(vm)
 reference = new_task("dry")
 assert put(host, "/import_metadata", body, session_id=token, task_id=reference, restore="true", dry_run="true") == 200
-ended(reference)
+ended(x, reference)
 try:
     x.VM.get_by_uuid(uuid)
     raise SystemExit("a dry run made a VM")
@@ -258,8 +234,8 @@ except XenAPI.Failure as failure:
     assert failure.details[0] == "UUID_INVALID", failure.details
 reference = new_task("metadata")
 assert put(host, "/import_metadata", body, session_id=token, task_id=reference, restore="true") == 200
-ended(reference)
+ended(x, reference)
 vm = x.VM.get_by_uuid(uuid)
-assert drives(vm) == disks
-remove(vm)
+assert drives(x, vm) == disks
+remove(x, vm)
 say("records alone go out and come in, and find their disks again")

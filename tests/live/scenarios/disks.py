@@ -40,28 +40,19 @@ def task(label):
     return x.task.create(label, "")
 
 
-def ended(reference, status="success"):
-    wait_for(reference, lambda: x.task.get_status(reference) != "pending")
-    assert x.task.get_status(reference) == status, x.task.get_record(reference)
-    assert x.task.get_progress(reference) == 1.0
-    error = x.task.get_error_info(reference)
-    x.task.destroy(reference)
-    return error
-
-
 def upload(vdi, body, status="success", **parts):
     """Puts a body on a disk; what the task says of it."""
     reference = task("upload")
     answer = put(host, "/import_raw_vdi", body, vdi=vdi, session_id=token, task_id=reference, **parts)
     assert answer == 200 or (answer is None and status == "failure"), answer
-    return ended(reference, status)
+    return ended(x, reference, status)["error_info"]
 
 
 def download(vdi, **parts):
     reference = task("download")
     status, headers, body = get(host, "/export_raw_vdi/", vdi=vdi, session_id=token, task_id=reference, **parts)
     assert status == 200 and "content-length" not in headers, (status, headers)
-    ended(reference)
+    ended(x, reference)
     return headers, body
 
 
@@ -161,7 +152,7 @@ for form in ["vhd", "qcow2"]:
         assert download(back)[1] == bytes(changed)
 reference = task("no data")
 assert get(host, "/export_raw_vdi", vdi=first, session_id=token, task_id=reference)[0] != 200
-assert ended(reference, "failure") == ["VDI_INCOMPATIBLE_TYPE", first, "cbt_metadata"]
+assert ended(x, reference, "failure")["error_info"] == ["VDI_INCOMPATIBLE_TYPE", first, "cbt_metadata"]
 x.VDI.destroy(first)
 x.VDI.destroy(second)
 x.VDI.disable_cbt(one)
@@ -185,7 +176,7 @@ leads[8:16] = struct.pack(">Q", 200)
 assert upload(bad, bytes(leads), "failure", format="qcow2")[0] == "IMPORT_ERROR"
 reference = task("unknown format")
 assert get(host, "/export_raw_vdi", vdi=bad, format="ova", session_id=token, task_id=reference)[0] == 404
-assert ended(reference, "failure")[0] == "INTERNAL_ERROR"
+assert ended(x, reference, "failure")["error_info"][0] == "INTERNAL_ERROR"
 assert put(host, "/import_raw_vdi", b"", session_id=token) == 400
 assert put(host, "/import_raw_vdi", b"", vdi=bad, session_id=token, format="vhd", chunked="1") == 404
 assert put(host, "/import_raw_vdi", [b"a"], {"Transfer-Encoding": "chunked"}, vdi=bad, session_id=token) == 404
@@ -213,11 +204,11 @@ for cut in [True, False]:
     if cut:
         wire.sock.shutdown(socket.SHUT_RDWR)
         wire.close()
-        assert ended(reference, "failure")[0] == "IMPORT_ERROR_PREMATURE_EOF"
+        assert ended(x, reference, "failure")["error_info"][0] == "IMPORT_ERROR_PREMATURE_EOF"
     else:
         assert x.task.get_allowed_operations(reference) == ["cancel"]
         x.task.cancel(reference)
-        assert ended(reference, "cancelled") == ["TASK_CANCELLED", reference]
+        assert ended(x, reference, "cancelled")["error_info"] == ["TASK_CANCELLED", reference]
     wait_for("the disk", lambda: not x.VDI.get_current_operations(bad))
 x.VDI.destroy(bad)
 assert set(x.VDI.get_all()) == before

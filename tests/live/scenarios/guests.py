@@ -2,7 +2,7 @@
 
 import re
 
-from tarn import *
+from serial import *
 
 session, master = login()
 x = session.xenapi
@@ -22,11 +22,6 @@ def guest(label, on):
     x.VM.start_on(vm, on, False, True)
     wait_for(label, lambda: "TARN-UP" in testbed("serial", label))
     return vm
-
-
-def counts(label):
-    """Numbers and boot ids that the guest has printed so far, in order."""
-    return re.findall(r"TARN-COUNT (\d+) (\S+)", testbed("serial", label))
 
 
 one, two = guest("one", refs[0]), guest("two", refs[1])

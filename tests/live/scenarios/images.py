@@ -27,14 +27,6 @@ def qemu_img(*words):
     subprocess.run(["qemu-img", *words], check=True, capture_output=True)
 
 
-def ended(reference, status="success"):
-    wait_for(reference, lambda: x.task.get_status(reference) != "pending")
-    record = x.task.get_record(reference)
-    assert record["status"] == status, record
-    x.task.destroy(reference)
-    return record
-
-
 def vms(record):
     return re.findall(r"<value>(OpaqueRef:[^<]*)</value>", record["result"])
 
@@ -43,12 +35,8 @@ def imported(body, status="success", **parts):
     reference = x.task.create("import", "")
     answer = put(host, "/import", body, sr_id=sr, session_id=token, task_id=reference, **parts)
     assert answer == 200 or (answer is None and status == "failure"), answer
-    record = ended(reference, status)
+    record = ended(x, reference, status)
     return vms(record) if status == "success" else record["error_info"]
-
-
-def left():
-    return set(x.VM.get_all()) | set(x.VDI.get_all()) | set(x.VBD.get_all()) | set(x.VIF.get_all())
 
 
 def contents(vm):
@@ -56,13 +44,6 @@ def contents(vm):
     status, _, body = get(host, "/export_raw_vdi", vdi=x.VBD.get_VDI(drive), session_id=token)
     assert status == 200
     return body
-
-
-def remove(vm):
-    disks = [x.VBD.get_VDI(v) for v in x.VM.get_VBDs(vm) if x.VBD.get_type(v) == "Disk"]
-    x.VM.destroy(vm)
-    for vdi in disks:
-        x.VDI.destroy(vdi)
 
 
 random.seed(5)
@@ -74,7 +55,7 @@ content = bytes(content)
 open(at("raw.img"), "wb").write(content)
 qemu_img("convert", "-f", "raw", "-O", "qcow2", at("raw.img"), at("cloud.qcow2"))
 qcow2 = open(at("cloud.qcow2"), "rb").read()
-before = left()
+before = left(x)
 
 for label, body in [("of-qcow2", qcow2), ("packed", gzip.compress(qcow2)), ("plain", content)]:
     [vm] = imported(body, name_label=label)
@@ -88,10 +69,10 @@ for label, body in [("of-qcow2", qcow2), ("packed", gzip.compress(qcow2)), ("pla
     assert x.VDI.get_name_label(x.VBD.get_VDI(drive)) == label
     x.VM.start(vm, True, True)
     x.VM.hard_shutdown(vm)
-    remove(vm)
+    remove(x, vm)
 [vm] = imported(qcow2)
 assert x.VM.get_name_label(vm) == "Imported VM"
-remove(vm)
+remove(x, vm)
 say("qcow2, packed too, and plain images become VMs")
 
 # xe names the VM by the file, and gives it a disk with what cloud-init reads.
@@ -114,7 +95,7 @@ assert imported(open(at("leads.qcow2"), "rb").read(), "failure")[0] == "IMPORT_E
 assert imported(gzip.compress(content), "failure")[0] == "IMPORT_ERROR", "its size is not known"
 assert imported(qcow2[:len(qcow2) // 2], "failure") == ["IMPORT_ERROR_PREMATURE_EOF"]
 x.SR.scan(sr)
-assert left() == before
+assert left(x) == before
 say("images that lead elsewhere, or are cut, leave nothing")
 
 
@@ -153,18 +134,18 @@ assert x.VM.get_name_label(vm) == "cloud.qcow2" and contents(vm) == content
 _, _, archive = get(host, "/export", ref=vm, session_id=token)
 open(at("vm.xva"), "wb").write(archive)
 uuid = x.VM.get_uuid(vm)
-remove(vm)
+remove(x, vm)
 reference = fetch_async(f"{base}/vm.xva", sr, True, False)
-[vm] = vms(ended(reference))
+[vm] = vms(ended(x, reference))
 assert x.VM.get_uuid(vm) == uuid and contents(vm) == content
-remove(vm)
+remove(x, vm)
 for url in [f"{base}/none", "ftp://host/x", f"https://{host['address']}/export?uuid={uuid}"]:
     assert refused("IMPORT_ERROR", fetch, url, sr, False, False)[0].startswith("the URL cannot be read")
-    assert ended(fetch_async(url, sr, False, False), "failure")["error_info"][0] == "IMPORT_ERROR"
+    assert ended(x, fetch_async(url, sr, False, False), "failure")["error_info"][0] == "IMPORT_ERROR"
 refused("HANDLE_INVALID", fetch, base, "OpaqueRef:NULL", False, False)
 library = [s for s in x.SR.get_all() if x.SR.get_type(s) == "iso"]
 for s in library:
     assert refused("SR_OPERATION_NOT_SUPPORTED", fetch, base, s, False, False) == [s]
 x.SR.scan(sr)
-assert left() == before
+assert left(x) == before
 say("a host fetches images and archives, and says why where it cannot")

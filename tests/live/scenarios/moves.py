@@ -1,43 +1,12 @@
 """Disks go to another repository under their guest, VMs with their disks to another host, and migrations keep contracts."""
 
-import re
-
-from tarn import *
+from serial import *
 
 session, master = login()
 x = session.xenapi
 template = x.VM.get_by_uuid(pool["template"])
 sr = x.SR.get_by_uuid(pool["shared_sr"])
 label = "moves"
-
-
-def home(vm):
-    on = x.VM.get_resident_on(vm)
-    return next(h["name"] for h in hosts.values() if x.host.get_by_uuid(h["uuid"]) == on)
-
-
-def tell(vm, words, answer):
-    uuid, host = x.VM.get_uuid(vm), home(vm)
-
-    def answers():
-        return re.findall(answer, testbed("exec", host, "cat", f"/run/tarn/console/{uuid}.log"))
-
-    seen = len(answers())
-    # QEMU looks once a second whether somebody holds the other end.
-    testbed("exec", host, "sh", "-c", f"(sleep 2; echo '{words}'; sleep 2) > $(virsh ttyconsole {uuid})")
-    return wait_for(words, lambda: answers()[seen:], 30)[-1]
-
-
-def fill(vm, letter):
-    tell(vm, f"fill vdb {letter}", r"TARN-FILLED vdb")
-
-
-def content(vm):
-    return tell(vm, "read vdb", r"TARN-READ vdb (\S*)")
-
-
-def counts():
-    return re.findall(r"TARN-COUNT (\d+) (\S+)", testbed("serial", label))
 
 
 def drive_of(vm, image):
@@ -86,16 +55,16 @@ say("a disk that nobody has open goes to another repository")
 
 x.VM.start(vm, False, True)
 wait_for("its counter", counts)
-boots = len({b for _, b in counts()})
-fill(vm, "A")
+boots = len({b for _, b in counts(label)})
+fill(x, vm, "A")
 task = x.Async.VDI.pool_migrate(data, sr, {})
-fill(vm, "B")
+fill(x, vm, "B")
 record = ended(task)
 assert record["status"] == "success", record
 moved = x.VBD.get_VDI(slot)
 assert moved != data and x.VDI.get_SR(moved) == sr and record["result"] == f"<value>{moved}</value>", record
 assert x.VM.get_current_operations(vm) == {} and x.VDI.get_current_operations(moved) == {}
-assert content(vm).startswith("B")
+assert content(x, vm).startswith("B")
 assert data not in x.VDI.get_all()
 data = moved
 wait_for("the old file to go", lambda: not [f for f in testbed("exec", master, "ls", second).split() if "qcow2" in f])
@@ -110,8 +79,8 @@ except XenAPI.Failure as failure:
 record = ended(task)
 data = x.VBD.get_VDI(slot)
 assert (x.VDI.get_SR(data) == other) == (record["status"] == "success"), record
-assert content(vm).startswith("B")
-fill(vm, "C")
+assert content(x, vm).startswith("B")
+fill(x, vm, "C")
 say(f"one that is called off ends as {record['status']}, and the guest goes on writing")
 
 # The VM with its disk to another host, and the other repository.
@@ -126,7 +95,7 @@ x.VM.assert_can_migrate(vm, dest, True, places, {}, {})
 assert x.VM.migrate_send(vm, dest, True, places, {}, {}) == vm
 data = x.VBD.get_VDI(slot)
 assert x.VM.get_resident_on(vm) == target and x.VDI.get_SR(data) == goal
-assert content(vm).startswith("C")
+assert content(x, vm).startswith("C")
 say("a VM goes to another host and its disk to another repository")
 
 # A contract that cannot be kept is refused while the guest runs where it was; one that can is kept.
@@ -143,10 +112,10 @@ told = record["other_config"]
 assert int(told["tarn_migration_ms"]) > 0 and int(told["tarn_migration_bytes"]) > 0, told
 assert x.VM_metrics.get_other_config(x.VM.get_metrics(vm))["tarn_migration_ms"] == told["tarn_migration_ms"]
 assert int(told.get("tarn_migration_downtime_ms", "0")) <= 1500, told
-assert content(vm).startswith("C")
+assert content(x, vm).startswith("C")
 
-numbers = [int(n) for n, _ in counts()]
-assert not set(range(min(numbers), max(numbers) + 1)) - set(numbers) and len({b for _, b in counts()}) == boots
+numbers = [int(n) for n, _ in counts(label)]
+assert not set(range(min(numbers), max(numbers) + 1)) - set(numbers) and len({b for _, b in counts(label)}) == boots
 say(f"a contract is refused before anything moves, or kept: {told}")
 x.VM.hard_shutdown(vm)
 x.VM.destroy(vm)

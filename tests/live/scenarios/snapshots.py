@@ -1,8 +1,6 @@
 """Snapshots under a running guest: freezing, going back, a checkpoint, a merge; disks that grow; CDs that change."""
 
-import re
-
-from tarn import *
+from serial import *
 
 session, master = login()
 x = session.xenapi
@@ -27,36 +25,6 @@ def drive(vm, **changes):
     })
 
 
-def home(vm):
-    on = x.VM.get_resident_on(vm)
-    return next(h["name"] for h in hosts.values() if x.host.get_by_uuid(h["uuid"]) == on)
-
-
-def tell(vm, words, answer):
-    """Says something to the guest on its serial port and waits for what it answers, on the host where it is."""
-    uuid, host = x.VM.get_uuid(vm), home(vm)
-
-    def answers():
-        return re.findall(answer, testbed("exec", host, "cat", f"/run/tarn/console/{uuid}.log"))
-
-    seen = len(answers())
-    # QEMU looks once a second whether somebody holds the other end.
-    testbed("exec", host, "sh", "-c", f"(sleep 2; echo '{words}'; sleep 2) > $(virsh ttyconsole {uuid})")
-    return wait_for(words, lambda: answers()[seen:], 30)[-1]
-
-
-def fill(vm, letter):
-    tell(vm, f"fill vdb {letter}", r"TARN-FILLED vdb")
-
-
-def content(vm):
-    return tell(vm, "read vdb", r"TARN-READ vdb (\S*)")
-
-
-def counts():
-    return re.findall(r"TARN-COUNT (\d+) (\S+)", testbed("serial", label))
-
-
 def files():
     place = x.PBD.get_device_config(x.SR.get_PBDs(sr)[0])["location"]
     return testbed("exec", master, "ls", place).split()
@@ -69,14 +37,14 @@ drive(vm, VDI=data)
 cd = drive(vm, type="CD", mode="RO", empty=True)
 x.VM.start(vm, False, True)
 wait_for("its counter", counts)
-boots = len({b for _, b in counts()})
+boots = len({b for _, b in counts(label)})
 
 # Two snapshots, each of another content.
-fill(vm, "A")
+fill(x, vm, "A")
 first = x.VM.snapshot(vm, "first")
-fill(vm, "B")
+fill(x, vm, "B")
 second = x.VM.snapshot(vm, "second")
-fill(vm, "C")
+fill(x, vm, "C")
 one = x.VM.get_record(first)
 assert one["is_a_snapshot"] and one["is_a_template"] and one["snapshot_of"] == vm and one["power_state"] == "Halted"
 assert one["snapshot_info"]["power-state-at-snapshot"] == "Running", one["snapshot_info"]
@@ -88,7 +56,7 @@ frozen = next(v for v in frozen if x.VDI.get_snapshot_of(v) == data)
 assert x.VDI.get_is_a_snapshot(frozen) and frozen in x.VDI.get_snapshots(data)
 refused("VM_IS_SNAPSHOT", x.VM.start, first, False, True)
 refused("REVERT_ONLY_ALLOWED_ON_SNAPSHOT", x.VM.revert, vm)
-assert content(vm).startswith("C")
+assert content(x, vm).startswith("C")
 say("two snapshots of a running guest, which goes on")
 
 # A snapshot in the middle goes; what it leaves behind is merged while the guest writes.
@@ -102,17 +70,17 @@ uuid = x.VDI.get_uuid(data)
 wait_for("the merge", lambda: f"{uuid}.1.qcow2" not in files(), 150)
 assert f"{uuid}.2.qcow2" in files() and f"{uuid}.qcow2" in files(), files()
 wait_for("all merges", lambda: not any(x.VDI.get_current_operations(v) for v in x.SR.get_VDIs(sr)), 60)
-assert content(vm).startswith("C")
-chain = testbed("exec", home(vm), "virsh", "dumpxml", x.VM.get_uuid(vm))
+assert content(x, vm).startswith("C")
+chain = testbed("exec", home(x, vm), "virsh", "dumpxml", x.VM.get_uuid(vm))
 assert f"{uuid}.1.qcow2" not in chain and f"{uuid}.qcow2" in chain
-numbers = [int(n) for n, _ in counts()]
-assert not set(range(min(numbers), max(numbers) + 1)) - set(numbers) and len({b for _, b in counts()}) == boots
+numbers = [int(n) for n, _ in counts(label)]
+assert not set(range(min(numbers), max(numbers) + 1)) - set(numbers) and len({b for _, b in counts(label)}) == boots
 say("a snapshot in the middle is gone, its parent merged under the running guest, no count missing")
 
 # A migration with layers below the disks.
 target = next(h for h in (x.host.get_by_uuid(h["uuid"]) for h in hosts.values()) if h != x.VM.get_resident_on(vm))
 x.VM.pool_migrate(vm, target, {"live": "true"})
-assert x.VM.get_resident_on(vm) == target and content(vm).startswith("C")
+assert x.VM.get_resident_on(vm) == target and content(x, vm).startswith("C")
 
 # The disk grows under the guest; a smaller size is refused by the storage.
 x.VDI.resize_online(data, str(96 << 20))
@@ -126,10 +94,10 @@ checkpoint = x.VM.checkpoint(vm, "with memory")
 assert x.VM.get_power_state(vm) == "Running" and x.VM.get_power_state(checkpoint) == "Suspended"
 assert x.VDI.get_type(x.VM.get_suspend_VDI(checkpoint)) == "suspend"
 assert x.VM.get_parent(vm) == checkpoint
-last = int(counts()[-1][0])
-wait_for("the counter", lambda: int(counts()[-1][0]) > last)
-assert len({b for _, b in counts()}) == boots
-fill(vm, "D")
+last = int(counts(label)[-1][0])
+wait_for("the counter", lambda: int(counts(label)[-1][0]) > last)
+assert len({b for _, b in counts(label)}) == boots
+fill(x, vm, "D")
 x.VM.revert(checkpoint)
 assert x.VM.get_power_state(vm) == "Suspended" and x.VM.get_name_label(vm) == label
 image = x.VM.get_suspend_VDI(vm)
@@ -143,8 +111,8 @@ assert x.VM.get_suspend_VDI(vm) == same
 x.VDI.destroy(image)
 x.VM.resume(vm, False, True)
 assert refused("VM_BAD_POWER_STATE", x.VM.set_suspend_VDI, vm, data) == [vm, "suspended", "running"]
-assert content(vm).startswith("C")
-assert len({b for _, b in counts()}) == boots, "the guest booted instead of going on"
+assert content(x, vm).startswith("C")
+assert len({b for _, b in counts(label)}) == boots, "the guest booted instead of going on"
 say("a checkpoint, and back to it: the guest goes on where it was")
 
 # Back to the second snapshot: the disk of then, the label of the VM, a new disk under an old name.
@@ -154,8 +122,8 @@ assert x.VM.get_power_state(vm) == "Halted" and x.VM.get_parent(vm) == second
 assert x.VM.get_name_label(vm) == label and not drives & set(x.VM.get_VBDs(vm))
 refused("HANDLE_INVALID", x.VDI.get_uuid, data)
 x.VM.start(vm, False, True)
-wait_for("the next boot", lambda: len({b for _, b in counts()}) > boots)
-assert content(vm).startswith("B"), content(vm)
+wait_for("the next boot", lambda: len({b for _, b in counts(label)}) > boots)
+assert content(x, vm).startswith("B"), content(x, vm)
 copy = x.VM.clone(second, "from the snapshot")
 assert x.VM.get_is_a_template(copy) and not x.VM.get_is_a_snapshot(copy)
 say("back to a snapshot, and a clone of one")
@@ -175,14 +143,14 @@ assert refused("VBD_IS_EMPTY", x.VBD.eject, cd) == [cd]
 assert refused("VBD_NOT_REMOVABLE_MEDIA", x.VBD.eject, disk) == [disk]
 x.VBD.insert(cd, disc)
 assert x.VBD.get_VDI(cd) == disc and not x.VBD.get_empty(cd)
-assert "empty.iso" in testbed("exec", home(vm), "virsh", "domblklist", x.VM.get_uuid(vm))
+assert "empty.iso" in testbed("exec", home(x, vm), "virsh", "domblklist", x.VM.get_uuid(vm))
 assert refused("VBD_NOT_EMPTY", x.VBD.insert, cd, disc) == [cd]
 refused("OPERATION_NOT_ALLOWED", x.VBD.unplug, cd)
 plug = next(p for p in x.SR.get_PBDs(isos) if x.PBD.get_host(p) == x.VM.get_resident_on(vm))
 assert refused("VDI_IN_USE", x.PBD.unplug, plug)[0] == disc
 x.VBD.eject(cd)
 assert x.VBD.get_empty(cd) and x.VBD.get_VDI(cd) == "OpaqueRef:NULL"
-assert "empty.iso" not in testbed("exec", home(vm), "virsh", "domblklist", x.VM.get_uuid(vm))
+assert "empty.iso" not in testbed("exec", home(x, vm), "virsh", "domblklist", x.VM.get_uuid(vm))
 refused("SR_OPERATION_NOT_SUPPORTED", x.VDI.destroy, disc)
 refused("SR_OPERATION_NOT_SUPPORTED", x.VDI.create, record(SR=isos))
 say("a disc went into the running guest's drive and out of it")
@@ -195,25 +163,25 @@ x.SR.forget(isos)
 
 def boot():
     """Starts the VM, and returns once it counts again."""
-    seen = {b for _, b in counts()}
+    seen = {b for _, b in counts(label)}
     x.VM.start(vm, False, True)
-    wait_for("its counter", lambda: {b for _, b in counts()} - seen)
+    wait_for("its counter", lambda: {b for _, b in counts(label)} - seen)
 
 
 # What a guest writes to a disk that is reset goes with it.
 spare = next(x.VBD.get_VDI(v) for v in x.VM.get_VBDs(vm) if x.VBD.get_userdevice(v) == "1")
 x.VDI.set_on_boot(spare, "reset")
 boot()
-before = content(vm)
-fill(vm, "Z")
-assert content(vm).startswith("Z") and not before.startswith("Z")
+before = content(x, vm)
+fill(x, vm, "Z")
+assert content(x, vm).startswith("Z") and not before.startswith("Z")
 for call in [(x.VM.suspend, vm), (x.VM.snapshot, vm, "not now"), (x.VM.pool_migrate, vm, target, {"live": "true"})]:
     assert refused("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", *call) == [spare]
 x.SR.scan(sr)
-assert content(vm).startswith("Z"), "a scan leaves what a running guest writes"
+assert content(x, vm).startswith("Z"), "a scan leaves what a running guest writes"
 x.VM.hard_shutdown(vm)
 boot()
-assert content(vm) == before
+assert content(x, vm) == before
 x.VM.hard_shutdown(vm)
 x.VDI.set_on_boot(spare, "persist")
 say("a disk that is reset at boot is as it was")

@@ -53,3 +53,31 @@ def stuttering(host, path, length, first, **parts):
     wire.endheaders()
     wire.send(first)
     return wire
+
+
+def ended(x, reference, status="success"):
+    """The record of a task once it has ended as it should; the task is gone then."""
+    wait_for(reference, lambda: x.task.get_status(reference) != "pending")
+    record = x.task.get_record(reference)
+    assert record["status"] == status and record["progress"] == 1.0, record
+    x.task.destroy(reference)
+    return record
+
+
+def left(x):
+    """All that a transfer that failed could leave behind."""
+    return set(x.VM.get_all()) | set(x.VDI.get_all()) | set(x.VBD.get_all()) | set(x.VIF.get_all())
+
+
+def drives(x, vm):
+    """A VM's disks by the position of their drives."""
+    records = [x.VBD.get_record(v) for v in x.VM.get_VBDs(vm)]
+    return {r["userdevice"]: r["VDI"] for r in records if r["type"] == "Disk"}
+
+
+def remove(x, vm):
+    """Destroys a VM with its disks."""
+    disks = drives(x, vm).values()
+    x.VM.destroy(vm)
+    for vdi in disks:
+        x.VDI.destroy(vdi)

@@ -1,0 +1,39 @@
+"""Guests on their serial port: what they say by themselves, and what they answer."""
+
+import re
+
+from tarn import *
+
+
+def counts(label):
+    """Numbers and boot ids that a guest has printed so far, in order."""
+    return re.findall(r"TARN-COUNT (\d+) (\S+)", testbed("serial", label))
+
+
+def home(x, vm):
+    """The name of the host where a VM runs."""
+    uuid = x.host.get_uuid(x.VM.get_resident_on(vm))
+    return next(h["name"] for h in hosts.values() if h["uuid"] == uuid)
+
+
+def tell(x, vm, words, answer):
+    """Says something to a guest and waits for what it answers, on the host where it is."""
+    uuid, host = x.VM.get_uuid(vm), home(x, vm)
+
+    def answers():
+        return re.findall(answer, testbed("exec", host, "cat", f"/run/tarn/console/{uuid}.log"))
+
+    seen = len(answers())
+    # QEMU looks once a second whether somebody holds the other end.
+    testbed("exec", host, "sh", "-c", f"(sleep 2; echo '{words}'; sleep 2) > $(virsh ttyconsole {uuid})")
+    return wait_for(words, lambda: answers()[seen:], 30)[-1]
+
+
+def fill(x, vm, letter):
+    """Has a guest fill its second disk."""
+    tell(x, vm, f"fill vdb {letter}", r"TARN-FILLED vdb")
+
+
+def content(x, vm):
+    """The sum of what a guest reads from its second disk."""
+    return tell(x, vm, "read vdb", r"TARN-READ vdb (\S*)")
