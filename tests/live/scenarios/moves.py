@@ -54,7 +54,7 @@ data = moved
 say("a disk that nobody has open goes to another repository")
 
 x.VM.start(vm, False, True)
-wait_for("its counter", counts)
+wait_for("its counter", lambda: counts(label))
 boots = len({b for _, b in counts(label)})
 fill(x, vm, "A")
 task = x.Async.VDI.pool_migrate(data, sr, {})

@@ -36,7 +36,7 @@ data = x.VDI.create(record())
 drive(vm, VDI=data)
 cd = drive(vm, type="CD", mode="RO", empty=True)
 x.VM.start(vm, False, True)
-wait_for("its counter", counts)
+wait_for("its counter", lambda: counts(label))
 boots = len({b for _, b in counts(label)})
 
 # Two snapshots, each of another content.
