@@ -12,17 +12,14 @@ use anyhow::{Context, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pool_domain::{Database, Row};
-use proto_types::generated::{
-    secret, session, tarn_authority, tarn_credential, tarn_event_queue, tarn_join_token, tarn_saga,
-    tarn_setting, vm,
-};
-use proto_types::{ClassId, Field, Value};
+use proto_types::{DateTime, Field};
 use serde_json::Value as Json;
 use tar::{Builder, Header};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use crate::config::{self, Config};
+use crate::withheld::{self, NOTHING};
 use crate::{backups, command};
 
 /// The folder within the tar.
@@ -62,40 +59,6 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("domains.txt", &["virsh", "list", "--all"]),
     ("libvirt.txt", &["virsh", "version"]),
 ];
-
-/// Classes that are nobody's business outside the pool; a session's reference is as good as a password.
-const WITHHELD: &[ClassId] = &[
-    secret::CLASS,
-    session::CLASS,
-    tarn_authority::CLASS,
-    tarn_credential::CLASS,
-    tarn_event_queue::CLASS,
-    tarn_join_token::CLASS,
-];
-
-/// Fields that may hold what a client wants nobody to know.
-const CLOSED: &[Field] = &[
-    tarn_saga::PARAMS,
-    tarn_saga::OUTPUTS,
-    tarn_setting::VALUE,
-    vm::XENSTORE_DATA,
-];
-
-/// Keys of maps whose values are withheld, by any of these within their names.
-const SUSPECT: &[&str] = &[
-    "pass",
-    "secret",
-    "token",
-    "key",
-    "chap",
-    "credential",
-    "auth",
-    "user-data",
-    "userdata",
-    "config-drive",
-];
-
-const NOTHING: &str = "(withheld)";
 
 /// Writes a bundle.
 ///
@@ -179,7 +142,7 @@ async fn said(words: &[&str]) -> Result<String> {
 }
 
 async fn database(config: &Config) -> Result<String> {
-    let bytes = backups::fetch(config).await?;
+    let bytes = backups::fetch(config, DateTime::EPOCH).await?;
     let backup = pool_store::backup::read(&mut bytes.as_slice())?;
     let shown = tokio::task::spawn_blocking(move || shown(&backup.database)).await?;
     Ok(shown)
@@ -188,7 +151,7 @@ async fn database(config: &Config) -> Result<String> {
 /// Every object that may be shown, one a line.
 fn shown(db: &Database) -> String {
     let mut out = String::new();
-    for row in db.all().filter(|row| !WITHHELD.contains(&row.class)) {
+    for row in db.all().filter(|row| !withheld::has(row.class)) {
         out.push_str(&object(db, row).to_string());
         out.push('\n');
     }
@@ -202,64 +165,8 @@ fn object(db: &Database, row: &Row) -> Json {
             class: row.class,
             index,
         };
-        let value = if CLOSED.contains(&field) {
-            NOTHING.into()
-        } else {
-            json(db, value)
-        };
+        let value = withheld::shown(db, field, value);
         fields.insert(def.name.to_owned(), value);
     }
     serde_json::json!({"class": row.class.def().name, "ref": row.reference.to_string(), "fields": fields})
-}
-
-fn json(db: &Database, value: &Value) -> Json {
-    match value {
-        Value::Void => Json::Null,
-        Value::Str(text) => (&**text).into(),
-        Value::Int(number) => (*number).into(),
-        Value::Float(number) => (*number).into(),
-        Value::Bool(truth) => (*truth).into(),
-        Value::Time(time) => time.0.into(),
-        Value::Ref(reference) if db.of_class(session::CLASS, *reference).is_some() => NOTHING.into(),
-        Value::Ref(reference) => reference.to_string().into(),
-        Value::Set(items) => items.iter().map(|item| json(db, item)).collect(),
-        Value::Map(pairs) => pairs
-            .iter()
-            .map(|(key, value)| {
-                let key = match key {
-                    Value::Str(text) => text.to_string(),
-                    other => json(db, other).to_string(),
-                };
-                let lower = key.to_lowercase().replace('_', "-");
-                let suspect = SUSPECT.iter().any(|part| lower.contains(part));
-                let value = if suspect { NOTHING.into() } else { json(db, value) };
-                (key, value)
-            })
-            .collect(),
-        Value::Record(members) => members
-            .iter()
-            .map(|(name, value)| (name.to_string(), json(db, value)))
-            .collect(),
-    }
-}
-
-#[cfg(test)]
-mod test {
-    use super::*;
-
-    #[test]
-    fn what_looks_like_a_secret_is_withheld_and_the_rest_is_shown() {
-        let value = Value::string_map([
-            ("chappassword", "s1"),
-            ("cifs_PASSWORD", "s2"),
-            ("user-data", "s3"),
-            ("target", "192.0.2.1"),
-        ]);
-        let shown = json(&Database::default(), &value).to_string();
-        assert!(
-            !shown.contains("s1") && !shown.contains("s2") && !shown.contains("s3"),
-            "{shown}"
-        );
-        assert!(shown.contains("192.0.2.1"));
-    }
 }

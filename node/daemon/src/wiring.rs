@@ -39,7 +39,7 @@ use crate::leader::Realm;
 use crate::lease::Leases;
 use crate::pool_service::PoolService;
 use crate::supervisor::{Supervisor, monotonic};
-use crate::{Ended, departure, identity, leader, lease, parts, report, survival, telemetry};
+use crate::{Ended, departure, identity, leader, lease, parts, past, report, survival, telemetry};
 
 /// With less room the database would soon stop again in the middle of its work.
 const LEAST_ROOM: u64 = 16 * 1024 * 1024;
@@ -279,6 +279,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
     let departure = departure::watch(pool.clone(), peers, who.host, dir.clone(), restart.clone());
     let departure = tokio::spawn(departure);
     let keeping = tokio::spawn(keeper.keep(stop.clone()));
+    tokio::spawn(past::keep(pool.clone(), config.history, stop.clone()));
     let realm = Realm {
         pool: pool.clone(),
         ops,

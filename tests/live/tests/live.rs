@@ -34,6 +34,7 @@ fn a_pool_outlives_its_master_and_heals() {
     bed.scenario("members.py", &[]);
     bed.scenario("sessions.py", &[]);
     bed.scenario("access.py", &[]);
+    bed.scenario("history.py", &[]);
     bed.scenario("restart.py", &[]);
 }
 

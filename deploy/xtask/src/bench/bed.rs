@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::pool::state::{Hypervisor, Testbed};
-use crate::pool::{self, up};
+use crate::pool::{self, power, up};
 use crate::xmlrpc::{Session, Value};
 use crate::{building, paths, run};
 
@@ -50,6 +50,16 @@ impl Bed {
             "{}:443",
             self.testbed.hosts.first().context("no host")?.address
         ))
+    }
+
+    /// Raft's term: it grows with every election.
+    pub fn term(&self) -> Result<u64> {
+        let host = self.testbed.hosts.first().context("no host")?;
+        let words = ["tarn", "status"].map(str::to_owned);
+        let page = run::output(&mut power::inside(&self.testbed, &host.name, &words)?)?;
+        let after = page.split_once(", term ").context("no term is told")?.1;
+        let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().context("read the term")
     }
 
     /// A VM cloned from the template that has no disks.
