@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use node_hypervisor::{DiskFormat, DiskSource};
+use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::driver::SrSpace;
@@ -114,6 +115,11 @@ pub trait Medium: Send + Sync + fmt::Debug {
     /// How overlays name their parents here.
     fn naming(&self) -> Naming {
         Naming::Beside
+    }
+
+    /// Makes an image ready to be written by a domain that shall see `size` bytes. May be repeated, also while it is open.
+    fn make_room(&self, _image: &Path, _format: DiskFormat, _size: Bytes) -> io::Result<()> {
+        Ok(())
     }
 
     /// Removes what dead processes have left of the medium's own, and answers the names.

@@ -5,6 +5,11 @@ import re
 from tarn import *
 
 
+def said(label):
+    """All that the hosts have kept of what a guest said; a host begins anew when the guest comes back to it."""
+    return testbed("serial", "--lines", "1000000", label)
+
+
 def counts(label):
     """Numbers and boot ids that a guest has printed so far, in order."""
     return re.findall(r"TARN-COUNT (\d+) (\S+)", testbed("serial", label))

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use node_hypervisor::{DiskFormat, DiskSource};
+use proto_types::Bytes;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
@@ -163,6 +164,13 @@ impl Folder {
         chain
             .iter()
             .map(|image| (self.path().join(image.name.file()), image.name.format().into()))
+    }
+
+    /// Makes a file ready to be written by a domain.
+    pub(super) fn make_room(&self, path: &Path, format: DiskFormat, size: Bytes) -> Result<()> {
+        self.medium()
+            .make_room(path, format, size)
+            .map_err(|e| StorageError::io("lengthen", path, e))
     }
 
     /// How QEMU opens an image and its parents.

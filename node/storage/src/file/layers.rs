@@ -59,8 +59,10 @@ pub async fn push(lock: &FolderLock, location: &str) -> Result<DiskSource> {
         )
         .await?;
     let path = lock.folder().path().join(name.file());
+    let size = below.virtual_size;
     lock.run("make layer", move |folder| {
         sync_file(folder, &overlay)?;
+        folder.make_room(&overlay, DiskFormat::Qcow2, size)?;
         folder.reached("layer: built");
         publish(folder, &overlay, &name)?;
         folder.reached("layer: visible");
@@ -188,6 +190,11 @@ pub async fn scratch(lock: &FolderLock, location: &str) -> Result<DiskSource> {
             Some(backing),
         )
         .await?;
+    let (made, size) = (path.clone(), below.virtual_size);
+    lock.run("make room", move |folder| {
+        folder.make_room(&made, DiskFormat::Qcow2, size)
+    })
+    .await?;
     Ok(lock.folder().source_on(path, &chain))
 }
 

@@ -367,7 +367,14 @@ impl PluggedSr for FileSr {
                 reason,
             });
         }
-        Ok(())
+        let owned = location.to_owned();
+        self.folder
+            .run("make room", move |folder| {
+                let image = folder.find_usable(&owned)?;
+                let path = folder.path().join(image.name.file());
+                folder.make_room(&path, image.name.format().into(), size)
+            })
+            .await
     }
 
     async fn destroy_volume(&self, location: &str) -> Result<()> {
@@ -379,8 +386,12 @@ impl PluggedSr for FileSr {
         self.folder
             .run("resolve volume", move |folder| {
                 let chain = folder.find_chain(&location)?;
-                if access == Access::Write && chain.first().is_some_and(|image| image.hidden) {
-                    return Err(StorageError::ReadOnly { location });
+                if let (Access::Write, Some(image)) = (access, chain.first()) {
+                    if image.hidden {
+                        return Err(StorageError::ReadOnly { location });
+                    }
+                    let path = folder.path().join(image.name.file());
+                    folder.make_room(&path, image.name.format().into(), image.virtual_size)?;
                 }
                 Ok(folder.source_of(&chain))
             })

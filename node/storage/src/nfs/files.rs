@@ -1,7 +1,8 @@
 //! The files of an export, spoken to in user space; QEMU opens them by its own driver for NFS.
 //!
 //! That driver has its peculiarities, seen with QEMU 7.2: it takes no locks, so nobody can tell whether an image is open;
-//! and it looks for a parent that is named without a folder *below* the overlay, so overlays name their parents by URL.
+//! it looks for a parent that is named without a folder *below* the overlay, so overlays name their parents by URL; and it
+//! does not see a file grow that another one writes.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,6 +21,8 @@ use crate::medium::{Entry, Held, ImageAt, Medium, Naming, OpenBy, ReadAt};
 
 /// The largest file that is read whole: a record of the changes of a disk of 16 TiB.
 const LARGEST: u64 = 64 << 20;
+/// What an image may take beyond its disk's size and its tables: headers, bitmaps, clusters that a crash has lost.
+const SPARE: u64 = 64 << 20;
 /// Connections that are kept while nobody uses them.
 const KEPT: usize = 4;
 
@@ -251,6 +254,22 @@ impl ReadAt for NfsFile {
 impl Medium for NfsFiles {
     fn naming(&self) -> Naming {
         Naming::Url
+    }
+
+    /// QEMU's driver asks for a file's length once, when it opens it, and shows zeros behind that. A domain that comes here
+    /// by migration has opened the image while its source still let it grow, so the file is made as long before as it can
+    /// become.
+    fn make_room(&self, image: &Path, format: DiskFormat, size: Bytes) -> io::Result<()> {
+        if format != DiskFormat::Qcow2 {
+            return Ok(());
+        }
+        // Tables take a thousandth with usual clusters.
+        let most = size.get().saturating_add(size.get() / 512).saturating_add(SPARE);
+        let (handle, found) = self.export.look_up(image)?;
+        if found.entry.length >= most {
+            return Ok(());
+        }
+        self.export.with(|client| client.lengthen(&handle, most))
     }
 
     fn entry(&self, path: &Path) -> io::Result<Entry> {

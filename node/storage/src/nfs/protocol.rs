@@ -7,11 +7,12 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::rpc::{CALL, Connection};
+use super::rpc::{CALL, Connection, Port};
 use super::xdr::{Reader, Writer, bad};
 use crate::medium::Entry;
 
-const PORT_MAPPER: (u32, u32, u16) = (100_000, 2, 111);
+const PORT_MAPPER: (u32, u32) = (100_000, 2);
+const PORT_MAPPER_PORT: u16 = 111;
 const MOUNT: (u32, u32) = (100_005, 3);
 const NFS: (u32, u32) = (100_003, 3);
 const TCP: u32 = 6;
@@ -51,7 +52,7 @@ fn addresses(server: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 
 /// Where a program of the server listens.
 fn port_of(address: SocketAddr, (program, version): (u32, u32)) -> io::Result<SocketAddr> {
-    let mut mapper = Connection::open(address, PORT_MAPPER.0, PORT_MAPPER.1)?;
+    let mut mapper = Connection::open(address, PORT_MAPPER, Port::Free)?;
     let asked = Writer::default().u32(program).u32(version).u32(TCP).u32(0);
     let port = Reader::new(&mapper.call(3, asked.done())?).u32()?;
     let mut found = address;
@@ -68,7 +69,7 @@ fn port_of(address: SocketAddr, (program, version): (u32, u32)) -> io::Result<So
 }
 
 fn mounted(address: SocketAddr, export: &str) -> io::Result<Handle> {
-    let mut mount = Connection::open(port_of(address, MOUNT)?, MOUNT.0, MOUNT.1)?;
+    let mut mount = Connection::open(port_of(address, MOUNT)?, MOUNT, Port::Reserved)?;
     let answer = mount.call(1, Writer::default().bytes(export.as_bytes()).done())?;
     let mut answer = Reader::new(&answer);
     checked(answer.u32()?)?;
@@ -79,9 +80,9 @@ impl Client {
     /// Connects to a server and asks for an export.
     pub fn open(server: &str, export: &str) -> io::Result<Client> {
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
-        for address in addresses(server, PORT_MAPPER.2)? {
+        for address in addresses(server, PORT_MAPPER_PORT)? {
             let tried = mounted(address, export).and_then(|root| {
-                let connection = Connection::open(port_of(address, NFS)?, NFS.0, NFS.1)?;
+                let connection = Connection::open(port_of(address, NFS)?, NFS, Port::Reserved)?;
                 Ok(Client {
                     connection,
                     root,
@@ -141,6 +142,13 @@ impl Client {
             .u32(0)
             .u32(1);
         self.call(2, now.u32(0)).map(drop)
+    }
+
+    /// Makes a file longer; what is new reads as zeros and takes no room.
+    pub fn lengthen(&mut self, file: &Handle, length: u64) -> io::Result<()> {
+        let asked = Writer::default().bytes(&file.0).u32(0).u32(0).u32(0);
+        self.call(2, asked.u32(1).u64(length).u32(0).u32(0).u32(0))
+            .map(drop)
     }
 
     /// What a name in a folder stands for; links are not followed.

@@ -18,6 +18,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 const LONGEST: usize = 2 << 20;
 const LAST_FRAGMENT: u32 = 1 << 31;
 
+/// From which of this host's ports a server is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// Any.
+    Free,
+    /// One that only root can have, where that is possible: many servers ask for it.
+    Reserved,
+}
+
 /// A connection to one program of a server.
 #[derive(Debug)]
 pub struct Connection {
@@ -29,9 +38,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects, from a port that only root can have where that is possible: many servers ask for it.
-    pub fn open(server: SocketAddr, program: u32, version: u32) -> io::Result<Connection> {
-        let stream = connect(server)?;
+    /// Connects.
+    pub fn open(server: SocketAddr, program: (u32, u32), port: Port) -> io::Result<Connection> {
+        let (program, version) = program;
+        let stream = connect(server, port)?;
         stream.set_nodelay(true)?;
         Ok(Connection {
             stream,
@@ -139,10 +149,10 @@ fn late(error: io::Error) -> io::Error {
     }
 }
 
-fn connect(server: SocketAddr) -> io::Result<TcpStream> {
-    if nix::unistd::geteuid().is_root() {
-        // Spread, so that two calls at one time seldom want the same.
-        let first = std::process::id() as u16 % 400;
+fn connect(server: SocketAddr, port: Port) -> io::Result<TcpStream> {
+    if port == Port::Reserved && nix::unistd::geteuid().is_root() {
+        // Spread, so that two processes seldom want the same.
+        let first = u16::try_from(std::process::id() % 400).unwrap_or_default();
         for number in 0..400 {
             let port = 1023 - (first + number) % 400;
             let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;

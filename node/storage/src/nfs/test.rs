@@ -262,6 +262,42 @@ fn what_a_domain_that_merges_writes_as_a_parent_s_name_is_understood() {
 }
 
 #[test]
+fn an_image_that_may_be_written_is_as_long_as_it_can_become() {
+    on_server(async |server| {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = driver_of(dir.path());
+        let sr = made(&driver, &server).await;
+        let plugged = driver.plug(sr, &config_of(&server)).await.unwrap();
+        let mib = proto_types::Bytes::mib;
+        let new = NewVolume::empty(Uuid::new_v4(), mib(64));
+        let volume = plugged.create_volume(&new, &Job::new()).await.unwrap().location;
+        let file = |name: String| server.export().join(sr.to_string()).join(name);
+        let long = |path: PathBuf| std::fs::metadata(path).unwrap().len();
+        let first = file(format!("{volume}.qcow2"));
+        plugged.resolve(&volume, Access::Read).await.unwrap();
+        assert!(long(first.clone()) < mib(64).get());
+        for _ in 0..2 {
+            plugged.resolve(&volume, Access::Write).await.unwrap();
+            assert!(
+                long(first.clone()) > mib(64).get(),
+                "a domain that comes here would read zeros"
+            );
+        }
+        plugged.push_layer(&volume).await.unwrap();
+        let layer = file(format!("{volume}.1.qcow2"));
+        assert!(long(layer.clone()) > mib(64).get());
+        plugged.prepare_online_resize(&volume, mib(256)).await.unwrap();
+        assert!(long(layer) > mib(256).get());
+        plugged.check(&volume).await.unwrap();
+        assert!(
+            plugged.stat(&volume).await.unwrap().utilisation < mib(2),
+            "it takes room"
+        );
+        server
+    });
+}
+
+#[test]
 fn a_kill_at_any_step_leaves_the_old_or_the_new_state() {
     on_server(async |server| {
         crate::file::test::every_operation_survives().await;
