@@ -161,7 +161,7 @@ impl Export {
 
     /// Whose client is used on this host.
     fn client(&self) -> NfsClient {
-        self.client.unwrap_or(match kernel_has_nfs() {
+        self.client.unwrap_or_else(|| match kernel_has_nfs() {
             true => NfsClient::Kernel,
             false => NfsClient::Qemu,
         })

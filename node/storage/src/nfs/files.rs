@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use node_hypervisor::{DiskFormat, DiskSource, ImageBelow};
 use proto_types::Bytes;
@@ -224,7 +224,12 @@ impl NfsFiles {
     fn remove_all(&self, path: &Path, depth: usize) -> io::Result<()> {
         for name in self.names(path)? {
             let below = path.join(&name);
-            let (_, found) = self.export.look_up(&below)?;
+            let found = match self.export.look_up(&below) {
+                Ok((_, found)) => found,
+                // Its owner was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             match (found.is_folder, depth) {
                 (true, 0) => return Err(io::ErrorKind::DirectoryNotEmpty.into()),
                 (true, _) => self.remove_all(&below, depth - 1)?,
@@ -371,8 +376,17 @@ impl Medium for NfsFiles {
     }
 
     fn remove_tree(&self, path: &Path) -> io::Result<()> {
-        // The repository makes no deeper folders.
-        self.remove_all(path, 4)
+        // Another host that has just been about to begin something may still put its session's file there.
+        let until = Instant::now() + Duration::from_secs(3);
+        loop {
+            // The repository makes no deeper folders.
+            match self.remove_all(path, 4) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                removed => return removed,
+            }
+        }
     }
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
