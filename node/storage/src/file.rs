@@ -120,11 +120,6 @@ impl FileDriver {
     }
 }
 
-/// Size and use of the file system of a folder.
-pub(crate) fn folder_space(folder: &Path) -> Result<SrSpace> {
-    scan::space(&Site::local(folder.to_owned()))
-}
-
 /// The folder that the configuration names.
 pub(crate) fn folder_location(config: &DeviceConfig) -> Result<PathBuf> {
     let text = config.require("location")?;

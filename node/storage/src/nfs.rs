@@ -266,6 +266,20 @@ impl NfsDriver {
         })
     }
 
+    /// An export that is only read, and what has to be unmounted after it.
+    pub(crate) async fn library(&self, sr: Uuid, config: &DeviceConfig) -> Result<(Site, Option<Mount>)> {
+        let export = Export::read(config)?;
+        if export.client() == NfsClient::Qemu {
+            let site = self.site(&export, sr).await?;
+            let path = PathBuf::from(&export.path);
+            return Ok((Site { path, ..site }, None));
+        }
+        let mut mount = self.mount(&export, &sr.to_string())?;
+        mount.options.push_str(",ro");
+        mount.mount().await?;
+        Ok((Site::local(mount.at.clone()), Some(mount)))
+    }
+
     /// The repositories of an export, in user space.
     async fn probe_by_qemu(&self, export: &Export, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
         let root = self.site(export, Uuid::nil()).await?;

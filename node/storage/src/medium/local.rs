@@ -33,7 +33,10 @@ impl Medium for LocalFiles {
     }
 
     fn assert_folder(&self, path: &Path) -> io::Result<()> {
-        fs::metadata(path).map(drop)
+        match fs::metadata(path)?.is_dir() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        }
     }
 
     fn names(&self, folder: &Path) -> io::Result<Vec<String>> {

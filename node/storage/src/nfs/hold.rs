@@ -102,7 +102,8 @@ impl Session {
             session: Uuid::new_v4(),
         };
         let local = sessions.join(holder.session.to_string());
-        let alive = Flock::lock(File::create(&local)?, FlockArg::LockExclusiveNonblock)
+        // Somebody may be looking just now whether it is held.
+        let alive = Flock::lock(File::create(&local)?, FlockArg::LockExclusive)
             .map_err(|(_, errno)| io::Error::from(errno))?;
         let file = private.join(format!("{SESSION}{}", holder.session));
         let text = serde_json::to_vec(&holder)?;

@@ -262,6 +262,45 @@ fn what_a_domain_that_merges_writes_as_a_parent_s_name_is_understood() {
 }
 
 #[test]
+fn a_repository_is_not_used_in_the_other_way_than_it_was_made_in() {
+    on_server(async |server| {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = driver_of(dir.path());
+        let through_qemu = made(&driver, &server).await;
+        // As a host sees it that has the export mounted.
+        let mounted = FileDriver::new(ImageTool::default());
+        let place = |sr: Uuid| folder(&server.export().join(sr.to_string()));
+        let error = mounted
+            .plug(through_qemu, &place(through_qemu))
+            .await
+            .err()
+            .unwrap();
+        assert!(
+            matches!(error, StorageError::OtherNaming { .. }),
+            "{}",
+            error.chain()
+        );
+        let through_kernel = Uuid::new_v4();
+        let request = CreateSr {
+            sr: through_kernel,
+            config: place(through_kernel),
+            physical_size: proto_types::Bytes(0),
+        };
+        mounted.create(&request).await.unwrap();
+        let error = driver
+            .plug(through_kernel, &config_of(&server))
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(error.backend_code(), 47, "{}", error.chain());
+        let found = driver.probe(&config_of(&server)).await.unwrap();
+        let found: Vec<_> = found.into_iter().filter_map(|probed| probed.sr).collect();
+        assert_eq!(found, [through_qemu], "only what can be used is offered");
+        server
+    });
+}
+
+#[test]
 fn an_image_that_may_be_written_is_as_long_as_it_can_become() {
     on_server(async |server| {
         let dir = tempfile::tempdir().unwrap();

@@ -70,6 +70,7 @@ pub(super) async fn carry_out(
             .create_volume(&NewVolume::snapshot_of(TARGET, source), &job)
             .await
             .map(drop),
+        "empty" => sr.destroy_data(&Uuid::from_u128(0x102).to_string()).await,
         "forget" => sr.destroy_volume(&Uuid::from_u128(0x102).to_string()).await,
         "merge" => {
             for merge in sr.merges().await? {
