@@ -59,7 +59,7 @@ x.VBD.create({
 })
 assert {x.VDI.get_SR(x.VBD.get_VDI(v)) for v in x.VM.get_VBDs(vm) if x.VBD.get_type(v) == "Disk"} == {sr}
 x.VM.start_on(vm, refs[0], False, True)
-wait_for("the guest", lambda: "TARN-UP" in said(label))
+wait_for("the guest", lambda: "TARN-UP" in said(label), 180)
 chain = testbed("exec", home(x, vm), "virsh", "dumpxml", x.VM.get_uuid(vm))
 assert "protocol='nfs'" in chain and server.address in chain, chain
 assert "cannot" not in testbed("exec", home(x, vm), "sh", "-c", "mount | grep -c ' nfs' || true").lower()
@@ -85,7 +85,7 @@ def churned(at_least=0):
         assert "TARN-IO-ERROR" not in said(label)
         return int(found[-1][0]) if found and int(found[-1][0]) > at_least else None
 
-    return wait_for("writes", told, 120)
+    return wait_for("writes", told, 180)
 
 
 def on_by(more=24):
@@ -94,7 +94,7 @@ def on_by(more=24):
 
 def checked(words):
     """Has the guest read every block: how many are whole, how many are not, and the latest write."""
-    found = tell(x, vm, words, r"TARN-CHECKED vdb (\d+ \d+ \d+)")
+    found = tell(x, vm, words, r"TARN-CHECKED vdb (\d+ \d+ \d+)", 150)
     return tuple(int(n) for n in found.split())
 
 
@@ -104,12 +104,40 @@ def moved(target):
     assert x.VM.get_resident_on(vm) == target
     whole, wrong, last = checked("still")
     assert wrong == 0, (whole, wrong, last)
-    tell(x, vm, "churn vdb", r"TARN-CHURN vdb (\d+)")
+    tell(x, vm, "churn vdb", r"TARN-CHURN vdb (\d+)", 120)
     on_by()
     return last
 
 
-tell(x, vm, "churn vdb", r"TARN-CHURN vdb (\d+)")
+# A library of discs on the same server; one goes into the running guest and out again.
+isos = os.path.join(server.export, "isos")
+os.mkdir(isos)
+with open(os.path.join(isos, "disc.iso"), "wb") as disc:
+    disc.write(b"disc" * 2048)
+library = x.SR.create(
+    refs[0], {"location": f"{server.address}:{isos}", "client": "qemu"}, "0", "discs", "", "iso", "iso", True, {}
+)
+x.SR.scan(library)
+[disc] = x.SR.get_VDIs(library)
+drive = x.VBD.create({
+    "VM": vm, "VDI": null, "userdevice": "autodetect", "bootable": False, "mode": "RO", "type": "CD",
+    "unpluggable": True, "empty": True, "other_config": {}, "qos_algorithm_type": "", "qos_algorithm_params": {},
+})
+x.VM.hard_shutdown(vm)
+x.VM.start_on(vm, refs[0], False, True)
+x.VBD.insert(drive, disc)
+assert f"name='{isos}/disc.iso'" in testbed("exec", home(x, vm), "virsh", "dumpxml", x.VM.get_uuid(vm))
+x.VBD.eject(drive)
+assert "disc.iso" not in testbed("exec", home(x, vm), "virsh", "dumpxml", x.VM.get_uuid(vm))
+for plug in x.SR.get_PBDs(library):
+    x.PBD.unplug(plug)
+x.SR.forget(library)
+os.remove(os.path.join(isos, "disc.iso"))
+os.rmdir(isos)
+wait_for("the guest", lambda: "TARN-UP" in said(label), 180)
+say("a disc from a library on the server went in and out")
+
+tell(x, vm, "churn vdb", r"TARN-CHURN vdb (\d+)", 120)
 first = churned()
 # The second one while the image grows: nothing of the new layer is written yet.
 moved(refs[1])
@@ -154,7 +182,7 @@ def booted(at_least):
         noted()
         return len(boots) == at_least
 
-    wait_for("its boot", told, 90)
+    wait_for("its boot", told, 180)
 
 
 x.VM.start_on(vm, refs[1], False, True)

@@ -21,7 +21,7 @@ def home(x, vm):
     return next(h["name"] for h in hosts.values() if h["uuid"] == uuid)
 
 
-def tell(x, vm, words, answer):
+def tell(x, vm, words, answer, seconds=30):
     """Says something to a guest and waits for what it answers, on the host where it is."""
     uuid, host = x.VM.get_uuid(vm), home(x, vm)
 
@@ -31,7 +31,7 @@ def tell(x, vm, words, answer):
     seen = len(answers())
     # QEMU looks once a second whether somebody holds the other end.
     testbed("exec", host, "sh", "-c", f"(sleep 2; echo '{words}'; sleep 2) > $(virsh ttyconsole {uuid})")
-    return wait_for(words, lambda: answers()[seen:], 30)[-1]
+    return wait_for(words, lambda: answers()[seen:], seconds)[-1]
 
 
 def fill(x, vm, letter):

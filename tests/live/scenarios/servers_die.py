@@ -38,8 +38,8 @@ def guest(label, disk, host):
     x.VM.provision(vm)
     drive(vm, disk)
     x.VM.start_on(vm, host, False, True)
-    wait_for(label, lambda: "TARN-UP" in said(label))
-    tell(x, vm, "churn vdb", r"TARN-CHURN vdb (\d+)")
+    wait_for(label, lambda: "TARN-UP" in said(label), 180)
+    tell(x, vm, "churn vdb", r"TARN-CHURN vdb (\d+)", 120)
     return vm
 
 
@@ -120,7 +120,7 @@ for server, sr, label, calls in [
     )
 
 for label, vm in vms.items():
-    whole, wrong, last = tell(x, vm, "still", r"TARN-CHECKED vdb (\d+ \d+ \d+)").split()
+    whole, wrong, last = tell(x, vm, "still", r"TARN-CHECKED vdb (\d+ \d+ \d+)", 150).split()
     assert wrong == "0" and int(whole) == 128, (label, whole, wrong)
     say(f"{label}: {int(last) - 10_000_000} writes, 128 blocks read back, none corrupt")
 snapshot = x.VDI.snapshot(disk, {})
