@@ -102,6 +102,13 @@ fn snapshots_of_a_running_guest() {
 }
 
 #[test]
+fn disks_on_servers_outlive_moves_snapshots_and_the_death_of_the_server() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("nfs.py", &[]);
+    bed.scenario("servers_die.py", &[]);
+}
+
+#[test]
 fn repositories_and_disks() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("storage.py", &[]);

@@ -13,7 +13,6 @@
 //! All under the lock. Each step may be repeated, and a crash between two leaves records that tell of more than there was.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::ErrorKind;
 
 use proto_types::Bytes;
@@ -21,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::folder::Folder;
-use super::header::{self, DEEPEST, Image};
+use super::header::{DEEPEST, Image};
 use super::layout::{Format, Name, PRIVATE, TRACK, plain_uuid};
 use super::marker;
 use crate::blocks::{self, Blocks};
@@ -52,7 +51,7 @@ fn file(volume: Uuid) -> String {
 
 fn read(folder: &Folder, volume: Uuid) -> Result<Option<Record>> {
     let path = folder.path().join(PRIVATE).join(file(volume));
-    let bytes = match fs::read(&path) {
+    let bytes = match folder.medium().read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StorageError::io("read", path, error)),
@@ -72,7 +71,7 @@ fn write(folder: &Folder, volume: Uuid, record: &Record) -> Result<()> {
         .map_err(|error| StorageError::io("write", file(volume), std::io::Error::other(error)))?;
     text.push(b'\n');
     text.extend(record.blocks.as_bytes());
-    marker::write(folder.path(), &file(volume), &text)
+    marker::write(folder.site(), &file(volume), &text)
 }
 
 /// Changes a record if there is one.
@@ -90,7 +89,7 @@ fn change(folder: &Folder, volume: Option<Uuid>, work: impl FnOnce(&mut Record))
 }
 
 fn tracked(folder: &Folder) -> Result<BTreeSet<Uuid>> {
-    Ok(marker::private(folder.path(), TRACK)?
+    Ok(marker::private(folder.site(), TRACK)?
         .iter()
         .filter_map(|name| plain_uuid(name.strip_prefix(TRACK)?))
         .collect())
@@ -118,7 +117,7 @@ pub fn disable(folder: &Folder, location: &str) -> Result<()> {
     let volume = uuid_of(location)?;
     if let Some(record) = read(folder, volume)? {
         change(folder, record.before, |before| before.after = None)?;
-        marker::erase(folder.path(), &file(volume))?;
+        marker::erase(folder.site(), &file(volume))?;
     }
     Ok(())
 }
@@ -147,7 +146,11 @@ fn held(folder: &Folder, image: &Image) -> Result<Blocks> {
         return Ok(Blocks::all(image.virtual_size));
     }
     let path = folder.path().join(image.name.file());
-    match header::open(&path).and_then(|file| blocks::written(&file)) {
+    match folder
+        .medium()
+        .open(&path)
+        .and_then(|file| blocks::written(&*file))
+    {
         Ok(blocks) => Ok(blocks),
         Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
             tracing::warn!(?path, %error, "what a layer holds is not known: all is taken for changed");
@@ -300,7 +303,7 @@ pub fn forget(folder: &Folder, volume: Uuid) -> Result<()> {
             before.after = record.after;
         }
     })?;
-    marker::erase(folder.path(), &file(volume))
+    marker::erase(folder.site(), &file(volume))
 }
 
 /// Removes the records of volumes that are no more, and lists those that gave up their data.
