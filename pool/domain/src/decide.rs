@@ -39,6 +39,7 @@ pub mod task;
 pub mod templates;
 pub mod tunnel;
 pub mod uefi_mode;
+mod unique;
 pub mod usb;
 pub mod user;
 pub mod vbd;
