@@ -3,7 +3,9 @@
 //! The queue is the sagas themselves, so that it outlives the leader. Both directions of a host are counted apart, since a
 //! link carries as much one way whatever goes the other.
 
-use pool_domain::Database;
+use std::sync::Arc;
+
+use pool_domain::{Database, Row};
 use proto_types::generated::{pool, tarn_saga};
 use proto_types::{DateTime, Ref};
 use serde::Deserialize;
@@ -32,16 +34,43 @@ struct Way {
     target: Ref,
 }
 
-/// Says whether a migration may begin.
-pub(super) fn has_come(db: &Database, saga: Ref) -> bool {
-    let at_once = db
-        .only(pool::CLASS)
-        .and_then(|p| p.get(pool::OTHER_CONFIG).get(SETTING)?.parse().ok())
-        .filter(|limit| *limit > 0)
-        .unwrap_or(AT_ONCE);
-    let all: Vec<Waiting> = db
-        .rows(tarn_saga::CLASS)
+/// One migration's place in the queue. It is looked at often: the sagas are read through only when the queue is another
+/// one than the last time.
+#[derive(Default)]
+pub(super) struct Turn {
+    has_come: bool,
+    seen: Option<(usize, Vec<Ref>)>,
+}
+
+impl Turn {
+    /// Says whether a migration may begin. Once it may, it may.
+    pub(super) fn has_come(&mut self, db: &Database, saga: Ref) -> bool {
+        if self.has_come {
+            return true;
+        }
+        let at_once = db
+            .only(pool::CLASS)
+            .and_then(|p| p.get(pool::OTHER_CONFIG).get(SETTING)?.parse().ok())
+            .filter(|limit| *limit > 0)
+            .unwrap_or(AT_ONCE);
+        let queue = (at_once, migrations(db).map(|row| row.reference).collect());
+        if self.seen.as_ref() == Some(&queue) {
+            return false;
+        }
+        self.seen = Some(queue);
+        self.has_come = among(&waiting(db), saga, at_once);
+        self.has_come
+    }
+}
+
+/// The sagas of all migrations, in the order of their references.
+fn migrations(db: &Database) -> impl Iterator<Item = &Arc<Row>> {
+    db.rows(tarn_saga::CLASS)
         .filter(|row| row.get(tarn_saga::OPERATION).as_str() == Migrate::NAME)
+}
+
+fn waiting(db: &Database) -> Vec<Waiting> {
+    migrations(db)
         .filter_map(|row| {
             let way: Way = serde_json::from_str(row.get(tarn_saga::PARAMS).as_str()).ok()?;
             Some(Waiting {
@@ -51,8 +80,7 @@ pub(super) fn has_come(db: &Database, saga: Ref) -> bool {
                 to: way.target,
             })
         })
-        .collect();
-    among(&all, saga, at_once)
+        .collect()
 }
 
 /// A migration's turn has come when fewer than so many that came before share its source, and its destination.
