@@ -18,6 +18,8 @@ use crate::core::{Ops, own, uuid_of_host};
 
 /// Between two looks.
 const PACE: Duration = Duration::from_millis(500);
+/// So many looks in a row at which this node does not lead are no moment any more.
+const MOMENT: u32 = 60;
 
 /// Why a guest is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,7 @@ pub(super) fn present(db: &Database, on: Ref) -> Option<Uuid> {
 }
 
 /// Looks again and again until the matter is settled, or this node leads no more: its successor hears from each host anew.
+/// A leader that is unsure of itself for a moment goes on afterwards, and nobody hears anything anew then.
 pub(super) fn until_settled<L, F>(ops: &Ops, look: L)
 where
     L: Fn(Ops) -> F + Send + 'static,
@@ -77,10 +80,15 @@ where
 {
     let ops = ops.clone();
     tokio::spawn(async move {
-        while ops.pool.is_leader() {
+        let mut unsure = 0;
+        while unsure < MOMENT {
             tokio::time::sleep(PACE).await;
-            if look(ops.clone()).await == Found::Settled {
+            if !ops.pool.is_leader() {
+                unsure += 1;
+            } else if look(ops.clone()).await == Found::Settled {
                 return;
+            } else {
+                unsure = 0;
             }
         }
     });

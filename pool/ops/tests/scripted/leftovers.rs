@@ -109,3 +109,31 @@ async fn a_half_that_a_migration_has_left_is_settled_once_its_host_answers() {
     a_while().await;
     assert_eq!(stage.asked(one, "revive_domain"), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stray_is_not_forgotten_over_a_moment_of_doubt_and_is_left_to_a_successor() {
+    for (doubt, asked) in [(5, 1), (60, 0)] {
+        let mut pool = Pool::new();
+        let (guest, one, two) = (pool.vm(), pool.host("one"), pool.host("two"));
+        pool.start_on(guest, Some(one));
+        let op = reboot(&pool, guest);
+        pool.decide(|d| vm_power::begin(d, &op)).unwrap();
+        let stage = Stage::of(&pool);
+        let uuid = stage.uuid(guest);
+        stage
+            .tells(two, report(vec![domain(uuid, DomainState::Running)]))
+            .await;
+        stage
+            .decide(|d| {
+                vm_power::abort(d, &op, None);
+                Ok(())
+            })
+            .await;
+        stage.leads(false);
+        tokio::time::sleep(Duration::from_secs(doubt)).await;
+        assert_eq!(stage.asked(two, "destroy_domain"), 0, "it does not lead");
+        stage.leads(true);
+        a_while().await;
+        assert_eq!(stage.asked(two, "destroy_domain"), asked);
+    }
+}

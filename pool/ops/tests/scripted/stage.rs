@@ -124,6 +124,11 @@ impl Stage {
         *self.group.race.lock().unwrap() = Some(Box::new(first));
     }
 
+    /// The node leads, or believes for a moment that it might not.
+    pub fn leads(&self, leads: bool) {
+        self.group.leads.store(leads, Ordering::SeqCst);
+    }
+
     pub fn db(&self) -> Database {
         self.group.snapshot()
     }

@@ -95,6 +95,9 @@ fn among(all: &[Waiting], saga: Ref, at_once: usize) -> bool {
 
 #[cfg(test)]
 mod test {
+    use pool_domain::apply::apply;
+    use pool_domain::transaction::Origin;
+    use pool_domain::{Draft, Facts};
     use uuid::Uuid;
 
     use super::*;
@@ -145,5 +148,40 @@ mod test {
     fn whoever_comes_to_a_full_host_waits_wherever_it_comes_from() {
         let all = [waiting(0, 1, 9), waiting(1, 2, 9), waiting(2, 3, 9)];
         assert_eq!(begin(&all, 2), [0, 1]);
+    }
+
+    /// The sagas of migrations from one host to another, in the order of their beginning.
+    fn queue(db: &mut Database, number: u128) -> Vec<Ref> {
+        let facts = Facts::counting(DateTime(0));
+        let mut draft = Draft::new(db, &facts);
+        let way = serde_json::json!({"source": reference(1), "target": reference(2)}).to_string();
+        let mut sagas = Vec::new();
+        for place in 0..number {
+            let fields = vec![
+                (tarn_saga::OPERATION, Migrate::NAME.into()),
+                (tarn_saga::PARAMS, way.as_str().into()),
+                (tarn_saga::STARTED, DateTime(i64::try_from(place).unwrap()).into()),
+            ];
+            sagas.push(draft.insert(tarn_saga::CLASS, fields));
+        }
+        apply(db, 1, &draft.finish(Uuid::from_u128(9), Origin::default()));
+        sagas
+    }
+
+    #[test]
+    fn a_turn_comes_when_one_before_has_ended_and_stays() {
+        let mut db = Database::default();
+        let sagas = queue(&mut db, 4);
+        let mut turn = Turn::default();
+        assert!(Turn::default().has_come(&db, sagas[2]));
+        assert!(!turn.has_come(&db, sagas[3]));
+        assert!(!turn.has_come(&db, sagas[3]));
+        let facts = Facts::counting(DateTime(0));
+        let mut draft = Draft::new(&db, &facts);
+        draft.delete(sagas[0]);
+        apply(&mut db, 2, &draft.finish(Uuid::from_u128(10), Origin::default()));
+        assert!(turn.has_come(&db, sagas[3]));
+        // Asked again, since its destination did not answer, it does not queue anew.
+        assert!(turn.has_come(&db, sagas[3]));
     }
 }
