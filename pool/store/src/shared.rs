@@ -238,7 +238,10 @@ impl Store {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(db) = db {
+        // After a failure nothing is written any more: what is in memory may be ahead of what the log has on disk.
+        if let Some(db) = db
+            && !self.has_failed()
+        {
             // A shorter start next time; the log has everything already.
             let flushed = db
                 .flush_wal(true)

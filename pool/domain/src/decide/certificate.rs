@@ -7,7 +7,7 @@ use proto_types::generated::{certificate, tarn_setting};
 use proto_types::{ApiError, DateTime, Ref, Value};
 
 use crate::database::Database;
-use crate::decide::setting;
+use crate::decide::{setting, unique};
 use crate::draft::Draft;
 
 /// What a certificate says of itself.
@@ -59,6 +59,8 @@ fn insert(
     facts: &CertificateFacts,
     purpose: Value,
 ) -> Ref {
+    // Of each name, each host's kind and each fingerprint there is one.
+    unique::one_at_a_time(draft);
     draft.insert(
         certificate::CLASS,
         vec![

@@ -13,6 +13,7 @@ use crate::database::Database;
 use crate::decide::host::MemberFacts;
 use crate::draft::Draft;
 use crate::row::Row;
+use crate::vm_rules;
 
 /// Says whether this pool may become part of another.
 ///
@@ -36,17 +37,12 @@ pub fn may_join(db: &Database) -> Result<(), ApiError> {
     };
     let is_live = |v: &Arc<Row>| {
         let state = v.get(vm::POWER_STATE).as_str();
-        state == crate::vm_rules::RUNNING || state == crate::vm_rules::PAUSED
+        state == vm_rules::RUNNING || state == vm_rules::PAUSED
     };
     if guests().any(is_live) {
         return refuse("JOINING_HOST_CANNOT_HAVE_RUNNING_VMS");
     }
-    let is_busy = |v: &Arc<Row>| {
-        v.get(vm::CURRENT_OPERATIONS)
-            .as_map()
-            .is_some_and(|m| !m.is_empty())
-    };
-    if guests().any(is_busy) {
+    if guests().any(|v| vm_rules::is_busy(v)) {
         return refuse("JOINING_HOST_CANNOT_HAVE_VMS_WITH_CURRENT_OPERATIONS");
     }
     if db.rows(sr::CLASS).any(|s| s.get(sr::SHARED).as_bool()) {
