@@ -1,4 +1,8 @@
 //! High availability as decisions: what is refused, what follows a host's loss, and in which order.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 #[path = "bed/pool_of_two.rs"]
 mod bed;

@@ -1,5 +1,9 @@
 //! A pool of two hosts as decisions only, for the tests of this folder.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 use std::collections::BTreeMap;
 
