@@ -32,8 +32,41 @@ def elsewhere(guest, than, life):
     return home
 
 
+def move(guest, to):
+    """Moves a guest live. The pool may change its master meanwhile: then the call ends, and the migration goes on."""
+    vm = guest[0]
+
+    def there():
+        global session, master, x
+        try:
+            record = x.VM.get_record(vm)
+            if record["current_operations"]:
+                return False
+            if record["resident_on"] != refs[to]:
+                x.VM.pool_migrate(vm, refs[to], {"live": "true"})
+            return x.VM.get_resident_on(vm) == refs[to]
+        except XenAPI.Failure as failure:
+            assert failure.details[0] in ("HOST_STILL_BOOTING", "HOST_IS_SLAVE"), failure.details
+        except OSError:
+            pass
+        session, master = login()
+        x = session.xenapi
+        return False
+
+    wait_for("the guest on " + to, there, 120)
+
+
 def back(name):
-    wait_for(f"{name} again", lambda: x.host_metrics.get_live(x.host.get_metrics(refs[name])), 120)
+    def live():
+        global session, master, x
+        try:
+            return x.host_metrics.get_live(x.host.get_metrics(refs[name]))
+        except (XenAPI.Failure, OSError):
+            session, master = login()
+            x = session.xenapi
+            return False
+
+    wait_for(f"{name} again", live, 120)
     assert gone(name), "a guest was left behind"
 
 
@@ -67,7 +100,7 @@ back(victim)
 say(f"cut off: it ended its guests itself after {ended:.1f} s; seconds of silence between their two lives: {gaps}")
 
 # The node is killed, its QEMU is not: the watchdog ends it.
-x.VM.pool_migrate(one[0], refs[victim], {"live": "true"})
+move(one, victim)
 assert not gone(victim)
 watch.begin()
 testbed("exec", victim, "kill", "-KILL", process(victim, "node --config"))
@@ -80,7 +113,7 @@ back(victim)
 say(f"node killed: the watchdog ended its guest; seconds between the two lives: {gaps[-1]}")
 
 # The watchdog is killed: its node gives the guest up, since nobody would end it if the node could not.
-x.VM.pool_migrate(one[0], refs[victim], {"live": "true"})
+move(one, victim)
 watch.begin()
 testbed("exec", victim, "kill", "-KILL", process(victim, "tarn watchdog"))
 wait_for("the node ends the guest", lambda: gone(victim), LEASE + 10)
