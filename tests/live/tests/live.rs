@@ -50,12 +50,6 @@ fn drills_lose_nothing_and_say_what_they_cost() {
 }
 
 #[test]
-fn real_guests_never_run_twice_whatever_befalls_their_host() {
-    let Some(bed) = Bed::up(Kind::Qemu) else { return };
-    bed.scenario("ha_guests.py", &[]);
-}
-
-#[test]
 fn one_host_goes_on_after_the_majority_is_lost() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("recover.py", &[]);
