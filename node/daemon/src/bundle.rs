@@ -26,6 +26,8 @@ use crate::{backups, command};
 const FOLDER: &str = "tarn-support";
 /// No program's output is taken beyond this.
 const LARGEST: u64 = 16 * 1024 * 1024;
+/// No program's complaint is taken beyond this.
+const LONGEST_COMPLAINT: u64 = 64 * 1024;
 /// No program is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -120,25 +122,46 @@ fn settings_shown(config: &Config) -> Result<String> {
     config::shown(&config)
 }
 
-/// What a program prints, both what is well and what is not.
+/// What a program prints. One that fails says so below, with its complaint: what it printed until then may be nothing.
 async fn said(words: &[&str]) -> Result<String> {
     let (program, args) = words.split_first().context("no program")?;
     let mut child = Command::new(program)
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("start {program}"))?;
     let output = child.stdout.take().context("read its output")?;
-    let mut bytes = Vec::new();
-    let read = async { output.take(LARGEST).read_to_end(&mut bytes).await };
-    tokio::time::timeout(PATIENCE, read)
-        .await
-        .with_context(|| format!("{program} takes too long"))?
-        .with_context(|| format!("read what {program} says"))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let complaint = child.stderr.take().context("read its complaint")?;
+    let (mut printed, mut complained) = (Vec::new(), Vec::new());
+    let ended = async {
+        let read = async { output.take(LARGEST).read_to_end(&mut printed).await };
+        let heard = async {
+            complaint
+                .take(LONGEST_COMPLAINT)
+                .read_to_end(&mut complained)
+                .await
+        };
+        // A pipe that is not read to its end is closed here, so that the program ends too.
+        let (read, heard) = tokio::join!(read, heard);
+        read.and(heard)?;
+        child.wait().await
+    };
+    let status = tokio::time::timeout(PATIENCE, ended).await;
+    let end = match status {
+        Ok(Ok(status)) if status.success() => return Ok(text_of(&printed)),
+        Ok(Ok(status)) => status.to_string(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("not done after {} s", PATIENCE.as_secs()),
+    };
+    let (printed, complained) = (text_of(&printed), text_of(&complained));
+    Ok(format!("{printed}\n{program} failed: {end}\n{complained}"))
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 async fn database(config: &Config) -> Result<String> {
@@ -169,4 +192,24 @@ fn object(db: &Database, row: &Row) -> Json {
         fields.insert(def.name.to_owned(), value);
     }
     serde_json::json!({"class": row.class.def().name, "ref": row.reference.to_string(), "fields": fields})
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_fails_does_not_look_like_one_that_says_nothing() {
+        let quiet = said(&["sh", "-c", "echo well; echo aside >&2"]).await.unwrap();
+        assert_eq!(quiet, "well\n");
+        let failed = said(&["sh", "-c", "echo begun; echo no permission >&2; exit 3"])
+            .await
+            .unwrap();
+        assert!(failed.starts_with("begun\n"), "{failed}");
+        assert!(
+            failed.contains("exit status: 3") && failed.contains("no permission"),
+            "{failed}"
+        );
+        assert!(said(&["tarn-no-such-program"]).await.is_err());
+    }
 }

@@ -95,6 +95,11 @@ impl Config {
         self.run_dir().join("lease")
     }
 
+    /// Where the guests of this host are written.
+    pub fn guests_file(&self) -> PathBuf {
+        self.run_dir().join("guests")
+    }
+
     /// Where the watchdog writes that it lives.
     pub fn watchdog_file(&self) -> PathBuf {
         self.run_dir().join("watchdog")

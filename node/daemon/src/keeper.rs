@@ -60,7 +60,11 @@ pub async fn keep(pool: Pool, ops: Ops, leases: Arc<Leases>, stop: CancellationT
         if at_work.as_ref().is_some_and(JoinHandle::is_finished)
             && let Some(done) = at_work.take()
         {
-            idle = Some(done.await.unwrap_or_default());
+            idle = Some(done.await.unwrap_or_else(|failure| {
+                // What it remembered is lost with it: VMs that it had put off are tried at once.
+                tracing::error!(%failure, "a round of restarts broke off");
+                Memory::default()
+            }));
         }
         for (uuid, reference) in hosts(&db) {
             if leases.is_over(uuid)

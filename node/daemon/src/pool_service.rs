@@ -284,7 +284,7 @@ impl Rpc for PoolService {
                     .map(|h| h.reference);
                 let reference = match known {
                     Some(known) if request.replaces => {
-                        hosts::comes_back(d, known, &described, &place);
+                        hosts::comes_back(d, known, &described.address, &place);
                         known
                     }
                     Some(known) => known,
@@ -575,8 +575,9 @@ impl Rpc for PoolService {
         let host = peer_host(&request)?;
         let request = request.into_inner();
         let db = self.leading().await?;
+        let uuid = host.to_string();
         let known = db
-            .by_uuid(host_class::CLASS, &host.to_string())
+            .by_uuid(host_class::CLASS, &uuid)
             .map(|h| h.reference)
             .ok_or_else(|| Status::permission_denied("the host is none of the pool"))?;
         let port = |number| u16::try_from(number).map_err(|_| Status::invalid_argument("port"));
@@ -589,9 +590,15 @@ impl Rpc for PoolService {
             .address
             .parse()
             .map_err(|_| Status::invalid_argument("the address is no IP address"))?;
+        let address = address.to_string();
+        // It gives up what it has once it is taken in, also what it agreed to as one that votes.
+        self.make_way(&db, &uuid, place.node_id, (&address, place.grpc_port))
+            .await?;
         self.ops
             .decide(&history("rejoin"), |d| {
-                pool_members::rejoin(d, known, &address.to_string(), &place)
+                d.read(host_class::CLASS, known)?;
+                hosts::comes_back(d, known, &address, &place);
+                Ok(())
             })
             .await
             .map_err(|error| Status::failed_precondition(error.to_string()))?;
@@ -602,9 +609,10 @@ impl Rpc for PoolService {
         let caller = peer_host(&request)?;
         let request = request.into_inner();
         let port = u16::try_from(request.port).map_err(|_| Status::invalid_argument("port"))?;
-        if self.pool.leadership().borrow().leader.is_some() {
-            return Err(Status::failed_precondition("this host has a leader"));
-        }
+        self.survival
+            .without_leader()
+            .await
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
         self.survival
             .begin_following(Member::new(caller, request.address, port))
             .map_err(|error| Status::failed_precondition(error.to_string()))?;

@@ -45,6 +45,12 @@ fn protected_guests_run_again_elsewhere_and_never_twice() {
 }
 
 #[test]
+fn drills_lose_nothing_and_say_what_they_cost() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("drill.py", &[]);
+}
+
+#[test]
 fn one_host_goes_on_after_the_majority_is_lost() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("recover.py", &[]);

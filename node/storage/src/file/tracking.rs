@@ -122,22 +122,31 @@ pub fn disable(folder: &Folder, location: &str) -> Result<()> {
     Ok(())
 }
 
-/// What was written to the layers from `top` down to the boundary.
-fn since(folder: &Folder, record: &Record, top: Option<Name>) -> Result<Blocks> {
+/// What was written to the layers from `top` down to the boundary. Where a layer is missing nobody knows what it held.
+fn since(folder: &Folder, record: &Record, top: &Image) -> Result<Blocks> {
     let mut found = record.blocks.clone();
-    let mut at = top;
+    let mut at = Some(top.name.clone());
     for _ in 0..DEEPEST {
+        // Without a boundary on the way everything that was ever written has been joined.
         let Some(name) = at else { return Ok(found) };
         if record.boundaries.contains(&name.file()) {
             return Ok(found);
         }
         let Some(image) = folder.inspect(&name)? else {
-            return Ok(found);
+            tracing::warn!(
+                layer = name.file(),
+                "a layer is missing: all is taken for changed"
+            );
+            return Ok(Blocks::all(top.virtual_size));
         };
         found.join(&held(folder, &image)?);
         at = image.parent;
     }
-    Ok(found)
+    tracing::warn!(
+        volume = top.name.file(),
+        "it has too many layers: all is taken for changed"
+    );
+    Ok(Blocks::all(top.virtual_size))
 }
 
 /// The blocks that a layer holds itself.
@@ -171,7 +180,7 @@ pub fn before_snapshot(folder: &Folder, location: &str, snapshot: Uuid, top: &Im
     let blocks = match record.before {
         // Nobody can ask what was written before the first.
         None => Blocks::default(),
-        Some(_) => since(folder, &record, Some(top.name.clone()))?,
+        Some(_) => since(folder, &record, top)?,
     };
     let new = Record {
         before: record.before,
@@ -360,9 +369,49 @@ pub fn between(folder: &Folder, from: &str, to: &str) -> Result<Vec<u8>> {
             Bytes(at.size)
         } else {
             let image = folder.find_usable(to)?;
-            found.join(&since(folder, &at, Some(image.name))?);
+            found.join(&since(folder, &at, &image)?);
             image.virtual_size
         };
         return Ok(found.to_bytes(size));
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::file::FolderOptions;
+    use crate::gate::Gate;
+    use crate::image::ImageTool;
+
+    #[test]
+    fn a_missing_layer_makes_all_blocks_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(
+            Uuid::nil(),
+            dir.path().to_owned(),
+            Gate::new(1, Duration::from_secs(9)),
+            ImageTool::default(),
+            FolderOptions::default(),
+        );
+        let top = Image {
+            name: Name::Volume(Uuid::from_u128(1), Format::Qcow2),
+            virtual_size: Bytes::mib(2),
+            utilisation: Bytes(0),
+            parent: None,
+            problem: None,
+            unknown: false,
+            inode: 1,
+            hidden: false,
+        };
+        let mut record = Record {
+            boundaries: vec![top.name.file()],
+            ..Record::default()
+        };
+        assert_eq!(since(&folder, &record, &top).unwrap(), Blocks::default());
+        record.boundaries.clear();
+        let told = since(&folder, &record, &top).unwrap();
+        assert_eq!(told.to_bytes(top.virtual_size), [0xff; 4]);
     }
 }

@@ -150,7 +150,7 @@ pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> R
 
 /// A host that is in the pool already comes back with nothing of the pool's log, perhaps on other hardware and at another
 /// address. Its objects stay; its place in the group is made anew.
-pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts, member: &MemberFacts) {
+pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, address: &str, member: &MemberFacts) {
     let old: Vec<Ref> = draft
         .db()
         .rows(tarn_member::CLASS)
@@ -160,11 +160,11 @@ pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts, memb
     for row in old {
         draft.delete(row);
     }
-    draft.set(reference, host::ADDRESS, facts.address.as_str());
+    draft.set(reference, host::ADDRESS, address);
     let joined = draft.facts().now;
     draft.insert(
         tarn_member::CLASS,
-        member_fields(reference, &facts.address, member, joined),
+        member_fields(reference, address, member, joined),
     );
 }
 

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use proto_types::generated::{
-    bond, host, network, network_sriov, pbd, pool, sr, tarn_member, tunnel, vbd, vdi, vif, vlan, vm,
-    vm_metrics,
+    bond, host, network, network_sriov, pbd, pool, sr, tunnel, vbd, vdi, vif, vlan, vm, vm_metrics,
 };
 use proto_types::{ApiError, ClassId, Ref, Value};
 
 use crate::database::Database;
-use crate::decide::host::MemberFacts;
 use crate::draft::Draft;
 use crate::row::Row;
 use crate::vm_rules;
@@ -288,28 +286,6 @@ pub fn survive(draft: &mut Draft<'_>, own: Ref) {
             ],
         );
     }
-}
-
-/// A host that a lost majority left behind, or whose copy of the database was given up, is to vote again.
-///
-/// # Errors
-/// `HANDLE_INVALID`.
-pub fn rejoin(
-    draft: &mut Draft<'_>,
-    reference: Ref,
-    address: &str,
-    member: &MemberFacts,
-) -> Result<(), ApiError> {
-    draft.read(host::CLASS, reference)?;
-    let known = super::host::members(draft.db())
-        .into_iter()
-        .any(|(_, of)| of == reference);
-    if !known {
-        let now = draft.facts().now;
-        let fields = super::host::member_fields(reference, address, member, now);
-        draft.insert(tarn_member::CLASS, fields);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
