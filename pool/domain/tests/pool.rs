@@ -97,7 +97,14 @@ fn a_vm_lives_its_life_and_is_never_admitted_twice() {
     assert_eq!(ended, [], "nobody has looked again");
     let version = pool.db.get(guest).unwrap().version;
     let ended = pool
-        .decide(|d| Ok(decide::host::reconcile_domains(d, target, &[], &[(guest, version)])))
+        .decide(|d| {
+            Ok(decide::host::reconcile_domains(
+                d,
+                target,
+                &[],
+                &[(guest, version)],
+            ))
+        })
         .unwrap();
     assert_eq!(ended, [guest]);
     assert_eq!(pool.state(guest), "Halted");

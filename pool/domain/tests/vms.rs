@@ -12,7 +12,8 @@ use pool_domain::{appliance_rules, placement, query};
 use pool_of_two::Pool;
 use proptest::prelude::*;
 use proto_types::generated::{
-    host, message as notices, network, vm, vm_appliance, vm_guest_metrics, vm_metrics,
+    blob as generated_blob, host, message as notices, network, vgpu, vm, vm_appliance, vm_guest_metrics,
+    vm_metrics,
 };
 use proto_types::{Bytes, DateTime, Ref, Value};
 
@@ -471,6 +472,31 @@ fn notices_are_about_something_and_the_oldest_go() {
 }
 
 #[test]
+fn blobs_hold_so_much_each_and_so_much_together() {
+    let mut pool = Pool::new();
+    let first = pool.decide(|d| Ok(blob::create(d, "", "", false))).unwrap();
+    pool.decide(|d| blob::fill(d, first, "YQ==", 1)).unwrap();
+    assert_eq!(pool.get(first, generated_blob::SIZE).as_int(), 1);
+    let refused = pool
+        .decide(|d| blob::fill(d, first, "", blob::MOST_BYTES + 1))
+        .unwrap_err();
+    assert_eq!(refused.code, "INTERNAL_ERROR");
+    let fit = usize::try_from(blob::MOST_BYTES_IN_ALL).unwrap() / blob::MOST_BYTES;
+    for _ in 1..fit {
+        let made = pool.decide(|d| Ok(blob::create(d, "", "", false))).unwrap();
+        pool.decide(|d| blob::fill(d, made, "x", blob::MOST_BYTES))
+            .unwrap();
+    }
+    let last = pool.decide(|d| Ok(blob::create(d, "", "", false))).unwrap();
+    pool.decide(|d| blob::fill(d, last, "x", blob::MOST_BYTES))
+        .unwrap_err();
+    // What it held itself does not count against it.
+    pool.decide(|d| blob::fill(d, first, "x", blob::MOST_BYTES))
+        .unwrap();
+    assert_eq!(pool.get(first, generated_blob::CONTENT).as_str(), "x");
+}
+
+#[test]
 fn a_destroyed_vm_takes_its_blobs_and_metrics_with_it() {
     let mut pool = Pool::new();
     let guest = pool.vm();
@@ -501,6 +527,22 @@ fn the_right_obstacle_for_each_reason_not_to_boot() {
     };
     assert_eq!(why(&pool), None);
     let code = |pool: &Pool| why(pool).map(|d| d[0].clone()).unwrap_or_default();
+    let group = pool.facts.reference();
+    let gpu = pool
+        .decide(|d| {
+            let fields = vec![(vgpu::VM, guest.into()), (vgpu::GPU_GROUP, group.into())];
+            Ok(d.insert(vgpu::CLASS, fields))
+        })
+        .unwrap();
+    assert_eq!(
+        why(&pool).unwrap(),
+        ["VM_REQUIRES_GPU".to_owned(), guest.to_string(), group.to_string()]
+    );
+    pool.decide(|d| {
+        d.delete(gpu);
+        Ok(())
+    })
+    .unwrap();
     pool.set(guest, vm::VCPUS_MAX, 3);
     assert_eq!(why(&pool).unwrap(), ["HOST_NOT_ENOUGH_PCPUS", "3", "2"]);
     pool.set(guest, vm::MEMORY_STATIC_MAX, Bytes::gib(8));
