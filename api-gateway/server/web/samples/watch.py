@@ -21,7 +21,7 @@ import XenAPI
 # Longest wait in one call, and then for the answer itself: a host that lost its power says nothing at all.
 WAIT = 5.0
 socket.setdefaulttimeout(15)
-BROKEN = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
+BROKEN = (OSError, http.client.HTTPException, xmlrpc.client.Error)
 
 
 def sessions(user, password, urls):
