@@ -85,7 +85,9 @@ impl Wire {
             self.target,
             body.len()
         );
-        self.stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await?;
+        self.stream
+            .write_all(&[head.as_bytes(), body.as_bytes()].concat())
+            .await?;
         let wait = read_answer(&mut self.stream, &mut self.answer, b"Success");
         let good = tokio::time::timeout(Duration::from_secs(60), wait).await??;
         ensure!(good, "{method} failed: {}", String::from_utf8_lossy(&self.answer));
@@ -107,7 +109,11 @@ fn moments(text: &[u8]) -> Vec<u64> {
     while let Some(at) = find(rest, MARK.as_bytes()) {
         rest = &rest[at + MARK.len()..];
         let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        found.extend(std::str::from_utf8(&rest[..digits]).ok().and_then(|d| d.parse::<u64>().ok()));
+        found.extend(
+            std::str::from_utf8(&rest[..digits])
+                .ok()
+                .and_then(|d| d.parse::<u64>().ok()),
+        );
     }
     found
 }
@@ -152,7 +158,12 @@ async fn wait(
 }
 
 /// Writes to the VMs in turn, at a steady rate, and says how long each write took.
-async fn write(options: Options, connector: TlsConnector, vms: Vec<String>, zero: Instant) -> anyhow::Result<Vec<Duration>> {
+async fn write(
+    options: Options,
+    connector: TlsConnector,
+    vms: Vec<String>,
+    zero: Instant,
+) -> anyhow::Result<Vec<Duration>> {
     let end = Duration::from_secs_f64(options.warmup + options.seconds);
     let pause = Duration::from_secs_f64(1.0 / options.writes);
     let mut wire = Wire::open(options.target, &connector).await?;
@@ -198,7 +209,9 @@ async fn main() -> anyhow::Result<()> {
             tokio::spawn(wait(options.clone(), connector.clone(), wanted, zero))
         })
         .collect();
-    let mut writes = write(options.clone(), connector, vms, zero).await.context("write")?;
+    let mut writes = write(options.clone(), connector, vms, zero)
+        .await
+        .context("write")?;
     let mut told = Vec::new();
     for client in waiting {
         told.extend(client.await.context("join")?.context("a client that waits")?);

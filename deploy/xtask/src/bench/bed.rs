@@ -80,7 +80,9 @@ impl Bed {
     /// All VMs that were made here.
     pub fn all_vms(&self) -> Result<Vec<String>> {
         let wanted = r#"not field "is_default_template" = "true""#;
-        let records = self.session.call("VM.get_all_records_where", [Value::from(wanted)])?;
+        let records = self
+            .session
+            .call("VM.get_all_records_where", [Value::from(wanted)])?;
         let made = records.entries()?.iter().filter(|(_, record)| {
             let is_control = record.field("is_control_domain").ok();
             is_control != Some(&Value::Bool(true))
@@ -134,7 +136,9 @@ const AT_ONCE: usize = 8;
 fn at_once<T: Send>(part: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
     std::thread::scope(|scope| {
         let part = &part;
-        let callers: Vec<_> = (0..AT_ONCE).map(|first| scope.spawn(move || part(first))).collect();
+        let callers: Vec<_> = (0..AT_ONCE)
+            .map(|first| scope.spawn(move || part(first)))
+            .collect();
         callers
             .into_iter()
             .map(|caller| caller.join().map_err(|_| anyhow::anyhow!("a caller broke"))?)

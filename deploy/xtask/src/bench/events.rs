@@ -34,7 +34,12 @@ pub fn run() -> Result<()> {
         let text = run::output(&mut command)?;
         let report: serde_json::Value =
             serde_json::from_str(text.lines().last().unwrap_or_default()).context("read the report")?;
-        let number = |key: &str| report.get(key).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
+        let number = |key: &str| {
+            report
+                .get(key)
+                .and_then(serde_json::Value::as_f64)
+                .unwrap_or(f64::NAN)
+        };
         println!(
             "{name:<16}   {writes:>6}   {:>6.0}   {:>6.1}   {:>6.1}   {:>6.1}   {:>17.1}   {:>3.1}",
             number("per_second"),
@@ -48,7 +53,10 @@ pub fn run() -> Result<()> {
     let few = costs(&bed, &vms, "among 200 VMs")?;
     bed.vms(VMS - CLIENTS, "not waited for")?;
     let among_many = costs(&bed, &vms, "among 10,000 VMs")?;
-    println!("the same changes among fifty times the VMs take {:.2} times as long", among_many / few);
+    println!(
+        "the same changes among fifty times the VMs take {:.2} times as long",
+        among_many / few
+    );
     let all = bed.all_vms()?;
     costs(&bed, &all, "all of 10,000 VMs")?;
     Ok(())
@@ -72,7 +80,10 @@ fn costs(bed: &Bed, vms: &[String], what: &str) -> Result<f64> {
     }
     anyhow::ensure!(told == vms.len(), "{told} events of {} changes", vms.len());
     let middle = bed::median(times);
-    println!("{told} changes {what}: {middle:.1} ms, {:.3} ms each", middle / to_f64(told));
+    println!(
+        "{told} changes {what}: {middle:.1} ms, {:.3} ms each",
+        middle / to_f64(told)
+    );
     Ok(middle)
 }
 

@@ -48,7 +48,10 @@ pub fn run() -> Result<()> {
             command.arg("--request").arg(file);
         }
         let report = bed::load(&mut command)?;
-        let resident: Vec<f64> = nodes.iter().map(|pid| idle::resident(pid)).collect::<Result<_>>()?;
+        let resident: Vec<f64> = nodes
+            .iter()
+            .map(|pid| idle::resident(pid))
+            .collect::<Result<_>>()?;
         let shown: Vec<String> = resident.iter().map(|r| format!("{r:.0}")).collect();
         println!(
             "{minute:>6}   {:>7.0}   {:>6.2}   {:>6.2}   {}",

@@ -30,11 +30,20 @@ pub fn run() -> Result<()> {
     };
     println!("calls      p50 ms   p99 ms   reply MiB   RSS before   peak   growth / reply");
     // The first call writes every record; later ones copy what is kept with the rows.
-    for (name, connections, seconds) in [("first", "1", "0.1"), ("one by one", "1", "10"), ("four at once", "4", "10")] {
+    for (name, connections, seconds) in [
+        ("first", "1", "0.1"),
+        ("one by one", "1", "10"),
+        ("four at once", "4", "10"),
+    ] {
         let before = idle::resident(&master)?;
         idle::forget_peak(&master)?;
         let report = ask(connections, seconds)?;
-        let number = |key: &str| report.get(key).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
+        let number = |key: &str| {
+            report
+                .get(key)
+                .and_then(serde_json::Value::as_f64)
+                .unwrap_or(f64::NAN)
+        };
         anyhow::ensure!(number("errors") == 0.0, "the load saw errors: {report}");
         let reply = number("bytes") / number("requests") / f64::from(1 << 20);
         let peak = idle::peak(&master)?;
