@@ -20,3 +20,4 @@ mod leader;
 mod refusals;
 mod successes;
 mod tasks;
+mod tiers;
