@@ -7,13 +7,12 @@ use pool_domain::decide::guest::{self, GuestFacts};
 use pool_domain::decide::message::{self, MOST_MESSAGES, Notice};
 use pool_domain::decide::vm::MemoryLimits;
 use pool_domain::decide::vm_power::{self, Forced, VmOperation};
-use pool_domain::decide::{appliance, blob, boot_record, generic, ha, vif, vm_create, vm_live, vm_settings};
+use pool_domain::decide::{appliance, boot_record, generic, ha, vif, vm_live, vm_settings};
 use pool_domain::{appliance_rules, placement, query};
 use pool_of_two::Pool;
 use proptest::prelude::*;
 use proto_types::generated::{
-    blob as generated_blob, host, message as notices, network, vgpu, vm, vm_appliance, vm_guest_metrics,
-    vm_metrics,
+    host, message as notices, network, vgpu, vm, vm_appliance, vm_guest_metrics, vm_metrics,
 };
 use proto_types::{Bytes, DateTime, Ref, Value};
 
@@ -469,49 +468,6 @@ fn notices_are_about_something_and_the_oldest_go() {
     assert!(pool.db.get(first).is_none(), "the oldest went first");
     let gone = pool.decide(|d| message::destroy(d, first)).unwrap_err();
     assert_eq!(gone.params, ["message".to_owned(), first.to_string()]);
-}
-
-#[test]
-fn blobs_hold_so_much_each_and_so_much_together() {
-    let mut pool = Pool::new();
-    let first = pool.decide(|d| Ok(blob::create(d, "", "", false))).unwrap();
-    pool.decide(|d| blob::fill(d, first, "YQ==", 1)).unwrap();
-    assert_eq!(pool.get(first, generated_blob::SIZE).as_int(), 1);
-    let refused = pool
-        .decide(|d| blob::fill(d, first, "", blob::MOST_BYTES + 1))
-        .unwrap_err();
-    assert_eq!(refused.code, "INTERNAL_ERROR");
-    let fit = usize::try_from(blob::MOST_BYTES_IN_ALL).unwrap() / blob::MOST_BYTES;
-    for _ in 1..fit {
-        let made = pool.decide(|d| Ok(blob::create(d, "", "", false))).unwrap();
-        pool.decide(|d| blob::fill(d, made, "x", blob::MOST_BYTES))
-            .unwrap();
-    }
-    let last = pool.decide(|d| Ok(blob::create(d, "", "", false))).unwrap();
-    pool.decide(|d| blob::fill(d, last, "x", blob::MOST_BYTES))
-        .unwrap_err();
-    // What it held itself does not count against it.
-    pool.decide(|d| blob::fill(d, first, "x", blob::MOST_BYTES))
-        .unwrap();
-    assert_eq!(pool.get(first, generated_blob::CONTENT).as_str(), "x");
-}
-
-#[test]
-fn a_destroyed_vm_takes_its_blobs_and_metrics_with_it() {
-    let mut pool = Pool::new();
-    let guest = pool.vm();
-    let made = pool
-        .decide(|d| blob::create_on(d, vm::BLOBS, guest, "picture", ("", false)))
-        .unwrap();
-    let twice = pool
-        .decide(|d| blob::create_on(d, vm::BLOBS, guest, "picture", ("", false)))
-        .unwrap_err();
-    assert_eq!(twice.code, "MAP_DUPLICATE_KEY");
-    let metrics = pool.get(guest, vm::METRICS).as_ref();
-    pool.decide(|d| vm_create::destroy(d, guest)).unwrap();
-    for gone in [guest, made, metrics] {
-        assert!(pool.db.get(gone).is_none());
-    }
 }
 
 #[test]
