@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
+use gateway_server::api::fair::Peer;
 use gateway_server::audit::{End, Note};
 use gateway_server::{Api, Format};
 use pool_domain::decide::authority;
@@ -23,7 +24,7 @@ use pool_store::convert::row_from_wire;
 use proto_types::generated::{host as host_class, tarn_authority, tarn_join_token};
 use proto_types::{ApiError, DateTime, Ref, Value};
 use proto_wire::ca::{self, Authority};
-use proto_wire::channel::peer_host;
+use proto_wire::channel::{PeerInfo, peer_host};
 use proto_wire::pool::change_user_request::Change;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
@@ -126,11 +127,12 @@ impl PoolService {
         &self,
         db: &pool_domain::Database,
         request: &JoinRequest,
+        peer: Peer,
     ) -> Result<Result<Option<Ref>, ApiError>, Status> {
         if request.secret.is_empty() {
             let checked = self
                 .api
-                .check_password(db, &request.user, &request.password)
+                .check_password(db, (&request.user, &request.password), peer)
                 .await;
             return Ok(checked.map(|()| None));
         }
@@ -224,6 +226,10 @@ fn history(method: &str) -> Origin {
 #[tonic::async_trait]
 impl Rpc for PoolService {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
+        let from = request.extensions().get::<PeerInfo>();
+        let peer = from.map_or(Peer::Local, |from| {
+            Peer::Address(from.address.ip().to_canonical())
+        });
         let request = request.into_inner();
         let db = match self.leading().await {
             Ok(db) => db,
@@ -231,7 +237,7 @@ impl Rpc for PoolService {
             Err(status) if request.secret.is_empty() => return self.not_leading(status),
             Err(status) => return Err(status),
         };
-        let token = match self.vouched(&db, &request).await? {
+        let token = match self.vouched(&db, &request, peer).await? {
             Ok(token) => token,
             Err(refused) => return Ok(refusal_of(&refused)),
         };

@@ -43,6 +43,10 @@ use crate::{Ended, departure, identity, leader, lease, parts, past, report, surv
 
 /// With less room the database would soon stop again in the middle of its work.
 const LEAST_ROOM: u64 = 16 * 1024 * 1024;
+/// The wait after a wrong password over the network.
+///
+/// Source: XenServer's log-in takes about so long when it fails.
+const WRONG_PASSWORD: Duration = Duration::from_secs(5);
 
 /// Encodes a result for `task.result`.
 pub fn encode(value: &proto_types::Value) -> String {
@@ -217,6 +221,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
         }),
         sessions: limits.clone(),
         lanes: Lanes::default(),
+        wrong_password: WRONG_PASSWORD,
     });
 
     let listener = TcpListener::bind(config.listen.grpc)

@@ -21,6 +21,7 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
     bed.scenario("guests.py", &[]);
     bed.scenario("boot.py", &[]);
     bed.scenario("vtpm.py", &["qemu"]);
+    bed.scenario("chapter4.py", &[]);
     bed.scenario("master_dies.py", &["0.15"]);
     bed.scenario("master_dies.py", &["0.6"]);
 }
@@ -29,6 +30,7 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
 fn a_pool_outlives_its_master_and_heals() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("failover.py", &["20"]);
+    bed.scenario("watcher.py", &[]);
     bed.scenario("partition.py", &[]);
     bed.scenario("snapshot.py", &[]);
     bed.scenario("members.py", &[]);
@@ -60,6 +62,13 @@ fn one_host_goes_on_after_the_majority_is_lost() {
 fn xe_prints_what_is_written_down_and_bash_completes_it() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("xe.py", &[]);
+}
+
+#[test]
+fn samples_and_another_public_client_work_as_they_are() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("samples.py", &[]);
+    bed.scenario("xengarden.py", &[]);
 }
 
 #[test]

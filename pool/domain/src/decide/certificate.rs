@@ -336,6 +336,14 @@ pub fn lists(db: &Database) -> Vec<String> {
     names
 }
 
+/// The texts, in PEM, of the authorities that an operator has the pool trust for everything.
+pub fn trusted_authorities(db: &Database) -> Vec<String> {
+    rows(db, OF_AUTHORITY)
+        .filter(|row| row.get(certificate::PURPOSE).as_set().is_empty())
+        .filter_map(|row| setting::get(db, &text_key(row.uuid())).map(str::to_owned))
+        .collect()
+}
+
 /// A file that every host keeps for its programs: name and text.
 pub type TrustFile = (String, String);
 
