@@ -7,7 +7,7 @@ from tarn import *
 session, master = login()
 x = session.xenapi
 template = x.VM.get_by_uuid(pool["template"])
-refs = {name: x.host.get_by_uuid(h["uuid"]) for name, h in hosts.items()}
+refs = host_refs(x)
 LEASE = 8
 
 
@@ -35,7 +35,10 @@ def settle():
     x = session.xenapi
     wait_for("all hosts live", lambda: all(
         x.host_metrics.get_live(x.host.get_metrics(ref)) for ref in refs.values()), 60)
-    time.sleep(11)
+    wait_for("every node well", lambda: [s["report"]["healthy"] for s in statuses().values()] == [True] * 3)
+    wait_for("one digest", same_digest)
+    row = x.pool.get_all()[0]
+    wait_for("a plan", lambda: not x.pool.get_ha_enabled(row) or x.pool.get_ha_plan_exists_for(row) == "1", 60)
 
 
 def other_than(name):
