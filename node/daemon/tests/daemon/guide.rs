@@ -37,6 +37,8 @@ struct Tour {
     /// Hosts that are lost, by uuid: one to forget, one to replace.
     lost: Vec<String>,
     repository: String,
+    /// A VM to be protected.
+    vm: String,
     uuid_of_second: String,
 }
 
@@ -81,6 +83,8 @@ impl Tour {
             .replace("FILE", &at("password"))
             .replace("UUID", &uuid)
             .replace("=SR", &format!("={}", self.repository))
+            .replace("uuid=VM", &format!("uuid={}", self.vm))
+            .replace("uuid=POOL", &format!("uuid={}", self.uuid_of_pool(words)))
             .replace("TOKEN", &self.token);
         let split: Vec<&str> = words.split(' ').collect();
         match split.as_slice() {
@@ -88,6 +92,8 @@ impl Tour {
                 self.host(name).start();
                 drop(self.host(name).local());
             }
+            ["systemctl", "stop", "tarn"] => drop(self.host(name).stop()),
+            ["xe", "pool-recover-slaves"] => self.recover_slaves(),
             ["systemctl", "reload", "tarn"] => self.host(name).signal(Signal::SIGHUP),
             ["tarn", "pool", "token"] => self.token = self.host(name).printed(&["pool", "token"]),
             ["tarn", rest @ ..] if words.contains("--replaces") => {
@@ -120,6 +126,14 @@ impl Tour {
             self.host("host3").kill();
             self.away(3);
         }
+        if words.starts_with("xe pool-ha-enable") {
+            self.vm();
+        }
+        if words == "systemctl stop tarn" {
+            for lost in ["host2", "host4"] {
+                self.host(lost).kill();
+            }
+        }
         if words.contains("--replaces") {
             if name == "host4" {
                 self.host("host5").kill();
@@ -149,6 +163,42 @@ impl Tour {
             let hosts = status["report"]["hosts"].as_array()?;
             (hosts.iter().filter(|h| h["live"] == true).count() == live).then_some(())
         });
+    }
+
+    /// One of those that were left behind comes back, and follows once it is told.
+    fn recover_slaves(&mut self) {
+        self.host("host2").start();
+        wait_for("the left one to follow", SOON, || {
+            self.xe(&["pool-recover-slaves"]);
+            let members = self.host("host1").status()?["members"].as_array()?.len();
+            (members == 2).then_some(())
+        });
+    }
+
+    /// The pool's uuid, for a line that names it.
+    fn uuid_of_pool(&self, words: &str) -> String {
+        if !words.contains("=POOL") {
+            return String::new();
+        }
+        let client = self.bed.hosts.iter().find(|h| h.name == "host1").unwrap().local();
+        let pools = client.refs("pool.get_all", &[]);
+        client.text("pool.get_uuid", &[pools.first().unwrap()])
+    }
+
+    /// A VM without disks.
+    fn vm(&mut self) {
+        let client = self.host("host1").local();
+        let templates = client.refs("VM.get_by_name_label", &[&"Other install media"]);
+        let vm = client.text("VM.clone", &[templates.first().unwrap(), &"guarded"]);
+        let args = [Value::str(&vm)];
+        client
+            .call(
+                "VM.remove_from_other_config",
+                &[Value::str(&vm), Value::str("disks")],
+            )
+            .unwrap();
+        client.call("VM.provision", &args).unwrap();
+        self.vm = client.text("VM.get_uuid", &[&vm]);
     }
 
     fn repository(&mut self) {
@@ -220,6 +270,7 @@ fn every_command_of_the_guide_does_what_it_says() {
         token: String::new(),
         lost: Vec::new(),
         repository: String::new(),
+        vm: String::new(),
         uuid_of_second: String::new(),
     };
     let mut run = 0;
