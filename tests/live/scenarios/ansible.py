@@ -346,7 +346,8 @@ assert set(changed.values()) == {0}, changed
 # One more with high availability on: a protected guest is led round the hosts, and never ends.
 inventory(["h1", "h2", "h4", "h5"], third)
 session.xenapi.VM.set_ha_restart_priority(guest, "restart")
-session.xenapi.pool.enable_ha([], {})
+# Longer than a node takes to start where five hosts share one machine.
+session.xenapi.pool.enable_ha([], {"timeout": "60"})
 fails("High availability is on. Turn it off", "rolling_upgrade", tarn_upgrade_evacuate=False)
 watchdogs = {name: inside(name, "cat", "/run/unit-tarn-watchdog") for name in ["h1", "h2", "h4", "h5"]}
 play("rolling_upgrade")

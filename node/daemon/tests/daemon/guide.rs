@@ -257,6 +257,31 @@ impl Tour {
     }
 }
 
+/// Has all hosts listen for one another on the port of the first, as hosts of one pool do.
+fn same_port(hosts: &[Host]) {
+    let settings: Vec<String> = hosts
+        .iter()
+        .map(|host| fs::read_to_string(host.settings()).unwrap())
+        .collect();
+    let port_in = |text: &str| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("grpc = "))
+            .unwrap();
+        line.trim_matches('"').rsplit(':').next().unwrap().to_owned()
+    };
+    let shared = port_in(&settings[0]);
+    for (host, text) in hosts.iter().zip(&settings) {
+        let own = format!(":{}\"\nsocket", port_in(text));
+        assert!(text.contains(&own), "{text}");
+        fs::write(
+            host.settings(),
+            text.replace(&own, &format!(":{shared}\"\nsocket")),
+        )
+        .unwrap();
+    }
+}
+
 #[test]
 fn every_command_of_the_guide_does_what_it_says() {
     let mut bed = Bed::bare(0, "");
@@ -265,6 +290,7 @@ fn every_command_of_the_guide_does_what_it_says() {
         let address = format!("{}.{number}", bed.network);
         bed.hosts.push(Host::prepare(bed.dir.path(), name, &address, ""));
     }
+    same_port(&bed.hosts);
     let mut tour = Tour {
         bed,
         token: String::new(),
