@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::run::{command, output};
-use crate::{cached, run};
+use crate::{cached, install, run};
 
 const INIT: &str = include_str!("../../dev-cluster/guest/init");
 const SYSLINUX: &str = include_str!("../../dev-cluster/guest/syslinux.cfg");
@@ -96,18 +96,31 @@ fn build(work: &Path, busybox: &Path) -> Result<()> {
 
 /// Downloads the kernel package and unpacks it, without installing it.
 fn fetch_kernel(scratch: &Path) -> Result<PathBuf> {
-    let depends = output(&mut command("apt-cache", ["depends", "linux-image-cloud-amd64"]))?;
-    let package = depends
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Depends: "))
-        .find(|package| package.starts_with("linux-image-"))
-        .context("apt knows no linux-image-cloud-amd64 (run cargo xtask install)")?;
-    output(command("apt-get", ["download", "-q", package]).current_dir(scratch))?;
+    let package = match kernel_package() {
+        Some(package) => package,
+        // A machine that has all packages may have no lists of them.
+        None if nix::unistd::geteuid().is_root() => {
+            install::renew_lists()?;
+            kernel_package().context("apt knows no linux-image-cloud-amd64")?
+        }
+        None => bail!("apt knows no linux-image-cloud-amd64: run `apt-get update` as root"),
+    };
+    output(command("apt-get", ["download", "-q", &package]).current_dir(scratch))?;
     let archive = newest(scratch, "linux-image-")?;
     let unpacked = scratch.join("kernel");
     output(Command::new("dpkg").arg("-x").arg(&archive).arg(&unpacked))?;
     fs::remove_file(&archive).context("remove the kernel package")?;
     Ok(unpacked)
+}
+
+/// The package that holds the newest cloud kernel, if apt's lists have one.
+fn kernel_package() -> Option<String> {
+    let depends = output(&mut command("apt-cache", ["depends", "linux-image-cloud-amd64"])).ok()?;
+    depends
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Depends: "))
+        .find(|package| package.starts_with("linux-image-"))
+        .map(str::to_owned)
 }
 
 fn newest(folder: &Path, prefix: &str) -> Result<PathBuf> {

@@ -10,8 +10,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::{cached, run};
 
-/// For building: a C++ compiler for RocksDB, libclang for its bindings, libvirt's headers.
+/// For building: a C++ compiler for RocksDB, libclang for its bindings, libvirt's headers; git lists the tree's files.
 pub const BUILD: &[&str] = &[
+    "git",
     "g++",
     "binutils",
     "clang",
@@ -45,23 +46,35 @@ pub const TESTBED: &[&str] = &[
     "ethtool",
     "util-linux",
     "kmod",
+    "procps",
     "dosfstools",
     "mtools",
     "openssl",
     "syslinux",
     "systemd-boot-efi",
     "python3",
+    "python3-apt",
     "python3-venv",
 ];
 
 /// For `cargo xtask bench`, which measures against etcd.
 pub const BENCH: &[&str] = &["etcd-server", "etcd-client"];
 
-/// What judges packages, figures and rules; tests say so where one is missing.
-pub const JUDGES: &[&str] = &["dpkg-dev", "lintian", "prometheus", "rpm"];
+/// What judges packages, figures, rules, units and manuals.
+pub const JUDGES: &[&str] = &["dpkg-dev", "lintian", "prometheus", "rpm", "systemd"];
 
 /// These come from one source and refuse to stand beside one another in different versions.
 const QEMU: &[&str] = &["qemu-system-x86", "qemu-utils", "qemu-block-extra"];
+
+/// Renews the lists of packages, as root.
+///
+/// # Errors
+/// When apt fails.
+pub fn renew_lists() -> Result<()> {
+    run::output(apt().args(["update", "-q"]))
+        .context("update the package lists")
+        .map(drop)
+}
 
 /// Installs whichever of these packages are missing.
 ///
@@ -90,7 +103,7 @@ pub fn packages(wanted: &[&str]) -> Result<()> {
         );
     }
     println!("installing {}", missing.join(" "));
-    run::output(apt().args(["update", "-q"])).context("update the package lists")?;
+    renew_lists()?;
     let version = qemu_version()?;
     let _quiet = NoServices::new()?;
     let mut install = apt();

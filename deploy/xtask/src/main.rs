@@ -60,7 +60,7 @@ enum Command {
         /// Which one; all when not given.
         name: Option<String>,
     },
-    /// Install the packages that building and the testbed need.
+    /// Install the packages that building, the testbed and the tests need.
     Install,
     /// Build RocksDB into the cache, once for all later builds.
     Rocksdb,
@@ -90,7 +90,7 @@ fn run_command() -> Result<ExitCode> {
         Command::Fix => fix::run()?,
         Command::Bench { name } => bench::run(name.as_deref())?,
         Command::Install => {
-            install::packages(&[install::BUILD, install::TESTBED].concat())?;
+            install::packages(&[install::BUILD, install::TESTBED, install::JUDGES].concat())?;
             println!("Python with XenAPI: {}", install::python_client()?.display());
             println!("Ansible: {}", install::ansible()?.programs.display());
         }

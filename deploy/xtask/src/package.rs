@@ -16,6 +16,8 @@ use clap::Args;
 use crate::steps::Steps;
 use crate::{building, install, paths, run};
 
+mod stamp;
+
 /// For packing: what finds out which libraries a program needs.
 pub const TOOLS: &[&str] = &["dpkg-dev", "binutils", "gzip"];
 
@@ -25,7 +27,7 @@ pub struct Package {
     /// Cargo's profile. `dist` is what should be given away; `dev` is quick.
     #[arg(long, default_value = "dist")]
     pub profile: String,
-    /// Make an RPM as well; needs rpmbuild.
+    /// Make an RPM as well.
     #[arg(long)]
     pub rpm: bool,
     /// A folder with `tarn` and `xe`, instead of building them.
@@ -34,6 +36,9 @@ pub struct Package {
     /// The revision of the package, for one that is made again of the same release.
     #[arg(long, default_value_t = 1)]
     pub revision: u32,
+    /// Make another release of the same build: the program then says this number, such as 0.2.0.
+    #[arg(long, default_value = VERSION)]
+    pub release: String,
     /// Pack loosely: larger packages in a fraction of the time.
     #[arg(long)]
     pub quick: bool,
@@ -50,7 +55,7 @@ pub struct Made {
     pub rpm: Option<PathBuf>,
 }
 
-/// The version of all packages.
+/// The release of what is built.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Packs, and prints where the packages are.
@@ -69,6 +74,9 @@ pub fn run(args: &Package) -> Result<()> {
 /// When a tool is missing or fails; the message says which.
 pub fn make(args: &Package) -> Result<Made> {
     install::packages(TOOLS)?;
+    if args.rpm {
+        install::packages(&["rpm"])?;
+    }
     let mut steps = Steps::new(true);
     let programs = match &args.programs {
         Some(folder) => folder.clone(),
@@ -82,9 +90,9 @@ pub fn make(args: &Package) -> Result<Made> {
     // Of this process alone: two may pack at once.
     let stage = out.join(format!("stage-{}", std::process::id()));
     let made = steps.run("pack", || {
-        stage_files(&programs, &stage)?;
+        stage_files(&programs, &stage, &args.release)?;
         let deb = deb(&stage, &out, args)?;
-        let rpm = args.rpm.then(|| rpm(&stage, &out, args.quick)).transpose()?;
+        let rpm = args.rpm.then(|| rpm(&stage, &out, args)).transpose()?;
         Ok(Made { deb, rpm })
     });
     let _ = fs::remove_dir_all(&stage);
@@ -125,7 +133,7 @@ fn put_packed(from: &Path, stage: &Path, to: &str) -> Result<()> {
     run::output(Command::new("gzip").arg("-9nf").arg(stage.join(to))).map(drop)
 }
 
-fn stage_files(programs: &Path, stage: &Path) -> Result<()> {
+fn stage_files(programs: &Path, stage: &Path, release: &str) -> Result<()> {
     if stage.exists() {
         fs::remove_dir_all(stage).context("clear the stage")?;
     }
@@ -138,6 +146,9 @@ fn stage_files(programs: &Path, stage: &Path) -> Result<()> {
                 .args(["--strip-unneeded", "--remove-section=.comment"])
                 .arg(stage.join(to)),
         )?;
+    }
+    if release != VERSION {
+        stamp::stamp(&stage.join("usr/bin/tarn"), VERSION, release)?;
     }
     let pages = stage.join("pages");
     run::output(Command::new(stage.join("usr/bin/tarn")).arg("pages").arg(&pages))
@@ -225,7 +236,7 @@ fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>> {
 }
 
 fn deb(stage: &Path, out: &Path, args: &Package) -> Result<PathBuf> {
-    let revision = args.revision;
+    let (release, revision) = (&args.release, args.revision);
     let all = files(stage)?;
     let kibibytes: u64 = all.iter().map(|(_, length)| length.div_ceil(1024)).sum();
     let debian = paths::repo()?.join("deploy/packaging/debian");
@@ -238,7 +249,7 @@ fn deb(stage: &Path, out: &Path, args: &Package) -> Result<PathBuf> {
     )?;
     let control = fs::read_to_string(debian.join("control")).context("read the control file")?;
     let control = control
-        .replace("@VERSION@", &format!("{VERSION}-{revision}"))
+        .replace("@VERSION@", &format!("{release}-{revision}"))
         .replace("@ARCHITECTURE@", architecture.trim())
         .replace("@SIZE@", &kibibytes.to_string())
         .replace("@LIBRARIES@", &libraries);
@@ -256,7 +267,7 @@ fn deb(stage: &Path, out: &Path, args: &Package) -> Result<PathBuf> {
         put(&debian.join(name), &scripts, name, 0o755)?;
     }
     folders_for_all(&scripts)?;
-    let deb = out.join(format!("tarn_{VERSION}-{revision}_{}.deb", architecture.trim()));
+    let deb = out.join(format!("tarn_{release}-{revision}_{}.deb", architecture.trim()));
     let mut pack = Command::new("dpkg-deb");
     pack.arg("--root-owner-group");
     pack.args(if args.quick {
@@ -295,7 +306,7 @@ fn libraries(stage: &Path, out: &Path) -> Result<String> {
     Ok(libraries.to_owned())
 }
 
-fn rpm(stage: &Path, out: &Path, quick: bool) -> Result<PathBuf> {
+fn rpm(stage: &Path, out: &Path, args: &Package) -> Result<PathBuf> {
     let top = out.join(format!("rpm-{}", std::process::id()));
     let spec = paths::repo()?.join("deploy/packaging/tarn.spec");
     let mut pack = Command::new("rpmbuild");
@@ -303,10 +314,10 @@ fn rpm(stage: &Path, out: &Path, quick: bool) -> Result<PathBuf> {
     for (name, value) in [
         ("_topdir", top.display().to_string()),
         ("stage", stage.display().to_string()),
-        ("release_of", VERSION.to_owned()),
+        ("release_of", args.release.clone()),
         (
             "_binary_payload",
-            if quick { "w1.gzdio" } else { "w19.zstdio" }.to_owned(),
+            if args.quick { "w1.gzdio" } else { "w19.zstdio" }.to_owned(),
         ),
     ] {
         pack.args(["--define", &format!("{name} {value}")]);

@@ -43,18 +43,21 @@ struct Count {
 /// When something cannot be installed or built, when a test fails, or when no test ran.
 pub fn run(args: &Test) -> Result<()> {
     install::packages(install::BUILD)?;
+    let mut count = Count::default();
+    let mut broken = Vec::new();
+    let mut steps = Steps::new(true);
     if pool::root_is_here() {
         // With these the tests of the testbed and of the libvirt driver do not skip.
         install::packages(install::TESTBED)?;
         guest::ensure_built()?;
-        if let Err(error) = install::packages(install::JUDGES) {
-            println!("without some judges of packages: {error:#}");
-        }
+        needed(
+            &mut count,
+            steps.run("install what judges packages and figures", || {
+                install::packages(install::JUDGES)
+            }),
+        );
     }
     rocksdb::ensure_built()?;
-    let mut count = Count::default();
-    let mut broken = Vec::new();
-    let mut steps = Steps::new(true);
     if args.part != Some(Part::Live) {
         // The house rules are tests like any other, so they count as two.
         tally(
@@ -78,19 +81,15 @@ pub fn run(args: &Test) -> Result<()> {
             let program = building::node(false)?;
             cargo.env("TARN_BINARY", program);
             cargo.env("TARN_XTASK", this_program()?);
-            match install::python_client() {
-                Ok(python) => {
-                    cargo.env("TARN_PYTHON", python);
-                }
-                Err(error) => println!("without the official Python client: {error:#}"),
+            let client = steps.run("install the official Python client", install::python_client);
+            if let Some(python) = needed(&mut count, client) {
+                cargo.env("TARN_PYTHON", python);
             }
-            match install::ansible() {
-                Ok(ansible) => {
-                    cargo.env("TARN_ANSIBLE_PYTHON", ansible.programs.join("python"));
-                    cargo.env("TARN_ANSIBLE", ansible.programs);
-                    cargo.env("TARN_COLLECTIONS", ansible.collections);
-                }
-                Err(error) => println!("without Ansible: {error:#}"),
+            let ansible = steps.run("install Ansible", install::ansible);
+            if let Some(ansible) = needed(&mut count, ansible) {
+                cargo.env("TARN_ANSIBLE_PYTHON", ansible.programs.join("python"));
+                cargo.env("TARN_ANSIBLE", ansible.programs);
+                cargo.env("TARN_COLLECTIONS", ansible.collections);
             }
             broken.extend(stream(&mut count, cargo, args.only.as_deref())?);
         } else if args.part == Some(Part::Live) {
@@ -109,13 +108,19 @@ pub fn run(args: &Test) -> Result<()> {
 }
 
 fn tally(count: &mut Count, outcome: Result<()>) {
-    match outcome {
-        Ok(()) => count.passed += 1,
-        Err(error) => {
+    if needed(count, outcome).is_some() {
+        count.passed += 1;
+    }
+}
+
+/// What tests cannot do without. Where it is missing that is a failure, lest they skip and count as passed.
+fn needed<T>(count: &mut Count, outcome: Result<T>) -> Option<T> {
+    outcome
+        .map_err(|error| {
             println!("{error:#}");
             count.failed += 1;
-        }
-    }
+        })
+        .ok()
 }
 
 /// This program's file. The build of the workspace may have put a new one in the place of that which runs: the kernel
@@ -195,6 +200,16 @@ mod counting {
                 failed: 2
             }
         );
+    }
+
+    #[test]
+    fn what_cannot_be_installed_counts_as_a_failure_and_what_can_as_nothing() {
+        let mut count = Count::default();
+        assert_eq!(needed(&mut count, Ok(7)), Some(7));
+        assert_eq!(count, Count::default());
+        let unreachable: Result<()> = Err(anyhow::anyhow!("PyPI is not reached"));
+        assert_eq!(needed(&mut count, unreachable), None);
+        assert_eq!(count, Count { passed: 0, failed: 1 });
     }
 
     #[test]

@@ -401,7 +401,7 @@ impl Agent {
         Ok(HostReply::Facts(Box::new(Facts {
             host,
             nics: self.nics().await?,
-            node_version: env!("CARGO_PKG_VERSION").to_owned(),
+            node_version: node_commands::release().to_owned(),
             capabilities,
             sr_types: self
                 .inner

@@ -19,6 +19,7 @@ pub mod machine;
 pub mod measured;
 pub mod migration;
 pub mod network;
+pub mod release;
 pub mod reply;
 pub mod storage;
 
@@ -37,6 +38,7 @@ pub use migration::{
     MemoryPath, MigrationDestination, MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
 };
 pub use network::{BondRequest, BridgeRequest, IpRequest, NicLock, NicPolicy, TunnelRequest};
+pub use release::release;
 pub use reply::{BridgeFacts, Facts, HostReply, NicFacts};
 pub use storage::{
     FoundSr, FreezeRequest, MergeFacts, ProbeRequest, SrFacts, SrSpec, VolumeFacts, VolumeFill, VolumeRequest,

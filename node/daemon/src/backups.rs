@@ -34,7 +34,7 @@ pub fn header(db: &Database) -> BackupHeader {
     let pool = db.only(pool::CLASS);
     let master = pool.and_then(|p| db.of_class(host::CLASS, p.get(pool::MASTER).as_ref()));
     BackupHeader {
-        release: env!("CARGO_PKG_VERSION").to_owned(),
+        release: node_commands::release().to_owned(),
         pool: pool.map(|p| p.uuid().to_owned()).unwrap_or_default(),
         name: pool
             .map(|p| p.get(pool::NAME_LABEL).as_str().to_owned())

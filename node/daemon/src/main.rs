@@ -42,7 +42,7 @@ use uuid::Uuid;
 
 /// A XenAPI pool on plain Linux/KVM hosts.
 #[derive(Parser)]
-#[command(name = "tarn", version)]
+#[command(name = "tarn", version = node_commands::release())]
 struct Cli {
     #[command(subcommand)]
     command: Command,

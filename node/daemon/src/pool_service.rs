@@ -447,7 +447,7 @@ impl Rpc for PoolService {
                 "sha256": d.sha256.iter().map(|b| format!("{b:02x}")).collect::<String>(),
             })),
             "members": members,
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": node_commands::release(),
             "report": self.report(),
         });
         Ok(Response::new(StatusReply {

@@ -1,7 +1,6 @@
 """Users with roles, seen by themselves: what they may on any master, what becomes of their sessions, and what the trail tells."""
 
-import http.client
-import ssl
+import subprocess
 from pathlib import Path
 
 from tarn import *
@@ -52,10 +51,9 @@ def xe(host, name, *words):
 
 def trail(session=None, query=""):
     """What /audit_log answers on the master: status and text."""
-    context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
-    connection = http.client.HTTPSConnection(hosts[master]["address"], 443, timeout=30, context=context)
-    connection.request("GET", "/audit_log" + query, headers={"Cookie": f"session_id={session}"} if session else {})
-    answer = connection.getresponse()
+    wire = connection(hosts[master])
+    wire.request("GET", "/audit_log" + query, headers={"Cookie": f"session_id={session}"} if session else {})
+    answer = wire.getresponse()
     return answer.status, answer.read().decode()
 
 

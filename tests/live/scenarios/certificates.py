@@ -1,7 +1,6 @@
 """Certificates: what hosts show, an operator's own, what the pool trusts, and another authority with a host away."""
 
 import hashlib
-import http.client
 import os
 import ssl
 import subprocess
@@ -99,8 +98,7 @@ now, then = refused("SERVER_CERTIFICATE_EXPIRED", install, ref, *expired, "")
 assert then < now, (now, then)
 assert [shown(away)] == known("host", away), "nothing has changed"
 
-context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
-standing = http.client.HTTPSConnection(hosts[away]["address"], 443, timeout=10, context=context)
+standing = connection(hosts[away], 10)
 
 
 def on_standing():

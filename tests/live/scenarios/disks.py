@@ -4,10 +4,9 @@ import base64
 import io
 import random
 import struct
-import subprocess
 import tarfile
-import tempfile
 
+from scratch import *
 from wire import *
 
 session, master = login()
@@ -15,25 +14,11 @@ x = session.xenapi
 host = hosts[master]
 token = session._session
 sr = x.SR.get_by_uuid(pool["shared_sr"])
-folder = tempfile.TemporaryDirectory()
 SIZE = 24 << 20
 
 
-def at(name):
-    return os.path.join(folder.name, name)
-
-
-def qemu_img(*words):
-    done = subprocess.run(["qemu-img", *words], capture_output=True, text=True)
-    assert done.returncode == 0, (words, done.stdout, done.stderr)
-
-
 def new(label, size=SIZE):
-    return x.VDI.create({
-        "SR": sr, "virtual_size": str(size), "type": "user", "sharable": False, "read_only": False,
-        "name_label": label, "name_description": "", "other_config": {}, "sm_config": {}, "xenstore_data": {},
-        "tags": [],
-    })
+    return x.VDI.create(disk_record(sr, virtual_size=str(size), name_label=label))
 
 
 def task(label):

@@ -7,7 +7,7 @@ from tarn import *
 session, master = login()
 x = session.xenapi
 template = x.VM.get_by_uuid(pool["template"])
-refs = {name: x.host.get_by_uuid(h["uuid"]) for name, h in hosts.items()}
+refs = host_refs(x)
 LEASE = 8
 
 
@@ -36,7 +36,10 @@ def settle():
     x = session.xenapi
     wait_for("all hosts live", lambda: all(
         x.host_metrics.get_live(x.host.get_metrics(ref)) for ref in refs.values()), 60)
-    time.sleep(11)
+    wait_for("every node well", lambda: [s["report"]["healthy"] for s in statuses().values()] == [True] * 3)
+    wait_for("one digest", same_digest)
+    row = x.pool.get_all()[0]
+    wait_for("a plan", lambda: not x.pool.get_ha_enabled(row) or x.pool.get_ha_plan_exists_for(row) == "1", 60)
 
 
 def other_than(name):
@@ -63,7 +66,8 @@ x.VM.set_ha_restart_priority(vm, "restart")
 x.pool.enable_ha([], {"timeout": str(LEASE)})
 found = harmless(report(master, "what=cut", "host-uuid=" + hosts[victim]["uuid"], "seconds=15"))
 # Three seconds before the end of its lease the host ends its guests; here its word of it still comes through.
-assert LEASE - 4 < float(found["seconds-to-vm-restart"].split()[0]) < LEASE + 6, found
+# A busy machine is late; early it must never be.
+assert LEASE - 4 < float(found["seconds-to-vm-restart"].split()[0]) < LEASE + 30, found
 settle()
 home = next(n for n, ref in refs.items() if ref == x.VM.get_resident_on(vm))
 assert home != victim

@@ -9,7 +9,7 @@ x = session.xenapi
 template = x.VM.get_by_uuid(pool["template"])
 net = x.network.get_by_uuid(pool["network"])
 sr = x.SR.get_by_uuid(pool["shared_sr"])
-refs = [x.host.get_by_uuid(h["uuid"]) for h in hosts.values()]
+refs = list(host_refs(x).values())
 
 
 def guest(label, on):

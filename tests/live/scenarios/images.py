@@ -5,9 +5,9 @@ import http.server
 import random
 import re
 import subprocess
-import tempfile
 import threading
 
+from scratch import *
 from wire import *
 
 session, master = login()
@@ -15,16 +15,7 @@ x = session.xenapi
 host = hosts[master]
 token = session._session
 sr = x.SR.get_by_uuid(pool["shared_sr"])
-folder = tempfile.TemporaryDirectory()
 SIZE = 9 << 20
-
-
-def at(name):
-    return os.path.join(folder.name, name)
-
-
-def qemu_img(*words):
-    subprocess.run(["qemu-img", *words], check=True, capture_output=True)
 
 
 def vms(record):

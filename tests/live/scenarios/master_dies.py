@@ -7,7 +7,7 @@ reference = session._session
 x = session.xenapi
 away = [h for name, h in hosts.items() if name != master]
 source, destination = away
-refs = {h["name"]: x.host.get_by_uuid(h["uuid"]) for h in hosts.values()}
+refs = host_refs(x)
 label = f"outlives-{sys.argv[2]}"
 vm = x.VM.clone(x.VM.get_by_uuid(pool["template"]), label)
 x.VM.provision(vm)

@@ -1,11 +1,8 @@
 """Figures of hosts and VMs: archives over HTTP in every form, data sources, and what the records say."""
 
 import base64
-import http.client
 import json
 import math
-import os
-import ssl
 import subprocess
 import urllib.parse
 import xml.etree.ElementTree as xml
@@ -14,17 +11,16 @@ from tarn import *
 
 session, master = login()
 x = session.xenapi
-refs = {name: x.host.get_by_uuid(h["uuid"]) for name, h in hosts.items()}
+refs = host_refs(x)
 
 
 def get(at, path, auth=True, follow=False, headers=None, **query):
     """One GET: status, headers, body."""
     if auth:
         query["session_id"] = session._session
-    context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
-    connection = http.client.HTTPSConnection(at["address"], 443, timeout=30, context=context)
-    connection.request("GET", f"{path}?{urllib.parse.urlencode(query)}", headers=headers or {})
-    answer = connection.getresponse()
+    wire = connection(at)
+    wire.request("GET", f"{path}?{urllib.parse.urlencode(query)}", headers=headers or {})
+    answer = wire.getresponse()
     body = answer.read()
     if follow and answer.status == 302:
         there = urllib.parse.urlparse(answer.headers["Location"])

@@ -19,11 +19,8 @@ def ended(task, seconds=120):
 
 
 def disk(size):
-    return x.VDI.create({
-        "SR": sr, "virtual_size": str(size), "type": "user", "sharable": False, "read_only": False,
-        "name_label": "data", "name_description": "moves", "other_config": {"kept": "yes"}, "sm_config": {},
-        "xenstore_data": {}, "tags": ["a"],
-    })
+    return x.VDI.create(disk_record(sr, virtual_size=str(size), name_label="data", name_description="moves",
+                                    other_config={"kept": "yes"}, tags=["a"]))
 
 
 place = x.PBD.get_device_config(x.SR.get_PBDs(sr)[0])["location"]
@@ -84,7 +81,7 @@ fill(x, vm, "C")
 say(f"one that is called off ends as {record['status']}, and the guest goes on writing")
 
 # The VM with its disk to another host, and the other repository.
-target = next(h for h in (x.host.get_by_uuid(h["uuid"]) for h in hosts.values()) if h != x.VM.get_resident_on(vm))
+target = next(h for h in host_refs(x).values() if h != x.VM.get_resident_on(vm))
 card = next(p for p in x.host.get_PIFs(target) if x.PIF.get_management(p))
 dest = x.host.migrate_receive(target, x.PIF.get_network(card), {})
 assert dest["host"] == target and dest["session_id"] == session._session and set(dest) >= {"SM", "xenops", "master"}
@@ -99,7 +96,7 @@ assert content(x, vm).startswith("C")
 say("a VM goes to another host and its disk to another repository")
 
 # A contract that cannot be kept is refused while the guest runs where it was; one that can is kept.
-target = next(h for h in (x.host.get_by_uuid(h["uuid"]) for h in hosts.values()) if h != x.VM.get_resident_on(vm))
+target = next(h for h in host_refs(x).values() if h != x.VM.get_resident_on(vm))
 before = x.VM.get_resident_on(vm)
 refused("INVALID_VALUE", x.VM.pool_migrate, vm, target, {"max_downtime_ms": "0"})
 why = refused("VM_MIGRATE_FAILED", x.VM.pool_migrate, vm, target, {"deadline_s": "1", "bandwidth_mib": "1"})

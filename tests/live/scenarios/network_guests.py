@@ -6,22 +6,8 @@ from tarn import *
 
 session, master = login()
 x = session.xenapi
-refs = {name: x.host.get_by_uuid(h["uuid"]) for name, h in hosts.items()}
+refs = host_refs(x)
 first, second = list(hosts)[:2]
-
-
-def network(label):
-    return x.network.create({
-        "name_label": label, "name_description": "", "MTU": "1400", "other_config": {}, "bridge": "",
-        "managed": True, "tags": [],
-    })
-
-
-def card(host, device):
-    return next(
-        ref for ref, p in x.PIF.get_all_records().items()
-        if p["host"] == refs[host] and p["device"] == device and p["physical"]
-    )
 
 
 def guest(label, on, net):
@@ -50,9 +36,9 @@ def sees(label, other):
     return bool(told) and other in told[-1].split()
 
 
-mesh = network("mesh")
+mesh = new_network(x, "mesh", "1400")
 for name in hosts:
-    x.tunnel.create(card(name, "eth0"), mesh, "vxlan")
+    x.tunnel.create(card(x, refs[name], "eth0"), mesh, "vxlan")
 (one, nic), (two, far) = guest("one", first, mesh), guest("two", second, mesh)
 mine, other = address(nic), address(far)
 wait_for("the neighbour", lambda: sees("one", other) and sees("two", mine), 120)
@@ -64,7 +50,7 @@ x.VIF.set_ipv4_allowed(nic, [mine])
 wait_for("the allowed address", lambda: sees("two", mine), 120)
 say("a locked interface passes its own address and nothing else")
 
-inside = network("inside")
+inside = new_network(x, "inside", "1400")
 x.VIF.move(nic, inside)
 wait_for("silence", lambda: not sees("two", mine), 120)
 x.VIF.move(nic, mesh)
@@ -76,9 +62,9 @@ say("it moved to another network and back, and with its guest to a third host, s
 
 kinds = testbed("exec", first, "sh", "-c", "ip link add tarntry0 type veth peer name tarntry1 && "
                 "(ip link add link tarntry0 name tarntry0.7 type vlan id 7 && echo vlan || true); ip link del tarntry0")
-seven = network("seven")
+seven = new_network(x, "seven", "1400")
 try:
-    made = x.pool.create_VLAN_from_PIF(card(master, "eth1"), seven, "7")
+    made = x.pool.create_VLAN_from_PIF(card(x, refs[master], "eth1"), seven, "7")
     assert "vlan" in kinds and len(made) == len(hosts)
     say("VLANs are made by this kernel")
 except XenAPI.Failure as failure:

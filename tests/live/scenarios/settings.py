@@ -7,7 +7,7 @@ from tarn import *
 session, master = login()
 x = session.xenapi
 template = x.VM.get_by_uuid(pool["template"])
-refs = {name: x.host.get_by_uuid(h["uuid"]) for name, h in hosts.items()}
+refs = host_refs(x)
 names = {ref: name for name, ref in refs.items()}
 MIB = 1 << 20
 

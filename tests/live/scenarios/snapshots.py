@@ -10,19 +10,11 @@ label = "frozen"
 
 
 def record(**changes):
-    return {
-        "SR": sr, "virtual_size": str(64 << 20), "type": "user", "sharable": False, "read_only": False,
-        "name_label": "data", "name_description": "", "other_config": {}, "sm_config": {}, "xenstore_data": {},
-        "tags": [], **changes,
-    }
+    return disk_record(sr, **{"virtual_size": str(64 << 20), "name_label": "data", **changes})
 
 
 def drive(vm, **changes):
-    return x.VBD.create({
-        "VM": vm, "VDI": "OpaqueRef:NULL", "userdevice": "autodetect", "bootable": False, "mode": "RW",
-        "type": "Disk", "unpluggable": True, "empty": False, "other_config": {}, "qos_algorithm_type": "",
-        "qos_algorithm_params": {}, **changes,
-    })
+    return new_drive(x, vm, **changes)
 
 
 def files():
@@ -78,7 +70,7 @@ assert not set(range(min(numbers), max(numbers) + 1)) - set(numbers) and len({b 
 say("a snapshot in the middle is gone, its parent merged under the running guest, no count missing")
 
 # A migration with layers below the disks.
-target = next(h for h in (x.host.get_by_uuid(h["uuid"]) for h in hosts.values()) if h != x.VM.get_resident_on(vm))
+target = next(h for h in host_refs(x).values() if h != x.VM.get_resident_on(vm))
 x.VM.pool_migrate(vm, target, {"live": "true"})
 assert x.VM.get_resident_on(vm) == target and content(x, vm).startswith("C")
 

@@ -14,19 +14,11 @@ null = "OpaqueRef:NULL"
 
 
 def record(**changes):
-    return {
-        "SR": sr, "virtual_size": str(8 << 20), "type": "user", "sharable": False, "read_only": False,
-        "name_label": "disk", "name_description": "of a test", "other_config": {"k": "v"}, "sm_config": {},
-        "xenstore_data": {}, "tags": [], **changes,
-    }
+    return disk_record(**{"sr": sr, "name_description": "of a test", "other_config": {"k": "v"}, **changes})
 
 
 def drive(vm, **changes):
-    return x.VBD.create({
-        "VM": vm, "VDI": null, "userdevice": "autodetect", "bootable": False, "mode": "RW", "type": "Disk",
-        "unpluggable": True, "empty": False, "other_config": {}, "qos_algorithm_type": "",
-        "qos_algorithm_params": {}, **changes,
-    })
+    return new_drive(x, vm, **changes)
 
 
 # What drivers there are, and what they can do.
@@ -36,7 +28,9 @@ assert "VDI_SNAPSHOT" in drivers["file"]["capabilities"] and "VDI_CREATE" not in
 assert drivers["file"]["features"]["VDI_CLONE"] == "1" and "location" in drivers["file"]["configuration"]
 
 # A local repository, from its making to its end.
-folder = tempfile.mkdtemp(prefix="tarn-sr-")
+# On a folder of the host itself, which goes when this ends.
+own = tempfile.TemporaryDirectory(prefix="tarn-sr-")
+folder = own.name
 config = {"location": f"{folder}/sr"}
 assert refused("SR_UNKNOWN_DRIVER", x.SR.create, here, config, "0", "n", "", "none", "", False, {}) == ["none"]
 assert refused("SR_UNKNOWN_DRIVER", x.SR.probe, here, config, "none", {}) == ["none"]
@@ -76,7 +70,7 @@ say("a repository is made, described, and not taken away while it is plugged")
 
 # Disks.
 refused("INVALID_VALUE", x.VDI.create, record(virtual_size="0"))
-disk = x.VDI.create(record(SR=local))
+disk = x.VDI.create(record(sr=local))
 row = x.VDI.get_record(disk)
 assert row["SR"] == local and row["name_label"] == "disk" and row["other_config"] == {"k": "v"} and row["managed"]
 assert row["location"] == row["uuid"] and int(row["virtual_size"]) == 8 << 20
@@ -240,7 +234,7 @@ x.VDI.destroy(copy)
 x.PBD.unplug(plug)
 x.PBD.unplug(plug)
 assert refused("SR_HAS_NO_PBDS", x.SR.scan, local) == [local]
-assert refused("SR_HAS_NO_PBDS", x.VDI.create, record(SR=local)) == [local]
+assert refused("SR_HAS_NO_PBDS", x.VDI.create, record(sr=local)) == [local]
 refused("SR_NOT_EMPTY", x.SR.destroy, local)
 x.PBD.plug(plug)
 for vdi in x.SR.get_VDIs(local):

@@ -1,12 +1,17 @@
 """What the scenarios share: the pool's description, sessions, and the testbed's switches."""
 
+import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
+import xmlrpc.client
 
 import XenAPI
+
+from waiting import *
 
 pool = json.load(open(sys.argv[1]))
 hosts = {h["name"]: h for h in pool["hosts"]}
@@ -19,29 +24,18 @@ def testbed(*words):
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
-def wait_for(what, holds, seconds=60):
-    """Polls until something holds, and returns it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = holds()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
+def connection(host, timeout=120):
+    """A connection to a host's API that verifies it by the pool's authority."""
+    context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+    return http.client.HTTPSConnection(host["address"], 443, timeout=timeout, context=context)
 
 
 def raw(host, method, *params, timeout=5):
     """One raw call: the answer's struct, or None if the host gives none."""
     try:
-        import http.client
-        import ssl
-        import xmlrpc.client
-
-        body = xmlrpc.client.dumps(params, method)
-        context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
-        connection = http.client.HTTPSConnection(host["address"], 443, timeout=timeout, context=context)
-        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
-        return xmlrpc.client.loads(connection.getresponse().read())[0][0]
+        wire = connection(host, timeout)
+        wire.request("POST", "/", xmlrpc.client.dumps(params, method), {"Content-Type": "text/xml"})
+        return xmlrpc.client.loads(wire.getresponse().read())[0][0]
     except OSError:
         return None
 
@@ -78,6 +72,48 @@ def refused(code, call, *params):
     raise SystemExit(f"{code} was not raised")
 
 
+def refuses(call, code, *expected):
+    """The call ends with exactly this error; `...` stands for any parameter."""
+    told = refused(code, call)
+    assert len(told) == len(expected) and all(e is ... or e == t for e, t in zip(expected, told)), (told, expected)
+
+
+def host_refs(x):
+    """The hosts' references, by name."""
+    return {name: x.host.get_by_uuid(h["uuid"]) for name, h in hosts.items()}
+
+
+def new_network(x, label, mtu="1500"):
+    return x.network.create({
+        "name_label": label, "name_description": "", "MTU": mtu, "other_config": {}, "bridge": "",
+        "managed": True, "tags": [],
+    })
+
+
+def card(x, host, device):
+    """The interface of a host, given by reference, that is hardware of that name."""
+    return next(
+        ref for ref, p in x.PIF.get_all_records().items()
+        if p["host"] == host and p["device"] == device and p["physical"]
+    )
+
+
+def disk_record(sr, **changes):
+    return {
+        "SR": sr, "virtual_size": str(8 << 20), "type": "user", "sharable": False, "read_only": False,
+        "name_label": "disk", "name_description": "", "other_config": {}, "sm_config": {}, "xenstore_data": {},
+        "tags": [], **changes,
+    }
+
+
+def new_drive(x, vm, **changes):
+    return x.VBD.create({
+        "VM": vm, "VDI": "OpaqueRef:NULL", "userdevice": "autodetect", "bootable": False, "mode": "RW",
+        "type": "Disk", "unpluggable": True, "empty": False, "other_config": {}, "qos_algorithm_type": "",
+        "qos_algorithm_params": {}, **changes,
+    })
+
+
 def statuses():
     """`tarn status` of every host that answers."""
     found = {}
@@ -100,7 +136,3 @@ def same_digest():
     seen = statuses()
     digests = {s["digest"]["sha256"] for s in seen.values() if s.get("digest")}
     return digests.pop() if len(seen) == len(hosts) and len(digests) == 1 else None
-
-
-def say(text):
-    print(text, flush=True)

@@ -1,17 +1,11 @@
 """Transfers over plain HTTP, as http.client does them."""
 
 import http.client
-import os
 import socket
 import ssl
 import urllib.parse
 
 from tarn import *
-
-
-def connection(host, timeout=120):
-    context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
-    return http.client.HTTPSConnection(host["address"], 443, timeout=timeout, context=context)
 
 
 def query(**parts):

@@ -42,14 +42,10 @@ def is_there(what):
     """Whether the server has a message or an HTTP handler."""
     if not what.startswith("/"):
         return what not in unbuilt
-    import http.client
-    import ssl
-
-    context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
-    connection = http.client.HTTPSConnection(hosts[first]["address"], 443, timeout=5, context=context)
-    connection.request("PUT" if "import" in what else "GET", what)
+    wire = connection(hosts[first], 5)
+    wire.request("PUT" if "import" in what else "GET", what)
     # A handler asks for credentials first.
-    return connection.getresponse().status == 401
+    return wire.getresponse().status == 401
 
 
 def pattern(expected):

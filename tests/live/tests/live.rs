@@ -41,13 +41,13 @@ fn a_pool_outlives_its_master_and_heals() {
 }
 
 #[test]
-fn protected_guests_run_again_elsewhere_and_never_twice() {
+fn protected_guests_of_simulated_hosts_run_again_elsewhere_once_the_lease_is_over() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("ha.py", &[]);
 }
 
 #[test]
-fn drills_lose_nothing_and_say_what_they_cost() {
+fn drills_on_simulated_hosts_report_what_a_failure_costs() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("drill.py", &[]);
 }

@@ -6,6 +6,11 @@
     reason = "a test stops at the first thing that is not as it should be, and says why it skips"
 )]
 
+#[path = "package/life.rs"]
+mod life;
+#[path = "package/system.rs"]
+mod system;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,8 +31,35 @@ fn output(command: &mut Command) -> String {
     said
 }
 
+/// Packs these programs; the package for Debian.
+fn pack(programs: &Path, folder: &Path, more: &[&str]) -> PathBuf {
+    let said = output(&mut packing(programs, folder, more));
+    PathBuf::from(ends(&said, ".deb"))
+}
+
+fn packing(programs: &Path, folder: &Path, more: &[&str]) -> Command {
+    let mut pack = Command::new(std::env::var_os("TARN_XTASK").unwrap());
+    pack.args(["package", "--quick", "--programs"])
+        .arg(programs)
+        .arg("--out")
+        .arg(folder)
+        .args(more);
+    pack
+}
+
+/// The line of what was said with that ending.
+fn ends(said: &str, ending: &str) -> String {
+    let line = said.lines().map(str::trim).find(|line| line.ends_with(ending));
+    line.unwrap_or_else(|| panic!("no {ending} in {said}")).to_owned()
+}
+
+/// Whether a judge is there. Who runs the tests as root has had them installed.
 fn is_there(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok();
+    assert!(
+        there || !nix::unistd::geteuid().is_root(),
+        "{program} is not installed"
+    );
     if !there {
         println!("without {program}, which is not installed");
     }
@@ -35,25 +67,13 @@ fn is_there(program: &str) -> bool {
 }
 
 #[test]
-fn the_package_holds_what_it_should_and_its_scripts_leave_data_alone() {
+fn the_package_holds_what_it_should_and_judges_find_no_fault() {
     let Some(programs) = programs() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let mut pack = Command::new(std::env::var_os("TARN_XTASK").unwrap());
-    pack.args(["package", "--quick", "--programs"])
-        .arg(programs)
-        .arg("--out")
-        .arg(folder.path());
     let with_rpm = is_there("rpmbuild");
-    if with_rpm {
-        pack.arg("--rpm");
-    }
-    let said = output(&mut pack);
-    let ends = |ending: &str| {
-        said.lines()
-            .find(|line| line.trim().ends_with(ending))
-            .map(|l| l.trim().to_owned())
-    };
-    let deb = ends(".deb").unwrap();
+    let more: &[&str] = if with_rpm { &["--rpm"] } else { &[] };
+    let said = output(&mut packing(&programs, folder.path(), more));
+    let deb = ends(&said, ".deb");
     let list = output(Command::new("dpkg-deb").args(["--contents", &deb]));
     for file in [
         "/usr/bin/tarn",
@@ -76,13 +96,24 @@ fn the_package_holds_what_it_should_and_its_scripts_leave_data_alone() {
     assert!(list.lines().all(|line| line.contains(" root/root ")), "{list}");
     let conffiles = output(Command::new("dpkg-deb").args(["--info", &deb, "conffiles"]));
     assert_eq!(conffiles.trim(), "/etc/tarn/tarn.toml");
-    let control = output(Command::new("dpkg-deb").args(["--field", &deb, "Depends"]));
-    assert!(
-        control.contains("libvirt0") && control.contains("libc6"),
-        "{control}"
-    );
+    let field = |name: &str| output(Command::new("dpkg-deb").args(["--field", &deb, name]));
+    // The libraries of the programs, and the programs that the node runs.
+    let depends = field("Depends");
+    for package in [
+        "libvirt0",
+        "libc6",
+        "qemu-utils",
+        "nftables",
+        "ethtool",
+        "e2fsprogs",
+    ] {
+        assert!(depends.contains(package), "{package}: {depends}");
+    }
+    let recommends = field("Recommends");
+    for package in ["nfs-common", "libiscsi-bin", "swtpm", "dhcpcd"] {
+        assert!(recommends.contains(package), "{package}: {recommends}");
+    }
 
-    // Installed, upgraded, removed and purged below a folder of its own: what the node wrote is still there.
     let root = folder.path().join("root");
     let unpacked = folder.path().join("control");
     output(Command::new("dpkg-deb").args(["--extract", &deb]).arg(&root));
@@ -121,7 +152,7 @@ fn the_package_holds_what_it_should_and_its_scripts_leave_data_alone() {
         assert!(ours.is_empty(), "{ours:?}");
     }
     if with_rpm {
-        let rpm = ends(".rpm").unwrap();
+        let rpm = ends(&said, ".rpm");
         let list = output(Command::new("rpm").args(["-qpl", "--nosignature", &rpm]));
         assert!(
             list.contains("/usr/bin/tarn\n") && list.contains("/usr/share/man/man5/tarn.toml.5.gz"),

@@ -144,7 +144,7 @@ fn path_with_programs(testbed: &Testbed) -> std::ffi::OsString {
     let own = testbed.binary.parent().map(std::path::Path::to_owned);
     let known = std::env::var_os("PATH").unwrap_or_default();
     let all = own.into_iter().chain(std::env::split_paths(&known));
-    std::env::join_paths(all).unwrap_or(known.clone())
+    std::env::join_paths(all).unwrap_or_else(|_| known.clone())
 }
 
 /// A command that runs inside a host.

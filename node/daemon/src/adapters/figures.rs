@@ -76,7 +76,7 @@ impl HostFigures for FiguresAdapter {
         let leadership = self.pool.leadership();
         let now = leadership.borrow().clone();
         let node = NodeState {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: node_commands::release().to_owned(),
             leads: now.is_me,
             term: now.term,
         };

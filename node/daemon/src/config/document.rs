@@ -44,7 +44,7 @@ pub fn manual_page() -> String {
         ".TH TARN.TOML 5 \"\" \"tarn {}\"\n.SH NAME\ntarn.toml \\- settings of a Tarn node\n.SH SYNOPSIS\n/etc/tarn/tarn.toml\n.SH DESCRIPTION\n\
          A file in TOML.\n.B tarn config check\nsays what is wrong with it,\n.B tarn config show\nwhat is in force.\n\
          Keys that are not set have their defaults; only node.address has none.\n",
-        env!("CARGO_PKG_VERSION")
+        node_commands::release()
     );
     for (section, about) in SECTIONS {
         let _ = write!(out, ".SH \"TABLE [{section}]\"\n{}\n", roff(about));

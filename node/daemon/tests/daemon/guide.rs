@@ -58,6 +58,8 @@ struct Tour {
     /// Hosts that are lost, by uuid: one to forget, one to replace.
     lost: Vec<String>,
     repository: String,
+    /// A VM to be protected.
+    vm: String,
     uuid_of_second: String,
 }
 
@@ -102,6 +104,8 @@ impl Tour {
             .replace("FILE", &at("password"))
             .replace("UUID", &uuid)
             .replace("=SR", &format!("={}", self.repository))
+            .replace("uuid=VM", &format!("uuid={}", self.vm))
+            .replace("uuid=POOL", &format!("uuid={}", self.uuid_of_pool(words)))
             .replace("TOKEN", &self.token);
         let split: Vec<&str> = words.split(' ').collect();
         match split.as_slice() {
@@ -109,6 +113,8 @@ impl Tour {
                 self.host(name).start();
                 drop(self.host(name).local());
             }
+            ["systemctl", "stop", "tarn"] => drop(self.host(name).stop()),
+            ["xe", "pool-recover-slaves"] => self.recover_slaves(),
             ["systemctl", "reload", "tarn"] => self.host(name).signal(Signal::SIGHUP),
             ["tarn", "pool", "token"] => self.token = self.host(name).printed(&["pool", "token"]),
             ["tarn", rest @ ..] if words.contains("--replaces") => {
@@ -141,6 +147,14 @@ impl Tour {
             self.host("host3").kill();
             self.away(3);
         }
+        if words.starts_with("xe pool-ha-enable") {
+            self.vm();
+        }
+        if words == "systemctl stop tarn" {
+            for lost in ["host2", "host4"] {
+                self.host(lost).kill();
+            }
+        }
         if words.contains("--replaces") {
             if name == "host4" {
                 self.host("host5").kill();
@@ -170,6 +184,42 @@ impl Tour {
             let hosts = status["report"]["hosts"].as_array()?;
             (hosts.iter().filter(|h| h["live"] == true).count() == live).then_some(())
         });
+    }
+
+    /// One of those that were left behind comes back, and follows once it is told.
+    fn recover_slaves(&mut self) {
+        self.host("host2").start();
+        wait_for("the left one to follow", SOON, || {
+            self.xe(&["pool-recover-slaves"]);
+            let members = self.host("host1").status()?["members"].as_array()?.len();
+            (members == 2).then_some(())
+        });
+    }
+
+    /// The pool's uuid, for a line that names it.
+    fn uuid_of_pool(&self, words: &str) -> String {
+        if !words.contains("=POOL") {
+            return String::new();
+        }
+        let client = self.bed.hosts.iter().find(|h| h.name == "host1").unwrap().local();
+        let pools = client.refs("pool.get_all", &[]);
+        client.text("pool.get_uuid", &[pools.first().unwrap()])
+    }
+
+    /// A VM without disks.
+    fn vm(&mut self) {
+        let client = self.host("host1").local();
+        let templates = client.refs("VM.get_by_name_label", &[&"Other install media"]);
+        let vm = client.text("VM.clone", &[templates.first().unwrap(), &"guarded"]);
+        let args = [Value::str(&vm)];
+        client
+            .call(
+                "VM.remove_from_other_config",
+                &[Value::str(&vm), Value::str("disks")],
+            )
+            .unwrap();
+        client.call("VM.provision", &args).unwrap();
+        self.vm = client.text("VM.get_uuid", &[&vm]);
     }
 
     fn repository(&mut self) {
@@ -224,6 +274,31 @@ impl Tour {
     }
 }
 
+/// Has all hosts listen for one another on the port of the first, as hosts of one pool do.
+fn same_port(hosts: &[Host]) {
+    let settings: Vec<String> = hosts
+        .iter()
+        .map(|host| fs::read_to_string(host.settings()).unwrap())
+        .collect();
+    let port_in = |text: &str| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("grpc = "))
+            .unwrap();
+        line.trim_matches('"').rsplit(':').next().unwrap().to_owned()
+    };
+    let shared = port_in(&settings[0]);
+    for (host, text) in hosts.iter().zip(&settings) {
+        let own = format!(":{}\"\nsocket", port_in(text));
+        assert!(text.contains(&own), "{text}");
+        fs::write(
+            host.settings(),
+            text.replace(&own, &format!(":{shared}\"\nsocket")),
+        )
+        .unwrap();
+    }
+}
+
 #[test]
 fn every_command_of_the_guide_does_what_it_says() {
     let mut bed = Bed::bare(0, "");
@@ -232,11 +307,13 @@ fn every_command_of_the_guide_does_what_it_says() {
         let address = format!("{}.{number}", bed.network);
         bed.hosts.push(Host::prepare(bed.dir.path(), name, &address, ""));
     }
+    same_port(&bed.hosts);
     let mut tour = Tour {
         bed,
         token: String::new(),
         lost: Vec::new(),
         repository: String::new(),
+        vm: String::new(),
         uuid_of_second: String::new(),
     };
     let mut run = 0;

@@ -28,20 +28,44 @@ pub struct Bed {
     xtask: PathBuf,
 }
 
+/// The programs that the environment names; nothing, with a reason, where a test is not meant to run.
+fn programs<const N: usize>(names: [&str; N]) -> Option<[PathBuf; N]> {
+    let found = named(names, |name| std::env::var_os(name).map(PathBuf::from))?;
+    if nix::unistd::geteuid().is_root() {
+        return Some(found);
+    }
+    println!("skipped: needs root");
+    None
+}
+
+/// The same of any environment. The first name says that `cargo xtask test` runs the tests: it then names the others too,
+/// or could not install them, and what was not tried must not count as passed.
+fn named<const N: usize>(
+    names: [&str; N],
+    environment: impl Fn(&str) -> Option<PathBuf>,
+) -> Option<[PathBuf; N]> {
+    if names.first().is_some_and(|first| environment(first).is_none()) {
+        println!("skipped: run by `cargo xtask test`, which says where the programs are");
+        return None;
+    }
+    Some(names.map(|name| {
+        environment(name).unwrap_or_else(|| panic!("{name} is not set: what it names could not be installed"))
+    }))
+}
+
+#[test]
+fn a_program_that_could_not_be_installed_is_no_pass() {
+    let none = named(["TARN_XTASK", "TARN_PYTHON"], |_| None);
+    assert!(none.is_none());
+    let one = |name: &str| (name == "TARN_XTASK").then(|| PathBuf::from("xtask"));
+    assert!(named(["TARN_XTASK"], one).is_some());
+    assert!(std::panic::catch_unwind(|| named(["TARN_XTASK", "TARN_PYTHON"], one)).is_err());
+}
+
 impl Bed {
     /// Brings a pool up.
     pub fn up(kind: Kind) -> Option<Bed> {
-        let given = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        let (Some(python), Some(xtask), Some(binary)) =
-            (given("TARN_PYTHON"), given("TARN_XTASK"), given("TARN_BINARY"))
-        else {
-            println!("skipped: run by `cargo xtask test`, which says where the programs are");
-            return None;
-        };
-        if !nix::unistd::geteuid().is_root() {
-            println!("skipped: needs root");
-            return None;
-        }
+        let [xtask, python, binary] = programs(["TARN_XTASK", "TARN_PYTHON", "TARN_BINARY"])?;
         let bed = Bed {
             dir: tempfile::tempdir().unwrap(),
             python,
@@ -62,15 +86,7 @@ impl Bed {
 
     /// Switches clean hosts on, without a node and without a pool.
     pub fn clean(kind: Kind, hosts: u8) -> Option<Bed> {
-        let given = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        let (Some(python), Some(xtask)) = (given("TARN_ANSIBLE_PYTHON"), given("TARN_XTASK")) else {
-            println!("skipped: run by `cargo xtask test`, with Ansible from PyPI");
-            return None;
-        };
-        if !nix::unistd::geteuid().is_root() {
-            println!("skipped: needs root");
-            return None;
-        }
+        let [xtask, python] = programs(["TARN_XTASK", "TARN_ANSIBLE_PYTHON"])?;
         let bed = Bed {
             dir: tempfile::tempdir().unwrap(),
             python,
