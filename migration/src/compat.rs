@@ -219,6 +219,7 @@ mod test {
             .map(|o| o.to_api(Ref::NULL, Ref::NULL).code.into_owned())
             .collect();
         for code in [
+            "VM_INCOMPATIBLE_WITH_THIS_HOST",
             "VM_REQUIRES_SR",
             "VM_REQUIRES_NETWORK",
             "HOST_NOT_ENOUGH_FREE_MEMORY",

@@ -12,10 +12,10 @@ pub mod fair;
 pub mod gate;
 pub mod login;
 pub mod ports;
-pub mod timings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::audit::Strangers;
 use crate::latencies::Latencies;
@@ -24,7 +24,7 @@ use crate::transfer::{self, Broken, Reply, Request};
 use answer::{Answer, Shape};
 use async_trait::async_trait;
 use bytes::Bytes;
-use fair::{Client, Lanes};
+use fair::{Client, Lanes, Peer};
 use gateway_codec::{Call, Limits, jsonrpc, xmlrpc};
 use hyper::StatusCode;
 use pool_domain::Database;
@@ -60,6 +60,8 @@ pub struct ApiParts {
     pub sessions: watch::Receiver<SessionLimits>,
     /// Turns for clients.
     pub lanes: Lanes,
+    /// How long at least a client over the network waits for the answer to a wrong password; XenServer takes 5 seconds.
+    pub wrong_password: Duration,
 }
 
 /// The API of one node.
@@ -83,10 +85,9 @@ pub struct Api {
     pub(crate) used: Mutex<HashMap<Ref, DateTime>>,
     /// How long calls took, by message.
     pub(crate) latencies: Latencies,
-    /// How long calls took.
-    pub(crate) timings: timings::Timings,
     /// Turns for clients.
     pub(crate) lanes: Lanes,
+    pub(crate) wrong_password: Duration,
 }
 
 impl Api {
@@ -108,8 +109,8 @@ impl Api {
             local: Mutex::default(),
             used: Mutex::default(),
             latencies: Latencies::default(),
-            timings: timings::Timings::default(),
             lanes: parts.lanes,
+            wrong_password: parts.wrong_password,
         })
     }
 
@@ -119,12 +120,21 @@ impl Api {
         used.drain().collect()
     }
 
-    /// Checks the password of a user who may take hosts into the pool.
+    /// Checks the password of a user who may take hosts into the pool, for whoever asks from `peer`.
     ///
     /// # Errors
     /// As a log-in; `RBAC_PERMISSION_DENIED` for a user who may not.
-    pub async fn check_password(&self, db: &Database, user: &str, password: &str) -> Result<(), ApiError> {
-        let caller = login::authenticate(self, db, user, password, Client::default()).await?;
+    pub async fn check_password(
+        &self,
+        db: &Database,
+        (user, password): (&str, &str),
+        peer: Peer,
+    ) -> Result<(), ApiError> {
+        let client = Client {
+            peer,
+            session: Ref::NULL,
+        };
+        let caller = login::authenticate(self, db, user, password, client).await?;
         match caller.reaches(Role::PoolOperator) {
             true => Ok(()),
             false => Err(caller::denied("pool.join".to_owned())),
@@ -187,7 +197,13 @@ const SHORT_LIST: usize = 256;
 impl Api {
     /// Writes an answer. Many records take a while: their clients take turns, and nobody else waits.
     async fn encode(&self, client: Client, answer: Answer, shape: Shape) -> CallReply {
-        if !matches!(&answer, Answer::Records(_, rows) if rows.len() > SHORT_LIST) {
+        let is_long = match &answer {
+            Answer::Records(_, rows) => rows.len() > SHORT_LIST,
+            // Anybody may ask for it, without a session.
+            Answer::Methods(_) => true,
+            Answer::Value(_) | Answer::Record(..) | Answer::Failure(_) => false,
+        };
+        if !is_long {
             return answer.encode(&shape);
         }
         let turn = match self.lanes.listing.enter(client) {

@@ -7,6 +7,7 @@
 //! be a secret never is.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -329,7 +330,8 @@ impl Api {
     pub async fn audit(self: &Arc<Self>, note: &Note, end: &End) {
         let _turn = self.telling.lock().await;
         let when = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let left_out = match note.is_stranger {
+        // Whoever logs in is a stranger no more: that line is always written.
+        let left_out = match note.is_stranger && !matches!(end, End::Done(_)) {
             true => match self.strangers.pass(when) {
                 Some(left_out) => left_out,
                 None => return,
@@ -340,6 +342,52 @@ impl Api {
         let host = db.of_class(host::CLASS, (self.host)());
         let host = host.map_or("", |row| row.get(host::NAME_LABEL).as_str());
         self.trail.append(note.line(when, host, end, left_out)).await;
+    }
+}
+
+/// What the trail tells of a transfer: that it began, and once how it ended.
+pub struct Telling {
+    api: Arc<Api>,
+    note: Note,
+    has_ended: AtomicBool,
+}
+
+impl Telling {
+    /// Of a transfer of which nothing has been told yet.
+    pub fn new(api: &Arc<Api>, note: Note) -> Arc<Telling> {
+        Arc::new(Telling {
+            api: Arc::clone(api),
+            note,
+            has_ended: AtomicBool::new(false),
+        })
+    }
+
+    /// It has begun.
+    pub async fn accepted(&self) {
+        self.api.audit(&self.note, &End::Accepted).await;
+    }
+
+    /// It has ended. Only the first word counts: what follows from one end are no others.
+    pub async fn ended(&self, end: &End) {
+        if !self.has_ended.swap(true, Ordering::AcqRel) {
+            self.api.audit(&self.note, end).await;
+        }
+    }
+
+    /// It has ended by what its work came to.
+    pub async fn came_to(&self, result: &Result<Value, ApiError>) {
+        self.ended(&End::of_result(&self.api.cluster.snapshot(), result))
+            .await;
+    }
+}
+
+/// Tells that a connection has ended, when this is dropped.
+pub struct UntilDropped(pub Arc<Telling>);
+
+impl Drop for UntilDropped {
+    fn drop(&mut self) {
+        let told = Arc::clone(&self.0);
+        tokio::spawn(async move { told.ended(&End::Done(None)).await });
     }
 }
 

@@ -82,6 +82,8 @@ pub enum Handler {
     Special(Special),
     /// It is not built. Obstacles that XenServer would find first are told, and then that.
     Unbuilt(fn(&Scope<'_>, &Args) -> Result<(), ApiError>),
+    /// It is not built but for arguments that ask for what is so already: these are answered.
+    Partly(fn(&Scope<'_>, &Args) -> Result<Option<Value>, ApiError>),
 }
 
 /// What a call for an operation comes to.
@@ -182,8 +184,6 @@ const PLAIN_WRITES: &[&str] = &[
     "VM.set_platform",
     "VM.set_shutdown_delay",
     "VM.set_start_delay",
-    "pool.add_to_guest_agent_config",
-    "pool.remove_from_guest_agent_config",
     "SR.set_physical_size",
     "SR.set_physical_utilisation",
     "SR.set_virtual_allocation",
@@ -246,7 +246,8 @@ pub fn find(message: &MessageDef) -> Option<Handler> {
     }
 }
 
-/// Says whether a message is answered by more than `NOT_IMPLEMENTED`.
+/// Says whether a message is built. Those between hosts of a XenServer pool are not: hosts here speak otherwise, and the
+/// dispatch refuses them to everyone.
 pub fn is_built(message: &MessageDef) -> bool {
     let reads = matches!(
         message.kind,
@@ -259,8 +260,9 @@ pub fn is_built(message: &MessageDef) -> bool {
             | MessageKind::GetByNameLabel
             | MessageKind::Get(_)
     );
-    // Calls between hosts of a XenServer pool are refused to everyone by the dispatch: hosts here speak otherwise.
-    reads || message.pool_only || find(message).is_some_and(|handler| !matches!(handler, Handler::Unbuilt(_)))
+    let handled =
+        || find(message).is_some_and(|handler| !matches!(handler, Handler::Unbuilt(_) | Handler::Partly(_)));
+    !message.pool_only && (reads || handled())
 }
 
 #[cfg(test)]

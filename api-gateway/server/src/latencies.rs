@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use proto_types::population::Population;
+
 /// Upper ends of the buckets, in microseconds; above the last there is one more.
 const ENDS: [u64; 14] = [
     500,
@@ -28,6 +30,7 @@ struct Histogram {
     buckets: [u64; ENDS.len()],
     count: u64,
     sum: Duration,
+    seconds: Population,
     failures: u64,
 }
 
@@ -54,6 +57,7 @@ impl Latencies {
         let one = all.entry(name).or_default();
         one.count = one.count.saturating_add(1);
         one.sum = one.sum.saturating_add(took);
+        one.seconds.add(took.as_secs_f64());
         if ended == Ended::Badly {
             one.failures = one.failures.saturating_add(1);
         }
@@ -62,6 +66,12 @@ impl Latencies {
                 *bucket = bucket.saturating_add(1);
             }
         }
+    }
+
+    /// Mean and spread in seconds, by name.
+    pub fn all(&self) -> Vec<(&'static str, Population)> {
+        let all = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|(name, one)| (*name, one.seconds)).collect()
     }
 
     /// The text: `<family>_seconds` and `<family>_failures_total`, each with the name as label `label`.
@@ -134,5 +144,10 @@ mod test {
         ] {
             assert!(page.lines().any(|l| l == line), "{line}\n{page}");
         }
+        let [(name, seen)] = latencies.all()[..] else {
+            unreachable!("one name was noted");
+        };
+        assert_eq!((name, seen.count()), ("VM.start", 3));
+        assert!((seen.mean() - 600.007 / 3.0).abs() < 1e-9, "{}", seen.mean());
     }
 }

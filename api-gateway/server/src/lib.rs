@@ -25,6 +25,7 @@ pub mod service;
 pub mod tls;
 pub mod transfer;
 pub mod unix;
+pub mod web;
 
 pub use api::Api;
 pub use limits::TransportLimits;

@@ -14,7 +14,7 @@ use crate::http::connection::Shared;
 use crate::http::reply_body::{self, ReplyBody};
 use crate::http::{body, error_page};
 use crate::transfer::{self, Request as TransferRequest};
-use crate::{CallHeaders, CallReply, Format, Health, Origin};
+use crate::{CallHeaders, CallReply, Format, Health, Origin, web};
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Route {
     Preflight,
     /// Somebody asks whether the node is well.
     Health,
+    /// A page for people.
+    Page,
     /// No file of that name.
     NotFound,
     /// No handler for this method at that path.
@@ -48,6 +50,7 @@ pub fn route(method: &Method, path: &str) -> Route {
         Method::POST => Route::Call(Format::XmlRpc),
         Method::OPTIONS => Route::Preflight,
         Method::GET if path == HEALTH => Route::Health,
+        Method::GET if web::find(path).is_some() => Route::Page,
         Method::GET => Route::NotFound,
         Method::PUT | Method::CONNECT => Route::Forbidden,
         _ => Route::NotImplemented,
@@ -103,6 +106,9 @@ pub(crate) async fn answer(
         }
         Route::Preflight => preflight(&head.headers),
         Route::Health => health(&shared.service.health()),
+        Route::Page => {
+            web::find(head.uri.path()).map_or_else(|| error_page::closing(StatusCode::NOT_FOUND), web::show)
+        }
         Route::NotFound => error_page::closing(StatusCode::NOT_FOUND),
         Route::Forbidden => error_page::closing(StatusCode::FORBIDDEN),
         Route::Transfer | Route::NotImplemented => error_page::closing(StatusCode::NOT_IMPLEMENTED),
@@ -205,7 +211,13 @@ mod test {
 
     #[test]
     fn other_methods_never_reach_the_api() {
-        assert_eq!(route(&Method::GET, "/"), Route::NotFound);
+        assert_eq!(route(&Method::GET, "/"), Route::Page);
+        assert_eq!(route(&Method::GET, "/reference/VM.html"), Route::Page);
+        assert_eq!(route(&Method::GET, "/reference/none.html"), Route::NotFound);
+        assert_eq!(
+            route(&Method::POST, "/reference/VM.html"),
+            Route::Call(Format::XmlRpc)
+        );
         assert_eq!(route(&Method::GET, "/healthz"), Route::Health);
         assert_eq!(route(&Method::GET, "/healthz/more"), Route::NotFound);
         assert_eq!(route(&Method::GET, "/export/"), Route::Transfer);

@@ -8,6 +8,7 @@
 
 pub mod admit;
 pub mod audit_log;
+pub mod blob;
 pub mod body;
 pub mod console;
 mod delta;
@@ -46,7 +47,7 @@ use crate::api::Api;
 use crate::api::caller::Caller;
 use crate::api::fair::Peer;
 use crate::api::ports::Role;
-use crate::audit::{End, Note};
+use crate::audit::{End, Note, Telling, UntilDropped};
 use crate::http::reply_body::ReplyBody;
 
 /// What a handler answers.
@@ -84,6 +85,8 @@ pub struct Exchange {
     pub request: Request,
     /// The handler's entry in the table.
     pub entry: &'static table::Entry,
+    /// What the audit trail tells of it.
+    pub told: Option<Arc<Telling>>,
 }
 
 impl Exchange {
@@ -91,6 +94,14 @@ impl Exchange {
     /// written it.
     pub async fn find<T>(&mut self, look: impl Fn(&Database) -> Option<T>) -> Option<T> {
         eventually(&self.api, &mut self.db, look).await
+    }
+
+    /// The connection becomes something else: the trail tells when, and when it ends.
+    pub async fn becomes_tunnel(&mut self) {
+        if let Some(told) = self.told.clone() {
+            told.accepted().await;
+            self.request.tunnel.hold(UntilDropped(told));
+        }
     }
 }
 
@@ -142,6 +153,7 @@ pub async fn run(api: &Arc<Api>, request: Request) -> Result<Reply, Broken> {
         Err(_) => note = Some(about(&db, None)),
         Ok(_) => {}
     }
+    let told = note.map(|note| Telling::new(api, note));
     let outcome = match admitted {
         Ok(caller) => {
             let exchange = Exchange {
@@ -151,18 +163,17 @@ pub async fn run(api: &Arc<Api>, request: Request) -> Result<Reply, Broken> {
                 query,
                 request,
                 entry,
+                told: told.clone(),
             };
             (entry.handle)(exchange).await
         }
         Err(refusal) => Err(refusal),
     };
-    if let Some(note) = note {
-        let end = match outcome.as_ref().map_err(Refusal::error) {
-            Ok(_) => End::Accepted,
-            Err(Some(error)) => End::of_error(&error),
-            Err(None) => End::Done(None),
-        };
-        api.audit(&note, &end).await;
+    // What begins tells so itself, and how it ends.
+    if let (Some(told), Err(refusal)) = (&told, &outcome) {
+        let error = refusal.error();
+        told.ended(&error.as_ref().map_or(End::Done(None), End::of_error))
+            .await;
     }
     match outcome {
         Ok(reply) => Ok(reply),

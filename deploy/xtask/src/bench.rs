@@ -2,11 +2,15 @@
 //! one run on the same disk. Prints a table of ratios; nothing fails because it is slow.
 
 mod bed;
+mod events;
 mod failover;
 mod idle;
 mod lifecycle;
+mod mixed;
 mod reads;
+mod records;
 mod writes;
+mod xe;
 
 use anyhow::{Result, bail};
 
@@ -45,6 +49,26 @@ const BENCHES: &[Bench] = &[
         name: "idle",
         about: "a node at rest: memory and processor",
         run: idle::run,
+    },
+    Bench {
+        name: "records",
+        about: "VM.get_all_records of 10,000 VMs",
+        run: records::run,
+    },
+    Bench {
+        name: "events",
+        about: "event.from: 200 clients that wait, and 10,000 VMs that change",
+        run: events::run,
+    },
+    Bench {
+        name: "xe",
+        about: "xe vm-list of 500 VMs",
+        run: xe::run,
+    },
+    Bench {
+        name: "mixed",
+        about: "64 clients for five minutes: errors and memory",
+        run: mixed::run,
     },
 ];
 

@@ -26,6 +26,9 @@ pub const TESTBED: &[&str] = &[
     "qemu-system-x86",
     "qemu-utils",
     "qemu-block-extra",
+    "nfs-ganesha",
+    "nfs-ganesha-vfs",
+    "rpcbind",
     "tgt",
     "libiscsi-bin",
     "ipxe-qemu",
@@ -190,7 +193,10 @@ impl Drop for NoServices {
     }
 }
 
-/// A Python with the official client (`XenAPI` from PyPI), in the cache.
+/// Packages of PyPI for the live tests: the official client, and another public one that is built upon it.
+const CLIENTS: &[&str] = &["XenAPI==26.21.1", "XenGarden==1.2.13"];
+
+/// A Python with the public clients, in the cache.
 pub fn python_client() -> Result<PathBuf> {
     let system = Path::new("/usr/bin/python3");
     let python = if system.exists() {
@@ -199,20 +205,16 @@ pub fn python_client() -> Result<PathBuf> {
         Path::new("python3")
     };
     let version = run::output(Command::new(python).arg("-V"))?;
-    let name = format!("python-{}", cached::short_hash(version.as_bytes()));
+    let name = format!(
+        "python-{}",
+        cached::short_hash(format!("{version}{CLIENTS:?}").as_bytes())
+    );
     let folder = cached::build_once(&name, |work| {
         run::output(Command::new(python).args(["-m", "venv"]).arg(work))?;
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--disable-pip-version-check",
-            "XenAPI",
-        ];
-        run::output(Command::new(work.join("bin/python")).args(pip)).map(drop)
+        let pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"];
+        run::output(Command::new(work.join("bin/python")).args(pip).args(CLIENTS)).map(drop)
     })
-    .context("install the official Python client from PyPI")?;
+    .context("install the Python clients from PyPI")?;
     Ok(folder.join("bin/python"))
 }
 

@@ -21,6 +21,7 @@ use crate::guests::Guests;
 use crate::holdings::Holdings;
 use crate::jobs::Jobs;
 use crate::kept_networks::KeptNetworks;
+use crate::known_guests::KnownGuests;
 use crate::metrics::Metrics;
 use crate::migration::Migrations;
 use crate::networks;
@@ -85,6 +86,7 @@ pub(crate) struct Inner {
     pub(crate) operations: Operations,
     pub(crate) turns: Turns,
     pub(crate) holdings: Holdings,
+    pub(crate) known: KnownGuests,
     pub(crate) plugs: Plugs,
     pub(crate) kept: KeptNetworks,
     pub(crate) migrations: Migrations,
@@ -129,6 +131,8 @@ impl Agent {
         let holdings = Holdings::load(state.join("domains"))
             .await
             .map_err(StartError::State)?;
+        let known = KnownGuests::load(settings.guard.guests_file.clone(), holdings.domains().await)
+            .map_err(StartError::State)?;
         let plugs = Plugs::load(state.join("plugged.json"))
             .await
             .map_err(StartError::State)?;
@@ -153,6 +157,7 @@ impl Agent {
                 operations: Operations::default(),
                 turns: Turns::default(),
                 holdings,
+                known,
                 plugs,
                 kept,
                 migrations: Migrations::default(),

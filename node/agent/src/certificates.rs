@@ -20,10 +20,11 @@ pub trait CertificateKeeper: fmt::Debug + Send + Sync {
     /// A text for people: it cannot be used or not be written; then the old one stays.
     async fn install(&self, certificates: &str, key: &str) -> Result<(), String>;
 
-    /// Shows clients a certificate of the pool's authority again.
+    /// Shows clients what it shows other hosts, at once, and then gets a fresh certificate for both as
+    /// [`CertificateKeeper::renew`] does.
     ///
     /// # Errors
-    /// As [`CertificateKeeper::install`].
+    /// A text for people. Where only the fresh one was not to be had, the installed one is gone all the same.
     async fn reset(&self) -> Result<(), String>;
 
     /// Gets a fresh certificate and key of the pool's authority and shows it from now on.

@@ -23,10 +23,10 @@ const TELLING: Bytes = Bytes(256 * 1024 * 1024);
 pub(crate) struct Links(Mutex<HashMap<Uuid, Bytes>>);
 
 impl Links {
-    /// Learns from a migration that has arrived.
-    pub(crate) fn learn(&self, to: Uuid, figures: &MigrateProgress) {
+    /// Learns from a migration that has arrived. One that was held back tells of its limit, not of the way.
+    pub(crate) fn learn(&self, to: Uuid, limit: Option<Bytes>, figures: &MigrateProgress) {
         let milliseconds = figures.elapsed.as_millis();
-        if figures.processed < TELLING || milliseconds == 0 {
+        if limit.is_some() || figures.processed < TELLING || milliseconds == 0 {
             return;
         }
         let rate = u128::from(figures.processed.0) * 1000 / milliseconds;
@@ -88,5 +88,28 @@ impl Agent {
         options.auto_converge = means.auto_converge;
         options.compress = means.compress;
         Ok(Some(rate))
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn the_way_is_measured_by_migrations_that_nothing_held_back() {
+        let (links, to) = (Links::default(), Uuid::from_u128(1));
+        let carried = |mib: u64, seconds: u64| MigrateProgress {
+            processed: Bytes::mib(mib),
+            elapsed: Duration::from_secs(seconds),
+            ..MigrateProgress::default()
+        };
+        links.learn(to, Some(Bytes::mib(10)), &carried(1000, 100));
+        links.learn(to, None, &carried(100, 1));
+        links.learn(to, None, &carried(1000, 0));
+        assert_eq!(links.to(to), None);
+        links.learn(to, None, &carried(1000, 10));
+        assert_eq!(links.to(to), Some(Bytes::mib(100)));
+        links.learn(to, Some(Bytes::mib(10)), &carried(1000, 100));
+        assert_eq!(links.to(to), Some(Bytes::mib(100)));
     }
 }

@@ -102,6 +102,7 @@ impl Agent {
         for volume in self.inner.holdings.drop_domain(vm).await {
             self.release(&volume).await;
         }
+        self.inner.known.remove(vm);
     }
 
     /// Gives back all that a domain held, unless it is here; an unclear answer of the hypervisor counts as here.

@@ -61,6 +61,11 @@ impl Agent {
     /// Makes the bridges, opens the volumes, and describes the domain to the hypervisor.
     pub(crate) async fn build(&self, request: &DomainRequest) -> Result<DomainSpec, CommandError> {
         let vm = request.vm;
+        // Before there can be a guest: the watchdog ends only those that it knows.
+        self.inner
+            .known
+            .add(vm)
+            .map_err(|error| convert::files("note a guest for the watchdog", &error))?;
         let settings = &self.inner.settings;
         let mut spec = DomainSpec::new(
             request.start_id.to_string(),

@@ -273,7 +273,9 @@ impl Agent {
             return;
         };
         let here: BTreeSet<Uuid> = here.into_iter().map(|domain| domain.uuid).collect();
-        for vm in self.inner.holdings.domains().await {
+        let mut known = self.inner.known.all();
+        known.extend(self.inner.holdings.domains().await);
+        for vm in known {
             if !here.contains(&vm) {
                 let _turn = self.inner.turns.take(Turn::Life(vm)).await;
                 self.release_if_absent(vm).await;

@@ -6,8 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -35,6 +34,8 @@ const WATCHDOG_SILENCE: Duration = Duration::from_secs(3);
 pub struct GuardSettings {
     /// Where the lease is written for the watchdog. On a tmpfs.
     pub lease_file: PathBuf,
+    /// Where the guests of this host are written for the watchdog, each before it is started. On a tmpfs.
+    pub guests_file: PathBuf,
     /// Where the watchdog writes that it lives; `None` if the guests end with the node and need none.
     pub watchdog_file: Option<PathBuf>,
     /// When to act.
@@ -71,12 +72,59 @@ pub fn clock() -> Duration {
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), nanos)
 }
 
+/// An answer of the leader that was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// Whoever asks again after that is answered as if it were armed anew.
+    #[error("the lease has run out, and the guests that ran by it are still being ended")]
+    Lapsed,
+    /// A longer lease than the watchdog knows of is none.
+    #[error("the lease was not written for the watchdog")]
+    NotWritten(#[source] io::Error),
+}
+
+/// How the guests of this host stand.
+///
+/// ```text
+///   Fresh ──the lease runs out──► Ending ──none is left──► Ended
+///     ▲                             ▲                       │ │
+///     │                             └──one has come up late─┘ │
+///     └──────────────────an answer is taken───────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    /// They run by the lease, or need none.
+    #[default]
+    Fresh,
+    /// They are being ended. Nothing that the leader says saves them: by now they may be another host's.
+    Ending,
+    /// The lease is over and none is left.
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    lease: HostLease,
+    standing: Standing,
+    /// How often the lease has run out in this run of the node.
+    lapses: u64,
+}
+
+impl State {
+    /// Notes that the lease has run out, if it has: whoever comes first, the clock's watch or an answer.
+    fn look(&mut self, now: Duration, margins: Margins) {
+        if self.standing == Standing::Fresh && !self.lease.admits(now, margins) {
+            self.standing = Standing::Ending;
+            self.lapses = self.lapses.saturating_add(1);
+            tracing::error!("the lease is over: this host ends its guests");
+        }
+    }
+}
+
 /// The lease of this host.
 pub struct Guard {
     settings: GuardSettings,
-    lease: Mutex<HostLease>,
-    /// How often the lease has run out in this run of the node.
-    lapses: AtomicU64,
+    state: Mutex<State>,
 }
 
 impl Guard {
@@ -89,36 +137,84 @@ impl Guard {
             std::fs::create_dir_all(folder)?;
         }
         let lease = Written::read(&settings.lease_file)?.map_or_else(HostLease::default, |w| w.lease);
+        let state = State {
+            lease,
+            ..State::default()
+        };
         Ok(Guard {
             settings,
-            lease: Mutex::new(lease),
-            lapses: AtomicU64::new(0),
+            state: Mutex::new(state),
         })
     }
 
-    fn now(&self) -> HostLease {
-        *self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether guests run here by a lease only.
     pub fn is_armed(&self) -> bool {
-        self.now().is_armed()
+        self.locked().lease.is_armed()
+    }
+
+    /// Whether somebody would end the guests if this node could not: always while they run by no lease, or end with the
+    /// node. Else a watchdog must have been heard lately; without one the lease must not be renewed.
+    pub fn is_watched(&self) -> bool {
+        match &self.settings.watchdog_file {
+            Some(file) if self.is_armed() => is_heard(file, clock()),
+            _ => true,
+        }
+    }
+
+    /// Whether guests may be brought here by a lease now.
+    pub fn holds_lease(&self) -> bool {
+        self.is_armed() && self.admits() && self.is_watched()
     }
 
     /// Notes the answer to a question asked at a moment of [`clock`].
     ///
     /// # Errors
-    /// If the watchdog cannot be told; a longer lease is not taken then.
-    pub fn answered(&self, asked: Duration, granted: Option<Duration>) -> io::Result<()> {
-        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = *lease;
+    /// [`NotTaken`]: the lease stays as it was.
+    pub fn answered(&self, asked: Duration, granted: Option<Duration>) -> Result<(), NotTaken> {
+        let mut state = self.locked();
+        // The answer may have come first to a node that was stopped for a while.
+        state.look(clock(), self.settings.margins);
+        if state.standing == Standing::Ending {
+            return Err(NotTaken::Lapsed);
+        }
+        let mut next = state.lease;
         next.answered(asked, granted);
-        if next == *lease {
+        if next == state.lease {
             return Ok(());
         }
-        self.write(next)?;
-        *lease = next;
+        self.write(next).map_err(NotTaken::NotWritten)?;
+        state.lease = next;
+        state.standing = Standing::Fresh;
         Ok(())
+    }
+
+    /// Whether the lease is over, or has been since guests were ended last.
+    fn is_over(&self) -> bool {
+        let mut state = self.locked();
+        state.look(clock(), self.settings.margins);
+        state.standing != Standing::Fresh
+    }
+
+    /// Whether guests that were found are to be ended. Until [`Guard::ended`] says that none is left no answer is taken.
+    fn is_to_end(&self) -> bool {
+        let mut state = self.locked();
+        state.look(clock(), self.settings.margins);
+        if state.standing == Standing::Fresh {
+            return false;
+        }
+        state.standing = Standing::Ending;
+        true
+    }
+
+    fn ended(&self) {
+        let mut state = self.locked();
+        if state.standing == Standing::Ending {
+            state.standing = Standing::Ended;
+        }
     }
 
     fn write(&self, lease: HostLease) -> io::Result<()> {
@@ -140,26 +236,27 @@ impl Guard {
 
     /// Whether guests may be started and run now.
     pub fn admits(&self) -> bool {
-        self.now().admits(clock(), self.settings.margins)
+        let state = self.locked();
+        state.standing == Standing::Fresh && state.lease.admits(clock(), self.settings.margins)
     }
 
     /// Changes whenever the lease runs out.
     pub(crate) fn lapses(&self) -> u64 {
-        self.lapses.load(Ordering::SeqCst)
+        self.locked().lapses
     }
 
-    /// `Busy` for what would bring a guest to life here without a lease.
+    /// `Busy` for what would bring a guest to life here without a lease, or while nobody would end it if this node could
+    /// not.
     pub(crate) fn check(&self, command: &HostCommand) -> Result<(), CommandError> {
-        let brings = matches!(
-            command,
-            HostCommand::StartDomain { .. }
-                | HostCommand::ResumeDomain { .. }
-                | HostCommand::PrepareIncoming { .. }
-        );
-        if brings && !self.admits() {
-            return Err(without_lease());
+        if !command.brings_a_guest() {
+            Ok(())
+        } else if !self.admits() {
+            Err(without_lease())
+        } else if !self.is_watched() {
+            Err(unwatched())
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     pub(crate) fn arm(&self, length: u64) -> Outcome {
@@ -181,7 +278,10 @@ impl Guard {
     fn told(&self, granted: Option<Duration>) -> Outcome {
         match self.answered(clock(), granted) {
             Ok(()) => Ok(HostReply::Done),
-            Err(error) => Err(CommandError::new(
+            Err(NotTaken::Lapsed) => {
+                Err(CommandError::new(CommandErrorKind::Busy, NotTaken::Lapsed.to_string()).retryable())
+            }
+            Err(NotTaken::NotWritten(error)) => Err(CommandError::new(
                 CommandErrorKind::Internal,
                 format!("the lease was not written: {error}"),
             )),
@@ -194,6 +294,15 @@ fn without_lease() -> CommandError {
         CommandErrorKind::Busy,
         ApiError::bare("HOST_NOT_LIVE"),
         "this host has no lease to run guests by",
+    )
+    .retryable()
+}
+
+fn unwatched() -> CommandError {
+    CommandError::api(
+        CommandErrorKind::Busy,
+        ApiError::bare("HOST_NOT_LIVE"),
+        "this host's watchdog is away",
     )
     .retryable()
 }
@@ -213,21 +322,21 @@ pub(crate) fn spawn(agent: &Agent, stop: &CancellationToken) {
 }
 
 async fn watch(inner: Weak<Inner>) {
-    let mut ended = false;
+    let mut rest = LOOK;
     loop {
-        tokio::time::sleep(if ended { AGAIN } else { LOOK }).await;
+        tokio::time::sleep(rest).await;
         let Some(agent) = inner.upgrade().map(|inner| Agent { inner }) else {
             return;
         };
-        if agent.inner.guard.admits() {
-            ended = false;
+        let guard = &agent.inner.guard;
+        rest = LOOK;
+        if !guard.is_over() {
             continue;
         }
-        if !ended {
-            agent.inner.guard.lapses.fetch_add(1, Ordering::SeqCst);
-            tracing::error!("the lease is over: this host ends its guests");
+        if matches!(tokio::time::timeout(PATIENCE, agent.end_guests()).await, Ok(true)) {
+            guard.ended();
+            rest = AGAIN;
         }
-        ended = matches!(tokio::time::timeout(PATIENCE, agent.end_guests()).await, Ok(true));
     }
 }
 
@@ -256,8 +365,13 @@ impl Agent {
                 return false;
             }
         };
+        let live: Vec<_> = domains.iter().filter(|d| d.state.is_live()).collect();
+        // A lease that was taken since they were listed is theirs too.
+        if live.is_empty() || !self.inner.guard.is_to_end() {
+            return true;
+        }
         // No turn is taken: whoever has it may wait for a network that is away.
-        let ends = join_all(domains.iter().filter(|d| d.state.is_live()).map(|d| async {
+        let ends = join_all(live.into_iter().map(|d| async {
             let _ = hypervisor.migrate_abort(d.uuid).await;
             (d.uuid, hypervisor.destroy(d.uuid).await)
         }));
@@ -282,10 +396,84 @@ mod test {
     fn guard(folder: &Path, watchdog: bool) -> Guard {
         Guard::load(GuardSettings {
             lease_file: folder.join("lease"),
+            guests_file: folder.join("guests"),
             watchdog_file: watchdog.then(|| folder.join("watchdog")),
             margins: Margins::default(),
         })
         .unwrap()
+    }
+
+    fn incoming() -> HostCommand {
+        HostCommand::PrepareIncoming {
+            request: Box::new(node_commands::DomainRequest::new(
+                Uuid::nil(),
+                Uuid::nil(),
+                "a",
+                proto_types::Bytes::mib(1),
+            )),
+        }
+    }
+
+    #[test]
+    fn a_lease_that_ran_out_is_not_renewed_before_its_guests_are_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = guard(folder.path(), false);
+        let (length, lapses) = (Some(Duration::from_secs(20)), guard.lapses());
+        let old = clock().saturating_sub(Duration::from_secs(60));
+        guard.answered(old, length).unwrap();
+        let written = Written::read(&folder.path().join("lease")).unwrap();
+        // Before the clock's watch has looked, while it ends guests, and after it could not end all.
+        for round in 0..3 {
+            let answer = guard.answered(clock(), length);
+            assert!(matches!(answer, Err(NotTaken::Lapsed)), "round {round}");
+            assert!(guard.answered(clock(), None).is_err() && guard.is_armed());
+            assert_eq!(guard.disarm().unwrap_err().kind, CommandErrorKind::Busy);
+            assert!(guard.is_to_end() && !guard.admits());
+        }
+        // The watchdog goes on killing meanwhile.
+        assert_eq!(Written::read(&folder.path().join("lease")).unwrap(), written);
+        assert_eq!(guard.lapses(), lapses + 1);
+        guard.ended();
+        assert!(!guard.admits());
+        assert!(guard.is_armed() && !guard.holds_lease());
+        guard.answered(clock(), length).unwrap();
+        assert!(guard.admits() && !guard.is_to_end() && guard.holds_lease());
+    }
+
+    #[test]
+    fn no_answer_is_taken_while_a_guest_that_came_up_late_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = guard(folder.path(), false);
+        let old = clock().saturating_sub(Duration::from_secs(60));
+        guard.answered(old, Some(Duration::from_secs(20))).unwrap();
+        assert!(guard.is_over() && guard.answered(clock(), None).is_err());
+        guard.ended();
+        assert!(guard.is_to_end());
+        assert!(guard.answered(clock(), None).is_err());
+        guard.ended();
+        assert!(guard.is_over());
+        guard.answered(clock(), None).unwrap();
+        // Guests that are found from here on run as they should.
+        assert!(guard.admits() && !guard.is_over() && !guard.is_to_end());
+    }
+
+    #[test]
+    fn a_watchdog_that_goes_away_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = guard(folder.path(), true);
+        let told = |at: Duration| std::fs::write(folder.path().join("watchdog"), at.as_millis().to_string());
+        assert!(guard.is_watched(), "nothing runs by a lease yet");
+        told(clock()).unwrap();
+        guard.arm(20_000).unwrap();
+        assert!(guard.is_watched());
+        guard.check(&incoming()).unwrap();
+        told(clock().saturating_sub(Duration::from_secs(4))).unwrap();
+        assert!(!guard.is_watched() && guard.admits());
+        assert_eq!(guard.check(&incoming()).unwrap_err().kind, CommandErrorKind::Busy);
+        std::fs::remove_file(folder.path().join("watchdog")).unwrap();
+        assert!(!guard.is_watched());
+        told(clock()).unwrap();
+        assert!(guard.is_watched());
     }
 
     #[test]
@@ -303,15 +491,10 @@ mod test {
         assert_eq!(Written::read(&folder.path().join("lease")).unwrap(), None);
         second.answered(old, Some(Duration::from_secs(20))).unwrap();
         assert!(!second.admits());
-        let command = HostCommand::PrepareIncoming {
-            request: Box::new(node_commands::DomainRequest::new(
-                Uuid::nil(),
-                Uuid::nil(),
-                "a",
-                proto_types::Bytes::mib(1),
-            )),
-        };
-        assert_eq!(second.check(&command).unwrap_err().kind, CommandErrorKind::Busy);
+        assert_eq!(
+            second.check(&incoming()).unwrap_err().kind,
+            CommandErrorKind::Busy
+        );
         assert!(second.check(&HostCommand::Facts).is_ok());
     }
 

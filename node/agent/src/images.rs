@@ -205,7 +205,7 @@ fn name_of(source: &DiskSource) -> Option<(String, &'static str)> {
         DiskSource::File { path, format: f } | DiskSource::Block { path, format: f } => {
             Some((path.to_string_lossy().into_owned(), format(f)))
         }
-        DiskSource::Network { url, format: f } => Some((url.clone(), format(f))),
+        DiskSource::Network { url, format: f, .. } => Some((url.clone(), format(f))),
         DiskSource::Empty => None,
     }
 }

@@ -313,6 +313,7 @@ impl Agent {
             deadline: options.deadline,
         };
         let mut options = self.migrate_options(vm, options).await;
+        let limit = options.bandwidth;
         let (sender, receiver) = watch::channel(MigrationStatus {
             phase: MigrationPhase::Copying,
             progress: None,
@@ -343,7 +344,7 @@ impl Agent {
                     // Held by the destination's domain from now on.
                     agent.release_if_absent(vm).await;
                     if let Some(figures) = &sender.borrow().progress {
-                        agent.inner.migrations.links.learn(host, figures);
+                        agent.inner.migrations.links.learn(host, limit, figures);
                     }
                     MigrationPhase::Arrived
                 }
@@ -435,11 +436,22 @@ impl Agent {
                 return Ok(HostReply::Domain(Some(domain)));
             }
             let _ = self.inner.hypervisor.migrate_abort(vm).await;
-            match self.inner.hypervisor.unpause(vm).await {
-                Err(error) if tokio::time::Instant::now() >= until => return Err(error.into()),
+            let unpaused = self.inner.hypervisor.unpause(vm).await;
+            if tokio::time::Instant::now() >= until {
+                unpaused?;
+                // It was let go on again and again, and does not.
+                return Err(HypervisorError::WrongState {
+                    vm,
+                    operation: "revive",
+                    actual: domain.state,
+                }
+                .into());
+            }
+            if unpaused.is_err() {
                 // The hypervisor may still be ending the attempt, which lets the guest go on as well.
-                Err(_) => tokio::time::sleep(LOOK_AGAIN * 5).await,
-                Ok(()) => {}
+                tokio::time::sleep(LOOK_AGAIN * 5).await;
+            } else {
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
     }

@@ -49,18 +49,16 @@ impl Agent {
         }
         let listed = self.inner.jobs.begin(job);
         let target = self.open_target(mirror).await?;
-        let mirrored = self.mirror_live(mirror, &target, listed.job()).await;
-        match mirrored {
-            Ok(Moved::ByHypervisor) => Ok(HostReply::Done),
-            Ok(Moved::NotOpen) => {
-                self.copy_over(mirror, listed.job()).await?;
-                Ok(HostReply::Done)
-            }
-            Err(error) => {
-                self.let_go_of_target(mirror).await;
-                Err(error)
-            }
+        let mirrored = match self.mirror_live(mirror, &target, listed.job()).await {
+            Ok(Moved::ByHypervisor) => Ok(()),
+            Ok(Moved::NotOpen) => self.copy_over(mirror, listed.job()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = mirrored {
+            self.let_go_of_target(mirror).await;
+            return Err(error);
         }
+        Ok(HostReply::Done)
     }
 
     async fn mirror_live(
@@ -88,7 +86,8 @@ impl Agent {
         Ok(moved?)
     }
 
-    /// Nobody writes it: the blank volume gives way to a copy.
+    /// For a hypervisor whose domains open no images, as simulated ones do: nobody writes it, so the blank volume gives way
+    /// to a copy.
     async fn copy_over(&self, mirror: &MirrorRequest, job: &Job) -> Result<(), CommandError> {
         let (from, to) = (self.plugged(mirror.from.sr)?, self.plugged(mirror.to.sr)?);
         let blank = to.stat(&mirror.to.location).await.map_err(convert::storage)?;

@@ -72,6 +72,7 @@ impl AgentSettings {
             machine: MachineSettings::default(),
             guard: GuardSettings {
                 lease_file: state_dir.join("lease"),
+                guests_file: state_dir.join("guests"),
                 watchdog_file: None,
                 margins: Margins::default(),
             },

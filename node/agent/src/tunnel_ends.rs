@@ -243,7 +243,7 @@ fn serve(
         DiskSource::File { path, format } | DiskSource::Block { path, format } => {
             (path.to_string_lossy().into_owned(), *format)
         }
-        DiskSource::Network { url, format } => (url.clone(), *format),
+        DiskSource::Network { url, format, .. } => (url.clone(), *format),
         DiskSource::Empty => return Err(none("an empty drive")),
     };
     let format = match format {

@@ -1,7 +1,7 @@
 //! Leases: how long a host may run guests without word from the leader, and who waits for whom. Pure; times come in.
 //!
 //! ```text
-//!   asks         granted                    node ends    watchdog kills   lease over        leader starts
+//!   asks         heard                      node ends    watchdog kills   lease over        leader starts
 //!   (host's      (leader's                  the guests   what is left     (host's clock)    them elsewhere
 //!    clock)       clock)                        │              │               │                 │
 //!   ──┼────────────┼────────────────────────────┼──────────────┼───────────────┼─────────────────┼──►
@@ -137,21 +137,22 @@ struct Heard {
 }
 
 impl LeaderLeases {
-    /// A reign begins, or the length of leases has changed: from here on every host is waited for in full.
+    /// A reign begins, or high availability does: from here on every host is waited for in full.
     pub fn begin(&mut self, now: Duration) {
         self.reign = now;
         self.heard.clear();
     }
 
-    /// A host has asked; to be noted before it is answered. It says whether it had a lease already.
+    /// A host has asked; to be noted before it is answered. It says whether it holds a lease now: one that it was granted
+    /// and has not heard of, or has let run out since, is none.
     pub fn asked(&mut self, host: Uuid, armed: bool, now: Duration) {
         let heard = self.heard.entry(host).or_default();
         heard.at = now.max(heard.at);
-        heard.armed |= armed;
+        heard.armed = armed;
     }
 
-    /// Whether a host has said in this reign that it runs guests by a lease only, and its lease is not over. Before that
-    /// it must be given none to run.
+    /// Whether a host has said in this reign that it runs guests by a lease, and that is not over. Before that it must be
+    /// given none to run.
     pub fn may_run(&self, host: Uuid, length: Duration, now: Duration) -> bool {
         self.heard.get(&host).is_some_and(|heard| heard.armed) && !self.is_over(host, length, now)
     }

@@ -14,6 +14,7 @@ use pool_domain::decide::restore::{self as decide, Place};
 use pool_domain::{Database, Facts, Transaction};
 use pool_raft::Member;
 use pool_store::backup::{self, Backup, BackupHeader};
+use proto_types::DateTime;
 use proto_types::generated::{host, pool, tarn_authority};
 use proto_wire::ca::Authority;
 use proto_wire::channel::Lane;
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 use crate::config::{self, Config};
 use crate::redirect::follow;
-use crate::{command, identity};
+use crate::{command, history, identity};
 
 /// How long the leader may be silent while it sends.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -44,16 +45,16 @@ pub fn header(db: &Database) -> BackupHeader {
     }
 }
 
-/// Fetches the whole database of this host's pool, in the form of a backup.
+/// Fetches the whole database of this host's pool as it was at a moment, now if it is 0, in the form of a backup.
 ///
 /// # Errors
 /// When no leader answers.
-pub async fn fetch(config: &Config) -> Result<Vec<u8>> {
+pub async fn fetch(config: &Config, moment: DateTime) -> Result<Vec<u8>> {
     let (peers, first) = command::way_in(config)?;
     let mut stream = follow(first, |at| {
         let channel = peers.channel(at.host, &at.address, at.port, Lane::Agent);
         let mut client = PoolClient::new(channel).max_decoding_message_size(proto_wire::LARGEST_MESSAGE);
-        async move { Ok(client.backup(BackupRequest {}).await?.into_inner()) }
+        async move { Ok(client.backup(BackupRequest { at: moment.0 }).await?.into_inner()) }
     })
     .await?;
     let mut bytes = Vec::new();
@@ -70,9 +71,12 @@ pub async fn fetch(config: &Config) -> Result<Vec<u8>> {
 /// Takes a backup and checks it by restoring it in memory.
 ///
 /// # Errors
-/// When no leader answers, the file cannot be written, or what was written cannot be restored.
-pub async fn take(settings: &Path, file: &Path) -> Result<()> {
-    let bytes = fetch(&config::load(settings)?).await?;
+/// When no leader answers or keeps that moment, the file cannot be written, or what was written cannot be restored.
+pub async fn take(settings: &Path, at: Option<&str>, file: &Path) -> Result<()> {
+    let moment = at.map_or(Ok(DateTime::EPOCH), |at| {
+        history::moment(at, pool_ops::core::now())
+    })?;
+    let bytes = fetch(&config::load(settings)?, moment).await?;
     let part = file.with_extension("part");
     let written = write(&part, &bytes).and_then(|()| checked(&part));
     let backup = match written {

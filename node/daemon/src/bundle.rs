@@ -12,23 +12,22 @@ use anyhow::{Context, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pool_domain::{Database, Row};
-use proto_types::generated::{
-    secret, session, tarn_authority, tarn_credential, tarn_event_queue, tarn_join_token, tarn_saga,
-    tarn_setting, vm,
-};
-use proto_types::{ClassId, Field, Value};
+use proto_types::{DateTime, Field};
 use serde_json::Value as Json;
 use tar::{Builder, Header};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use crate::config::{self, Config};
+use crate::withheld::{self, NOTHING};
 use crate::{backups, command};
 
 /// The folder within the tar.
 const FOLDER: &str = "tarn-support";
 /// No program's output is taken beyond this.
 const LARGEST: u64 = 16 * 1024 * 1024;
+/// No program's complaint is taken beyond this.
+const LONGEST_COMPLAINT: u64 = 64 * 1024;
 /// No program is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -62,40 +61,6 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("domains.txt", &["virsh", "list", "--all"]),
     ("libvirt.txt", &["virsh", "version"]),
 ];
-
-/// Classes that are nobody's business outside the pool; a session's reference is as good as a password.
-const WITHHELD: &[ClassId] = &[
-    secret::CLASS,
-    session::CLASS,
-    tarn_authority::CLASS,
-    tarn_credential::CLASS,
-    tarn_event_queue::CLASS,
-    tarn_join_token::CLASS,
-];
-
-/// Fields that may hold what a client wants nobody to know.
-const CLOSED: &[Field] = &[
-    tarn_saga::PARAMS,
-    tarn_saga::OUTPUTS,
-    tarn_setting::VALUE,
-    vm::XENSTORE_DATA,
-];
-
-/// Keys of maps whose values are withheld, by any of these within their names.
-const SUSPECT: &[&str] = &[
-    "pass",
-    "secret",
-    "token",
-    "key",
-    "chap",
-    "credential",
-    "auth",
-    "user-data",
-    "userdata",
-    "config-drive",
-];
-
-const NOTHING: &str = "(withheld)";
 
 /// Writes a bundle.
 ///
@@ -157,29 +122,50 @@ fn settings_shown(config: &Config) -> Result<String> {
     config::shown(&config)
 }
 
-/// What a program prints, both what is well and what is not.
+/// What a program prints. One that fails says so below, with its complaint: what it printed until then may be nothing.
 async fn said(words: &[&str]) -> Result<String> {
     let (program, args) = words.split_first().context("no program")?;
     let mut child = Command::new(program)
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("start {program}"))?;
     let output = child.stdout.take().context("read its output")?;
-    let mut bytes = Vec::new();
-    let read = async { output.take(LARGEST).read_to_end(&mut bytes).await };
-    tokio::time::timeout(PATIENCE, read)
-        .await
-        .with_context(|| format!("{program} takes too long"))?
-        .with_context(|| format!("read what {program} says"))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let complaint = child.stderr.take().context("read its complaint")?;
+    let (mut printed, mut complained) = (Vec::new(), Vec::new());
+    let ended = async {
+        let read = async { output.take(LARGEST).read_to_end(&mut printed).await };
+        let heard = async {
+            complaint
+                .take(LONGEST_COMPLAINT)
+                .read_to_end(&mut complained)
+                .await
+        };
+        // A pipe that is not read to its end is closed here, so that the program ends too.
+        let (read, heard) = tokio::join!(read, heard);
+        read.and(heard)?;
+        child.wait().await
+    };
+    let status = tokio::time::timeout(PATIENCE, ended).await;
+    let end = match status {
+        Ok(Ok(status)) if status.success() => return Ok(text_of(&printed)),
+        Ok(Ok(status)) => status.to_string(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("not done after {} s", PATIENCE.as_secs()),
+    };
+    let (printed, complained) = (text_of(&printed), text_of(&complained));
+    Ok(format!("{printed}\n{program} failed: {end}\n{complained}"))
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 async fn database(config: &Config) -> Result<String> {
-    let bytes = backups::fetch(config).await?;
+    let bytes = backups::fetch(config, DateTime::EPOCH).await?;
     let backup = pool_store::backup::read(&mut bytes.as_slice())?;
     let shown = tokio::task::spawn_blocking(move || shown(&backup.database)).await?;
     Ok(shown)
@@ -188,7 +174,7 @@ async fn database(config: &Config) -> Result<String> {
 /// Every object that may be shown, one a line.
 fn shown(db: &Database) -> String {
     let mut out = String::new();
-    for row in db.all().filter(|row| !WITHHELD.contains(&row.class)) {
+    for row in db.all().filter(|row| !withheld::has(row.class)) {
         out.push_str(&object(db, row).to_string());
         out.push('\n');
     }
@@ -202,64 +188,28 @@ fn object(db: &Database, row: &Row) -> Json {
             class: row.class,
             index,
         };
-        let value = if CLOSED.contains(&field) {
-            NOTHING.into()
-        } else {
-            json(db, value)
-        };
+        let value = withheld::shown(db, field, value);
         fields.insert(def.name.to_owned(), value);
     }
     serde_json::json!({"class": row.class.def().name, "ref": row.reference.to_string(), "fields": fields})
-}
-
-fn json(db: &Database, value: &Value) -> Json {
-    match value {
-        Value::Void => Json::Null,
-        Value::Str(text) => (&**text).into(),
-        Value::Int(number) => (*number).into(),
-        Value::Float(number) => (*number).into(),
-        Value::Bool(truth) => (*truth).into(),
-        Value::Time(time) => time.0.into(),
-        Value::Ref(reference) if db.of_class(session::CLASS, *reference).is_some() => NOTHING.into(),
-        Value::Ref(reference) => reference.to_string().into(),
-        Value::Set(items) => items.iter().map(|item| json(db, item)).collect(),
-        Value::Map(pairs) => pairs
-            .iter()
-            .map(|(key, value)| {
-                let key = match key {
-                    Value::Str(text) => text.to_string(),
-                    other => json(db, other).to_string(),
-                };
-                let lower = key.to_lowercase().replace('_', "-");
-                let suspect = SUSPECT.iter().any(|part| lower.contains(part));
-                let value = if suspect { NOTHING.into() } else { json(db, value) };
-                (key, value)
-            })
-            .collect(),
-        Value::Record(members) => members
-            .iter()
-            .map(|(name, value)| (name.to_string(), json(db, value)))
-            .collect(),
-    }
 }
 
 #[cfg(test)]
 mod test {
     use super::*;
 
-    #[test]
-    fn what_looks_like_a_secret_is_withheld_and_the_rest_is_shown() {
-        let value = Value::string_map([
-            ("chappassword", "s1"),
-            ("cifs_PASSWORD", "s2"),
-            ("user-data", "s3"),
-            ("target", "192.0.2.1"),
-        ]);
-        let shown = json(&Database::default(), &value).to_string();
+    #[tokio::test]
+    async fn a_program_that_fails_does_not_look_like_one_that_says_nothing() {
+        let quiet = said(&["sh", "-c", "echo well; echo aside >&2"]).await.unwrap();
+        assert_eq!(quiet, "well\n");
+        let failed = said(&["sh", "-c", "echo begun; echo no permission >&2; exit 3"])
+            .await
+            .unwrap();
+        assert!(failed.starts_with("begun\n"), "{failed}");
         assert!(
-            !shown.contains("s1") && !shown.contains("s2") && !shown.contains("s3"),
-            "{shown}"
+            failed.contains("exit status: 3") && failed.contains("no permission"),
+            "{failed}"
         );
-        assert!(shown.contains("192.0.2.1"));
+        assert!(said(&["tarn-no-such-program"]).await.is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use async_trait::async_trait;
@@ -148,10 +148,21 @@ impl Keeper {
     /// Looks after everything until the node stops.
     pub async fn keep(self, stop: CancellationToken) {
         let mut rest = LOOK;
+        let mut lays_from = Instant::now();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(rest) => {}
                 () = stop.cancelled() => return,
+            }
+            // A folder that cannot be written must not keep this host from trusting and renewing.
+            if Instant::now() >= lays_from
+                && let Err(error) = self.lay(certificate::files(&self.inner.pool.snapshot()))
+            {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "what the pool trusts was not laid out whole"
+                );
+                lays_from = Instant::now() + AGAIN;
             }
             rest = match self.look().await {
                 Ok(()) => LOOK,
@@ -165,7 +176,6 @@ impl Keeper {
 
     async fn look(&self) -> Result<()> {
         let db = self.inner.pool.snapshot();
-        self.lay(certificate::files(&db))?;
         let who = self.node();
         let all = authority::all(&db);
         let text = |row: &pool_domain::Row| row.get(tarn_authority::CERTIFICATE).as_str().to_owned();
@@ -272,8 +282,9 @@ impl Keeper {
         if laid.as_ref() == Some(&wanted) {
             return Ok(());
         }
-        lay_folder(&self.inner.dir.join("trusted-certificates"), &wanted.0)?;
-        lay_folder(&self.inner.dir.join("revocation-lists"), &wanted.1)?;
+        let trusted = lay_folder(&self.inner.dir.join("trusted-certificates"), &wanted.0);
+        let revoked = lay_folder(&self.inner.dir.join("revocation-lists"), &wanted.1);
+        trusted.and(revoked)?;
         *laid = Some(wanted);
         Ok(())
     }
@@ -292,8 +303,16 @@ fn without_keys(pem: &str) -> String {
     kept
 }
 
+/// Writes what can be written and removes what can be removed; the first failure is told at the end.
 fn lay_folder(folder: &Path, files: &[certificate::TrustFile]) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    let mut all = Ok(());
+    for (name, text) in files {
+        let file = folder.join(name);
+        // Names were checked before they were taken into the pool; the file system has the last word.
+        let written = std::fs::write(&file, text).with_context(|| format!("write {}", file.display()));
+        all = all.and(written);
+    }
     let names: BTreeSet<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     for entry in std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
         let entry = entry.with_context(|| format!("read {}", folder.display()))?;
@@ -302,16 +321,12 @@ fn lay_folder(folder: &Path, files: &[certificate::TrustFile]) -> Result<()> {
             .to_str()
             .is_some_and(|name| names.contains(name))
         {
-            std::fs::remove_file(entry.path())
-                .with_context(|| format!("remove {}", entry.path().display()))?;
+            let removed = std::fs::remove_file(entry.path())
+                .with_context(|| format!("remove {}", entry.path().display()));
+            all = all.and(removed);
         }
     }
-    for (name, text) in files {
-        let file = folder.join(name);
-        // Names were checked before they were taken into the pool; the file system has the last word.
-        std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
-    }
-    Ok(())
+    all
 }
 
 #[async_trait]
@@ -451,4 +466,29 @@ pub async fn look_after(ops: &Ops) -> Result<(), ApiError> {
     })
     .await
     .map(|_| ())
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_or_removed_keeps_no_other_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        // Folders in the places of files: not even root can write or remove them as such.
+        std::fs::create_dir(file("a.pem")).unwrap();
+        std::fs::create_dir(file("0-old.pem")).unwrap();
+        std::fs::write(file("old.pem"), "old").unwrap();
+        let wanted = [("a.pem".into(), "a".into()), ("b.pem".into(), "b".into())];
+        let error = lay_folder(folder.path(), &wanted).unwrap_err();
+        assert!(error.to_string().contains("a.pem"), "{error}");
+        assert_eq!(std::fs::read_to_string(file("b.pem")).unwrap(), "b");
+        assert!(!file("old.pem").exists());
+        for name in ["a.pem", "0-old.pem"] {
+            std::fs::remove_dir(file(name)).unwrap();
+        }
+        lay_folder(folder.path(), &wanted).unwrap();
+        assert_eq!(std::fs::read_to_string(file("a.pem")).unwrap(), "a");
+    }
 }

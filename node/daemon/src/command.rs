@@ -149,8 +149,11 @@ pub async fn run(command: PoolCommand) -> Result<()> {
 /// Longest secret that is read.
 const LONGEST: u64 = 4096;
 
-/// What a file holds, or standard input.
-fn given(file: &Path) -> Result<String> {
+/// What a file holds, or standard input for `-`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn given(file: &Path) -> Result<String> {
     let mut text = String::new();
     if file == Path::new("-") {
         std::io::stdin().take(LONGEST).read_to_string(&mut text)

@@ -36,6 +36,9 @@ pub struct Config {
     /// The audit trail.
     #[serde(default)]
     pub audit: Audit,
+    /// The pool's past.
+    #[serde(default)]
+    pub history: History,
     /// The host as a machine.
     #[serde(default)]
     pub machine: Machine,
@@ -90,6 +93,11 @@ impl Config {
     /// Where the lease is written.
     pub fn lease_file(&self) -> PathBuf {
         self.run_dir().join("lease")
+    }
+
+    /// Where the guests of this host are written.
+    pub fn guests_file(&self) -> PathBuf {
+        self.run_dir().join("guests")
     }
 
     /// Where the watchdog writes that it lives.
@@ -243,6 +251,25 @@ impl Default for Audit {
         Audit {
             file_bytes: 4 << 20,
             files: 8,
+        }
+    }
+}
+
+/// How much of the pool's past this host keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct History {
+    /// How far it reaches back; 0 keeps none.
+    pub hours: u32,
+    /// MiB of log beyond which less is kept.
+    pub mebibytes: u32,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        History {
+            hours: 48,
+            mebibytes: 512,
         }
     }
 }

@@ -27,7 +27,6 @@ pub async fn keep(pool: Pool, ops: Ops, leases: Arc<Leases>, stop: CancellationT
     let mut plans = tokio::time::interval(PLAN);
     let mut planned_at = 0;
     let mut was_on = false;
-    let mut once: Vec<Ref> = Vec::new();
     let mut idle = Some(Memory::default());
     let mut at_work: Option<JoinHandle<Memory>> = None;
     loop {
@@ -46,6 +45,11 @@ pub async fn keep(pool: Pool, ops: Ops, leases: Arc<Leases>, stop: CancellationT
         let db = pool.snapshot();
         if !rules::is_on(&db) {
             was_on = false;
+            // What was put off is put off no longer; a start under way is decided again for what is wanted now.
+            if let Some(work) = at_work.take() {
+                work.abort();
+            }
+            idle = Some(Memory::default());
             continue;
         }
         if !was_on {
@@ -56,18 +60,21 @@ pub async fn keep(pool: Pool, ops: Ops, leases: Arc<Leases>, stop: CancellationT
         if at_work.as_ref().is_some_and(JoinHandle::is_finished)
             && let Some(done) = at_work.take()
         {
-            idle = Some(done.await.unwrap_or_default());
+            idle = Some(done.await.unwrap_or_else(|failure| {
+                // What it remembered is lost with it: VMs that it had put off are tried at once.
+                tracing::error!(%failure, "a round of restarts broke off");
+                Memory::default()
+            }));
         }
         for (uuid, reference) in hosts(&db) {
-            if leases.is_over(uuid) && concerns(&db, reference) {
-                match ha::host_lost(&ops, reference).await {
-                    Ok(guests) => once.extend(guests),
-                    Err(error) => tracing::debug!(%error, "a host was not given up yet"),
-                }
+            if leases.is_over(uuid)
+                && concerns(&db, reference)
+                && let Err(error) = ha::host_lost(&ops, reference, || leases.is_over(uuid)).await
+            {
+                tracing::debug!(%error, "a host was not given up yet");
             }
         }
-        if let Some(mut memory) = idle.take() {
-            memory.once(std::mem::take(&mut once));
+        if let Some(memory) = idle.take() {
             let ops = ops.clone();
             at_work = Some(tokio::spawn(
                 async move { ha::restart::round(&ops, memory).await },

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use node_agent::Agent;
-use node_agent::guard::clock;
+use node_agent::guard::{NotTaken, clock};
 use node_commands::lease::{LeaderLeases, length};
 use pool_domain::Database;
 use pool_domain::decide::ha;
@@ -76,7 +76,8 @@ impl Leases {
     }
 }
 
-/// Asks for this host's lease again and again, until stopped.
+/// Asks for this host's lease again and again, until stopped; not while its watchdog is away, so that the lease runs out
+/// then unless it comes back.
 pub async fn renew(
     pool: Pool,
     peers: Peers,
@@ -88,6 +89,7 @@ pub async fn renew(
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let wait = every.max(SHORTEST_WAIT);
+    let mut watched = true;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -96,16 +98,34 @@ pub async fn renew(
         if pool.cut().is_cut() {
             continue;
         }
+        if agent.guard().is_watched() != watched {
+            watched = !watched;
+            if watched {
+                tracing::info!("the watchdog is there again");
+            } else {
+                tracing::error!("the watchdog is away: without it this host does not renew its lease");
+            }
+        }
+        if !watched {
+            continue;
+        }
         // Before the question is sent: the lease runs from here.
         let asked = clock();
         let armed = agent.guard().is_armed();
-        match tokio::time::timeout(wait, ask(&pool, &peers, &leases, agent.host(), armed)).await {
+        let holds = agent.guard().holds_lease();
+        match tokio::time::timeout(wait, ask(&pool, &peers, &leases, agent.host(), holds)).await {
             Ok(Ok(granted)) => {
                 if granted.is_some() != armed {
                     tracing::info!(?granted, "guests run by a lease from now on, or no longer");
                 }
-                if let Err(error) = agent.guard().answered(asked, granted) {
-                    tracing::error!(%error, "the lease was not written for the watchdog");
+                match agent.guard().answered(asked, granted) {
+                    Ok(()) => {}
+                    Err(NotTaken::Lapsed) => {
+                        tracing::warn!("the lease is not renewed before its guests are ended")
+                    }
+                    Err(NotTaken::NotWritten(error)) => {
+                        tracing::error!(%error, "the lease was not written for the watchdog");
+                    }
                 }
             }
             Ok(Err(reason)) => tracing::debug!(reason, "the lease was not renewed"),

@@ -9,6 +9,7 @@ mod command;
 mod config;
 mod departure;
 mod facts;
+mod history;
 mod identity;
 mod keeper;
 mod leader;
@@ -16,6 +17,7 @@ mod lease;
 mod members;
 mod pages;
 mod parts;
+mod past;
 mod pool_figures;
 mod pool_service;
 mod redirect;
@@ -27,6 +29,7 @@ mod telemetry;
 mod users;
 mod watchdog;
 mod wiring;
+mod withheld;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -110,8 +113,19 @@ enum Command {
         /// Settings.
         #[arg(long, default_value = "/etc/tarn/tarn.toml")]
         config: PathBuf,
+        /// The pool as it was at a time such as 20261130T14:00:00Z, or so long ago: 90s, 5m, 2h, 1d.
+        #[arg(long)]
+        at: Option<String>,
         /// The file. One that is there is replaced once the new one is whole.
         file: PathBuf,
+    },
+    /// Tell what was written into the pool's database: when, by whom, through which call; and take one entry back.
+    #[command(args_conflicts_with_subcommands = true)]
+    History {
+        #[command(subcommand)]
+        command: Option<history::HistoryCommand>,
+        #[command(flatten)]
+        asked: history::Asked,
     },
     /// Bring a pool back from a backup, on this host. Before its node starts, and while no host of the old pool runs.
     Restore {
@@ -231,7 +245,12 @@ fn main() -> Result<()> {
             Command::Node { config } => return Box::pin(wiring::run(&config)).await,
             Command::Pool { command } => command::run(command).await?,
             Command::Status { config, json } => command::status(&config, json).await?,
-            Command::Backup { config, file } => backups::take(&config, &file).await?,
+            Command::Backup { config, at, file } => backups::take(&config, at.as_deref(), &file).await?,
+            Command::History {
+                command: Some(command),
+                ..
+            } => history::run(command).await?,
+            Command::History { command: None, asked } => history::tell(asked).await?,
             Command::Restore {
                 config,
                 file,

@@ -46,6 +46,7 @@ pub async fn agent(
     settings.machine = machine(config, certificates);
     settings.guard = GuardSettings {
         lease_file: config.lease_file(),
+        guests_file: config.guests_file(),
         watchdog_file: (config.node.hypervisor == config::Hypervisor::Qemu).then(|| config.watchdog_file()),
         margins: Margins {
             node: Duration::from_millis(config.ha.node_margin_ms),

@@ -1,49 +1,16 @@
 //! The pool as this node sees it, in Prometheus' text form.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 
+use node_metrics::exposition::Page;
 use pool_raft::Status;
 
-use crate::report::Report;
+use crate::report::{HostLine, Report, StorageLine};
 
-struct Page(String);
-
-impl Page {
-    /// One family, with a value for each set of labels.
-    fn family(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, f64)>) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge");
-        for (labels, value) in values {
-            let _ = writeln!(self.0, "{name}{labels} {value}");
-        }
-    }
-
-    fn one(&mut self, name: &str, help: &str, value: f64) {
-        self.family(name, help, [(Labels(Vec::new()), value)]);
-    }
-}
-
-struct Labels(Vec<(&'static str, String)>);
-
-impl Display for Labels {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (position, (name, value)) in self.0.iter().enumerate() {
-            let value = value
-                .replace('\\', "\\\\")
-                .replace('"', "\\\"")
-                .replace('\n', "\\n");
-            write!(f, "{}{name}=\"{value}\"", if position == 0 { "{" } else { "," })?;
-        }
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            f.write_str("}")
-        }
-    }
-}
-
-fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
-    Labels(pairs.map(|(name, value)| (name, value.to_owned())).to_vec())
+/// A family of one value.
+fn one(page: &mut Page, name: &str, help: &str, value: f64) {
+    page.family(name, "gauge", help);
+    page.value(name, &[], value);
 }
 
 #[allow(clippy::cast_precision_loss, reason = "figures are shown, not counted with")]
@@ -65,84 +32,94 @@ fn truth(truth: bool) -> f64 {
 
 /// The text.
 pub fn page(report: &Report, status: &Status) -> String {
-    let mut page = Page(String::with_capacity(4096));
-    page.one(
+    let mut page = Page::default();
+    one(
+        &mut page,
         "tarn_node_healthy",
         "Whether the node can do its part in the pool.",
         truth(report.healthy),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_raft_leader_known",
         "Whether the node knows a leader.",
         truth(status.leader.is_some() && status.in_touch),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_raft_committed_index",
         "Last index of the log that a majority has.",
         float(status.committed),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_raft_applied_index",
         "Last index of the log that is applied here.",
         float(status.applied),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_raft_last_log_index",
         "Last index in the log of this node.",
         float(status.last_log),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_raft_snapshot_index",
         "Index that the newest snapshot stands for.",
         float(status.snapshot),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_state_free_bytes",
         "Free bytes where the node keeps its state.",
         float(report.room.free),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_state_size_bytes",
         "All bytes where the node keeps its state.",
         float(report.room.total),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_sagas",
         "Operations under way whose steps are in the log.",
         counted(report.sagas),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_tasks_pending",
         "Tasks that are not done yet.",
         counted(report.tasks.len()),
     );
-    page.one(
+    one(
+        &mut page,
         "tarn_troubles",
         "Things that `tarn status` calls wrong.",
         counted(report.troubles.len()),
     );
     let moves = report.tasks.iter().filter(|t| t.name.contains("migrate")).count();
-    page.one(
+    one(
+        &mut page,
         "tarn_migrations",
         "Tasks under way that move VMs or disks.",
         counted(moves),
     );
-    let states = ["running", "paused", "suspended", "halted"];
-    page.family(
-        "tarn_pool_vms",
-        "VMs of the pool by their power state.",
-        states
-            .iter()
-            .zip(report.vms)
-            .map(|(state, count)| (labels([("state", state)]), counted(count))),
-    );
+    page.family("tarn_pool_vms", "gauge", "VMs of the pool by their power state.");
+    for (state, count) in ["running", "paused", "suspended", "halted"]
+        .iter()
+        .zip(report.vms)
+    {
+        page.value("tarn_pool_vms", &[("state", state)], count);
+    }
     hosts(&mut page, report);
     storage(&mut page, report);
-    page.0
+    page.into_text()
 }
 
 fn hosts(page: &mut Page, report: &Report) {
-    type Pick = fn(&crate::report::HostLine) -> Option<f64>;
+    type Pick = fn(&HostLine) -> Option<f64>;
     let families: [(&str, &str, Pick); 6] = [
         (
             "tarn_pool_host_live",
@@ -172,16 +149,17 @@ fn hosts(page: &mut Page, report: &Report) {
         ),
     ];
     for (name, help, pick) in families {
-        let values = report
-            .hosts
-            .iter()
-            .filter_map(|h| Some((labels([("member", &h.uuid), ("name", &h.name)]), pick(h)?)));
-        page.family(name, help, values);
+        page.family(name, "gauge", help);
+        for host in &report.hosts {
+            if let Some(value) = pick(host) {
+                page.value(name, &[("member", &host.uuid), ("name", &host.name)], value);
+            }
+        }
     }
 }
 
 fn storage(page: &mut Page, report: &Report) {
-    type Pick = fn(&crate::report::StorageLine) -> f64;
+    type Pick = fn(&StorageLine) -> f64;
     let families: [(&str, &str, Pick); 4] = [
         (
             "tarn_sr_used_bytes",
@@ -203,12 +181,11 @@ fn storage(page: &mut Page, report: &Report) {
         ),
     ];
     for (name, help, pick) in families {
-        let values = report.storage.iter().map(|s| {
-            (
-                labels([("sr", &s.uuid), ("name", &s.name), ("type", &s.kind)]),
-                pick(s),
-            )
-        });
-        page.family(name, help, values);
+        page.family(name, "gauge", help);
+        for sr in &report.storage {
+            let labels: [(&str, &dyn Display); 3] =
+                [("sr", &sr.uuid), ("name", &sr.name), ("type", &sr.kind)];
+            page.value(name, &labels, pick(sr));
+        }
     }
 }

@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
+use gateway_server::api::fair::Peer;
 use gateway_server::audit::{End, Note};
 use gateway_server::{Api, Format};
 use pool_domain::decide::authority;
 use pool_domain::decide::host as hosts;
 use pool_domain::decide::host::MemberFacts;
 use pool_domain::decide::pool_members;
+use pool_domain::decide::undo::undo;
 use pool_domain::decide::user as users;
+use pool_domain::draft::Draft;
 use pool_domain::placement;
 use pool_domain::transaction::Origin;
 use pool_ops::Ops;
@@ -21,15 +24,15 @@ use pool_store::convert::row_from_wire;
 use proto_types::generated::{host as host_class, tarn_authority, tarn_join_token};
 use proto_types::{ApiError, DateTime, Ref, Value};
 use proto_wire::ca::{self, Authority};
-use proto_wire::channel::peer_host;
+use proto_wire::channel::{PeerInfo, peer_host};
 use proto_wire::pool::change_user_request::Change;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
     AuditLines, BackupPart, BackupRequest, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest,
     CreateTokenReply, CreateTokenRequest, FollowReply, FollowRequest, ForwardReply, ForwardRequest,
-    JoinReply, JoinRequest, LeaseReply, LeaseRequest, ListUsersReply, ListUsersRequest, MetricsReply,
-    MetricsRequest, ReadAuditRequest, RejoinReply, RejoinRequest, RenewReply, RenewRequest, StatusReply,
-    StatusRequest, User,
+    HistoryEntry, HistoryRequest, JoinReply, JoinRequest, LeaseReply, LeaseRequest, ListUsersReply,
+    ListUsersRequest, MetricsReply, MetricsRequest, ReadAuditRequest, RejoinReply, RejoinRequest, RenewReply,
+    RenewRequest, StatusReply, StatusRequest, UndoReply, UndoRequest, User,
 };
 use sha2::{Digest, Sha256};
 use tokio_stream::wrappers::ReceiverStream;
@@ -42,7 +45,7 @@ use crate::certificates;
 use crate::facts::host_facts;
 use crate::lease::Leases;
 use crate::redirect::refusal;
-use crate::{backups, report};
+use crate::{backups, past, report};
 
 /// The service of one node.
 pub struct PoolService {
@@ -124,11 +127,12 @@ impl PoolService {
         &self,
         db: &pool_domain::Database,
         request: &JoinRequest,
+        peer: Peer,
     ) -> Result<Result<Option<Ref>, ApiError>, Status> {
         if request.secret.is_empty() {
             let checked = self
                 .api
-                .check_password(db, &request.user, &request.password)
+                .check_password(db, (&request.user, &request.password), peer)
                 .await;
             return Ok(checked.map(|()| None));
         }
@@ -206,6 +210,11 @@ pub async fn join_token(ops: &Ops, pool: &Pool, seconds: u64) -> Result<String, 
     Ok(format!("tarn1:{}:{}:{fingerprint}:{secret}", me.address, me.port))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn past_failed(error: pool_store::HistoryError) -> Status {
+    Status::failed_precondition(error.to_string())
+}
+
 fn history(method: &str) -> Origin {
     Origin {
         user: String::new(),
@@ -217,6 +226,10 @@ fn history(method: &str) -> Origin {
 #[tonic::async_trait]
 impl Rpc for PoolService {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
+        let from = request.extensions().get::<PeerInfo>();
+        let peer = from.map_or(Peer::Local, |from| {
+            Peer::Address(from.address.ip().to_canonical())
+        });
         let request = request.into_inner();
         let db = match self.leading().await {
             Ok(db) => db,
@@ -224,7 +237,7 @@ impl Rpc for PoolService {
             Err(status) if request.secret.is_empty() => return self.not_leading(status),
             Err(status) => return Err(status),
         };
-        let token = match self.vouched(&db, &request).await? {
+        let token = match self.vouched(&db, &request, peer).await? {
             Ok(token) => token,
             Err(refused) => return Ok(refusal_of(&refused)),
         };
@@ -277,7 +290,7 @@ impl Rpc for PoolService {
                     .map(|h| h.reference);
                 let reference = match known {
                     Some(known) if request.replaces => {
-                        hosts::comes_back(d, known, &described, &place);
+                        hosts::comes_back(d, known, &described.address, &place);
                         known
                     }
                     Some(known) => known,
@@ -446,16 +459,26 @@ impl Rpc for PoolService {
 
     async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
         peer_host(&request)?;
-        let db = self.leading().await?;
-        let header = backups::header(&db);
+        let moment = DateTime(request.into_inner().at);
+        let now = self.leading().await?;
+        let store = self.pool.store().clone();
         let made = tokio::task::spawn_blocking(move || {
+            let (db, taken) = match moment {
+                DateTime::EPOCH => (now, pool_ops::core::now()),
+                moment => (store.state_at(moment).map_err(past_failed)?, moment),
+            };
+            let header = pool_store::backup::BackupHeader {
+                taken: taken.0,
+                ..backups::header(&db)
+            };
             let mut bytes = Vec::new();
-            pool_store::backup::write(&db, header, &mut bytes).map(|_| Bytes::from(bytes))
+            pool_store::backup::write(&db, header, &mut bytes)
+                .map_err(|error| Status::internal(error.to_string()))?;
+            Ok::<_, Status>(Bytes::from(bytes))
         });
         let bytes = made
             .await
-            .map_err(|error| Status::internal(error.to_string()))?
-            .map_err(|error| Status::internal(error.to_string()))?;
+            .map_err(|error| Status::internal(error.to_string()))??;
         let (send, parts) = tokio::sync::mpsc::channel(4);
         tokio::spawn(async move {
             let mut rest = bytes;
@@ -468,6 +491,69 @@ impl Rpc for PoolService {
             }
         });
         Ok(Response::new(ReceiverStream::new(parts)))
+    }
+
+    type HistoryStream = ReceiverStream<Result<HistoryEntry, Status>>;
+
+    async fn history(
+        &self,
+        request: Request<HistoryRequest>,
+    ) -> Result<Response<Self::HistoryStream>, Status> {
+        peer_host(&request)?;
+        self.leading().await?;
+        let (asked, store) = (request.into_inner(), self.pool.store().clone());
+        let (send, entries) = tokio::sync::mpsc::channel(64);
+        tokio::task::spawn_blocking(move || {
+            let told = past::told(&store, &asked, |entry| {
+                let json = entry.to_string().into();
+                send.blocking_send(Ok(HistoryEntry { json })).is_ok()
+            });
+            if let Err(error) = told {
+                // Whoever asked may have gone away.
+                let _ = send.blocking_send(Err(past_failed(error)));
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(entries)))
+    }
+
+    async fn undo(&self, request: Request<UndoRequest>) -> Result<Response<UndoReply>, Status> {
+        peer_host(&request)?;
+        let UndoRequest { entry, dry_run } = request.into_inner();
+        let now = self.leading().await?;
+        let store = self.pool.store().clone();
+        let found = tokio::task::spawn_blocking(move || past::before(&store, entry))
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?
+            .map_err(past_failed)?;
+        let Some((before, written)) = found else {
+            return Err(Status::failed_precondition(format!(
+                "entry {entry} of the log changed nothing"
+            )));
+        };
+        let (set, note) = if dry_run {
+            let facts = pool_domain::Facts::new(pool_ops::core::now(), Uuid::new_v4);
+            (undo(&mut Draft::new(&now, &facts), &before, &written), None)
+        } else {
+            let number = entry.to_string();
+            let note = Note::of_operator("history undo", &[("entry", &number)]);
+            let origin = history(&format!("undo {entry}"));
+            let set = self.ops.decide(&origin, |d| undo(d, &before, &written)).await;
+            (set.map(|(set, _)| set), Some(note))
+        };
+        if let Some(note) = note {
+            let end = set.as_ref().map_or_else(End::of_error, |_| End::Done(None));
+            self.api.audit(&note, &end).await;
+        }
+        Ok(Response::new(match set {
+            Ok(set) => UndoReply {
+                refusal: Vec::new(),
+                json: past::restored(&now, &set).to_string().into(),
+            },
+            Err(error) => UndoReply {
+                refusal: error.description(),
+                json: Bytes::new(),
+            },
+        }))
     }
 
     async fn metrics(&self, request: Request<MetricsRequest>) -> Result<Response<MetricsReply>, Status> {
@@ -495,8 +581,9 @@ impl Rpc for PoolService {
         let host = peer_host(&request)?;
         let request = request.into_inner();
         let db = self.leading().await?;
+        let uuid = host.to_string();
         let known = db
-            .by_uuid(host_class::CLASS, &host.to_string())
+            .by_uuid(host_class::CLASS, &uuid)
             .map(|h| h.reference)
             .ok_or_else(|| Status::permission_denied("the host is none of the pool"))?;
         let port = |number| u16::try_from(number).map_err(|_| Status::invalid_argument("port"));
@@ -509,9 +596,15 @@ impl Rpc for PoolService {
             .address
             .parse()
             .map_err(|_| Status::invalid_argument("the address is no IP address"))?;
+        let address = address.to_string();
+        // It gives up what it has once it is taken in, also what it agreed to as one that votes.
+        self.make_way(&db, &uuid, place.node_id, (&address, place.grpc_port))
+            .await?;
         self.ops
             .decide(&history("rejoin"), |d| {
-                pool_members::rejoin(d, known, &address.to_string(), &place)
+                d.read(host_class::CLASS, known)?;
+                hosts::comes_back(d, known, &address, &place);
+                Ok(())
             })
             .await
             .map_err(|error| Status::failed_precondition(error.to_string()))?;
@@ -522,9 +615,10 @@ impl Rpc for PoolService {
         let caller = peer_host(&request)?;
         let request = request.into_inner();
         let port = u16::try_from(request.port).map_err(|_| Status::invalid_argument("port"))?;
-        if self.pool.leadership().borrow().leader.is_some() {
-            return Err(Status::failed_precondition("this host has a leader"));
-        }
+        self.survival
+            .without_leader()
+            .await
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
         self.survival
             .begin_following(Member::new(caller, request.address, port))
             .map_err(|error| Status::failed_precondition(error.to_string()))?;

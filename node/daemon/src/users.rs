@@ -1,20 +1,16 @@
 //! `tarn user`: the pool's own users. On a member of the pool, whose certificate is the right to do so.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use proto_wire::channel::{Credentials, Lane, Peers};
+use proto_wire::channel::Lane;
 use proto_wire::pool::change_user_request::Change;
 use proto_wire::pool::pool_client::PoolClient;
 use proto_wire::pool::{ChangeUserRequest, ListUsersRequest, NewUser, User};
 
-use crate::redirect::{Elsewhere, follow};
-use crate::{config, identity};
-
-/// Longest password that is read.
-const LONGEST_PASSWORD: u64 = 4096;
+use crate::redirect::follow;
+use crate::{command, config};
 
 /// Users and their roles.
 #[derive(Subcommand)]
@@ -133,17 +129,7 @@ fn print(users: &[User]) {
 
 /// The password never leaves this command: the pool gets its hash.
 fn hashed(file: &Path) -> Result<String> {
-    let mut text = String::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin()
-            .take(LONGEST_PASSWORD)
-            .read_to_string(&mut text)
-            .context("read the password")?;
-    } else {
-        std::fs::File::open(file)
-            .and_then(|file| file.take(LONGEST_PASSWORD).read_to_string(&mut text))
-            .context("read the password file")?;
-    }
+    let text = command::given(file).context("read the password")?;
     let password = text.trim_end_matches('\n');
     if password.is_empty() || password.contains('\0') {
         bail!("the password is empty or holds a NUL");
@@ -158,14 +144,7 @@ async fn with_leader<T, F>(
 where
     F: Future<Output = Result<T, tonic::Status>>,
 {
-    let config = config::load(config)?;
-    let who = identity::load(&config.node.state_dir)?;
-    let peers = Peers::new(Credentials::new(&who).context("load certificates")?);
-    let first = Elsewhere {
-        host: who.host,
-        address: config.node.address.clone(),
-        port: config.listen.grpc.port(),
-    };
+    let (peers, first) = command::way_in(&config::load(config)?)?;
     follow(first, |at| {
         let channel = peers.channel(at.host, &at.address, at.port, Lane::Agent);
         call(PoolClient::new(channel))

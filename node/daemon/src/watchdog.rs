@@ -2,15 +2,20 @@
 //! node and of libvirt.
 //!
 //! It reads the lease that the node writes at each renewal and asks nobody. A guest is a process of QEMU whose `-uuid` is
-//! a VM that the node started, as its notes on disk say.
+//! a VM that the node has written down before it started it. Both lie on a tmpfs: a disk that is away delays nothing. Where
+//! the list of guests cannot be read every guest of QEMU is taken for one of them, and where processes cannot be seen
+//! guests are taken to be left.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use node_agent::KnownGuests;
 use node_agent::guard::{Written, clock};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use uuid::Uuid;
 
@@ -26,11 +31,10 @@ const STUCK: Duration = Duration::from_secs(1);
 /// Runs until it is ended.
 ///
 /// # Errors
-/// If it cannot say that it lives.
+/// If the folder shared with the node cannot be made.
 #[allow(clippy::print_stderr, reason = "its supervisor keeps what it says")]
 pub fn run(config: &Config) -> Result<()> {
-    let (lease, sign) = (config.lease_file(), config.watchdog_file());
-    let notes = config.node.state_dir.join("agent").join("domains");
+    let (lease, sign, guests) = (config.lease_file(), config.watchdog_file(), config.guests_file());
     std::fs::create_dir_all(config.run_dir()).context("create the folder shared with the node")?;
     // Pages that are not in memory when they are needed may be on a disk that is away.
     if let Err(error) = rustix::mm::mlockall(rustix::mm::MlockAllFlags::CURRENT) {
@@ -41,16 +45,16 @@ pub fn run(config: &Config) -> Result<()> {
     let mut resorted = false;
     loop {
         if signed.is_none_or(|at| at.elapsed() >= SIGN) {
-            write_sign(&sign).context("write that the watchdog lives")?;
+            // The node that does not hear it renews no lease; guests must be ended all the same.
+            if let Err(error) = write_sign(&sign) {
+                eprintln!("it was not written that the watchdog lives: {error}");
+            }
             signed = Some(Instant::now());
         }
         if !is_over(&lease) {
             (killing, resorted) = (None, false);
-        } else if kill_guests(&notes) {
-            let since = *killing.get_or_insert_with(|| {
-                eprintln!("the lease is over and guests are still there: they are killed");
-                Instant::now()
-            });
+        } else if end_guests(&KnownGuests::read(&guests), killing.is_none()) {
+            let since = *killing.get_or_insert_with(Instant::now);
             if since.elapsed() >= STUCK && !resorted {
                 resorted = true;
                 last_resort(&config.ha.last_resort);
@@ -90,54 +94,71 @@ fn last_resort(words: &[String]) {
     }
 }
 
-/// Kills every guest of the node; true if there was one.
+/// Kills the guests of the node and says so at first; true if there may have been one.
 #[allow(clippy::print_stderr, reason = "its supervisor keeps what it says")]
-fn kill_guests(notes: &Path) -> bool {
-    let known = known_guests(notes);
+fn end_guests(known: &io::Result<BTreeSet<Uuid>>, first: bool) -> bool {
+    let say = |text: &str| {
+        if first {
+            eprintln!("{text}");
+        }
+    };
+    let processes = match processes() {
+        Ok(processes) => processes,
+        Err(error) => {
+            say(&format!(
+                "the lease is over and processes cannot be seen: {error}"
+            ));
+            return true;
+        }
+    };
     let mut any = false;
-    for pid in processes() {
-        // Held before it is looked at, so that a reused number is not killed.
-        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else {
+    for pid in processes {
+        let Some(vm) = guest_of(&command_line(pid)).filter(|vm| is_ours(known, *vm)) else {
             continue;
         };
-        let Some(vm) = guest_of(&command_line(pid)) else {
-            continue;
-        };
-        if known.contains(&vm) {
-            any = true;
-            if let Err(error) = pidfd_send_signal(&handle, Signal::KILL) {
-                eprintln!("guest {vm} was not killed: {error}");
+        if !any {
+            say("the lease is over and guests are still there: they are killed");
+            if let Err(error) = known {
+                say(&format!(
+                    "the list of guests does not read, so all are killed: {error}"
+                ));
             }
+        }
+        any = true;
+        if let Err(error) = kill(pid, vm) {
+            eprintln!("guest {vm} was not killed: {error}");
         }
     }
     any
 }
 
-/// The VMs that the node has started here.
-fn known_guests(notes: &Path) -> BTreeSet<Uuid> {
-    let Ok(files) = std::fs::read_dir(notes) else {
-        return BTreeSet::new();
-    };
-    files
-        .flatten()
-        .filter_map(|file| {
-            PathBuf::from(file.file_name())
-                .file_stem()?
-                .to_str()?
-                .parse()
-                .ok()
-        })
-        .collect()
+/// Kills a process if it is still that guest: its number may have been given to another.
+fn kill(pid: Pid, vm: Uuid) -> Result<(), Errno> {
+    let killed = pidfd_open(pid, PidfdFlags::empty()).and_then(|handle| {
+        if guest_of(&command_line(pid)) == Some(vm) {
+            pidfd_send_signal(&handle, Signal::KILL)
+        } else {
+            Ok(())
+        }
+    });
+    match killed {
+        Err(Errno::SRCH) => Ok(()),
+        other => other,
+    }
 }
 
-fn processes() -> Vec<Pid> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
-        .collect()
+/// Whether a guest is one of the node's; without a list any may be.
+fn is_ours(known: &io::Result<BTreeSet<Uuid>>, vm: Uuid) -> bool {
+    known.as_ref().map_or(true, |known| known.contains(&vm))
+}
+
+fn processes() -> io::Result<Vec<Pid>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let number = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+        found.extend(number.and_then(Pid::from_raw));
+    }
+    Ok(found)
 }
 
 fn command_line(pid: Pid) -> Vec<u8> {
@@ -171,14 +192,50 @@ mod test {
         assert_eq!(guest_of(b""), None);
     }
 
+    /// A process that looks like a guest, for as long as a test may take.
+    fn pretended(vm: Uuid) -> std::process::Child {
+        use std::os::unix::process::CommandExt;
+        Command::new("sh")
+            .arg0("qemu-pretended")
+            .args(["-c", "read nothing", "x", "-uuid", &vm.to_string()])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     #[test]
-    fn only_guests_that_the_node_noted_are_its_own() {
+    fn guests_that_the_node_noted_are_killed_and_no_others() {
+        let (ours, foreign) = (Uuid::new_v4(), Uuid::new_v4());
+        let (mut one, mut two) = (pretended(ours), pretended(foreign));
+        let known = Ok(BTreeSet::from([ours]));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        // Until it is executed it has no such command line.
+        let killed = loop {
+            end_guests(&known, true);
+            if let Some(status) = one.try_wait().unwrap() {
+                break std::os::unix::process::ExitStatusExt::signal(&status);
+            }
+            assert!(Instant::now() < deadline, "a guest was not killed");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(killed, Some(9));
+        assert!(!end_guests(&known, true));
+        assert!(two.try_wait().unwrap().is_none());
+        two.kill().unwrap();
+        two.wait().unwrap();
+    }
+
+    #[test]
+    fn without_a_list_every_guest_is_taken_for_the_nodes() {
         let folder = tempfile::tempdir().unwrap();
-        let vm = Uuid::from_u128(6);
-        std::fs::write(folder.path().join(format!("{vm}.json")), "{}").unwrap();
-        std::fs::write(folder.path().join("other"), "").unwrap();
-        assert_eq!(known_guests(folder.path()), BTreeSet::from([vm]));
-        assert_eq!(known_guests(&folder.path().join("gone")), BTreeSet::new());
+        let file = folder.path().join("guests");
+        let (ours, other) = (Uuid::from_u128(6), Uuid::from_u128(7));
+        assert!(is_ours(&KnownGuests::read(&file), other));
+        std::fs::write(&file, format!("{ours}\n")).unwrap();
+        let known = KnownGuests::read(&file);
+        assert!(is_ours(&known, ours) && !is_ours(&known, other));
+        std::fs::write(&file, "damage").unwrap();
+        assert!(is_ours(&KnownGuests::read(&file), other));
     }
 
     #[test]

@@ -39,10 +39,14 @@ use crate::leader::Realm;
 use crate::lease::Leases;
 use crate::pool_service::PoolService;
 use crate::supervisor::{Supervisor, monotonic};
-use crate::{Ended, departure, identity, leader, lease, parts, report, survival, telemetry};
+use crate::{Ended, departure, identity, leader, lease, parts, past, report, survival, telemetry};
 
 /// With less room the database would soon stop again in the middle of its work.
 const LEAST_ROOM: u64 = 16 * 1024 * 1024;
+/// The wait after a wrong password over the network.
+///
+/// Source: XenServer's log-in takes about so long when it fails.
+const WRONG_PASSWORD: Duration = Duration::from_secs(5);
 
 /// Encodes a result for `task.result`.
 pub fn encode(value: &proto_types::Value) -> String {
@@ -217,6 +221,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
         }),
         sessions: limits.clone(),
         lanes: Lanes::default(),
+        wrong_password: WRONG_PASSWORD,
     });
 
     let listener = TcpListener::bind(config.listen.grpc)
@@ -279,6 +284,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
     let departure = departure::watch(pool.clone(), peers, who.host, dir.clone(), restart.clone());
     let departure = tokio::spawn(departure);
     let keeping = tokio::spawn(keeper.keep(stop.clone()));
+    tokio::spawn(past::keep(pool.clone(), config.history, stop.clone()));
     let realm = Realm {
         pool: pool.clone(),
         ops,

@@ -169,9 +169,21 @@ pub enum DiskSource {
         url: String,
         /// Format of its content.
         format: DiskFormat,
+        /// The images it builds on, downwards, where the hypervisor cannot find them by itself.
+        #[serde(default)]
+        below: Vec<ImageBelow>,
     },
     /// An empty CD drive.
     Empty,
+}
+
+/// An image on which another one builds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageBelow {
+    /// The URL.
+    pub url: String,
+    /// Format of its content.
+    pub format: DiskFormat,
 }
 
 /// Format of an image.

@@ -276,10 +276,28 @@ pub(crate) fn save(domain: &Domain, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Begins to move what `top` holds into `base`; names of files in overlays stay relative.
-pub(crate) fn block_commit(domain: &Domain, disk: &str, base: &str, top: &str) -> Result<(), Error> {
+/// How overlays name what they build on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// As they did, without a folder.
+    Relative,
+    /// In full; images on servers have no other.
+    Full,
+}
+
+/// Begins to move what `top` holds into `base`.
+pub(crate) fn block_commit(
+    domain: &Domain,
+    disk: &str,
+    base: &str,
+    top: &str,
+    names: Names,
+) -> Result<(), Error> {
     let (disk, base, top) = (CString::new(disk)?, CString::new(base)?, CString::new(top)?);
-    let flags = sys::VIR_DOMAIN_BLOCK_COMMIT_RELATIVE;
+    let flags = match names {
+        Names::Relative => sys::VIR_DOMAIN_BLOCK_COMMIT_RELATIVE,
+        Names::Full => 0,
+    };
     // SAFETY: the domain and the strings are held during the call.
     checked(unsafe {
         sys::virDomainBlockCommit(

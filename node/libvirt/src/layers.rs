@@ -137,7 +137,12 @@ fn begin(connect: &Connect, what: &Merge) -> Result<(), Fault> {
             reason: "an empty source cannot be merged".into(),
         })
     };
-    ffi::block_commit(&domain, &disk.target, &name(&what.base)?, &name(&what.top)?)?;
+    let names = match what.base {
+        DiskSource::Network { .. } => ffi::Names::Full,
+        DiskSource::File { .. } | DiskSource::Block { .. } | DiskSource::Empty => ffi::Names::Relative,
+    };
+    let (base, top) = (name(&what.base)?, name(&what.top)?);
+    ffi::block_commit(&domain, &disk.target, &base, &top, names)?;
     Ok(())
 }
 

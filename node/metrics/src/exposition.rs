@@ -25,8 +25,8 @@ pub struct NodeState {
 /// The text.
 pub fn text(host: Uuid, sample: Option<&Sample>, node: &NodeState) -> String {
     let mut page = Page {
-        out: String::with_capacity(4096),
-        host,
+        host: Some(host),
+        ..Page::default()
     };
     page.node(node);
     if let Some(sample) = sample {
@@ -36,22 +36,35 @@ pub fn text(host: Uuid, sample: Option<&Sample>, node: &NodeState) -> String {
     page.out
 }
 
-struct Page {
+/// A text in the making.
+#[derive(Default)]
+pub struct Page {
     out: String,
-    host: Uuid,
+    /// On every value, if there is one.
+    host: Option<Uuid>,
 }
 
 impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
+    /// The text so far.
+    pub fn into_text(self) -> String {
+        self.out
+    }
+
+    /// Begins a family of values; `kind` is `gauge` or `counter`.
+    pub fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.out, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// One value of the host; `labels` are pairs of name and value.
-    fn value(&mut self, name: &str, labels: &[(&str, &dyn Display)], value: impl Display) {
-        let _ = write!(self.out, "{name}{{host=\"{}\"", self.host);
-        for (label, content) in labels {
-            let _ = write!(self.out, ",{label}=\"");
+    /// One value; `labels` are pairs of name and value.
+    pub fn value(&mut self, name: &str, labels: &[(&str, &dyn Display)], value: impl Display) {
+        self.out.push_str(name);
+        let host = self.host;
+        let host = host.as_ref().map(|host| ("host", host as &dyn Display));
+        let mut before = '{';
+        for (label, content) in host.iter().chain(labels) {
+            let _ = write!(self.out, "{before}{label}=\"");
+            before = ',';
             let content = content.to_string();
             for c in content.chars() {
                 match c {
@@ -63,7 +76,8 @@ impl Page {
             }
             self.out.push('"');
         }
-        let _ = writeln!(self.out, "}} {value}");
+        let end = if before == ',' { "}" } else { "" };
+        let _ = writeln!(self.out, "{end} {value}");
     }
 
     fn node(&mut self, node: &NodeState) {

@@ -1,11 +1,10 @@
 //! Which blocks of a disk were written, a bit for each.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use proto_types::Bytes;
 
+use crate::medium::ReadAt;
 use crate::qcow2::Header;
 
 /// Bytes of a block: the grain in which clients are told of changes.
@@ -79,7 +78,7 @@ impl Blocks {
 ///
 /// # Errors
 /// `InvalidData` for what is no image, or a broken one.
-pub fn written(file: &File) -> io::Result<Blocks> {
+pub fn written(file: &dyn ReadAt) -> io::Result<Blocks> {
     const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
     let header = Header::read(file)?;
     let (cluster, entry) = (header.cluster, if header.extended { 16 } else { 8 });
@@ -106,6 +105,7 @@ pub fn written(file: &File) -> io::Result<Blocks> {
 
 #[cfg(test)]
 mod test {
+    use std::fs::File;
     use std::process::Command;
 
     use super::*;

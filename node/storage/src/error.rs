@@ -7,6 +7,8 @@ use std::time::Duration;
 use proto_types::{ApiError, Bytes};
 use uuid::Uuid;
 
+use crate::medium::Naming;
+
 /// What a storage method answers.
 pub type Result<T, E = StorageError> = std::result::Result<T, E>;
 
@@ -74,6 +76,16 @@ pub enum StorageError {
     SrExists {
         /// The one found.
         found: Uuid,
+    },
+    /// The repository's images name one another in a way that is of no use here.
+    #[error(
+        "the images of repository {sr} name one another in another way ({naming:?}): it was made through the other of the kernel's and QEMU's NFS client"
+    )]
+    OtherNaming {
+        /// The repository.
+        sr: Uuid,
+        /// How they do.
+        naming: Naming,
     },
     /// The repository holds volumes.
     #[error("repository {sr} still holds {volumes} volumes")]
@@ -295,7 +307,8 @@ impl StorageError {
             StorageError::ConfigInvalid { .. } => 1,
             StorageError::NotPlugged { .. }
             | StorageError::SrUnavailable { .. }
-            | StorageError::WrongSr { .. } => 47,
+            | StorageError::WrongSr { .. }
+            | StorageError::OtherNaming { .. } => 47,
             // Names of the numbers: NFSMount, LVMMount, NFSUnMount, LVMUnMount.
             StorageError::NotMounted { kind: "nfs", .. } => 73,
             StorageError::NotMounted { .. } => 52,

@@ -28,12 +28,12 @@ use crate::driver::{
 use crate::error::{Result, StorageError};
 use crate::gate::Gate;
 use crate::image::ImageTool;
+use crate::medium::Site;
 
 pub mod folder;
 mod header;
 mod layers;
 mod layout;
-mod lock;
 mod marker;
 mod merge;
 mod operation;
@@ -44,10 +44,11 @@ mod tracking;
 mod tree;
 
 #[cfg(test)]
-mod test;
+pub(crate) mod test;
 
 use folder::Folder;
 pub use folder::{FolderOptions, Steps};
+pub(crate) use layout::PRIVATE;
 
 /// The driver of type `file`.
 #[derive(Clone)]
@@ -119,11 +120,6 @@ impl FileDriver {
     }
 }
 
-/// Size and use of the file system of a folder.
-pub(crate) fn folder_space(folder: &Path) -> Result<SrSpace> {
-    scan::space(folder)
-}
-
 /// The folder that the configuration names.
 pub(crate) fn folder_location(config: &DeviceConfig) -> Result<PathBuf> {
     let text = config.require("location")?;
@@ -144,6 +140,50 @@ pub(crate) fn folder_location(config: &DeviceConfig) -> Result<PathBuf> {
     Ok(path.to_owned())
 }
 
+impl FileDriver {
+    /// Makes a repository in a folder.
+    pub(crate) async fn create_at(&self, site: Site, sr: Uuid) -> Result<()> {
+        self.gate()
+            .run("create repository", move || marker::create(&site, sr))
+            .await
+    }
+
+    /// Removes the repository in a folder.
+    pub(crate) async fn destroy_at(&self, site: Site, sr: Uuid) -> Result<()> {
+        let wait = self.options.lock_wait;
+        self.gate()
+            .run("destroy repository", move || marker::destroy(&site, sr, wait))
+            .await
+    }
+
+    /// The repository in a folder; `None` where there is no folder, an empty answer where it is none.
+    pub(crate) async fn probe_at(&self, site: Site) -> Result<Option<(Option<Uuid>, SrSpace)>> {
+        self.gate()
+            .run("probe", move || match marker::read(&site) {
+                Ok(sr) => Ok(Some((sr, scan::space(&site)?))),
+                Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                    Ok(None)
+                }
+                Err(other) => Err(other),
+            })
+            .await
+    }
+
+    /// Attaches the repository in a folder.
+    pub(crate) async fn plug_at(&self, site: Site, sr: Uuid) -> Result<Arc<dyn PluggedSr>> {
+        let gate = self.gate();
+        let at = site.clone();
+        gate.run("plug", move || marker::verify(&at, sr)).await?;
+        Ok(Arc::new(plugged::FileSr::new(Folder::new(
+            sr,
+            site,
+            gate,
+            self.images.clone(),
+            self.options.clone(),
+        ))))
+    }
+}
+
 #[async_trait]
 impl SrDriver for FileDriver {
     fn description(&self) -> &'static DriverDescription {
@@ -152,50 +192,25 @@ impl SrDriver for FileDriver {
 
     async fn create(&self, request: &CreateSr) -> Result<()> {
         let path = folder_location(&request.config)?;
-        let sr = request.sr;
-        self.gate()
-            .run("create repository", move || marker::create(&path, sr))
-            .await
+        self.create_at(Site::local(path), request.sr).await
     }
 
     async fn destroy(&self, sr: Uuid, config: &DeviceConfig) -> Result<()> {
-        let path = folder_location(config)?;
-        let wait = self.options.lock_wait;
-        self.gate()
-            .run("destroy repository", move || marker::destroy(&path, sr, wait))
-            .await
+        self.destroy_at(Site::local(folder_location(config)?), sr).await
     }
 
     async fn probe(&self, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
-        let path = folder_location(config)?;
-        let config = config.clone();
-        self.gate()
-            .run("probe", move || match marker::read(&path) {
-                Ok(sr) => Ok(vec![ProbedSr {
-                    sr,
-                    config,
-                    space: scan::space(&path)?,
-                }]),
-                Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                    Ok(Vec::new())
-                }
-                Err(other) => Err(other),
-            })
-            .await
+        let found = self.probe_at(Site::local(folder_location(config)?)).await?;
+        let probed = found.map(|(sr, space)| ProbedSr {
+            sr,
+            config: config.clone(),
+            space,
+        });
+        Ok(probed.into_iter().collect())
     }
 
     async fn plug(&self, sr: Uuid, config: &DeviceConfig) -> Result<Arc<dyn PluggedSr>> {
-        let path = folder_location(config)?;
-        let gate = self.gate();
-        let at = path.clone();
-        gate.run("plug", move || marker::verify(&at, sr)).await?;
-        Ok(Arc::new(plugged::FileSr::new(Folder::new(
-            sr,
-            path,
-            gate,
-            self.images.clone(),
-            self.options.clone(),
-        ))))
+        self.plug_at(Site::local(folder_location(config)?), sr).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! qemu-img: every call bounded in time, its child killed when nobody waits for it any more.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -67,7 +68,7 @@ fn source_name(source: &DiskSource) -> Option<(DiskFormat, String)> {
         DiskSource::File { path, format } | DiskSource::Block { path, format } => {
             Some((*format, path.to_string_lossy().into_owned()))
         }
-        DiskSource::Network { url, format } => Some((*format, url.clone())),
+        DiskSource::Network { url, format, .. } => Some((*format, url.clone())),
         DiskSource::Empty => None,
     }
 }
@@ -94,7 +95,7 @@ impl ImageTool {
     /// Makes an image. With a backing file that need not exist yet; nothing of it is read.
     pub async fn create(
         &self,
-        path: &Path,
+        name: impl AsRef<OsStr>,
         format: DiskFormat,
         size: Bytes,
         backing: Option<Backing<'_>>,
@@ -104,7 +105,7 @@ impl ImageTool {
         if let Some(backing) = backing {
             command.args(["-u", "-b", backing.name, "-F", format_name(backing.format)]);
         }
-        command.arg(path).arg(size.get().to_string());
+        command.arg(name.as_ref()).arg(size.get().to_string());
         self.run("qemu-img create", command).await.map(drop)
     }
 
@@ -127,11 +128,11 @@ impl ImageTool {
     }
 
     /// Makes an image larger.
-    pub async fn resize(&self, path: &Path, format: DiskFormat, size: Bytes) -> Result<()> {
+    pub async fn resize(&self, name: &str, format: DiskFormat, size: Bytes) -> Result<()> {
         let mut command = self.command();
         command
             .args(["resize", "-q", "-f", format_name(format)])
-            .arg(path)
+            .arg(name)
             .arg(size.get().to_string());
         self.run("qemu-img resize", command).await.map(drop)
     }
@@ -140,18 +141,18 @@ impl ImageTool {
     ///
     /// # Errors
     /// [`StorageError::Damaged`].
-    pub async fn check(&self, path: &Path, format: DiskFormat) -> Result<()> {
+    pub async fn check(&self, name: &str, format: DiskFormat) -> Result<()> {
         if format == DiskFormat::Raw {
             return Ok(());
         }
         let mut command = self.command();
-        command.args(["check", "-q", "-f", format_name(format)]).arg(path);
+        command.args(["check", "-q", "-f", format_name(format)]).arg(name);
         match self.run("qemu-img check", command).await {
             // Source: qemu-img(1): 3 leaked clusters, 2 corrupted.
             Err(StorageError::Tool { status, .. }) if status == "exit code 3" => Ok(()),
             Err(StorageError::Tool { status, message, .. }) if status == "exit code 2" => {
                 Err(StorageError::Damaged {
-                    location: path.to_string_lossy().into_owned(),
+                    location: name.to_owned(),
                     reason: message,
                 })
             }
@@ -166,7 +167,7 @@ impl ImageTool {
     pub async fn convert(
         &self,
         source: &DiskSource,
-        target: &Path,
+        target: &str,
         format: DiskFormat,
         job: &Job,
     ) -> Result<()> {
@@ -195,7 +196,8 @@ impl ImageTool {
     /// MD5 of all bytes of a source, in hexadecimal digits; `plain` is a file that may hold them for that time.
     pub async fn checksum(&self, source: &DiskSource, plain: &Path, job: &Job) -> Result<String> {
         let gone = RemovedAtLast(plain.to_owned());
-        self.convert(source, plain, DiskFormat::Raw, job).await?;
+        self.convert(source, &plain.to_string_lossy(), DiskFormat::Raw, job)
+            .await?;
         let path = plain.to_owned();
         let sum = tokio::task::spawn_blocking(move || {
             let mut file = std::fs::File::open(&path)?;
@@ -215,7 +217,7 @@ impl ImageTool {
     ///
     /// # Errors
     /// [`StorageError::Cancelled`]; [`StorageError::VolumeInUse`] if one of the two is open elsewhere.
-    pub async fn commit(&self, overlay: &Path, format: DiskFormat, job: &Job) -> Result<()> {
+    pub async fn commit(&self, overlay: &str, format: DiskFormat, job: &Job) -> Result<()> {
         let mut command = self.command();
         command
             .args(["commit", "-p", "-d", "-f", format_name(format)])
@@ -224,7 +226,7 @@ impl ImageTool {
     }
 
     /// Names another backing file in an overlay, which must show the same bytes; nothing of it is read.
-    pub async fn rebase(&self, overlay: &Path, name: &str, format: DiskFormat) -> Result<()> {
+    pub async fn rebase(&self, overlay: &str, name: &str, format: DiskFormat) -> Result<()> {
         let mut command = self.command();
         command
             .args([

@@ -137,6 +137,7 @@ impl Target {
         DiskSource::Network {
             url: format!("iscsi://{}/{}/{lun}", self.portal, self.iqn),
             format: DiskFormat::Raw,
+            below: Vec::new(),
         }
     }
 

@@ -1,7 +1,6 @@
-//! `iso`: a library of CD images in a folder, read-only. Each `*.iso` file is a volume whose location is its name.
+//! `iso`: a library of CD images in a folder of this host or of an NFS server, read-only. Each `*.iso` file is a volume
+//! whose location is its name.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +19,9 @@ use crate::error::{Result, StorageError};
 use crate::file::folder_location;
 use crate::gate::Gate;
 use crate::job::Job;
+use crate::medium::Site;
+use crate::mounted::Mount;
+use crate::nfs::NfsDriver;
 
 #[cfg(test)]
 mod test;
@@ -28,6 +30,7 @@ mod test;
 #[derive(Clone)]
 pub struct IsoDriver {
     deadline: Duration,
+    nfs: NfsDriver,
 }
 
 static DESCRIPTION: DriverDescription = DriverDescription {
@@ -45,12 +48,26 @@ static DESCRIPTION: DriverDescription = DriverDescription {
         ("VDI_ATTACH", 1),
         ("VDI_DETACH", 1),
     ],
-    configuration: &[ConfigKey {
-        name: "location",
-        description: "absolute path of the folder, the same folder on every host that plugs it",
-        required: true,
-        secret: false,
-    }],
+    configuration: &[
+        ConfigKey {
+            name: "location",
+            description: "absolute path of the folder, the same on every host that plugs it; or SERVER:PATH on an NFS server",
+            required: true,
+            secret: false,
+        },
+        ConfigKey {
+            name: "client",
+            description: "of a folder on a server: kernel or qemu, as with nfs",
+            required: false,
+            secret: false,
+        },
+        ConfigKey {
+            name: "nfsversion",
+            description: "of a folder on a server, as with nfs",
+            required: false,
+            secret: false,
+        },
+    ],
     image_formats: &["raw"],
     can_be_shared: true,
     content_type: "iso",
@@ -61,9 +78,10 @@ const THREADS: usize = 8;
 
 impl IsoDriver {
     /// A driver with usual limits.
-    pub fn new() -> IsoDriver {
+    pub fn new(nfs: NfsDriver) -> IsoDriver {
         IsoDriver {
             deadline: Duration::from_secs(30),
+            nfs,
         }
     }
 
@@ -72,19 +90,38 @@ impl IsoDriver {
     }
 }
 
-impl Default for IsoDriver {
-    fn default() -> IsoDriver {
-        IsoDriver::new()
+/// Where a library is.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// In a folder of this host.
+    Folder(PathBuf),
+    /// On a server, as the driver of type `nfs` is told.
+    Server(DeviceConfig),
+}
+
+impl Place {
+    fn read(config: &DeviceConfig) -> Result<Place> {
+        let location = config.require("location")?;
+        let Some((server, path)) = location.split_once(":/").filter(|_| !location.starts_with('/')) else {
+            return folder_location(config).map(Place::Folder);
+        };
+        let mut server: DeviceConfig = [("server", server.to_owned()), ("serverpath", format!("/{path}"))]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        for key in ["client", "nfsversion"] {
+            if let Some(value) = config.get(key) {
+                server.0.insert(key.to_owned(), value.to_owned());
+            }
+        }
+        Ok(Place::Server(server))
     }
 }
 
-fn verify(folder: &Path, sr: Uuid) -> Result<()> {
-    match fs::metadata(folder) {
-        Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(StorageError::SrUnavailable {
-            sr,
-            reason: format!("{folder:?} is not a folder"),
-        }),
+fn verify(site: &Site, sr: Uuid) -> Result<()> {
+    let folder = &site.path;
+    match site.medium.assert_folder(folder) {
+        Ok(()) => Ok(()),
         Err(error) => Err(StorageError::SrUnavailable {
             sr,
             reason: format!("{folder:?}: {error}"),
@@ -100,38 +137,42 @@ impl SrDriver for IsoDriver {
 
     async fn create(&self, request: &CreateSr) -> Result<()> {
         // The library exists already; it only becomes known to the pool.
-        let (path, sr) = (folder_location(&request.config)?, request.sr);
-        self.gate().run("open library", move || verify(&path, sr)).await
+        self.plug(request.sr, &request.config).await?.unplug().await
     }
 
     async fn destroy(&self, _sr: Uuid, config: &DeviceConfig) -> Result<()> {
         // The files are not ours.
-        folder_location(config).map(drop)
+        Place::read(config).map(drop)
     }
 
     async fn probe(&self, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
-        let path = folder_location(config)?;
-        let config = config.clone();
-        self.gate()
-            .run("probe", move || {
-                verify(&path, Uuid::nil())?;
-                Ok(vec![ProbedSr {
-                    sr: None,
-                    config,
-                    space: crate::file::folder_space(&path)?,
-                }])
-            })
-            .await
+        let library = self.plug(Uuid::new_v4(), config).await?;
+        let space = library.space().await;
+        library.unplug().await?;
+        Ok(vec![ProbedSr {
+            sr: None,
+            config: config.clone(),
+            space: space?,
+        }])
     }
 
     async fn plug(&self, sr: Uuid, config: &DeviceConfig) -> Result<Arc<dyn PluggedSr>> {
-        let path = folder_location(config)?;
+        let (site, mount) = match Place::read(config)? {
+            Place::Folder(path) => (Site::local(path), None),
+            Place::Server(server) => self.nfs.library(sr, &server).await?,
+        };
         let gate = self.gate();
-        let at = path.clone();
-        gate.run("plug", move || verify(&at, sr)).await?;
+        let at = site.clone();
+        if let Err(error) = gate.run("plug", move || verify(&at, sr)).await {
+            if let Some(mount) = mount {
+                mount.unmount().await?;
+            }
+            return Err(error);
+        }
         Ok(Arc::new(IsoSr {
             sr,
-            path,
+            site,
+            mount,
             gate,
             closed: AtomicBool::new(false),
         }))
@@ -141,7 +182,8 @@ impl SrDriver for IsoDriver {
 /// A plugged library.
 struct IsoSr {
     sr: Uuid,
-    path: PathBuf,
+    site: Site,
+    mount: Option<Mount>,
     gate: Gate,
     closed: AtomicBool,
 }
@@ -156,20 +198,20 @@ fn is_image(name: &str) -> bool {
             .is_some_and(|ending| ending.eq_ignore_ascii_case("iso"))
 }
 
-fn look(folder: &Path, name: &str) -> Result<Volume> {
+fn look(site: &Site, name: &str) -> Result<Volume> {
     let gone = || StorageError::NoSuchVolume {
         location: name.to_owned(),
     };
     if !is_image(name) {
         return Err(gone());
     }
-    let path = folder.join(name);
-    let metadata = match fs::symlink_metadata(&path) {
-        Ok(metadata) => metadata,
+    let path = site.path.join(name);
+    let entry = match site.medium.entry(&path) {
+        Ok(entry) => entry,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(gone()),
         Err(error) => return Err(StorageError::io("read", path, error)),
     };
-    if !metadata.is_file() {
+    if !entry.is_file {
         let reason = "it is not a plain file".to_owned();
         return Err(StorageError::Damaged {
             location: name.to_owned(),
@@ -180,8 +222,8 @@ fn look(folder: &Path, name: &str) -> Result<Volume> {
         location: name.to_owned(),
         uuid: None,
         name: Some(name.to_owned()),
-        virtual_size: Bytes(metadata.len()),
-        utilisation: Bytes(metadata.blocks().saturating_mul(512)),
+        virtual_size: Bytes(entry.length),
+        utilisation: Bytes(entry.taken),
         parent: None,
         format: DiskFormat::Raw,
         read_only: true,
@@ -189,18 +231,20 @@ fn look(folder: &Path, name: &str) -> Result<Volume> {
     })
 }
 
-fn scan(folder: &Path) -> Result<SrScan> {
-    let failed = |e| StorageError::io("list", folder, e);
+fn space(site: &Site) -> Result<SrSpace> {
+    let space = site.medium.space(&site.path);
+    space.map_err(|e| StorageError::io("measure", &site.path, e))
+}
+
+fn scan(site: &Site) -> Result<SrScan> {
     let mut scan = SrScan {
-        space: crate::file::folder_space(folder)?,
+        space: space(site)?,
         ..SrScan::default()
     };
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        let Some(name) = name.to_str().filter(|name| is_image(name)) else {
-            continue;
-        };
-        match look(folder, name) {
+    let names = site.medium.names(&site.path);
+    let names = names.map_err(|e| StorageError::io("list", &site.path, e))?;
+    for name in names.iter().filter(|name| is_image(name)) {
+        match look(site, name) {
             Ok(volume) => scan.volumes.push(volume),
             Err(StorageError::Damaged { location, reason }) => scan.refused.push((location, reason)),
             // Removed between listing and looking.
@@ -216,16 +260,16 @@ impl IsoSr {
     async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl FnOnce(&Path) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Site) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         if self.closed.load(Ordering::Acquire) {
             return Err(StorageError::NotPlugged { sr: self.sr });
         }
-        let (path, sr) = (self.path.clone(), self.sr);
+        let (site, sr) = (self.site.clone(), self.sr);
         self.gate
             .run(operation, move || {
-                verify(&path, sr)?;
-                work(&path)
+                verify(&site, sr)?;
+                work(&site)
             })
             .await
     }
@@ -247,11 +291,14 @@ impl PluggedSr for IsoSr {
 
     async fn unplug(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
-        Ok(())
+        match &self.mount {
+            Some(mount) => mount.unmount().await,
+            None => Ok(()),
+        }
     }
 
     async fn space(&self) -> Result<SrSpace> {
-        self.run("measure", crate::file::folder_space).await
+        self.run("measure", space).await
     }
 
     async fn scan(&self) -> Result<SrScan> {
@@ -266,7 +313,7 @@ impl PluggedSr for IsoSr {
 
     async fn stat(&self, location: &str) -> Result<Volume> {
         let location = location.to_owned();
-        self.run("look at volume", move |folder| look(folder, &location))
+        self.run("look at volume", move |site| look(site, &location))
             .await
     }
 
@@ -291,12 +338,10 @@ impl PluggedSr for IsoSr {
         if access == Access::Write {
             return Err(StorageError::ReadOnly { location });
         }
-        self.run("resolve volume", move |folder| {
-            let volume = look(folder, &location)?;
-            Ok(DiskSource::File {
-                path: folder.join(volume.location),
-                format: DiskFormat::Raw,
-            })
+        self.run("resolve volume", move |site| {
+            let volume = look(site, &location)?;
+            let image = (site.path.join(volume.location), DiskFormat::Raw);
+            Ok(site.medium.source(&[image]))
         })
         .await
     }

@@ -21,6 +21,7 @@ pub mod image;
 pub mod iscsi;
 pub mod iso;
 pub mod job;
+pub mod medium;
 mod mounted;
 pub mod nfs;
 pub mod qcow2;

@@ -1,24 +1,38 @@
-//! `nfs`: a folder that a server exports, mounted by the kernel. Each repository has a folder of its own in the export,
-//! named by its uuid, so that one export can hold several.
+//! `nfs`: a folder that a server exports. Each repository has a folder of its own in the export, named by its uuid, so
+//! that one export can hold several.
+//!
+//! Hosts whose kernel has a client for NFS mount the export. Where it has none, or `device_config:client` says so, the
+//! export is spoken to in user space: by this crate for names, sizes and locks, by QEMU for the images.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proto_types::Bytes;
 use uuid::Uuid;
 
 use crate::driver::{
     ConfigKey, CreateSr, DeviceConfig, DriverDescription, PluggedSr, ProbedSr, SrDriver, SrSpace,
 };
 use crate::error::{Result, StorageError};
-use crate::file::{FEATURES, FileDriver};
+use crate::file::{FEATURES, FileDriver, PRIVATE};
+use crate::gate::Gate;
+use crate::medium::Site;
 use crate::mounted::{Mount, Mounted, ROOT, folder};
 
-#[cfg(test)]
-mod test;
+mod files;
+mod hold;
+mod protocol;
+mod rpc;
+mod xdr;
 
+#[cfg(test)]
+pub(crate) mod test;
+
+use files::NfsFiles;
+
+/// Beside the mounts: the sessions of this host with servers.
+const SESSIONS: &str = ".nfs-sessions";
 /// How long mounting may take, with a server that does not answer.
 const MOUNTING: Duration = Duration::from_secs(40);
 
@@ -58,6 +72,12 @@ static DESCRIPTION: DriverDescription = DriverDescription {
             secret: false,
         },
         ConfigKey {
+            name: "client",
+            description: "kernel or qemu: whose client is used; the kernel's where it has one if it is not given",
+            required: false,
+            secret: false,
+        },
+        ConfigKey {
             name: "options",
             description: "further mount options, separated by commas",
             required: false,
@@ -77,11 +97,21 @@ pub fn kernel_has_nfs() -> bool {
     })
 }
 
+/// Whose client speaks to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NfsClient {
+    Kernel,
+    Qemu,
+}
+
 /// The export that a configuration names.
 struct Export {
     server: String,
     path: String,
     options: String,
+    version: String,
+    client: Option<NfsClient>,
+    further_options: bool,
 }
 
 impl Export {
@@ -113,11 +143,56 @@ impl Export {
             options.push(',');
             options.push_str(more);
         }
+        let client = match config.get("client") {
+            None => None,
+            Some("kernel") => Some(NfsClient::Kernel),
+            Some("qemu") => Some(NfsClient::Qemu),
+            Some(_) => return Err(invalid("client", "it is neither kernel nor qemu")),
+        };
         Ok(Export {
             server: server.to_owned(),
             path: path.to_owned(),
             options,
+            version: version.to_owned(),
+            client,
+            further_options: config.get("options").is_some(),
         })
+    }
+
+    /// Whose client is used on this host.
+    fn client(&self) -> NfsClient {
+        self.client.unwrap_or_else(|| match kernel_has_nfs() {
+            true => NfsClient::Kernel,
+            false => NfsClient::Qemu,
+        })
+    }
+
+    /// Refuses what QEMU's client cannot do.
+    fn check_for_qemu(&self) -> Result<()> {
+        let invalid = |key, reason: &str| StorageError::ConfigInvalid {
+            key,
+            reason: reason.to_owned(),
+        };
+        if self.version != "3" {
+            return Err(invalid(
+                "nfsversion",
+                "without the kernel's client it can only be 3",
+            ));
+        }
+        if self.further_options {
+            return Err(invalid(
+                "options",
+                "they are for the kernel's client, which is not used",
+            ));
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/.-_~".contains(c);
+        if !self.path.chars().all(plain) {
+            return Err(invalid(
+                "serverpath",
+                "there are letters in it that need the kernel's client",
+            ));
+        }
+        Ok(())
     }
 
     fn mount(&self, root: &Path, name: &str) -> Mount {
@@ -152,8 +227,8 @@ impl NfsDriver {
         self
     }
 
-    fn mount(&self, config: &DeviceConfig, name: &str) -> Result<Mount> {
-        let export = Export::read(config)?;
+    /// The export's file system, to be mounted under a name.
+    fn mount(&self, export: &Export, name: &str) -> Result<Mount> {
         let mount = export.mount(&self.root, name);
         if !kernel_has_nfs() {
             return Err(StorageError::NotMounted {
@@ -164,6 +239,121 @@ impl NfsDriver {
         }
         Ok(mount)
     }
+
+    /// A repository's folder in user space, once the server has let this host in.
+    async fn site(&self, export: &Export, sr: Uuid) -> Result<Site> {
+        export.check_for_qemu()?;
+        let path = Path::new(&export.path).join(sr.to_string());
+        let files = NfsFiles::new(
+            files::Export::new(&export.server, &export.path),
+            path.join(PRIVATE),
+            self.root.join(SESSIONS),
+        );
+        let what = format!("{}:{}", export.server, export.path);
+        let reached = files.clone();
+        Gate::new(1, MOUNTING)
+            .run("reach server", move || {
+                reached.reach().map_err(|error| StorageError::NotMounted {
+                    kind: "nfs",
+                    what,
+                    reason: error.to_string(),
+                })
+            })
+            .await?;
+        Ok(Site {
+            medium: Arc::new(files),
+            path,
+        })
+    }
+
+    /// An export that is only read, and what has to be unmounted after it.
+    pub(crate) async fn library(&self, sr: Uuid, config: &DeviceConfig) -> Result<(Site, Option<Mount>)> {
+        let export = Export::read(config)?;
+        if export.client() == NfsClient::Qemu {
+            let site = self.site(&export, sr).await?;
+            let path = PathBuf::from(&export.path);
+            return Ok((Site { path, ..site }, None));
+        }
+        let mut mount = self.mount(&export, &sr.to_string())?;
+        mount.options.push_str(",ro");
+        mount.mount().await?;
+        Ok((Site::local(mount.at.clone()), Some(mount)))
+    }
+
+    /// The repositories of an export, in user space.
+    async fn probe_by_qemu(&self, export: &Export, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
+        let root = self.site(export, Uuid::nil()).await?;
+        let folder = PathBuf::from(&export.path);
+        let (medium, at) = (Arc::clone(&root.medium), folder.clone());
+        let names = Gate::new(1, MOUNTING)
+            .run("list export", move || {
+                medium.names(&at).map_err(|e| StorageError::io("list", at, e))
+            })
+            .await?;
+        let mut found = Vec::new();
+        for sr in names.iter().filter_map(|name| Uuid::try_parse(name).ok()) {
+            let site = Site {
+                medium: Arc::clone(&root.medium),
+                path: folder.join(sr.to_string()),
+            };
+            let probed = match self.files.probe_at(site).await {
+                // One for the kernel's client.
+                Err(StorageError::OtherNaming { .. }) => continue,
+                probed => probed?,
+            };
+            if let Some((Some(marked), space)) = probed
+                && marked == sr
+            {
+                found.push(ProbedSr {
+                    sr: Some(sr),
+                    config: config.clone(),
+                    space,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The repositories of an export that is mounted for this.
+    async fn probe_by_kernel(&self, export: &Export, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
+        let mount = self.mount(export, &format!("probe-{}", Uuid::new_v4()))?;
+        mount
+            .during(async {
+                let mut found = Vec::new();
+                let entries = std::fs::read_dir(&mount.at)
+                    .map_err(|error| StorageError::io("list", &mount.at, error))?;
+                for entry in entries.flatten() {
+                    let name = entry.file_name().to_string_lossy().into_owned();
+                    let Ok(sr) = Uuid::try_parse(&name) else { continue };
+                    let probed = match self.files.probe(&folder(&mount.at.join(&name))).await {
+                        Err(StorageError::OtherNaming { .. }) => continue,
+                        probed => probed?,
+                    };
+                    found.extend(probed.into_iter().filter(|p| p.sr == Some(sr)));
+                }
+                for probed in &mut found {
+                    probed.config = config.clone();
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn plug_by_kernel(&self, export: &Export, sr: Uuid) -> Result<Arc<dyn PluggedSr>> {
+        let mount = self.mount(export, &sr.to_string())?;
+        mount.mount().await?;
+        match self.files.plug(sr, &folder(&mount.at.join(sr.to_string()))).await {
+            Ok(inner) => Ok(Arc::new(Mounted { inner, mount })),
+            Err(error) => {
+                mount.unmount().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn plug_by_qemu(&self, export: &Export, sr: Uuid) -> Result<Arc<dyn PluggedSr>> {
+        self.files.plug_at(self.site(export, sr).await?, sr).await
+    }
 }
 
 #[async_trait]
@@ -173,7 +363,12 @@ impl SrDriver for NfsDriver {
     }
 
     async fn create(&self, request: &CreateSr) -> Result<()> {
-        let mount = self.mount(&request.config, &format!("make-{}", Uuid::new_v4()))?;
+        let export = Export::read(&request.config)?;
+        if export.client() == NfsClient::Qemu {
+            let site = self.site(&export, request.sr).await?;
+            return self.files.create_at(site, request.sr).await;
+        }
+        let mount = self.mount(&export, &format!("make-{}", Uuid::new_v4()))?;
         let own = CreateSr {
             config: folder(&mount.at.join(request.sr.to_string())),
             ..request.clone()
@@ -182,51 +377,43 @@ impl SrDriver for NfsDriver {
     }
 
     async fn destroy(&self, sr: Uuid, config: &DeviceConfig) -> Result<()> {
-        let mount = self.mount(config, &format!("make-{}", Uuid::new_v4()))?;
+        let export = Export::read(config)?;
+        if export.client() == NfsClient::Qemu {
+            let site = self.site(&export, sr).await?;
+            return self.files.destroy_at(site, sr).await;
+        }
+        let mount = self.mount(&export, &format!("make-{}", Uuid::new_v4()))?;
         let own = folder(&mount.at.join(sr.to_string()));
         mount.during(self.files.destroy(sr, &own)).await
     }
 
     async fn probe(&self, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
-        let mount = self.mount(config, &format!("probe-{}", Uuid::new_v4()))?;
-        mount
-            .during(async {
-                let mut found = Vec::new();
-                let entries = std::fs::read_dir(&mount.at)
-                    .map_err(|error| StorageError::io("list", &mount.at, error))?;
-                for entry in entries.flatten() {
-                    let name = entry.file_name().to_string_lossy().into_owned();
-                    let Ok(sr) = Uuid::try_parse(&name) else { continue };
-                    let probed = self.files.probe(&folder(&mount.at.join(&name))).await?;
-                    found.extend(probed.into_iter().filter(|p| p.sr == Some(sr)));
-                }
-                for probed in &mut found {
-                    probed.config = config.clone();
-                }
-                if found.is_empty() {
-                    found.push(ProbedSr {
-                        sr: None,
-                        config: config.clone(),
-                        space: SrSpace {
-                            physical_size: Bytes(0),
-                            physical_utilisation: Bytes(0),
-                        },
-                    });
-                }
-                Ok(found)
-            })
-            .await
+        let export = Export::read(config)?;
+        let mut found = match export.client() {
+            NfsClient::Qemu => self.probe_by_qemu(&export, config).await?,
+            NfsClient::Kernel => self.probe_by_kernel(&export, config).await?,
+        };
+        if found.is_empty() {
+            found.push(ProbedSr {
+                sr: None,
+                config: config.clone(),
+                space: SrSpace::default(),
+            });
+        }
+        Ok(found)
     }
 
     async fn plug(&self, sr: Uuid, config: &DeviceConfig) -> Result<Arc<dyn PluggedSr>> {
-        let mount = self.mount(config, &sr.to_string())?;
-        mount.mount().await?;
-        match self.files.plug(sr, &folder(&mount.at.join(sr.to_string()))).await {
-            Ok(inner) => Ok(Arc::new(Mounted { inner, mount })),
-            Err(error) => {
-                mount.unmount().await?;
-                Err(error)
-            }
+        let export = Export::read(config)?;
+        match export.client() {
+            NfsClient::Qemu => self.plug_by_qemu(&export, sr).await,
+            NfsClient::Kernel => match self.plug_by_kernel(&export, sr).await {
+                // Made on a host without such a kernel; here QEMU's client does as well.
+                Err(StorageError::OtherNaming { .. }) if export.client.is_none() => {
+                    self.plug_by_qemu(&export, sr).await
+                }
+                plugged => plugged,
+            },
         }
     }
 }

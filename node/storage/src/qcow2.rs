@@ -4,8 +4,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use crate::medium::ReadAt;
 
 /// What a header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ fn be64(bytes: &[u8], at: usize) -> io::Result<u64> {
 }
 
 /// Reads up to `length` bytes; fewer at the end of the file.
-fn read_some(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+fn read_some(file: &dyn ReadAt, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; length];
     let mut have = 0;
     while have < length {
@@ -74,7 +75,7 @@ impl Header {
     ///
     /// # Errors
     /// `InvalidData` if it is not a qcow2 image of version 2 or 3.
-    pub fn read(file: &File) -> io::Result<Header> {
+    pub fn read(file: &dyn ReadAt) -> io::Result<Header> {
         let mut head = read_some(file, 0, 1024)?;
         if be32(&head, 0)? != MAGIC {
             return Err(bad("not a qcow2 image"));
@@ -126,7 +127,7 @@ impl Header {
     }
 
     /// The table of the first level.
-    pub(crate) fn first_level(&self, file: &File) -> io::Result<Vec<u64>> {
+    pub(crate) fn first_level(&self, file: &dyn ReadAt) -> io::Result<Vec<u64>> {
         // QEMU opens no image with a larger one.
         const MOST: u32 = 4 << 20;
         let (offset, entries) = self.l1;
@@ -149,7 +150,7 @@ impl Header {
     }
 
     /// Whether the image holds no data of its own, so that it shows exactly what its backing file shows.
-    pub fn is_empty_overlay(&self, file: &File) -> io::Result<bool> {
+    pub fn is_empty_overlay(&self, file: &dyn ReadAt) -> io::Result<bool> {
         // One entry covers 512 MiB with usual clusters; a table beyond this is worth no reading.
         const MOST: u32 = 64 * 1024;
         let (offset, entries) = self.l1;

@@ -48,11 +48,12 @@ impl Drivers {
 /// All drivers of this build, with usual settings.
 pub fn drivers() -> Drivers {
     let images = ImageTool::default();
+    let nfs = NfsDriver::new(FileDriver::new(images.clone()));
     Drivers::new([
         Arc::new(FileDriver::new(images.clone())) as Arc<dyn SrDriver>,
         Arc::new(ExtDriver::new(FileDriver::new(images.clone()))),
-        Arc::new(NfsDriver::new(FileDriver::new(images.clone()))),
+        Arc::new(nfs.clone()),
         Arc::new(IscsiDriver::new(images)),
-        Arc::new(IsoDriver::new()) as Arc<dyn SrDriver>,
+        Arc::new(IsoDriver::new(nfs)) as Arc<dyn SrDriver>,
     ])
 }

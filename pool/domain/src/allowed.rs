@@ -10,36 +10,54 @@ use crate::row::Row;
 use crate::transaction::Change;
 use crate::{appliance_rules, host_rules, vdi_rules, vm_rules};
 
+/// On which rows the operations of a class depend.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rests {
+    /// On the row itself.
+    OnItself,
+    /// On rows one relation away as well.
+    OnOthers,
+}
+
+type Rule = fn(&Database, &Row) -> Value;
+
+/// What the operations of a class follow from; `None` for classes without the field or whose operations are not derived.
+fn rule(row: &Row) -> Option<(Rests, Rule)> {
+    let class = row.class;
+    let found: (Rests, Rule) = if class == vm::CLASS {
+        (Rests::OnOthers, vm_rules::advertised)
+    } else if class == vbd::CLASS {
+        (Rests::OnOthers, of_vbd)
+    } else if class == vif::CLASS {
+        (Rests::OnOthers, of_vif)
+    } else if class == vdi::CLASS {
+        (Rests::OnOthers, vdi_rules::advertised)
+    } else if class == sr::CLASS {
+        (Rests::OnOthers, of_sr)
+    } else if class == host::CLASS {
+        (Rests::OnOthers, host_rules::advertised)
+    } else if class == vm_appliance::CLASS {
+        (Rests::OnOthers, appliance_rules::advertised)
+    } else if class == task::CLASS {
+        (Rests::OnItself, |_, row| of_task(row))
+    } else if class == network::CLASS {
+        (Rests::OnItself, |_, _| Value::strings(["attaching"]))
+    } else if class == pool::CLASS {
+        (Rests::OnItself, |_, row| of_pool(row))
+    } else {
+        return None;
+    };
+    Some(found)
+}
+
 /// The operations a row admits now; `None` for classes without the field or whose operations are not derived.
 pub fn operations(db: &Database, row: &Row) -> Option<Value> {
-    let class = row.class;
-    if class == vm::CLASS {
-        Some(vm_rules::advertised(db, row))
-    } else if class == vbd::CLASS {
-        Some(of_vbd(db, row))
-    } else if class == vif::CLASS {
-        Some(of_vif(db, row))
-    } else if class == vdi::CLASS {
-        Some(vdi_rules::advertised(db, row))
-    } else if class == sr::CLASS {
-        Some(of_sr(db, row))
-    } else if class == host::CLASS {
-        Some(host_rules::advertised(db, row))
-    } else if class == vm_appliance::CLASS {
-        Some(appliance_rules::advertised(db, row))
-    } else if class == task::CLASS {
-        Some(of_task(row))
-    } else if class == network::CLASS {
-        Some(Value::strings(["attaching"]))
-    } else if class == pool::CLASS {
-        let enabled = row.get(pool::HA_ENABLED).as_bool();
-        Some(Value::strings([
-            if enabled { "ha_disable" } else { "ha_enable" },
-            "cluster_create",
-        ]))
-    } else {
-        None
-    }
+    rule(row).map(|(_, rule)| rule(db, row))
+}
+
+/// Says whether a row's operations depend on other rows.
+pub(crate) fn looks_around(row: &Row) -> bool {
+    rule(row).is_some_and(|(rests, _)| rests == Rests::OnOthers)
 }
 
 /// Rows, other than those in `own`, whose operations differ between two states of the database.
@@ -49,11 +67,7 @@ pub fn altered(before: &Database, after: &Database, own: &BTreeSet<Ref>) -> BTre
     let mut near: BTreeSet<Ref> = BTreeSet::new();
     for reference in own {
         for db in [before, after] {
-            let Some(row) = db.get(*reference) else { continue };
-            if !can_alter_neighbours(row) {
-                continue;
-            }
-            near.extend(neighbours(row));
+            near.extend(db.get(*reference).into_iter().flat_map(|row| neighbours(row)));
         }
     }
     let stamped = |r: &Ref| {
@@ -79,24 +93,7 @@ pub(crate) fn is_of_labels(change: &Change) -> bool {
     }
 }
 
-/// Says whether a row's operations depend on other rows.
-pub(crate) fn looks_around(row: &Row) -> bool {
-    [
-        vm::CLASS,
-        vbd::CLASS,
-        vif::CLASS,
-        vdi::CLASS,
-        sr::CLASS,
-        host::CLASS,
-        vm_appliance::CLASS,
-    ]
-    .contains(&row.class)
-}
-
-fn can_alter_neighbours(row: &Row) -> bool {
-    [vm::CLASS, vbd::CLASS, vdi::CLASS, pbd::CLASS].contains(&row.class)
-}
-
+/// The rows whose operations may depend on a row: none, unless it is of a class that others look at.
 fn neighbours(row: &Row) -> Vec<Ref> {
     let fields: &[Field] = if row.class == vm::CLASS {
         &[vm::VBDS, vm::VIFS, vm::APPLIANCE]
@@ -104,8 +101,10 @@ fn neighbours(row: &Row) -> Vec<Ref> {
         &[vbd::VDI, vbd::VM]
     } else if row.class == vdi::CLASS {
         &[vdi::VBDS, vdi::SR]
-    } else {
+    } else if row.class == pbd::CLASS {
         &[pbd::SR]
+    } else {
+        &[]
     };
     fields
         .iter()
@@ -206,4 +205,13 @@ fn of_task(row: &Row) -> Value {
     } else {
         Value::strings::<&str>([])
     }
+}
+
+fn of_pool(row: &Row) -> Value {
+    let switch = if row.get(pool::HA_ENABLED).as_bool() {
+        "ha_disable"
+    } else {
+        "ha_enable"
+    };
+    Value::strings([switch, "cluster_create"])
 }

@@ -39,6 +39,8 @@ pub mod task;
 pub mod templates;
 pub mod tunnel;
 pub mod uefi_mode;
+pub mod undo;
+mod unique;
 pub mod usb;
 pub mod user;
 pub mod vbd;

@@ -216,6 +216,13 @@ pub fn bad_power_state(reference: Ref, needed: &[&str], actual: &str) -> ApiErro
     )
 }
 
+/// Whether an operation is at work on a VM.
+pub fn is_busy(row: &Row) -> bool {
+    row.get(vm::CURRENT_OPERATIONS)
+        .as_map()
+        .is_some_and(|m| !m.is_empty())
+}
+
 fn other_operation(row: &Row, operation: &str) -> Result<(), ApiError> {
     let Some(current) = row.get(vm::CURRENT_OPERATIONS).as_map().filter(|m| !m.is_empty()) else {
         return Ok(());

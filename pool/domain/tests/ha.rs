@@ -1,4 +1,8 @@
 //! High availability as decisions: what is refused, what follows a host's loss, and in which order.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 #[path = "bed/pool_of_two.rs"]
 mod bed;
@@ -51,9 +55,21 @@ fn protected(pool: &mut Pool, on: &str) -> Ref {
     guest
 }
 
-fn lose(pool: &mut Pool, name: &str) -> Vec<Ref> {
+fn lose(pool: &mut Pool, name: &str) {
     let lost = pool.host(name);
-    pool.decide(|d| Ok(ha::host_lost(d, lost))).unwrap()
+    pool.decide(|d| {
+        ha::host_lost(d, lost);
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Who is to be started again, in groups with the seconds after each.
+fn to_restart(pool: &Pool) -> Vec<(Vec<Ref>, u64)> {
+    ha::to_restart(&pool.db, |_| true)
+        .into_iter()
+        .map(|group| (group.guests, group.delay))
+        .collect()
 }
 
 fn told(pool: &Pool, name: &str) -> usize {
@@ -114,19 +130,64 @@ fn a_lost_host_halts_its_guests_and_the_protected_are_to_run_again_in_order() {
     for guest in [plain, once] {
         pool.start_on(guest, Some(two));
     }
-    assert_eq!(lose(&mut pool, "two"), [once]);
+    lose(&mut pool, "two");
     for guest in [late, early, plain, once] {
         assert_eq!(pool.state(guest), HALTED);
         assert_eq!(pool.get(guest, vm::RESIDENT_ON).as_ref(), Ref::NULL);
     }
     assert_eq!(pool.state(other), RUNNING);
     assert_eq!(
-        ha::to_restart(&pool.db, &[once]),
+        to_restart(&pool),
         [(vec![early], 7), (vec![late], 0), (vec![once], 0)]
     );
     assert_eq!(told(&pool, "HA_HOST_FAILED"), 1);
     lose(&mut pool, "two");
     assert_eq!(told(&pool, "HA_HOST_FAILED"), 1, "said once");
+}
+
+#[test]
+fn what_is_to_be_started_once_is_owed_until_it_ran_or_could_not() {
+    let mut pool = pool_of_three();
+    let guests = [pool.vm(), pool.vm()];
+    for guest in guests {
+        pool.decide(|d| ha::set_restart_priority(d, guest, ha::BEST_EFFORT))
+            .unwrap();
+        let two = pool.host("two");
+        pool.start_on(guest, Some(two));
+    }
+    assert!(to_restart(&pool).is_empty());
+    lose(&mut pool, "two");
+    // It is in the database, so that a new leader knows it too.
+    assert_eq!(to_restart(&pool), [(guests.to_vec(), 0)]);
+    pool.decide(|d| ha::check_restart(d, guests[0])).unwrap();
+    pool.start(guests[0]);
+    pool.halt(guests[0]);
+    pool.decide(|d| {
+        ha::restart_failed(d, guests[1]);
+        Ok(())
+    })
+    .unwrap();
+    assert!(to_restart(&pool).is_empty());
+    assert_eq!(
+        told(&pool, "HA_PROTECTED_VM_RESTART_FAILED"),
+        0,
+        "it is not protected"
+    );
+    for guest in guests {
+        let refused = pool.decide(|d| ha::check_restart(d, guest)).unwrap_err();
+        assert_eq!(refused.code, "OPERATION_NOT_ALLOWED");
+    }
+}
+
+#[test]
+fn no_host_is_given_up_once_high_availability_is_off() {
+    let mut pool = pool_of_three();
+    let guest = protected(&mut pool, "two");
+    let task = pool.facts.reference();
+    pool.decide(|d| ha_switch::begin_disabling(d, task)).unwrap();
+    lose(&mut pool, "two");
+    assert_eq!(pool.state(guest), RUNNING);
+    assert_eq!(told(&pool, "HA_HOST_FAILED"), 0);
 }
 
 #[test]
@@ -142,14 +203,14 @@ fn a_guest_that_somebody_is_at_work_on_is_left_until_that_ends() {
     pool.decide(|d| vm_power::begin(d, &op)).unwrap();
     lose(&mut pool, "two");
     assert_eq!(pool.state(guest), RUNNING);
-    assert!(ha::to_restart(&pool.db, &[]).is_empty());
+    assert!(to_restart(&pool).is_empty());
     pool.decide(|d| {
         vm_power::abort(d, &op, None);
         Ok(())
     })
     .unwrap();
     lose(&mut pool, "two");
-    assert_eq!(ha::to_restart(&pool.db, &[]), [(vec![guest], 0)]);
+    assert_eq!(to_restart(&pool), [(vec![guest], 0)]);
 }
 
 #[test]
@@ -163,7 +224,7 @@ fn a_shutdown_is_meant_and_an_end_from_outside_is_not() {
     pool.decide(|d| Ok(hosts::reconcile_domains(d, two, &[], &missed)))
         .unwrap();
     assert_eq!(pool.get(meant, vm::HA_ALWAYS_RUN), &Value::Bool(false));
-    assert_eq!(ha::to_restart(&pool.db, &[]), [(vec![gone], 0)]);
+    assert_eq!(to_restart(&pool), [(vec![gone], 0)]);
     pool.decide(|d| {
         ha::prevent_restarts(d, 60);
         Ok(())

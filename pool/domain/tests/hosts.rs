@@ -1,4 +1,8 @@
 //! Hosts: what they admit, where their guests could go, how they come and leave.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 #[path = "bed/pool_of_two.rs"]
 mod pool_of_two;
@@ -7,11 +11,12 @@ use std::collections::BTreeMap;
 
 use pool_domain::decide::host_life::{self, Afterwards, Since};
 use pool_domain::decide::vm_move::{self, Journey};
+use pool_domain::decide::vm_power::{self, VmOperation, Way};
 use pool_domain::decide::{host as hosts, host_settings};
 use pool_domain::{evacuation, host_rules, placement};
 use pool_of_two::{Pool, facts};
 use proptest::prelude::*;
-use proto_types::generated::{host, message, vm};
+use proto_types::generated::{host, message, tarn_saga, vm};
 use proto_types::{Bytes, DateTime, Ref, Value};
 
 fn plan(pool: &Pool, from: Ref) -> BTreeMap<Ref, Result<Ref, String>> {
@@ -202,6 +207,108 @@ fn the_dead_are_declared_dead_only_when_they_are_silent() {
     pool.decide(|d| hosts::leave(d, on)).unwrap();
     assert!(pool.db.get(on).is_none() && pool.db.get(control).is_none());
     assert_eq!(pool.start(guest), pool.host("one"));
+}
+
+/// A migration begun, with the saga that drives it.
+fn migrating(pool: &mut Pool, guest: Ref, target: Ref) -> (VmOperation<'static>, Way) {
+    let op = VmOperation {
+        vm: guest,
+        task: pool.facts.reference(),
+        name: "pool_migrate",
+    };
+    let source = pool
+        .decide(|d| {
+            d.insert(tarn_saga::CLASS, vec![(tarn_saga::TASK, op.task.into())]);
+            vm_power::begin_migration(d, &op, target)
+        })
+        .unwrap();
+    (op, Way { source, target })
+}
+
+#[test]
+fn a_guest_on_its_way_from_a_host_that_is_declared_dead_is_kept_for_its_migration() {
+    let mut pool = Pool::new();
+    let (guest, one, two) = (pool.vm(), pool.host("one"), pool.host("two"));
+    pool.start_on(guest, Some(two));
+    let (op, way) = migrating(&mut pool, guest, one);
+    pool.silence(two);
+    pool.decide(|d| host_life::declare_dead(d, two)).unwrap();
+    assert!(host_life::is_declared_dead(&pool.db, two));
+    assert_eq!(pool.state(guest), "Halted");
+    let start = VmOperation {
+        vm: guest,
+        task: pool.facts.reference(),
+        name: "start",
+    };
+    let refused = pool
+        .decide(|d| vm_power::begin_on_host(d, &start, None))
+        .unwrap_err();
+    assert_eq!(refused.code, "OTHER_OPERATION_IN_PROGRESS");
+    // Nor by resetting it: its guest may live where it went.
+    pool.decide(|d| pool_domain::decide::vm_settings::reset(d, guest))
+        .unwrap();
+    assert!(pool.decide(|d| vm_power::begin_on_host(d, &start, None)).is_err());
+    pool.decide(|d| vm_power::commit_migration(d, &op, way)).unwrap();
+    assert_eq!(pool.state(guest), "Running");
+    assert_eq!(pool.get(guest, vm::RESIDENT_ON).as_ref(), one);
+    pool.decide(|d| {
+        hosts::set_live(d, two, true);
+        Ok(())
+    })
+    .unwrap();
+    assert!(!host_life::is_declared_dead(&pool.db, two), "it is heard");
+}
+
+#[test]
+fn a_migration_does_not_take_a_guest_from_a_third_host() {
+    let mut pool = Pool::new();
+    let three = pool.join("three", 3, Bytes::gib(4));
+    let (guest, one, two) = (pool.vm(), pool.host("one"), pool.host("two"));
+    pool.start_on(guest, Some(one));
+    let (op, way) = migrating(&mut pool, guest, two);
+    pool.set(guest, vm::RESIDENT_ON, three);
+    let mut refused = None;
+    pool.decide(|d| {
+        refused = vm_power::commit_migration(d, &op, way).err();
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(refused.unwrap().code, "OPERATION_NOT_ALLOWED");
+    assert_eq!(pool.get(guest, vm::RESIDENT_ON).as_ref(), three);
+    assert!(
+        pool.get(guest, vm::CURRENT_OPERATIONS)
+            .as_map()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn what_an_operation_comes_to_is_nothing_to_a_vm_that_was_given_up_meanwhile() {
+    let mut pool = Pool::new();
+    let (guest, one, two) = (pool.vm(), pool.host("one"), pool.host("two"));
+    pool.start_on(guest, Some(two));
+    let op = VmOperation {
+        vm: guest,
+        task: pool.facts.reference(),
+        name: "clean_shutdown",
+    };
+    pool.decide(|d| vm_power::begin(d, &op)).unwrap();
+    pool.silence(two);
+    pool.decide(|d| host_life::declare_dead(d, two)).unwrap();
+    assert_eq!(pool.start(guest), one);
+    // Word comes that it is down: that was the other one.
+    assert!(pool.decide(|d| vm_power::check_held(d, &op)).is_err());
+    pool.decide(|d| {
+        vm_power::commit_shutdown(d, &op, vm_power::Forced::No);
+        vm_power::commit_paused(d, &op, true);
+        vm_power::commit_live(d, &op, two, false);
+        vm_power::abort(d, &op, None);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(pool.state(guest), "Running");
+    assert_eq!(pool.get(guest, vm::RESIDENT_ON).as_ref(), one);
 }
 
 #[test]

@@ -82,13 +82,12 @@ fn a_vm_lives_its_life_and_is_never_admitted_twice() {
         task,
         name: "pool_migrate",
     };
-    pool.decide(|d| vm_power::begin_migration(d, &migrate, target))
+    let source = pool
+        .decide(|d| vm_power::begin_migration(d, &migrate, target))
         .unwrap();
-    pool.decide(|d| {
-        vm_power::commit_migration(d, &migrate, target);
-        Ok(())
-    })
-    .unwrap();
+    let way = vm_power::Way { source, target };
+    pool.decide(|d| vm_power::commit_migration(d, &migrate, way))
+        .unwrap();
     assert_eq!(pool.db.get(guest).unwrap().get(vm::RESIDENT_ON).as_ref(), target);
     // Its host says it runs nothing: the record follows, and nobody else is touched.
     let ended = pool
@@ -97,7 +96,14 @@ fn a_vm_lives_its_life_and_is_never_admitted_twice() {
     assert_eq!(ended, [], "nobody has looked again");
     let version = pool.db.get(guest).unwrap().version;
     let ended = pool
-        .decide(|d| Ok(decide::host::reconcile_domains(d, target, &[], &[(guest, version)])))
+        .decide(|d| {
+            Ok(decide::host::reconcile_domains(
+                d,
+                target,
+                &[],
+                &[(guest, version)],
+            ))
+        })
         .unwrap();
     assert_eq!(ended, [guest]);
     assert_eq!(pool.state(guest), "Halted");

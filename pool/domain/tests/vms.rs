@@ -7,12 +7,12 @@ use pool_domain::decide::guest::{self, GuestFacts};
 use pool_domain::decide::message::{self, MOST_MESSAGES, Notice};
 use pool_domain::decide::vm::MemoryLimits;
 use pool_domain::decide::vm_power::{self, Forced, VmOperation};
-use pool_domain::decide::{appliance, blob, boot_record, generic, ha, vif, vm_create, vm_live, vm_settings};
+use pool_domain::decide::{appliance, boot_record, generic, ha, vif, vm_live, vm_settings};
 use pool_domain::{appliance_rules, placement, query};
 use pool_of_two::Pool;
 use proptest::prelude::*;
 use proto_types::generated::{
-    host, message as notices, network, vm, vm_appliance, vm_guest_metrics, vm_metrics,
+    host, message as notices, network, vgpu, vm, vm_appliance, vm_guest_metrics, vm_metrics,
 };
 use proto_types::{Bytes, DateTime, Ref, Value};
 
@@ -471,24 +471,6 @@ fn notices_are_about_something_and_the_oldest_go() {
 }
 
 #[test]
-fn a_destroyed_vm_takes_its_blobs_and_metrics_with_it() {
-    let mut pool = Pool::new();
-    let guest = pool.vm();
-    let made = pool
-        .decide(|d| blob::create_on(d, vm::BLOBS, guest, "picture", ("", false)))
-        .unwrap();
-    let twice = pool
-        .decide(|d| blob::create_on(d, vm::BLOBS, guest, "picture", ("", false)))
-        .unwrap_err();
-    assert_eq!(twice.code, "MAP_DUPLICATE_KEY");
-    let metrics = pool.get(guest, vm::METRICS).as_ref();
-    pool.decide(|d| vm_create::destroy(d, guest)).unwrap();
-    for gone in [guest, made, metrics] {
-        assert!(pool.db.get(gone).is_none());
-    }
-}
-
-#[test]
 fn the_right_obstacle_for_each_reason_not_to_boot() {
     let mut pool = Pool::new();
     let guest = pool.vm();
@@ -501,6 +483,22 @@ fn the_right_obstacle_for_each_reason_not_to_boot() {
     };
     assert_eq!(why(&pool), None);
     let code = |pool: &Pool| why(pool).map(|d| d[0].clone()).unwrap_or_default();
+    let group = pool.facts.reference();
+    let gpu = pool
+        .decide(|d| {
+            let fields = vec![(vgpu::VM, guest.into()), (vgpu::GPU_GROUP, group.into())];
+            Ok(d.insert(vgpu::CLASS, fields))
+        })
+        .unwrap();
+    assert_eq!(
+        why(&pool).unwrap(),
+        ["VM_REQUIRES_GPU".to_owned(), guest.to_string(), group.to_string()]
+    );
+    pool.decide(|d| {
+        d.delete(gpu);
+        Ok(())
+    })
+    .unwrap();
     pool.set(guest, vm::VCPUS_MAX, 3);
     assert_eq!(why(&pool).unwrap(), ["HOST_NOT_ENOUGH_PCPUS", "3", "2"]);
     pool.set(guest, vm::MEMORY_STATIC_MAX, Bytes::gib(8));

@@ -9,17 +9,26 @@ use proto_types::{ApiError, Ref};
 
 use crate::core::{Ops, own};
 
-/// Gives a host up whose lease is over. Says which of its VMs are to be started again once, if there is room.
+/// Gives a host up whose lease is over.
 ///
+/// `is_over` is asked in each decision anew: the host may have got another lease since, and been given guests.
 /// To be called again while the lease is over: operations that were at work on its guests end one after another.
 ///
 /// # Errors
 /// If this node no longer leads.
-pub async fn host_lost(ops: &Ops, host: Ref) -> Result<Vec<Ref>, ApiError> {
-    let (once, _) = ops
-        .decide(&own("host lost"), |d| Ok(ha::host_lost(d, host)))
-        .await?;
-    Ok(once)
+pub async fn host_lost(
+    ops: &Ops,
+    host: Ref,
+    is_over: impl Fn() -> bool + Send + Sync,
+) -> Result<(), ApiError> {
+    ops.decide(&own("host lost"), |d| {
+        if is_over() {
+            ha::host_lost(d, host);
+        }
+        Ok(())
+    })
+    .await
+    .map(|_| ())
 }
 
 /// Brings the plan in the pool's row up to date.

@@ -1,17 +1,18 @@
 //! Keeps the records true to what hosts tell, while this node leads.
 
+mod halves;
 mod later;
 mod strays;
 
 use std::time::Duration;
 
 use node_commands::{GuestReport, HostCommand, HostEvent};
-use node_hypervisor::{Domain, DomainEventKind, DomainState, PauseReason, StopReason};
+use node_hypervisor::{Domain, DomainEventKind, DomainState, StopReason};
 use pool_domain::decide::figures::{self, HostFigures};
 use pool_domain::decide::guest::{self, GuestFacts};
 use pool_domain::decide::vm_power::{self, GuestEnd};
-use pool_domain::decide::{ha, host as hosts, message};
-use pool_domain::{Database, placement};
+use pool_domain::decide::{host as hosts, message};
+use pool_domain::{placement, vm_rules};
 use proto_types::generated::{host, pbd, vm};
 use proto_types::{ApiError, Ref};
 use uuid::Uuid;
@@ -21,6 +22,7 @@ use crate::network::reconcile as networks;
 use crate::operation::Call;
 use crate::storage::pbd::spec_of;
 use crate::vm::start::StartVm;
+use later::Ending;
 
 /// Takes in one message of a host's stream.
 ///
@@ -113,50 +115,17 @@ async fn domains_are(ops: &Ops, on: Ref, domains: &[Domain]) -> Result<(), ApiEr
         })
         .await?;
     for (reference, _) in gone.iter().filter(|(r, _)| !ended.contains(r)) {
-        later::look(ops, on, *reference, later::Ending::Ended);
+        later::look(ops, on, *reference, Ending::Lost);
     }
     for reference in ended {
-        tracing::info!(vm = %reference, "no longer runs on its host");
         // A guest whose host went down with it is not started again by itself; that is for high availability.
-        let _ = db.of_class(vm::CLASS, reference);
+        tracing::info!(vm = %reference, "no longer runs on its host");
     }
     for reference in hosts::missing_but_busy(&db, on, &reported) {
-        later::look(ops, on, reference, later::Ending::Ended);
+        later::look(ops, on, reference, Ending::Lost);
     }
-    settle_halves(ops, &db, on, domains).await;
+    halves::settle(ops, on, domains).await;
     Ok(())
-}
-
-/// What the last step of a migration has left paused on a host that nobody could reach then. The migration has ended
-/// since, and the records say whose the guest is: it goes on here, or its remains go.
-async fn settle_halves(ops: &Ops, db: &Database, on: Ref, domains: &[Domain]) {
-    let Ok(host_uuid) = crate::core::uuid_of_host(db, on) else {
-        return;
-    };
-    for domain in domains {
-        if domain.state != DomainState::Paused(PauseReason::Migrating) {
-            continue;
-        }
-        let Some(row) = db.by_uuid(vm::CLASS, &domain.uuid.to_string()) else {
-            continue;
-        };
-        let home = row.get(vm::RESIDENT_ON).as_ref();
-        if is_busy(db, row.reference) || home.is_null() {
-            continue;
-        }
-        let command = if home == on {
-            tracing::info!(vm = %domain.uuid, "was left paused by a migration, and goes on");
-            HostCommand::ReviveDomain { vm: domain.uuid }
-        } else {
-            tracing::info!(vm = %domain.uuid, "runs elsewhere; its remains go");
-            // Not simply destroyed: the report may be older than a guest that has come here since.
-            HostCommand::CancelIncoming { vm: domain.uuid }
-        };
-        let wait = Duration::from_secs(20);
-        if let Err(failure) = ops.agents.call(host_uuid, Uuid::new_v4(), command, wait).await {
-            tracing::warn!(vm = %domain.uuid, error = %failure.text, "what a migration has left stays");
-        }
-    }
 }
 
 /// The agent inside a guest said something, or fell silent.
@@ -228,34 +197,33 @@ async fn domain_changed(
     if row.get(vm::RESIDENT_ON).as_ref() != on {
         // It is another host's by now; or it is about to be this one's, and has ended before the records say so.
         let is_coming = row.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref() == on;
-        if is_coming && matches!(kind, DomainEventKind::Stopped(_)) && now.is_none() {
-            later::look(ops, on, reference, later::Ending::Ended);
+        if is_coming
+            && let DomainEventKind::Stopped(reason) = kind
+            && now.is_none()
+        {
+            later::look(ops, on, reference, Ending::of(reason));
         } else if let Some(domain) = now {
             strays::clear(ops, on, &[domain]).await;
         }
         return Ok(());
     }
-    if is_busy(&db, reference) {
+    if vm_rules::is_busy(row) {
         // Someone is at work on it and knows better; but if it ended, what that comes to must be seen to.
         if let DomainEventKind::Stopped(reason) = kind
             && now.is_none()
         {
-            let ending = match reason {
-                StopReason::Crashed | StopReason::Failed => later::Ending::Crashed,
-                _ => later::Ending::Ended,
-            };
-            later::look(ops, on, reference, ending);
+            later::look(ops, on, reference, Ending::of(reason));
         }
         return Ok(());
     }
     match kind {
         DomainEventKind::Stopped(StopReason::Migrated | StopReason::Saved) => Ok(()),
         DomainEventKind::Stopped(reason) if now.is_none() => {
-            let crashed = matches!(reason, StopReason::Crashed | StopReason::Failed);
-            let follows = vm_power::after(row, crashed);
+            let ending = Ending::of(reason);
+            let follows = vm_power::after(row, ending == Ending::Crashed);
             // Word of an end may come after the guest's next start, above all when the leader is busy.
             let Some(asked_at) = later::is_gone(ops, on, reference).await else {
-                later::look(ops, on, reference, later::Ending::Ended);
+                later::look(ops, on, reference, ending);
                 return Ok(());
             };
             let (still_ours, _) = ops
@@ -263,23 +231,15 @@ async fn domain_changed(
                     let row = d.read(vm::CLASS, reference)?;
                     let ours = row.get(vm::RESIDENT_ON).as_ref() == on
                         && row.version == asked_at
-                        && !is_busy(d.db(), reference);
+                        && !vm_rules::is_busy(&row);
                     if ours {
-                        // Ended from outside, or by a crash: nobody meant it to.
-                        if crashed || reason == StopReason::Destroyed {
-                            ha::lost(d, reference);
-                        } else {
-                            vm_power::halted(d, reference);
-                        }
-                        if crashed {
-                            message::about_vm(d, reference, "VM_CRASHED", "crashed");
-                        }
+                        ending.write(d, reference);
                     }
                     Ok(ours)
                 })
                 .await?;
             if !still_ours {
-                later::look(ops, on, reference, later::Ending::Ended);
+                later::look(ops, on, reference, ending);
             }
             if still_ours && follows == GuestEnd::Restart && reason != StopReason::Destroyed {
                 restart(ops, reference, on);
@@ -290,11 +250,11 @@ async fn domain_changed(
             let paused = matches!(now.map(|d| d.state), Some(DomainState::Paused(_)));
             ops.decide(&own("guest changed"), |d| {
                 let row = d.read(vm::CLASS, reference)?;
-                if row.get(vm::RESIDENT_ON).as_ref() == on && !is_busy(d.db(), reference) {
+                if row.get(vm::RESIDENT_ON).as_ref() == on && !vm_rules::is_busy(&row) {
                     let state = if paused {
-                        pool_domain::vm_rules::PAUSED
+                        vm_rules::PAUSED
                     } else {
-                        pool_domain::vm_rules::RUNNING
+                        vm_rules::RUNNING
                     };
                     d.set(reference, vm::POWER_STATE, state);
                 }
@@ -305,12 +265,6 @@ async fn domain_changed(
         }
         _ => Ok(()),
     }
-}
-
-fn is_busy(db: &Database, reference: Ref) -> bool {
-    db.of_class(vm::CLASS, reference)
-        .and_then(|v| v.get(vm::CURRENT_OPERATIONS).as_map().map(|m| !m.is_empty()))
-        .unwrap_or(false)
 }
 
 /// Starts a guest anew on the host where it ended, because its settings say so.

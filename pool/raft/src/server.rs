@@ -134,7 +134,6 @@ impl RaftRpc for RaftService {
         let peer = self.peer(&request)?;
         let heard = Arc::clone(&self.heard);
         let requests = request.into_inner().scan((), move |(), item| {
-            heard.note();
             // Whatever does not read ends the stream; the caller begins a new one.
             let append = item
                 .and_then(|wire| wire::append_from_wire(wire).map_err(|error| malformed(&error)))
@@ -186,7 +185,6 @@ impl RaftRpc for RaftService {
         let mut assembler: Option<Box<Assembler>> = None;
         loop {
             let part = next_part(&mut parts, SNAPSHOT_IDLE).await?;
-            self.heard.note();
             // Building and hashing the whole at the end is work for a thread that may block.
             let so_far = assembler.take();
             let progress = tokio::task::spawn_blocking(move || match so_far {
@@ -197,10 +195,15 @@ impl RaftRpc for RaftService {
             .map_err(|error| Status::internal(error.to_string()))?
             .map_err(|error| malformed(&error))?;
             match progress {
-                Progress::More(more) => assembler = Some(more),
+                Progress::More(more) => {
+                    speaks_for_itself(peer, more.vote())?;
+                    self.heard.note();
+                    assembler = Some(more);
+                }
                 Progress::Whole(whole) => {
                     let Whole { vote, meta, data } = *whole;
                     speaks_for_itself(peer, &vote)?;
+                    self.heard.note();
                     let snapshot = openraft::Snapshot { meta, snapshot: data };
                     let response = self
                         .raft

@@ -15,6 +15,7 @@ use rocksdb::{DB, Direction, IteratorMode, WriteBatch, WriteOptions};
 
 use crate::error::Access;
 use crate::format;
+use crate::history;
 use crate::keys;
 use crate::shared::{Shared, cf};
 use crate::types::{Entry, LogId, TypeConfig, Vote};
@@ -102,18 +103,16 @@ impl LogStore {
                 Some(bytes) => Some(format::vote_from_wire(&stored::Vote::decode(bytes.as_slice())?)),
                 None => None,
             };
-            let purged = match db.get_cf(meta, keys::PURGED)? {
-                Some(bytes) => Some(format::log_id_from_wire(&stored::LogId::decode(
-                    bytes.as_slice(),
-                )?)),
-                None => None,
-            };
+            let purged = purged(db)?;
             let mut tail = Tail {
                 last: purged,
                 purged,
                 ..Tail::default()
             };
-            for item in db.iterator_cf(cf(db, keys::LOG)?, IteratorMode::Start) {
+            // What lies before is kept for the past only.
+            let begin = keys::log(tail.next_index());
+            let family = cf(db, keys::LOG)?;
+            for item in db.iterator_cf(family, IteratorMode::From(&begin, Direction::Forward)) {
                 let (key, value) = item?;
                 let entry = read_entry(&key, &value)?;
                 let follows = tail.last.is_none() || entry.log_id.index == tail.next_index();
@@ -126,6 +125,10 @@ impl LogStore {
                 }
                 tail.push(entry);
             }
+            let oldest = db.iterator_cf(family, IteratorMode::Start).next().transpose()?;
+            let oldest = oldest.and_then(|(key, _)| keys::log_index(&key));
+            let past = history::kept_from(&shared.history, oldest.unwrap_or_else(|| tail.next_index()));
+            shared.keep_log_from(past);
             Ok((vote, tail))
         })?;
         let log = Log {
@@ -215,7 +218,16 @@ impl Log {
     }
 }
 
-fn read_entry(key: &[u8], value: &[u8]) -> Result<Entry, Access> {
+/// The last position that Raft has cut off.
+pub(crate) fn purged(db: &DB) -> Result<Option<LogId>, Access> {
+    let bytes = db.get_cf(cf(db, keys::META)?, keys::PURGED)?;
+    let stored = bytes
+        .map(|bytes| stored::LogId::decode(bytes.as_slice()))
+        .transpose()?;
+    Ok(stored.map(|stored| format::log_id_from_wire(&stored)))
+}
+
+pub(crate) fn read_entry(key: &[u8], value: &[u8]) -> Result<Entry, Access> {
     let entry = format::entry_from_wire(stored::LogEntry::decode(value)?)?;
     match keys::log_index(key) {
         Some(index) if index == entry.log_id.index => Ok(entry),
@@ -376,14 +388,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 .map_err(io::Error::other)??;
         }
         let mut tail = self.log.tail();
+        let next = log_id.index.saturating_add(1);
+        if next > tail.next_index() {
+            // A snapshot stands for entries that this host never had.
+            self.log.shared.past_ends();
+        }
+        let gone = next.min(self.log.shared.kept_from());
         self.log.shared.with_db("purge the log", |db| {
             let mut batch = WriteBatch::default();
             put_meta(db, &mut batch, keys::PURGED, &format::log_id_to_wire(&log_id))?;
-            batch.delete_range_cf(
-                cf(db, keys::LOG)?,
-                keys::log(0),
-                keys::log(log_id.index.saturating_add(1)),
-            );
+            batch.delete_range_cf(cf(db, keys::LOG)?, keys::log(0), keys::log(gone));
             Ok(db.write(batch)?)
         })?;
         while tail.first_index() <= log_id.index {
@@ -391,7 +405,6 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         }
         tail.purged = Some(log_id);
         tail.last = tail.last.max(Some(log_id));
-        let next = log_id.index.saturating_add(1);
         tail.first = tail
             .first
             .map(|first| first.max(next))

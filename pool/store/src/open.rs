@@ -9,6 +9,7 @@ use rocksdb::{
 
 use crate::error::{Access, StoreError};
 use crate::format::FORMAT_CHANGES;
+use crate::history;
 use crate::keys;
 use crate::log::LogStore;
 use crate::shared::{Shared, Store, cf};
@@ -62,7 +63,8 @@ pub fn open(config: &StoreConfig) -> Result<Opened, StoreError> {
         })?;
     check_owner(&db, config.node_id)?;
     let loaded = state::load(&db)?;
-    let shared = Arc::new(Shared::new(db, loaded.db.clone(), loaded.generation));
+    let past = history::folder(&config.path);
+    let shared = Arc::new(Shared::new(db, loaded.db.clone(), loaded.generation, past));
     let log = LogStore::load(&shared)?;
     let state_machine = StateMachine::new(Arc::clone(&shared), loaded);
     let syncer = Syncer::start(&shared, config.on_thread_start).map_err(|source| StoreError::Directory {

@@ -1,6 +1,7 @@
 //! What the parts of an open store have in common, and the handle others read it by.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -25,6 +26,10 @@ pub(crate) struct Shared {
     syncer: Mutex<Option<Syncer>>,
     /// The state on disk holds at least this index: the log may be cut off up to it.
     flushed: AtomicU64,
+    /// Where states of the past are kept.
+    pub(crate) history: PathBuf,
+    /// The first log entry that the past needs.
+    kept_from: AtomicU64,
     /// What was applied and is not yet in RocksDB.
     behind: Mutex<Behind>,
     /// The newest snapshot, kept by reference.
@@ -32,7 +37,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(db: DB, database: Database, generation: u32) -> Shared {
+    pub(crate) fn new(db: DB, database: Database, generation: u32, history: PathBuf) -> Shared {
         let applied = database.applied();
         Shared {
             db: RwLock::new(Some(db)),
@@ -41,6 +46,8 @@ impl Shared {
             failure: watch::Sender::new(None),
             syncer: Mutex::new(None),
             flushed: AtomicU64::new(applied),
+            history,
+            kept_from: AtomicU64::new(Index::MAX),
             behind: Mutex::new(Behind::new(generation)),
             held: Mutex::new(None),
         }
@@ -99,6 +106,31 @@ impl Shared {
 
     pub(crate) fn note_flushed(&self, applied: Index) {
         self.flushed.fetch_max(applied, Ordering::AcqRel);
+    }
+
+    /// The log stays from this entry on, if it does not from an earlier one.
+    pub(crate) fn keep_log_from(&self, index: Index) {
+        self.kept_from.fetch_min(index, Ordering::AcqRel);
+    }
+
+    /// The first log entry that the past needs; `Index::MAX` if it needs none.
+    pub(crate) fn kept_from(&self) -> Index {
+        self.kept_from.load(Ordering::Acquire)
+    }
+
+    /// There is a gap before this entry: what lies behind it is of no use.
+    pub(crate) fn past_ends(&self) {
+        self.kept_from.store(Index::MAX, Ordering::Release);
+    }
+
+    /// The past needs the log only from this entry on; what Raft does not need either goes.
+    pub(crate) fn forget_log_before(&self, index: Index) -> io::Result<()> {
+        self.kept_from.store(index, Ordering::Release);
+        self.with_db("shorten the past", |db| {
+            let purged = crate::log::purged(db)?.map_or(0, |at| at.index.saturating_add(1));
+            let family = cf(db, keys::LOG)?;
+            Ok(db.delete_range_cf(family, keys::log(0), keys::log(index.min(purged)))?)
+        })
     }
 
     /// Notes that the store cannot be trusted any more; the first reason stays.
@@ -206,7 +238,10 @@ impl Store {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(db) = db {
+        // After a failure nothing is written any more: what is in memory may be ahead of what the log has on disk.
+        if let Some(db) = db
+            && !self.has_failed()
+        {
             // A shorter start next time; the log has everything already.
             let flushed = db
                 .flush_wal(true)

@@ -122,6 +122,11 @@ impl Assembler {
         })
     }
 
+    /// In whose name it comes.
+    pub fn vote(&self) -> &Vote {
+        &self.vote
+    }
+
     /// Takes a further part; answers the whole once the last has come.
     ///
     /// # Errors

@@ -270,6 +270,21 @@ async fn a_failed_store_takes_no_more_writes() {
     assert_eq!(opened.store.failed().await, "disk full");
 }
 
+#[tokio::test]
+async fn a_failed_store_is_closed_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut opened = open(&config(dir.path())).unwrap();
+    fill(&mut opened, 1..50).await;
+    opened.store.fail("disk full");
+    opened.store.close();
+    drop(opened);
+    let mut again = open(&config(dir.path())).unwrap();
+    // Nothing of the state was written after the failure; the log has it all.
+    assert_eq!(again.state_machine.applied_state().await.unwrap().0, None);
+    let state = again.log.get_log_state().await.unwrap();
+    assert_eq!(state.last_log_id, Some(LogId::new_term_index(1, 49)));
+}
+
 /// A copy of a store as it would be found if its process had been killed now.
 fn as_after_a_kill(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::Endpoint;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use tonic_prost::ProstCodec;
 
 /// etcd's `PutRequest`, as far as it is needed. Source: etcd's `rpc.proto`.
@@ -21,17 +21,31 @@ struct Put {
 #[derive(Clone, PartialEq, prost::Message)]
 struct PutReply {}
 
+/// Where etcd listens, over TLS if a file with the certificate to trust is named.
+fn endpoint(target: String, trusted: Option<&str>) -> Result<Endpoint, Box<dyn std::error::Error>> {
+    let endpoint = Endpoint::from_shared(target)?;
+    let Some(file) = trusted else {
+        return Ok(endpoint);
+    };
+    let certificate = Certificate::from_pem(std::fs::read(file)?);
+    Ok(endpoint.tls_config(ClientTlsConfig::new().ca_certificate(certificate))?)
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut words = std::env::args().skip(1);
-    let target = words.next().ok_or("target, clients, seconds")?;
+    let target = words
+        .next()
+        .ok_or("target, clients, seconds, and a certificate to trust")?;
     let clients: usize = words.next().ok_or("clients")?.parse()?;
     let seconds: f64 = words.next().ok_or("seconds")?.parse()?;
+    let trusted = words.next();
+    let endpoint = endpoint(target, trusted.as_deref())?;
     let begin = Instant::now() + Duration::from_secs(1);
     let end = begin + Duration::from_secs_f64(seconds);
     let mut workers = Vec::new();
     for number in 0..clients {
-        let channel = Endpoint::from_shared(target.clone())?.connect().await?;
+        let channel = endpoint.connect().await?;
         workers.push(tokio::spawn(async move {
             let mut latencies = Vec::new();
             let mut grpc = tonic::client::Grpc::new(channel);

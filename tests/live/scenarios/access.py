@@ -27,7 +27,7 @@ def add(host, name, role, password):
 
 
 def log_in(host, name, password):
-    return raw(hosts[host], "session.login_with_password", name, password, "1.0", "access")
+    return raw(hosts[host], "session.login_with_password", name, password, "1.0", "access", timeout=20)
 
 
 def as_user(name):

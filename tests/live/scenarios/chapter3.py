@@ -78,6 +78,8 @@ dead = raw(slave, "VM.get_all", reference)
 assert dead["ErrorDescription"] == ["SESSION_INVALID", reference], dead
 answer = raw(slave, "session.login_with_password", user, "wrong")
 assert answer["ErrorDescription"] == ["HOST_IS_SLAVE", hosts[master]["address"]], answer
-answer = raw(hosts[master], "session.login_with_password", user, "wrong")
+began = time.monotonic()
+answer = raw(hosts[master], "session.login_with_password", user, "wrong", timeout=20)
+assert time.monotonic() - began >= 5, "guessing is slow"
 assert answer["ErrorDescription"][:2] == ["SESSION_AUTHENTICATION_FAILED", user], answer
 say("a dead session, a slave and a wrong password are told apart")

@@ -24,6 +24,7 @@ def report(on, *words, program=("xe", "pool-drill")):
 
 def harmless(found):
     assert found["writes-lost"] == "0" and found["vms-run-twice"].startswith("0 "), found
+    # On a machine that has much else to do there are few; without any nothing was tried.
     assert int(found["writes-acknowledged"]) > 5, found
     return found
 

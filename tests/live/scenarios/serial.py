@@ -5,6 +5,11 @@ import re
 from tarn import *
 
 
+def said(label):
+    """All that the hosts have kept of what a guest said; a host begins anew when the guest comes back to it."""
+    return testbed("serial", "--lines", "1000000", label)
+
+
 def counts(label):
     """Numbers and boot ids that a guest has printed so far, in order."""
     return re.findall(r"TARN-COUNT (\d+) (\S+)", testbed("serial", label))
@@ -16,7 +21,7 @@ def home(x, vm):
     return next(h["name"] for h in hosts.values() if h["uuid"] == uuid)
 
 
-def tell(x, vm, words, answer):
+def tell(x, vm, words, answer, seconds=30):
     """Says something to a guest and waits for what it answers, on the host where it is."""
     uuid, host = x.VM.get_uuid(vm), home(x, vm)
 
@@ -26,7 +31,7 @@ def tell(x, vm, words, answer):
     seen = len(answers())
     # QEMU looks once a second whether somebody holds the other end.
     testbed("exec", host, "sh", "-c", f"(sleep 2; echo '{words}'; sleep 2) > $(virsh ttyconsole {uuid})")
-    return wait_for(words, lambda: answers()[seen:], 30)[-1]
+    return wait_for(words, lambda: answers()[seen:], seconds)[-1]
 
 
 def fill(x, vm, letter):

@@ -98,8 +98,6 @@ def play(file):
         if command is not None and not skip:
             step(f"{file.name}: {title}", command, expected)
             played += 1
-        elif command is not None:
-            typed.update(re.findall(r"\bxe ([a-z][a-z-]*)", command))
         command, expected = None, []
 
     for line in [*file.read_text().splitlines(), "== end"]:
@@ -125,6 +123,8 @@ for file in sorted((here.parent / "transcripts").glob("*.txt")):
 table = (repository / "api-gateway/cli/src/commands.tsv").read_text().splitlines()
 rows = [line.split("\t") for line in table if not line.startswith("#")]
 standard = {row[1] for row in rows if "std" in row[4].split()}
+assert len(standard) > 40, "the table of commands is not what it was"
+# What stands only in a section that was left out is not typed.
 assert not standard - typed, f"standard commands without a transcript: {sorted(standard - typed)}"
 
 

@@ -21,6 +21,7 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
     bed.scenario("guests.py", &[]);
     bed.scenario("boot.py", &[]);
     bed.scenario("vtpm.py", &["qemu"]);
+    bed.scenario("chapter4.py", &[]);
     bed.scenario("master_dies.py", &["0.15"]);
     bed.scenario("master_dies.py", &["0.6"]);
 }
@@ -29,11 +30,13 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
 fn a_pool_outlives_its_master_and_heals() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("failover.py", &["20"]);
+    bed.scenario("watcher.py", &[]);
     bed.scenario("partition.py", &[]);
     bed.scenario("snapshot.py", &[]);
     bed.scenario("members.py", &[]);
     bed.scenario("sessions.py", &[]);
     bed.scenario("access.py", &[]);
+    bed.scenario("history.py", &[]);
     bed.scenario("restart.py", &[]);
 }
 
@@ -59,6 +62,13 @@ fn one_host_goes_on_after_the_majority_is_lost() {
 fn xe_prints_what_is_written_down_and_bash_completes_it() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("xe.py", &[]);
+}
+
+#[test]
+fn samples_and_another_public_client_work_as_they_are() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("samples.py", &[]);
+    bed.scenario("xengarden.py", &[]);
 }
 
 #[test]
@@ -104,6 +114,13 @@ fn disks_and_vms_travel_as_files() {
 fn snapshots_of_a_running_guest() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("snapshots.py", &[]);
+}
+
+#[test]
+fn disks_on_servers_outlive_moves_snapshots_and_the_death_of_the_server() {
+    let Some(bed) = Bed::up(Kind::Qemu) else { return };
+    bed.scenario("nfs.py", &[]);
+    bed.scenario("servers_die.py", &[]);
 }
 
 #[test]

@@ -68,7 +68,6 @@ pub async fn run(api: &Arc<Api>, mut entry: Box<Entry>, call: Call) -> Answer {
     } else {
         Ended::Well
     };
-    api.timings.note(message.full_name, began.elapsed());
     api.latencies.note(message.full_name, began.elapsed(), ended);
     if let Some(note) = &entry.note {
         let end = match (&answer, mode) {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Api;
 use super::answer::{Answer, refs};
 use super::dispatch::Mode;
-use super::fair::Permit;
+use super::fair::Turn;
 use super::gate::Entry;
 use crate::audit::End;
 use crate::handlers::{self, Handler, Scope};
@@ -41,7 +41,10 @@ pub async fn message(
     match (mode, handler) {
         (_, Handler::Run(job)) => operation(api, entry, mode, job(&entry.db, &args), sent_as).await,
         (_, Handler::Transfer(job)) => operation(api, entry, mode, job(api, &entry.db, &args), sent_as).await,
-        (Mode::Sync, other) => run_plain(api, entry, message, other, args).await.into(),
+        (Mode::Sync, other) => match turn(api, entry, message, other) {
+            Ok(turn) => run_plain(api, entry, message, other, args, turn).await.into(),
+            Err(error) => Answer::Failure(error),
+        },
         (Mode::Async, other) => in_background(api, entry, message, other, args, sent_as)
             .await
             .into(),
@@ -50,12 +53,10 @@ pub async fn message(
 
 /// Takes a turn for what is not merely read. Whoever waits for events takes nothing while it waits, and a log-in takes
 /// its turn where the password is checked.
-async fn turn(
-    api: &Api,
-    entry: &Entry,
-    message: &MessageDef,
-    handler: Handler,
-) -> Result<Option<Permit>, ApiError> {
+///
+/// # Errors
+/// `TOO_BUSY` if the client has too much waiting.
+fn turn(api: &Api, entry: &Entry, message: &MessageDef, handler: Handler) -> Result<Option<Turn>, ApiError> {
     let lane = match handler {
         Handler::Generic | Handler::Write(_) => &api.lanes.writing,
         Handler::Special(_) if !matches!(message.class.name(), "event" | "session") => &api.lanes.working,
@@ -63,9 +64,28 @@ async fn turn(
         | Handler::Run(_)
         | Handler::Transfer(_)
         | Handler::Read(_)
-        | Handler::Unbuilt(_) => return Ok(None),
+        | Handler::Unbuilt(_)
+        | Handler::Partly(_) => return Ok(None),
     };
-    Ok(lane.enter(entry.client())?.come().await)
+    lane.enter(entry.client()).map(Some)
+}
+
+/// Takes a turn for a call behind a task, before the task is made: making it is a write, whatever the call is.
+///
+/// # Errors
+/// `TOO_MANY_PENDING_TASKS`.
+fn turn_in_background(
+    api: &Api,
+    entry: &Entry,
+    message: &MessageDef,
+    handler: Handler,
+) -> Result<Turn, ApiError> {
+    let turn = match turn(api, entry, message, handler) {
+        Ok(Some(turn)) => Ok(turn),
+        Ok(None) => api.lanes.writing.enter(entry.client()),
+        Err(error) => Err(error),
+    };
+    turn.map_err(|_| ApiError::bare("TOO_MANY_PENDING_TASKS"))
 }
 
 /// The messages that only read and exist for every class.
@@ -145,8 +165,12 @@ async fn run_plain(
     message: &'static MessageDef,
     handler: Handler,
     args: Args,
+    turn: Option<Turn>,
 ) -> Result<Value, ApiError> {
-    let _turn = turn(api, entry, message, handler).await?;
+    let _permit = match turn {
+        Some(turn) => turn.come().await,
+        None => None,
+    };
     let scope = Scope {
         db: &entry.db,
         caller: &entry.caller,
@@ -164,6 +188,9 @@ async fn run_plain(
         Handler::Unbuilt(check) => {
             check(&scope, &args)?;
             Err(ApiError::new("NOT_IMPLEMENTED", [message.full_name]))
+        }
+        Handler::Partly(answer) => {
+            answer(&scope, &args)?.ok_or_else(|| ApiError::new("NOT_IMPLEMENTED", [message.full_name]))
         }
         Handler::Run(_) | Handler::Transfer(_) => Err(ApiError::internal("an operation is not run so")),
     }
@@ -194,6 +221,10 @@ async fn operation(
     let made = match found {
         Ok(handlers::Work::Nothing(value)) if mode == Mode::Sync => return Answer::Value(value),
         Ok(handlers::Work::Nothing(value)) => {
+            let Ok(turn) = api.lanes.writing.enter(entry.client()) else {
+                return Answer::Failure(ApiError::bare("TOO_MANY_PENDING_TASKS"));
+            };
+            let _permit = turn.come().await;
             return done_already(api, entry, value, sent_as).await.into();
         }
         Ok(handlers::Work::Job(job)) => job,
@@ -271,10 +302,11 @@ async fn in_background(
     args: Args,
     sent_as: &str,
 ) -> Result<Value, ApiError> {
+    let turn = turn_in_background(api, entry, message, handler)?;
     let task = new_task(api, entry, sent_as).await?;
     let (api, entry, sent_as) = (Arc::clone(api), entry.clone(), sent_as.to_owned());
     let work = async move {
-        let result = run_plain(&api, &entry, message, handler, args).await;
+        let result = run_plain(&api, &entry, message, handler, args, Some(turn)).await;
         if let Some(note) = &entry.note {
             api.audit(note, &End::of_result(&api.cluster.snapshot(), &result))
                 .await;

@@ -108,6 +108,11 @@ impl Lane {
         })
     }
 
+    /// How many turns there are.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
     /// Takes a turn, or a place in the queue.
     ///
     /// # Errors
@@ -250,6 +255,8 @@ impl Drop for Permit {
 
 /// The lanes of one node.
 pub struct Lanes {
+    /// Passwords that are looked at, with the wait after a wrong one.
+    pub knocking: Arc<Lane>,
     /// Password hashes, slow by intention.
     pub hashing: Arc<Lane>,
     /// Answers with many records.
@@ -270,9 +277,11 @@ impl Default for Lanes {
             })
         };
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        // One more than one peer may have, everywhere.
         Lanes {
-            hashing: lane(2, 2),
-            listing: lane(cores, cores),
+            knocking: lane(4096, 8),
+            hashing: lane(3, 2),
+            listing: lane(cores + 1, cores),
             writing: lane(128, 96),
             working: lane(128, 96),
         }

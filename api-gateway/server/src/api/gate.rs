@@ -189,9 +189,13 @@ fn emergency(api: &Api, call: &Call, origin: Origin, session: &str) -> Passed {
     });
     let pool_wide = reference.and_then(|r| db.of_class(session::CLASS, r).map(|row| Caller::of(&db, row)));
     if open || own || is_local_root {
-        let caller = Caller {
-            session: reference.unwrap_or_default(),
-            ..Caller::local_root()
+        // An open call is anybody's: only who shows a session of this node, or sits on it, is its superuser.
+        let caller = match own || is_local_root {
+            true => Caller {
+                session: reference.unwrap_or_default(),
+                ..Caller::local_root()
+            },
+            false => Caller::default(),
         };
         return Passed::Here(Box::new(Entry {
             db,

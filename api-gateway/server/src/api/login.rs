@@ -9,11 +9,12 @@ use pool_domain::{Database, access};
 use proto_types::generated::{session as sessions, tarn_credential};
 use proto_types::schema::Role;
 use proto_types::{ApiError, Args, Ref, Value};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Api;
 use super::caller::Caller;
-use super::fair::Client;
+use super::fair::{Client, Peer};
 use super::gate::Entry;
 
 /// `session.login_with_password`: over the local socket the credentials are not looked at.
@@ -184,6 +185,8 @@ fn failed(user: &str) -> ApiError {
 /// Checks a password against the pool's credentials, off the threads that answer calls, and answers the subject
 /// identifier: empty for the superuser.
 ///
+/// A wrong one takes its time over the network, and few of one peer are looked at meanwhile, so that guessing is slow.
+///
 /// # Errors
 /// `SESSION_AUTHENTICATION_FAILED [user, text]`; `TOO_BUSY`.
 pub async fn check(
@@ -193,6 +196,11 @@ pub async fn check(
     password: &str,
     client: Client,
 ) -> Result<String, ApiError> {
+    let knock = match client.peer {
+        Peer::Local => None,
+        Peer::Address(_) => api.lanes.knocking.enter(client)?.come().await,
+    };
+    let began = Instant::now();
     let row = users::credential(db, user).and_then(|r| db.of_class(tarn_credential::CLASS, r));
     let text = |field| row.map(|c| c.get(field).as_str().to_owned());
     let (hash, sid) = (text(tarn_credential::HASH), text(tarn_credential::SUBJECT));
@@ -211,7 +219,12 @@ pub async fn check(
     .unwrap_or(false);
     match sid {
         Some(sid) if matches => Ok(sid),
-        _ => Err(failed(user)),
+        _ => {
+            if knock.is_some() {
+                tokio::time::sleep_until(began + api.wrong_password).await;
+            }
+            Err(failed(user))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use pool_domain::transaction::Origin as History;
-use pool_domain::{Database, Row};
+use pool_domain::{Database, Index, Row};
 use pool_ops::transfer::Placed;
 use proto_types::{ApiError, DateTime};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -46,6 +46,8 @@ pub trait Cluster: Send + Sync {
     async fn read(&self) -> Result<Database, Role>;
     /// The latest state this node knows, for checks of a follower.
     fn snapshot(&self) -> Database;
+    /// Waits until this node knows more than what the log has up to an index. Cancel-safe.
+    async fn changed(&self, seen: Index);
 }
 
 /// The way to the leader.

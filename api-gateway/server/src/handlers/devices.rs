@@ -108,13 +108,11 @@ pub const TABLE: Table = &[
         Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS)),
     ),
     (
+        // Off is what it is.
         "PUSB.set_passthrough_enabled",
-        Handler::Read(|s, a| {
-            if a.truth(1)? {
-                refused(s, a, pusb::CLASS)
-            } else {
-                exists(s, a, 0, pusb::CLASS).map(|()| Value::Void)
-            }
+        Handler::Partly(|s, a| {
+            exists(s, a, 0, pusb::CLASS)?;
+            Ok((!a.truth(1)?).then_some(Value::Void))
         }),
     ),
     (
@@ -130,13 +128,14 @@ pub const TABLE: Table = &[
     ),
     (
         "VUSB.create",
-        Handler::Read(|s, a| {
+        Handler::Unbuilt(|s, a| {
             exists(s, a, 0, vm::CLASS)?;
-            exists(s, a, 1, usb_group::CLASS)?;
-            Err(ApiError::new(
-                "USB_GROUP_CONTAINS_NO_PUSBS",
-                [a.reference(1)?.to_string()],
-            ))
+            let group = a.reference(1)?;
+            let row = query::find(s.db, usb_group::CLASS, group)?;
+            match row.get(usb_group::PUSBS).as_refs().is_empty() {
+                true => Err(ApiError::new("USB_GROUP_CONTAINS_NO_PUSBS", [group.to_string()])),
+                false => Ok(()),
+            }
         }),
     ),
     // None was ever made, so that there is none to be found.

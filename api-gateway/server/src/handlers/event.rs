@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{Handler, Table};
 use crate::api::Api;
 use crate::api::gate::Entry;
+use crate::api::ports::Role;
 
 /// The messages.
 pub const TABLE: Table = &[
@@ -61,8 +62,10 @@ pub const TABLE: Table = &[
     ),
 ];
 
-/// Between two looks for changes. XenServer batches over the same time.
-const LOOK: Duration = Duration::from_millis(50);
+/// What is written within this time of a change is told together with it. XenServer gathers for 50 ms.
+const GATHER: Duration = Duration::from_millis(20);
+/// Between two looks at who leads, while nothing is written.
+const STILL: Duration = Duration::from_secs(1);
 
 /// Longest wait in one call, whatever the client asks for.
 const LONGEST: f64 = 3600.0;
@@ -131,7 +134,7 @@ fn index_of(text: &str) -> Result<Option<u64>, ApiError> {
 
 async fn from(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiError> {
     let wanted = Wanted::parse(args.at(0)?.as_set())?;
-    let since = index_of(args.text(1)?)?;
+    let mut since = index_of(args.text(1)?)?;
     let seconds = args.at(2)?.as_float();
     let seconds = if seconds.is_finite() {
         seconds.clamp(0.0, LONGEST)
@@ -144,10 +147,22 @@ async fn from(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiEr
         let events = look(&db, &wanted, since);
         let over = Instant::now() >= deadline;
         if !events.is_empty() || over || since.is_none() {
+            leads(api).await?;
             return Ok(batch(&db, events));
         }
+        // Nothing until now concerns the client: only what comes after is looked at again.
+        since = Some(db.applied());
         db = quiet(api, &db, deadline, entry.caller.session).await?;
     }
+}
+
+/// Makes sure that this node leads still: what a deposed one has to tell is true, but not all there is.
+///
+/// # Errors
+/// `HOST_STILL_BOOTING`.
+async fn leads(api: &Arc<Api>) -> Result<(), ApiError> {
+    let read = api.cluster.read().await;
+    read.map(drop).map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))
 }
 
 /// Waits until something is written or the time is over, and says how things stand then.
@@ -157,17 +172,19 @@ async fn from(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value, ApiEr
 async fn quiet(api: &Arc<Api>, db: &Database, deadline: Instant, session: Ref) -> Result<Database, ApiError> {
     let seen = db.applied();
     loop {
-        tokio::time::sleep(LOOK.min(deadline.saturating_duration_since(Instant::now()))).await;
-        let now = api.cluster.snapshot();
-        if now.applied() != seen || Instant::now() >= deadline {
+        let pause = STILL.min(deadline.saturating_duration_since(Instant::now()));
+        let changed = tokio::time::timeout(pause, api.cluster.changed(seen))
+            .await
+            .is_ok();
+        if changed || Instant::now() >= deadline {
             break;
         }
+        if api.cluster.role() != Role::Leader {
+            return Err(ApiError::bare("HOST_STILL_BOOTING"));
+        }
     }
-    let db = api
-        .cluster
-        .read()
-        .await
-        .map_err(|_| ApiError::bare("HOST_STILL_BOOTING"))?;
+    tokio::time::sleep(GATHER.min(deadline.saturating_duration_since(Instant::now()))).await;
+    let db = api.cluster.snapshot();
     pool_domain::decide::session::check(&db, session)?;
     Ok(db)
 }
@@ -212,6 +229,7 @@ async fn next(api: &Arc<Api>, entry: &Entry) -> Result<Value, ApiError> {
                 .decide(&origin, |d| queue::advance(d, session, known.read, now))
                 .await?;
             if mine && (!events.is_empty() || over) {
+                leads(api).await?;
                 return Ok(Value::Set(events));
             }
             db = after;

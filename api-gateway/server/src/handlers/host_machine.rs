@@ -169,7 +169,7 @@ async fn timings(api: &Api, args: &Args) -> Result<Value, ApiError> {
         .into_iter()
         .map(|t| (format!("command {}", t.name), text(t.mean, t.deviation, t.count)));
     let calls = if args.reference(0)? == (api.host)() {
-        api.timings.all()
+        api.latencies.all()
     } else {
         Vec::new()
     };

@@ -110,8 +110,22 @@ pub const TABLE: Table = &[
             Ok(Value::Void)
         }),
     ),
+    // Guests have nowhere to read it.
+    ("pool.add_to_guest_agent_config", Handler::Unbuilt(on_pool)),
+    ("pool.remove_from_guest_agent_config", Handler::Unbuilt(on_pool)),
     // No workload balancing was ever set up.
-    ("pool.deconfigure_wlb", Handler::Read(|_, _| Ok(Value::Void))),
+    (
+        "pool.set_wlb_enabled",
+        Handler::Write(|d, _, a| {
+            d.read(pool::CLASS, a.reference(0)?)?;
+            if a.truth(1)? {
+                return Err(no_wlb());
+            }
+            d.set(a.reference(0)?, pool::WLB_ENABLED, false);
+            Ok(Value::Void)
+        }),
+    ),
+    ("pool.deconfigure_wlb", Handler::Read(|_, _| Err(no_wlb()))),
     ("pool.send_wlb_configuration", Handler::Read(|_, _| Err(no_wlb()))),
     (
         "pool.retrieve_wlb_configuration",
@@ -130,6 +144,10 @@ const WAIT: Duration = Duration::from_secs(10);
 
 fn no_wlb() -> ApiError {
     ApiError::bare("WLB_NOT_INITIALIZED")
+}
+
+fn on_pool(scope: &Scope<'_>, args: &Args) -> Result<(), ApiError> {
+    query::find(scope.db, pool::CLASS, args.reference(0)?).map(|_| ())
 }
 
 fn on_host(scope: &Scope<'_>, args: &Args) -> Result<(), ApiError> {

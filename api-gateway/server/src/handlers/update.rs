@@ -1,5 +1,5 @@
 //! Updates. Hosts of this pool are updated by the tools of their distribution: the records are kept, and whatever would
-//! fetch or install something says why it does not.
+//! fetch or install something is not built.
 
 use pool_domain::decide::repository::{self, NewRepository, Origin};
 use pool_domain::{Draft, evacuation, placement, query};
@@ -75,27 +75,23 @@ pub const TABLE: Table = &[
         }),
     ),
     (
+        // Nothing is fetched, so that no proxy would be used.
         "pool.configure_repository_proxy",
-        Handler::Write(|d, _, a| {
-            repository::set_proxy(d, a.reference(0)?, a.text(1)?, (a.text(2)?, a.text(3)?))
-                .map(|()| Value::Void)
+        Handler::Unbuilt(|s, a| {
+            query::find(s.db, pool::CLASS, a.reference(0)?)?;
+            repository::check_proxy(a.text(1)?, (a.text(2)?, a.text(3)?))
         }),
     ),
     (
+        // There is none, but in pools that once kept one.
         "pool.disable_repository_proxy",
         Handler::Write(|d, _, a| repository::drop_proxy(d, a.reference(0)?).map(|()| Value::Void)),
     ),
-    ("pool.sync_updates", Handler::Read(sync)),
+    ("pool.sync_updates", Handler::Unbuilt(sync)),
     ("pool.check_update_readiness", Handler::Read(readiness)),
     (
         "pool_update.introduce",
-        Handler::Read(|s, a| {
-            query::find(s.db, vdi::CLASS, a.reference(0)?)?;
-            Err(ApiError::new(
-                "INVALID_UPDATE",
-                ["Hosts of this pool take no XenServer updates"],
-            ))
-        }),
+        Handler::Unbuilt(|s, a| query::find(s.db, vdi::CLASS, a.reference(0)?).map(|_| ())),
     ),
     ("pool_update.apply", Handler::Read(none)),
     ("pool_update.attach", Handler::Read(none)),
@@ -135,12 +131,12 @@ fn none(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {
     Err(ApiError::internal("an update that this pool cannot have"))
 }
 
-fn sync(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {
+fn sync(scope: &Scope<'_>, args: &Args) -> Result<(), ApiError> {
     query::find(scope.db, pool::CLASS, args.reference(0)?)?;
     if repository::enabled(scope.db).is_empty() {
         return Err(ApiError::bare("NO_REPOSITORY_ENABLED"));
     }
-    Err(ApiError::bare("REPOSYNC_FAILED"))
+    Ok(())
 }
 
 /// Why hosts could not be updated now, one after another: each reason is an error in its parts.

@@ -20,6 +20,7 @@ pub async fn get(exchange: Exchange) -> Result<Reply, Refusal> {
         })?,
     };
     let task = HandlerTask::take(&exchange).await?;
+    let named = task.reference;
     let lines = exchange.api.trail.read(since).await;
     // The task ends with the last line; if the client goes away before, it has failed.
     let parts = stream::unfold(Some((lines, task)), |state| async move {
@@ -37,5 +38,5 @@ pub async fn get(exchange: Exchange) -> Result<Reply, Refusal> {
             }
         }
     });
-    Ok(reply::stream("text/plain", parts))
+    Ok(reply::of_task(reply::stream("text/plain", parts), named))
 }

@@ -26,6 +26,7 @@ struct Target {
 /// [`Refusal::Closed`] for an unknown reference and for a VM that does not run, 404 for a console without a device.
 pub async fn connect(mut exchange: Exchange) -> Result<Reply, Refusal> {
     let far = open(&mut exchange).await?;
+    exchange.becomes_tunnel().await;
     exchange.request.tunnel.carry(far);
     Ok(reply::connected())
 }
@@ -39,6 +40,7 @@ pub async fn websocket(mut exchange: Exchange) -> Result<Reply, Refusal> {
         .ok_or(Refusal::Status(StatusCode::FORBIDDEN))?;
     let wants_binary = speaks_binary(&exchange.request.head.headers);
     let far = open(&mut exchange).await?;
+    exchange.becomes_tunnel().await;
     exchange
         .request
         .tunnel

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::header::HeaderName;
 use node_images::unpack::{Packing, pack};
 use node_images::xva::Writer;
 use pool_domain::decide::export::{self, ExportOptions};
@@ -57,15 +56,13 @@ pub async fn export(exchange: Exchange) -> Result<Reply, Refusal> {
     let images = exported.disks.iter().map(|(_, image)| *image).collect();
     let ids: Vec<String> = exported.disks.into_iter().map(|(id, _)| id).collect();
     let task = HandlerTask::take(&exchange).await?;
-    let (named, streams) = (task.reference.to_string(), Arc::clone(&exchange.api.streams));
+    let (named, streams) = (task.reference, Arc::clone(&exchange.api.streams));
     let begun = moving::send(task, ExportVm::new(reference, images), move |carried, to| {
         write(streams, carried, to, records, ids, packing)
     })
     .await?;
-    let mut reply = reply::stream("application/octet-stream", begun.parts());
-    reply = reply::as_file(reply, "export.xva");
-    reply::set(&mut reply, HeaderName::from_static("task-id"), &named);
-    Ok(reply)
+    let reply = reply::stream("application/octet-stream", begun.parts());
+    Ok(reply::of_task(reply::as_file(reply, "export.xva"), named))
 }
 
 async fn write(
@@ -125,9 +122,8 @@ pub async fn metadata(exchange: Exchange) -> Result<Reply, Refusal> {
         writer.finish().await
     };
     let archive = archive.await.map_err(moving::export_error)?;
-    let named = task.reference.to_string();
+    let named = task.reference;
     task.finish(Ok(proto_types::Value::Void)).await;
-    let mut reply = reply::as_file(reply::bytes("application/octet-stream", archive), "export.xva");
-    reply::set(&mut reply, HeaderName::from_static("task-id"), &named);
-    Ok(reply)
+    let reply = reply::as_file(reply::bytes("application/octet-stream", archive), "export.xva");
+    Ok(reply::of_task(reply, named))
 }

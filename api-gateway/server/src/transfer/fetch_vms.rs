@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pool_domain::decide::certificate;
 use pool_domain::{Database, query};
 use pool_ops::{Call, Ops};
 use proto_types::generated::sr;
 use proto_types::{ApiError, Args, Ref, Value};
 
-use super::fetch::fetch;
+use super::fetch::{Manners, fetch, is_elsewhere};
 use super::import::{Wanted, check_storage, take};
 use super::task::HandlerTask;
 use crate::api::Api;
@@ -17,6 +18,7 @@ use crate::handlers::{Begun, Coming, Job, Work};
 struct FetchVms {
     api: Arc<Api>,
     url: String,
+    manners: Manners,
     storage: Ref,
     restore: bool,
     force: bool,
@@ -33,6 +35,10 @@ pub fn work(api: &Arc<Api>, db: &Database, args: &Args) -> Result<Work, ApiError
     Ok(Work::Job(Box::new(FetchVms {
         api: Arc::clone(api),
         url: args.text(0)?.to_owned(),
+        manners: Manners {
+            may_ask: is_elsewhere,
+            authorities: certificate::trusted_authorities(db),
+        },
         storage,
         restore: args.at(2)?.as_bool(),
         force: args.at(3)?.as_bool(),
@@ -41,7 +47,7 @@ pub fn work(api: &Arc<Api>, db: &Database, args: &Args) -> Result<Work, ApiError
 
 impl FetchVms {
     async fn carry_out(self, task: HandlerTask) -> Result<Value, ApiError> {
-        let found = match fetch(&self.url).await {
+        let found = match fetch(&self.url, &self.manners).await {
             Ok(found) => found,
             Err(error) => {
                 task.finish(Err(error.clone())).await;

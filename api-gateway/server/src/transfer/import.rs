@@ -96,14 +96,15 @@ pub async fn import(exchange: Exchange) -> Result<Reply, Refusal> {
         name: query.get("name_label").unwrap_or_default().to_owned(),
         length: exchange.request.body.length(),
     };
-    let api = Arc::clone(&exchange.api);
+    let (api, named) = (Arc::clone(&exchange.api), task.reference);
     let body = exchange.request.body.shared();
-    Ok(answered_now(async move {
+    let reply = answered_now(async move {
         if let Err(error) = take(&api, task, body.reader(), wanted).await {
             tracing::info!(%error, "an import failed");
         }
         body.drain().await;
-    }))
+    });
+    Ok(reply::of_task(reply, named))
 }
 
 /// What is to become of bytes that come.
@@ -233,11 +234,12 @@ async fn fill(
 pub async fn metadata(exchange: Exchange) -> Result<Reply, Refusal> {
     refuse_chunked(&exchange)?;
     let task = HandlerTask::take(&exchange).await?;
+    let named = task.reference;
     let query = exchange.query.clone();
     let api = Arc::clone(&exchange.api);
     let origin = exchange.caller.history("VM.metadata_import");
     let body = exchange.request.body.shared();
-    Ok(answered_now(async move {
+    let reply = answered_now(async move {
         let made = async {
             let plain = unpack(body.reader()).await.map_err(moving::import_error)?;
             let (_, ova) = records(plain).await?;
@@ -258,7 +260,8 @@ pub async fn metadata(exchange: Exchange) -> Result<Reply, Refusal> {
         let made = made.await;
         task.finish(made).await;
         body.drain().await;
-    }))
+    });
+    Ok(reply::of_task(reply, named))
 }
 
 fn make(draft: &mut Draft<'_>, import: &Import, query: &Query) -> Result<Vec<Ref>, ApiError> {

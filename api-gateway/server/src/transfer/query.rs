@@ -14,6 +14,9 @@ pub struct Query {
 /// Names for which a cookie goes before the query.
 const COOKIES_FIRST: &[&str] = &["session_id", "task_id", "subtask_of"];
 
+/// What a header may say that neither cookie nor query does.
+const HEADERS: [(&str, &str); 2] = [("task_id", "task-id"), ("subtask_of", "subtask-of")];
+
 impl Query {
     /// Reads them.
     pub fn of(head: &Parts) -> Query {
@@ -23,14 +26,21 @@ impl Query {
             .iter()
             .filter_map(|v| v.to_str().ok())
             .flat_map(|v| pairs(v, &[';', '&']));
-        Query {
+        let mut query = Query {
             pairs: head
                 .uri
                 .query()
                 .map(|q| pairs(q, &['&']).collect())
                 .unwrap_or_default(),
             cookies: cookies.collect(),
+        };
+        for (name, header) in HEADERS {
+            let named = head.headers.get(header).and_then(|v| v.to_str().ok());
+            if let Some(named) = named.filter(|_| !query.mentions(name)) {
+                query.pairs.push((name.to_owned(), named.to_owned()));
+            }
         }
+        query
     }
 
     /// Reads a query alone.
@@ -148,6 +158,21 @@ mod test {
         assert_eq!(query.get("task_id"), Some("t"));
         assert_eq!(query.get("ref"), Some("q"));
         assert!(of("/x", "chunked").mentions("chunked"));
+    }
+
+    #[test]
+    fn a_header_names_the_task_where_nothing_else_does() {
+        let of = |uri: &str| {
+            let request = hyper::Request::get(uri)
+                .header("task-id", "h")
+                .header("subtask-of", "s");
+            Query::of(&request.body(()).unwrap().into_parts().0)
+        };
+        assert_eq!(
+            (of("/x").get("task_id"), of("/x").get("subtask_of")),
+            (Some("h"), Some("s"))
+        );
+        assert_eq!(of("/x?task_id=q").get("task_id"), Some("q"));
     }
 
     #[test]

@@ -116,7 +116,7 @@ pub async fn export(exchange: Exchange) -> Result<Reply, Refusal> {
         Some(base) => delta::known(&exchange, base, disk).await,
         None => None,
     };
-    let streams = Arc::clone(&exchange.api.streams);
+    let (named, streams) = (task.reference, Arc::clone(&exchange.api.streams));
     // What differs is known, so the base need not be read.
     let read_too = base.filter(|_| known.is_none());
     let begun = moving::send(
@@ -126,7 +126,8 @@ pub async fn export(exchange: Exchange) -> Result<Reply, Refusal> {
     )
     .await?;
     let reply = reply::stream(format.content_type(), begun.parts());
-    Ok(reply::as_file(reply, &format!("{uuid}.{}", format.suffix())))
+    let reply = reply::as_file(reply, &format!("{uuid}.{}", format.suffix()));
+    Ok(reply::of_task(reply, named))
 }
 
 async fn write(
@@ -181,7 +182,7 @@ pub async fn import(exchange: Exchange) -> Result<Reply, Refusal> {
         None => (make(&exchange, format).await?, true),
     };
     let task = HandlerTask::take(&exchange).await?;
-    let api = Arc::clone(&exchange.api);
+    let (api, named) = (Arc::clone(&exchange.api), task.reference);
     let body = exchange.request.body.shared();
     let (streams, incoming) = (Arc::clone(&api.streams), body.clone());
     let work = Box::new(move |carried| {
@@ -208,7 +209,7 @@ pub async fn import(exchange: Exchange) -> Result<Reply, Refusal> {
         let _ = worker.await;
         Ok(bytes::Bytes::new())
     });
-    Ok(reply::stream("text/plain", end))
+    Ok(reply::of_task(reply::stream("text/plain", end), named))
 }
 
 /// Makes a disk for plain bytes whose number the client says.

@@ -8,6 +8,7 @@ use hyper::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
 };
 use hyper::{Response, StatusCode, Version};
+use proto_types::Ref;
 
 use super::Reply;
 use crate::http::{error_page, reply_body};
@@ -53,6 +54,12 @@ pub fn as_file(mut reply: Reply, name: &str) -> Reply {
         CONTENT_DISPOSITION,
         &format!("attachment; filename=\"{name}\""),
     );
+    reply
+}
+
+/// Tells the task of a transfer.
+pub fn of_task(mut reply: Reply, task: Ref) -> Reply {
+    set(&mut reply, HeaderName::from_static("task-id"), &task.to_string());
     reply
 }
 

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use hyper::{Method, StatusCode};
 use proto_types::schema::Role;
 
-use super::{Exchange, Refusal, Reply, audit_log, console, export, figures, import, raw_vdi};
+use super::{Exchange, Refusal, Reply, audit_log, blob, console, export, figures, import, raw_vdi};
 
 /// The methods of handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,13 +205,32 @@ pub const TABLE: &[Entry] = &[
         is_told: true,
         handle: |exchange| Box::pin(audit_log::get(exchange)),
     },
+    Entry {
+        verb: Verb::Get,
+        path: "/blob",
+        label: "Blob.get",
+        action: "get_blob",
+        role: Role::ReadOnly,
+        place: Place::Leader,
+        is_told: false,
+        handle: |exchange| Box::pin(blob::get(exchange)),
+    },
+    Entry {
+        verb: Verb::Put,
+        path: "/blob",
+        label: "Blob.put",
+        action: "put_blob",
+        role: Role::VmPowerAdmin,
+        place: Place::Leader,
+        is_told: true,
+        handle: |exchange| Box::pin(blob::put(exchange)),
+    },
 ];
 
 /// Handlers of the API that are not built. A `POST` to one of them is not a call.
 const UNBUILT: &[&str] = &[
     "/vncsnapshot",
     "/rrd",
-    "/blob",
     "/messages",
     "/services",
     "/wlb_",

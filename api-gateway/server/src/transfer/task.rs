@@ -11,8 +11,10 @@ use proto_types::{ApiError, Ref, Value};
 use uuid::Uuid;
 
 use super::{Exchange, Refusal};
+use crate::CallHeaders;
 use crate::api::Api;
 use crate::api::caller::denied;
+use crate::audit::Telling;
 use crate::handlers::task::may_touch;
 
 /// A task that a handler works on. One that is dropped before its end has failed.
@@ -21,11 +23,13 @@ pub struct HandlerTask {
     /// The task.
     pub reference: Ref,
     call: Call,
+    told: Option<Arc<Telling>>,
     ended: bool,
 }
 
 impl HandlerTask {
-    /// Takes over the task that the client names, or makes one. Its progress is 0 from then on.
+    /// Takes over the task that the client names, or makes one, below the one that it names with `subtask_of`. Its
+    /// progress is 0 from then on, and the audit trail tells that the transfer began.
     ///
     /// # Errors
     /// `HANDLE_INVALID` for a task that is not there, `OPERATION_NOT_ALLOWED` for one that has ended.
@@ -43,12 +47,21 @@ impl HandlerTask {
         };
         let reference = named.unwrap_or_else(|| Ref::from_uuid(Uuid::new_v4()));
         let origin = exchange.caller.history(&label);
+        let parent = parent_of(exchange);
+        let headers = CallHeaders::new(exchange.request.head.headers.clone());
+        let other_config: Vec<(String, String)> = headers
+            .task_other_config()
+            .map(|(key, value)| (key, value.to_owned()))
+            .collect();
         api.ops
             .decide(&origin, |d| match named {
                 Some(named) => {
                     let row = d.read(class::CLASS, named)?;
                     if !may_touch(d.db(), &exchange.caller, &row) {
                         return Err(denied(ANY_TASK.to_owned()));
+                    }
+                    for (key, value) in &other_config {
+                        d.put_key(named, class::OTHER_CONFIG, key.as_str(), value.as_str());
                     }
                     task::take_over(d, named, host)
                 }
@@ -57,7 +70,9 @@ impl HandlerTask {
                         label: label.clone(),
                         session,
                         host,
+                        parent,
                         cancellable: true,
+                        other_config: other_config.clone(),
                         ..NewTask::default()
                     };
                     task::create(d, reference, new);
@@ -65,6 +80,10 @@ impl HandlerTask {
                 }
             })
             .await?;
+        let told = exchange.told.clone();
+        if let Some(told) = &told {
+            told.accepted().await;
+        }
         Ok(HandlerTask {
             api,
             reference,
@@ -73,8 +92,10 @@ impl HandlerTask {
                 session,
                 host,
                 origin,
-                ..Call::default()
+                parent,
+                other_config,
             },
+            told,
             ended: false,
         })
     }
@@ -89,7 +110,9 @@ impl HandlerTask {
             label: call.label.clone(),
             session: call.session,
             host: call.host,
+            parent: call.parent,
             cancellable: true,
+            other_config: call.other_config.clone(),
             ..NewTask::default()
         };
         api.ops
@@ -102,6 +125,7 @@ impl HandlerTask {
             api: Arc::clone(api),
             reference,
             call,
+            told: None,
             ended: false,
         })
     }
@@ -116,6 +140,9 @@ impl HandlerTask {
             pool_ops::run_in_task(&self.api.ops, operation, self.call.clone(), self.reference).await;
         if let Err(error) = &outcome {
             note_cancelled(&self.api, self.reference, error).await;
+        }
+        if let Some(told) = &self.told {
+            told.came_to(&outcome).await;
         }
         outcome
     }
@@ -136,16 +163,36 @@ impl HandlerTask {
     /// Ends it.
     pub async fn finish(mut self, result: Result<Value, ApiError>) {
         self.ended = true;
+        if let Some(told) = &self.told {
+            told.came_to(&result).await;
+        }
         end(&self.api, self.reference, result).await;
     }
+}
+
+/// The task above, if the client names one of its own.
+fn parent_of(exchange: &Exchange) -> Ref {
+    let named = exchange
+        .query
+        .get("subtask_of")
+        .and_then(|text| text.parse().ok());
+    let row = named.and_then(|named| exchange.db.of_class(class::CLASS, named));
+    row.filter(|row| may_touch(&exchange.db, &exchange.caller, row))
+        .map_or(Ref::NULL, |row| row.reference)
 }
 
 impl Drop for HandlerTask {
     fn drop(&mut self) {
         if !self.ended {
             let (api, reference) = (Arc::clone(&self.api), self.reference);
-            let broken = ApiError::internal("the transfer was broken off");
-            tokio::spawn(async move { end(&api, reference, Err(broken)).await });
+            let broken = Err(ApiError::internal("the transfer was broken off"));
+            let told = self.told.take();
+            tokio::spawn(async move {
+                if let Some(told) = told {
+                    told.came_to(&broken).await;
+                }
+                end(&api, reference, broken).await;
+            });
         }
     }
 }

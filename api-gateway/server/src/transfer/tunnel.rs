@@ -1,5 +1,6 @@
 //! A connection that outlives HTTP.
 
+use std::any::Any;
 use std::future::Future;
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -13,6 +14,7 @@ pub struct Tunnel {
     upgrade: OnUpgrade,
     workers: TaskTracker,
     shutdown: CancellationToken,
+    held: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// The connection itself.
@@ -27,7 +29,13 @@ impl Tunnel {
             upgrade,
             workers,
             shutdown,
+            held: None,
         }
+    }
+
+    /// Drops something when the tunnel has ended.
+    pub fn hold(&mut self, what: impl Send + Sync + 'static) {
+        self.held = Some(Box::new(what));
     }
 
     /// Hands the connection over when the answer is out. It is cut when the server stops.
@@ -36,6 +44,7 @@ impl Tunnel {
             upgrade,
             workers,
             shutdown,
+            held,
         } = self;
         workers.spawn(async move {
             let all = async {
@@ -45,6 +54,7 @@ impl Tunnel {
                 }
             };
             shutdown.run_until_cancelled(all).await;
+            drop(held);
         });
     }
 

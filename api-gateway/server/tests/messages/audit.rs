@@ -15,6 +15,44 @@ fn about(leader: &Leader, call: &str) -> Vec<String> {
         .collect()
 }
 
+#[tokio::test]
+async fn a_flood_of_wrong_passwords_does_not_hide_the_right_one() {
+    let leader = Leader::new().await;
+    leader.user("eve", "read-only");
+    let log_in = async |password: &'static str| {
+        let params = ["eve".into(), password.into()];
+        leader
+            .from_afar("session.login_with_password", &params, &[])
+            .await
+    };
+    for _ in 0..70 {
+        log_in("wrong").await;
+    }
+    log_in("secret").await;
+    let lines = about(&leader, "session.login_with_password");
+    // A minute may have ended meanwhile.
+    let well = lines.iter().filter(|line| line.contains("'eve' 'ALLOWED' 'OK'"));
+    assert_eq!(well.count(), 1, "{} lines", lines.len());
+}
+
+#[tokio::test]
+async fn what_anybody_may_send_is_not_told_as_the_superusers() {
+    let leader = Leader::new().await;
+    let params = ["root".into(), "guessed".into()];
+    leader
+        .from_afar("session.slave_local_login_with_password", &params, &[])
+        .await;
+    let lines = about(&leader, "session.slave_local_login_with_password");
+    let [line] = lines.as_slice() else {
+        panic!("{lines:?}")
+    };
+    assert!(
+        line.contains("'root' 'DENIED' 'ERROR:SESSION_AUTHENTICATION_FAILED'"),
+        "{line}"
+    );
+    assert!(!line.contains("LOCAL_SUPERUSER"), "{line}");
+}
+
 async fn eventually(leader: &Leader, call: &str, count: usize) -> Vec<String> {
     let found = async {
         loop {

@@ -125,7 +125,28 @@ async fn what_is_plugged_into_a_host_is_listed() {
         leader.refused("USB_group.destroy", &[group.into()]).await[0],
         "USB_GROUP_CONTAINS_PUSB"
     );
+    // No guest gets a device of a host's: what asks for it says that it is not built, and what does not is done.
+    let stick = leader.db().rows(pusb::CLASS).next().unwrap().reference;
+    leader
+        .ok("PUSB.set_passthrough_enabled", &[stick.into(), false.into()])
+        .await;
+    assert_eq!(
+        leader
+            .refused("PUSB.set_passthrough_enabled", &[stick.into(), true.into()])
+            .await,
+        ["NOT_IMPLEMENTED", "PUSB.set_passthrough_enabled"]
+    );
+    let guest = leader.vm().await;
+    let give = |group: Ref| [guest.into(), group.into(), Value::empty_map()];
+    assert_eq!(
+        leader.refused("VUSB.create", &give(group)).await,
+        ["NOT_IMPLEMENTED", "VUSB.create"]
+    );
     let made = reference(&leader.ok("USB_group.create", &["mine".into()]).await);
+    assert_eq!(
+        leader.refused("VUSB.create", &give(made)).await,
+        ["USB_GROUP_CONTAINS_NO_PUSBS", &made.to_string()]
+    );
     leader.ok("USB_group.destroy", &[made.into()]).await;
 }
 
@@ -161,7 +182,7 @@ async fn records_of_repositories_are_kept_and_nothing_is_fetched() {
     );
     assert_eq!(
         leader.refused("pool.sync_updates", &sync).await,
-        ["REPOSYNC_FAILED"]
+        ["NOT_IMPLEMENTED", "pool.sync_updates"]
     );
     leader
         .ok("pool.remove_repository", &[here.into(), made.into()])
@@ -184,9 +205,10 @@ async fn records_of_repositories_are_kept_and_nothing_is_fetched() {
             secret.into(),
         ]
     };
-    leader
-        .ok("pool.configure_repository_proxy", &proxy("me", "secret"))
+    let unbuilt = leader
+        .refused("pool.configure_repository_proxy", &proxy("me", "secret"))
         .await;
+    assert_eq!(unbuilt, ["NOT_IMPLEMENTED", "pool.configure_repository_proxy"]);
     let bad = leader
         .refused("pool.configure_repository_proxy", &proxy("me", ""))
         .await;
@@ -329,4 +351,32 @@ async fn the_pool_has_an_extension_that_every_host_has() {
         again,
         ["UNIQUENESS_CONSTRAINT_VIOLATION", "secret", "uuid", secret]
     );
+}
+
+#[tokio::test]
+async fn nobody_balances_the_pools_load_and_guests_read_no_settings_of_it() {
+    let leader = Leader::new().await;
+    let here = the_pool(&leader);
+    assert_eq!(
+        leader.refused("pool.deconfigure_wlb", &[]).await,
+        ["WLB_NOT_INITIALIZED"]
+    );
+    let set = |on: bool| [here.into(), on.into()];
+    assert_eq!(
+        leader.refused("pool.set_wlb_enabled", &set(true)).await,
+        ["WLB_NOT_INITIALIZED"]
+    );
+    leader.ok("pool.set_wlb_enabled", &set(false)).await;
+    for (method, params) in [
+        (
+            "pool.add_to_guest_agent_config",
+            vec![here.into(), "k".into(), "v".into()],
+        ),
+        (
+            "pool.remove_from_guest_agent_config",
+            vec![here.into(), "k".into()],
+        ),
+    ] {
+        assert_eq!(leader.refused(method, &params).await, ["NOT_IMPLEMENTED", method]);
+    }
 }

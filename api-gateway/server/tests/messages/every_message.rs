@@ -169,19 +169,71 @@ async fn a_dead_reference_or_one_of_another_class_is_named_with_the_class_that_w
     assert!(count > 2800, "only {count} calls were tried");
 }
 
+/// Obstacles that are found before it is said that the rest is not built.
+const FIRST: &[(&str, &str)] = &[
+    ("VUSB.create", "USB_GROUP_CONTAINS_NO_PUSBS"),
+    ("pool.configure_repository_proxy", "INVALID_REPOSITORY_PROXY_URL"),
+    ("pool.sync_updates", "NO_REPOSITORY_ENABLED"),
+];
+
+/// Arguments that are about objects which are there; dead ones where the pool has none of the class.
+fn of_what_is_there(leader: &Leader, message: &MessageDef) -> Vec<Value> {
+    let db = leader.db();
+    let first = |class: &str| {
+        let class = ClassId::by_name(class)?;
+        db.rows(class).next().map(|row| row.reference)
+    };
+    let params = message.params.iter().zip(arguments(message));
+    params
+        .map(|(param, least)| match &param.ty {
+            Type::Ref(class) => first(class).map_or(least, Value::from),
+            Type::Bool => true.into(),
+            _ => least,
+        })
+        .collect()
+}
+
 #[tokio::test]
 async fn what_is_not_built_says_so() {
     let leader = Leader::new().await;
-    let mut wrong = Vec::new();
+    leader.running().await;
+    leader.ok("PUSB.scan", &[leader.host("one").into()]).await;
+    leader.ok("USB_group.create", &["empty".into()]).await;
+    let (mut unbuilt, mut nothing_there, mut wrong) = (0, Vec::new(), Vec::new());
     for message in messages().filter(|m| !m.pool_only && !is_built(m)) {
-        let found = refusal(&leader, message, arguments(message)).await;
-        // Obstacles that would come first are told first.
-        let fits = found[0] == "NOT_IMPLEMENTED" && found[1..] == [message.full_name.to_owned()];
-        if !fits && found[0] != "HANDLE_INVALID" {
-            wrong.push((message.full_name, found));
+        let found = refusal(&leader, message, of_what_is_there(&leader, message)).await;
+        let code = found[0].as_str();
+        // Only where the pool has no object of the class may the reference be the first obstacle.
+        let lacks = |class: &str| ClassId::by_name(class).is_none_or(|c| leader.db().count(c) == 0);
+        match code {
+            "NOT_IMPLEMENTED" if found[1..] == [message.full_name.to_owned()] => unbuilt += 1,
+            "HANDLE_INVALID" if lacks(&found[1]) => nothing_there.push(message.full_name),
+            code if FIRST.contains(&(message.full_name, code)) => {}
+            _ => wrong.push((message.full_name, found)),
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(
+        unbuilt > 120 && nothing_there.len() < 40,
+        "{unbuilt} say that they are not built; of these there is nothing: {nothing_there:?}"
+    );
+}
+
+/// Hosts of this pool speak otherwise with one another, so that nobody may send what XenServer's hosts send.
+#[tokio::test]
+async fn calls_between_hosts_are_refused_to_everyone() {
+    let leader = Leader::new().await;
+    let (mut count, mut wrong) = (0, Vec::new());
+    for message in messages().filter(|m| m.pool_only) {
+        let found = refusal(&leader, message, of_what_is_there(&leader, message)).await;
+        let expected = ["INTERNAL_ERROR", "this call is for hosts of the pool only"];
+        if found != expected {
+            wrong.push((message.full_name, found));
+        }
+        count += 1;
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(count > 40, "only {count} calls were tried");
 }
 
 /// What comes of a call over the network.

@@ -22,6 +22,90 @@ async fn wait_for(what: &str, holds: impl Fn() -> bool) {
 }
 
 #[tokio::test]
+async fn wrong_passwords_take_their_time_and_few_of_one_peer_are_looked_at_meanwhile() {
+    const WRONG: Duration = Duration::from_millis(400);
+    let lanes = Lanes {
+        knocking: Lane::new(Bounds {
+            running: 16,
+            running_per_peer: 2,
+            waiting_per_peer: 16,
+        }),
+        ..Lanes::default()
+    };
+    let leader = Leader::patient(lanes, WRONG).await;
+    leader.user("eve", "read-only");
+    let log_in = async |password: &'static str| {
+        let began = std::time::Instant::now();
+        let params = ["eve".into(), password.into()];
+        let reply = leader
+            .from_afar("session.login_with_password", &params, &[])
+            .await;
+        (matches!(reply, Reply::Success(_)), began.elapsed())
+    };
+    let (let_in, took) = log_in("secret").await;
+    assert!(let_in && took < WRONG, "{took:?}");
+    let guesses = futures::future::join_all((0..4).map(|_| log_in("wrong"))).await;
+    let longest = guesses.iter().map(|(_, took)| *took).max().unwrap();
+    assert!(guesses.iter().all(|(let_in, took)| !let_in && *took >= WRONG));
+    assert!(longest >= 2 * WRONG, "two by two: {longest:?}");
+    // On the host itself no password is looked at, and nobody waits.
+    let began = std::time::Instant::now();
+    leader
+        .bare("session.login_with_password", &["root".into(), "x".into()])
+        .await;
+    assert!(began.elapsed() < WRONG);
+}
+
+#[tokio::test]
+async fn small_calls_behind_tasks_take_turns_too() {
+    let lanes = Lanes {
+        writing: Lane::new(Bounds {
+            running: 1,
+            running_per_peer: 1,
+            waiting_per_peer: 0,
+        }),
+        ..Lanes::default()
+    };
+    let leader = Leader::with_lanes(lanes).await;
+    let guest = leader.vm().await;
+    let operator = leader.session_of("pool-admin").await;
+    let name = [operator.as_str().into(), guest.into(), 1_i64.into()];
+    let sent = |nth: usize| {
+        let (leader, name) = (&leader, &name);
+        async move {
+            match leader.from_afar("Async.VM.set_shutdown_delay", name, &[]).await {
+                Reply::Success(_) => (nth, Vec::new()),
+                Reply::Failure(error) => (nth, error.description()),
+            }
+        }
+    };
+    let before = leader.db().count(task::CLASS);
+    let answers = futures::future::join_all((0..20).map(sent)).await;
+    let refused = answers
+        .iter()
+        .filter(|(_, error)| *error == ["TOO_MANY_PENDING_TASKS"])
+        .count();
+    assert!(refused > 0 && refused < 20, "{answers:?}");
+    // Whoever is refused has left no task.
+    assert_eq!(leader.db().count(task::CLASS) - before, 20 - refused);
+}
+
+#[test]
+fn no_peer_holds_all_places_of_a_lane() {
+    let lanes = Lanes::default();
+    for lane in [
+        &lanes.knocking,
+        &lanes.hashing,
+        &lanes.listing,
+        &lanes.writing,
+        &lanes.working,
+    ] {
+        let bounds = lane.bounds();
+        assert!(bounds.running_per_peer < bounds.running, "{bounds:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_script_that_starts_many_vms_waits_for_itself_and_nobody_else_does() {
     let lanes = Lanes {
         working: Lane::new(Bounds {

@@ -276,3 +276,171 @@ async fn the_trail_is_read_over_http_and_its_task_ends() {
     );
     assert_eq!(ended(&web, own).0, "success");
 }
+
+#[tokio::test]
+async fn the_trail_tells_how_transfers_end_and_not_only_that_they_began() {
+    let web = Web::start().await;
+    let admin = web.leader.session_of("vm-admin").await;
+    let guest = web.leader.vm().await;
+    let lines = async |call: &str, count: usize| {
+        for _ in 0..400 {
+            let quoted = format!("'{call}'");
+            let found: Vec<String> = {
+                let all = web.leader.trail.0.lock().unwrap();
+                all.iter().filter(|l| l.contains(&quoted)).cloned().collect()
+            };
+            if found.len() >= count {
+                return found;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("no {count} lines about {call}")
+    };
+    let metadata = entry("get_export_metadata");
+    let query = format!("ref={guest}");
+    assert_eq!(web.in_session(metadata, &admin, &query).await.status, 200);
+    let told = lines("http/get_export_metadata", 2).await;
+    assert!(
+        told[0].contains("'ALLOWED' 'ACCEPTED'") && told[1].contains("'ALLOWED' 'OK'"),
+        "{told:?}"
+    );
+    // An archive that ends at once: the import began, and failed.
+    web.leader.ok("SR.get_all", &[]).await;
+    let import = entry("put_import_metadata");
+    web.in_session(import, &admin, "").await;
+    let told = lines("http/put_import_metadata", 2).await;
+    assert!(
+        told[0].contains("ACCEPTED") && told[1].contains("'ERROR:IMPORT_ERROR"),
+        "{told:?}"
+    );
+    // What does not begin is told once.
+    let answer = web.in_session(metadata, &admin, "ref=nonsense").await;
+    assert_eq!(answer.status, 500);
+    let told = lines("http/get_export_metadata", 3).await;
+    assert!(
+        told.len() == 3 && told[2].contains("'ERROR:HANDLE_INVALID'"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_transfers_own_task_is_named_and_stands_where_the_client_says() {
+    let web = Web::start().await;
+    let admin = web.leader.session_of("vm-admin").await;
+    let guest = web.leader.vm().await;
+    let metadata = entry("get_export_metadata");
+    let above = waiting_task(&web, &admin).await;
+    let path = format!("{}?ref={guest}&subtask_of={above}", metadata.path);
+    let headers = format!("Cookie: session_id={admin}\r\nx-http-other-config-origin: script\r\n");
+    let answer = web.ask(metadata.verb, &path, &headers).await;
+    let made: Ref = answer.header("task-id").unwrap().parse().unwrap();
+    let row = web.leader.db().get(made).cloned().unwrap();
+    assert_eq!(row.get(task::SUBTASK_OF).as_ref(), above);
+    assert_eq!(row.get(task::OTHER_CONFIG).get("http:origin"), Some("script"));
+    // A header names a task as well as the query does.
+    let own = waiting_task(&web, &admin).await;
+    let headers = format!("Cookie: session_id={admin}\r\ntask-id: {own}\r\n");
+    let path = format!("{}?ref={guest}", metadata.path);
+    let answer = web.ask(metadata.verb, &path, &headers).await;
+    assert_eq!(answer.header("task-id"), Some(own.to_string().as_str()));
+    assert_eq!(ended(&web, own).0, "success");
+    // So does a call that fetches.
+    let storage = web.leader.db();
+    let storage = storage
+        .rows(proto_types::generated::sr::CLASS)
+        .find(|r| r.get(proto_types::generated::sr::TYPE).as_str() != "iso")
+        .map(|r| r.reference);
+    if let Some(storage) = storage {
+        let params = [
+            web.leader.session.as_str().into(),
+            "ftp://x/".into(),
+            storage.into(),
+            false.into(),
+            false.into(),
+        ];
+        let above = waiting_task(&web, &web.leader.session).await;
+        let headers = [
+            ("subtask-of", above.to_string()),
+            ("x-http-other-config-origin", "script".to_owned()),
+        ];
+        let made = match web.leader.from_afar("Async.VM.import", &params, &headers).await {
+            gateway_codec::Outcome::Success(value) => value.as_str().unwrap().parse::<Ref>().unwrap(),
+            gateway_codec::Outcome::Failure(error) => panic!("{:?}", error.description()),
+        };
+        let row = web.leader.db().get(made).cloned().unwrap();
+        assert_eq!(row.get(task::SUBTASK_OF).as_ref(), above);
+        assert_eq!(row.get(task::OTHER_CONFIG).get("http:origin"), Some("script"));
+    }
+}
+
+async fn blob_of(web: &Web, public: bool) -> Ref {
+    let params = ["text/html".into(), public.into()];
+    let made = web.leader.ok("blob.create", &params).await;
+    made.as_str().unwrap().parse().unwrap()
+}
+
+impl Web {
+    async fn put_blob(&self, session: &str, blob: Ref, body: &str) -> Answer {
+        let mut client = Client::connect(self.handle.https_addr, &self.certificate)
+            .await
+            .unwrap();
+        let length = body.len();
+        let head = format!("PUT /blob?ref={blob} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n");
+        client
+            .send(&format!("{head}Cookie: session_id={session}\r\n\r\n{body}"))
+            .await;
+        client.answer().await
+    }
+}
+
+#[tokio::test]
+async fn a_blob_keeps_what_is_put_into_it() {
+    let web = Web::start().await;
+    let (writer, reader) = (
+        web.leader.session_of("vm-power-admin").await,
+        web.leader.session_of("read-only").await,
+    );
+    let blob = blob_of(&web, false).await;
+    let get = entry("get_blob");
+    let query = format!("ref={blob}");
+    assert_eq!(web.in_session(get, &reader, &query).await.body, "");
+    assert_eq!(web.put_blob(&reader, blob, "no").await.status, 403);
+    assert_eq!(web.put_blob(&writer, blob, "<b>yes</b>").await.status, 200);
+    let answer = web.in_session(get, &reader, &query).await;
+    assert_eq!(
+        (answer.status, answer.header("content-type"), answer.body.as_str()),
+        (200, Some("text/html"), "<b>yes</b>")
+    );
+    // A browser that comes to it takes it for no page of this server.
+    assert_eq!(answer.header("content-security-policy"), Some("sandbox"));
+    let size = web.leader.ok("blob.get_size", &[blob.into()]).await;
+    assert_eq!(size.as_str(), Some("10"));
+    let record = web.leader.ok("blob.get_record", &[blob.into()]).await;
+    assert!(record.member("content").is_none(), "it is read over HTTP only");
+    // Too much changes nothing.
+    let most = pool_domain::decide::blob::MOST_BYTES;
+    assert_eq!(
+        web.put_blob(&writer, blob, &"x".repeat(most + 1)).await.status,
+        413
+    );
+    assert_eq!(web.in_session(get, &reader, &query).await.body, "<b>yes</b>");
+    assert_eq!(web.put_blob(&writer, blob, &"x".repeat(most)).await.status, 200);
+    let by_uuid = web.leader.db().get(blob).unwrap().uuid().to_owned();
+    let answer = web.in_session(get, &reader, &format!("uuid={by_uuid}")).await;
+    assert_eq!(answer.body.len(), most);
+    for nothing in ["ref=nonsense", "uuid=", ""] {
+        assert_eq!(
+            web.in_session(get, &reader, nothing).await.status,
+            404,
+            "{nothing}"
+        );
+    }
+    // Only what is public is read without a session.
+    let path = format!("/blob?{query}");
+    assert_eq!(web.ask(Verb::Get, &path, "").await.status, 401);
+    web.leader
+        .ok("blob.set_public", &[blob.into(), true.into()])
+        .await;
+    assert_eq!(web.ask(Verb::Get, &path, "").await.status, 200);
+    assert_eq!(web.ask(Verb::Put, &path, "").await.status, 401);
+}

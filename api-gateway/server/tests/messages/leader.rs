@@ -67,6 +67,11 @@ impl Cluster for Leads {
     async fn read(&self) -> Result<Database, Role> {
         Ok(self.0.snapshot())
     }
+    async fn changed(&self, seen: u64) {
+        while self.0.snapshot().applied() <= seen {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
     fn snapshot(&self) -> Database {
         self.0.snapshot()
     }
@@ -329,6 +334,11 @@ impl Leader {
 
     /// The same with other bounds for clients.
     pub async fn with_lanes(lanes: Lanes) -> Leader {
+        Leader::patient(lanes, Duration::ZERO).await
+    }
+
+    /// The same, where a wrong password takes its time.
+    pub async fn patient(lanes: Lanes, wrong_password: Duration) -> Leader {
         let memory = Arc::new(Memory::default());
         let hosts = Arc::new(Hosts::default());
         let ops = Ops {
@@ -357,6 +367,7 @@ impl Leader {
             }),
             sessions: tokio::sync::watch::channel(SessionLimits::default()).1,
             lanes,
+            wrong_password,
         });
         let mut leader = Leader {
             api,
@@ -512,6 +523,13 @@ impl Leader {
         self.ok("VM.start", &[made.into(), false.into(), true.into()])
             .await;
         made
+    }
+
+    /// Forgets what was deleted until now, as a pool does in which very much is deleted.
+    pub fn forget_history(&self) {
+        let mut db = self.memory.db.lock().unwrap();
+        let rows: Vec<_> = db.all().map(|row| row.forget_encoded()).collect();
+        *db = Database::restore(db.applied(), db.applied(), rows, [], []);
     }
 
     /// What the leader works with.

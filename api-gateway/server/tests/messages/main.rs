@@ -11,6 +11,8 @@ mod beside;
 #[path = "../transport/client.rs"]
 #[allow(dead_code, reason = "each of the tests that share it uses a part")]
 mod client;
+mod errors_of_tier_zero;
+mod events;
 mod every_message;
 mod fair;
 mod handlers;
@@ -18,3 +20,4 @@ mod leader;
 mod refusals;
 mod successes;
 mod tasks;
+mod tiers;

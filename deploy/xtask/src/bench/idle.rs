@@ -29,7 +29,7 @@ pub fn run() -> Result<()> {
 }
 
 /// Process ids of this pool's nodes.
-fn nodes(bed: &Bed) -> Result<Vec<String>> {
+pub fn nodes(bed: &Bed) -> Result<Vec<String>> {
     let program = bed.dir().join("bin/tarn").display().to_string();
     let text = run::output(&mut run::command("pgrep", ["-f", &format!("^{program} node")]))?;
     Ok(text.lines().map(str::to_owned).collect())
@@ -45,11 +45,25 @@ fn ticks(pid: &str) -> Result<f64> {
 }
 
 /// Resident memory in MiB.
-fn resident(pid: &str) -> Result<f64> {
+pub fn resident(pid: &str) -> Result<f64> {
+    of_status(pid, "VmRSS:")
+}
+
+/// The most that was resident since the start, or since the peak was forgotten, in MiB.
+pub fn peak(pid: &str) -> Result<f64> {
+    of_status(pid, "VmHWM:")
+}
+
+/// Has the kernel count the peak anew.
+pub fn forget_peak(pid: &str) -> Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").context("forget a node's peak")
+}
+
+fn of_status(pid: &str, name: &str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("read a node's memory")?;
     let line = status
         .lines()
-        .find_map(|l| l.strip_prefix("VmRSS:"))
+        .find_map(|l| l.strip_prefix(name))
         .unwrap_or_default();
     Ok(line
         .trim()

@@ -79,15 +79,25 @@ pub fn run() -> Result<()> {
     report("VM.start", "virsh create", ours, theirs);
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut our_gaps, mut their_gaps) = (Vec::new(), Vec::new());
+    let gap = |host: &str, domain: &str| -> Result<f64> {
+        let told = run::output(&mut on(host, &["virsh", "domjobinfo", domain, "--completed"])?)?;
+        downtime(&told)
+    };
     start()?;
     for round in 0..ROUNDS {
-        let target = if round % 2 == 0 { second } else { first };
+        let (target, there) = if round % 2 == 0 {
+            (second, two)
+        } else {
+            (first, one)
+        };
         let before = Instant::now();
         session.call(
             "VM.pool_migrate",
             [this(), Value::from(target.as_str()), Value::map([])],
         )?;
         ours.push(before.elapsed().as_secs_f64());
+        our_gaps.push(gap(there, &uuid)?);
     }
     session.call("VM.hard_shutdown", [this()])?;
     // virsh needs a way to the other libvirtd: its socket is seen from outside, so virsh runs there.
@@ -125,9 +135,24 @@ pub fn run() -> Result<()> {
         let before = Instant::now();
         run::output(&mut migrate)?;
         theirs.push(before.elapsed().as_secs_f64());
+        their_gaps.push(gap(to, &other)?);
     }
     report("VM.pool_migrate", "virsh migrate", ours, theirs);
+    report(
+        "downtime of VM.pool_migrate",
+        "of virsh migrate",
+        our_gaps,
+        their_gaps,
+    );
     Ok(())
+}
+
+/// Seconds for which a domain that has been moved stood still, from what `virsh domjobinfo` tells.
+fn downtime(told: &str) -> Result<f64> {
+    let line = told.lines().find_map(|line| line.strip_prefix("Total downtime:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    let milliseconds: f64 = number.context("no downtime is told")?.parse()?;
+    Ok(milliseconds / 1000.0)
 }
 
 /// A description without the node's mark.

@@ -5,7 +5,10 @@
 //! what the tests want to see. Its death is the host's power failure; it ends itself when it is told
 //! that the host goes off (SIGTERM) or reboots (SIGHUP), and starts the node anew on SIGUSR1.
 
+use std::ffi::CString;
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -93,16 +97,15 @@ const SETTINGS: &str = "/etc/tarn/tarn.toml";
 
 impl Node {
     fn start(&self) -> Result<()> {
-        let (program, rest) = self.words.split_first().context("empty node command")?;
-        let pid = spawn(Command::new(program).args(rest), &self.log).context("start the node")?;
+        let pid = spawn(&self.words, &self.log).context("start the node")?;
         *self.pid.lock().unwrap_or_else(PoisonError::into_inner) = Some(pid);
         Ok(())
     }
 
     /// The watchdog is nobody's child but the first process's: it outlives the node.
     fn start_watchdog(&self) -> Result<()> {
-        if let Some((program, rest)) = self.watchdog.as_deref().and_then(<[String]>::split_first) {
-            spawn(Command::new(program).args(rest), &self.log).context("start the watchdog")?;
+        if let Some(words) = &self.watchdog {
+            spawn(words, &self.log).context("start the watchdog")?;
         }
         Ok(())
     }
@@ -290,18 +293,32 @@ fn start_libvirt(logs: &Logs) -> Result<()> {
         .status()
         .context("start virtlogd")?;
     ensure!(status.success(), "virtlogd failed");
-    spawn(&mut Command::new("libvirtd"), &logs.libvirtd).context("start libvirtd")?;
+    spawn(&["libvirtd".to_owned()], &logs.libvirtd).context("start libvirtd")?;
     Ok(())
 }
 
 /// Starts a child that `waitpid` below will reap.
-fn spawn(command: &mut Command, log: &File) -> Result<i32> {
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log.try_clone()?)
-        .spawn()?;
-    Ok(child.id().cast_signed())
+fn spawn(words: &[String], log: &File) -> Result<i32> {
+    let words: Vec<CString> = words
+        .iter()
+        .map(|word| CString::new(word.as_str()))
+        .collect::<Result<_, _>>()?;
+    let environment: Vec<CString> = std::env::vars_os()
+        .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
+        .collect::<Result<_, _>>()?;
+    let program = words.first().context("empty command")?;
+    let mut files = PosixSpawnFileActions::init()?;
+    let nothing = File::open("/dev/null").context("open /dev/null")?;
+    files.add_dup2(nothing.as_raw_fd(), 0)?;
+    files.add_dup2(log.as_raw_fd(), 1)?;
+    files.add_dup2(log.as_raw_fd(), 2)?;
+    // What the first process waits for is blocked in it, and a child takes the mask along: it would not hear SIGTERM.
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_sigmask(&SigSet::empty())?;
+    attributes.set_sigdefault(&SigSet::from_iter([Signal::SIGPIPE]))?;
+    attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
+    let child = posix_spawnp(program, &files, &attributes, &words, &environment)?;
+    Ok(child.as_raw())
 }
 
 /// Reaps, and starts the node once its host is in a pool and libvirtd answers.
@@ -331,5 +348,23 @@ fn await_node_start(args: &HostInit, node: &Node) -> Result<()> {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno).context("wait for children"),
         }
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use nix::sys::wait::WaitStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_child_hears_what_the_first_process_waits_for() {
+        wishes().thread_block().unwrap();
+        let log = fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
+        let words = ["sleep", "60"].map(str::to_owned);
+        let child = Pid::from_raw(spawn(&words, &log).unwrap());
+        kill(child, Signal::SIGTERM).unwrap();
+        let ended = waitpid(child, None).unwrap();
+        assert_eq!(ended, WaitStatus::Signaled(child, Signal::SIGTERM, false));
     }
 }

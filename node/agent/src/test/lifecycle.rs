@@ -444,3 +444,28 @@ async fn facts_name_cards_and_types_of_repository() {
     assert_eq!(cards, ["eth0", "eth1"]);
     assert_eq!(facts.host.hostname, a.sim.host_facts().await.unwrap().hostname);
 }
+
+#[tokio::test]
+async fn the_watchdog_knows_a_guest_from_before_its_start_until_its_end() {
+    let world = World::new();
+    let a = world.host("a").await;
+    let mut request = world.vm(&a).await;
+    // Without a disk nothing else is noted before it runs.
+    request.disks.clear();
+    let file = a.settings.guard.guests_file.clone();
+    let known = || crate::KnownGuests::read(&file).unwrap();
+    assert!(known().is_empty());
+    a.start(&request).await.unwrap();
+    assert!(known().contains(&request.vm));
+    a.ask(HostCommand::DestroyDomain { vm: request.vm })
+        .await
+        .unwrap();
+    assert!(known().is_empty());
+    // Where it cannot be noted it is not started: nobody would end it.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    request.start_id = Uuid::new_v4();
+    let error = a.start(&request).await.unwrap_err();
+    assert_eq!(error.kind, CommandErrorKind::Internal);
+    assert!(!a.runs(request.vm).await);
+}

@@ -81,6 +81,16 @@ impl HostCommand {
         }
     }
 
+    /// Whether it would bring a guest to life on the host, at once or once it has arrived.
+    pub fn brings_a_guest(&self) -> bool {
+        matches!(
+            self,
+            HostCommand::StartDomain { .. }
+                | HostCommand::ResumeDomain { .. }
+                | HostCommand::PrepareIncoming { .. }
+        )
+    }
+
     /// Whether it only looks: such a call is never kept as an operation, each is answered afresh.
     pub fn only_reads(&self) -> bool {
         if let HostCommand::Machine { verb } = self {

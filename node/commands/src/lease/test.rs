@@ -107,6 +107,9 @@ fn a_lease_is_called_over_soon_after_its_end() {
     assert!(there.is_over(id, USUAL, Duration::from_secs(116)));
     there.asked(id, true, Duration::from_secs(117));
     assert!(there.may_run(id, USUAL, Duration::from_secs(118)));
+    // It was cut off, its lease has run out, and the answer to its first question is still on the way.
+    there.asked(id, false, Duration::from_secs(118));
+    assert!(!there.may_run(id, USUAL, Duration::from_secs(118)));
     assert!(!there.is_over(id, USUAL, Duration::from_secs(118)));
 }
 

@@ -194,13 +194,7 @@ impl HostAgents for Agents {
         if self.leases.is_over(host) {
             return self.given_up(host, &command);
         }
-        let brings = matches!(
-            command,
-            HostCommand::StartDomain { .. }
-                | HostCommand::ResumeDomain { .. }
-                | HostCommand::PrepareIncoming { .. }
-        );
-        if brings && !self.may_run(host).await {
+        if command.brings_a_guest() && !self.may_run(host).await {
             return Err(AgentFailure {
                 is_unknown: false,
                 ..self.offline(host, "it has no lease yet to run guests by".to_owned())

@@ -70,40 +70,63 @@ impl AuditTrail for AuditAdapter {
     }
 
     async fn read(&self, since: DateTime) -> Lines {
-        let mut parts = vec![self.own.read(since).await];
-        let members = self.pool.members().into_iter().map(|(member, _)| member);
-        for member in members.filter(|m| m.host != self.host) {
-            parts.push(match self.of_member(&member, since).await {
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .pool
+            .members()
+            .into_iter()
+            .map(|(member, _)| member)
+            .partition(|member| member.host == self.host);
+        let address = own.into_iter().next().map(|member| member.address);
+        let mut parts = vec![(address.unwrap_or_default(), self.own.read(since).await)];
+        for member in others {
+            let lines = match self.of_member(&member, since).await {
                 Ok(lines) => lines,
                 Err(status) => {
                     tracing::info!(host = %member.host, code = %status.code(), "a part of the audit trail is missing");
-                    missing(&member)
+                    missing(&member.address)
                 }
-            });
+            };
+            parts.push((member.address, lines));
         }
         merge(parts)
     }
 }
 
 /// What stands for the part of a host that does not answer.
-fn missing(member: &Member) -> Lines {
+fn missing(address: &str) -> Lines {
+    let line = notice(address, "this host does not answer; its part is missing");
+    stream::iter([Ok(line)]).boxed()
+}
+
+/// A line about the trail itself, as of now.
+fn notice(address: &str, text: &str) -> Bytes {
     let now = pool_ops::core::now().to_string();
-    let line = format!(
-        "[{}.000Z|warn|{}|||audit] (this host does not answer; its part is missing)\n",
-        now.trim_end_matches('Z'),
-        member.address
-    );
-    stream::iter([Ok(Bytes::from(line))]).boxed()
+    let now = now.trim_end_matches('Z');
+    Bytes::from(format!("[{now}.000Z|warn|{address}|||audit] ({text})\n"))
 }
 
 /// One of the streams that are merged.
 struct Part {
+    address: String,
     rest: Lines,
     lines: VecDeque<Bytes>,
 }
 
 impl Part {
-    /// Whether there is a next line.
+    /// Whether there is a next line. Of a part that breaks off the last line says so: it must not pass for whole.
+    async fn next(&mut self) -> bool {
+        match self.fill().await {
+            Ok(there_is) => there_is,
+            Err(error) => {
+                tracing::info!(address = self.address, %error, "a part of the audit trail broke off");
+                self.rest = stream::empty().boxed();
+                let line = notice(&self.address, "this part broke off; what is newer is missing");
+                self.lines.push_back(line);
+                true
+            }
+        }
+    }
+
     async fn fill(&mut self) -> io::Result<bool> {
         while self.lines.is_empty() {
             let Some(piece) = self.rest.next().await else {
@@ -128,12 +151,13 @@ impl Part {
     }
 }
 
-/// Lines of several hosts in the order of their moments.
-pub fn merge(parts: Vec<Lines>) -> Lines {
+/// Lines of several hosts, each with its address, in the order of their moments.
+pub fn merge(parts: Vec<(String, Lines)>) -> Lines {
     let (send, pieces) = mpsc::channel(2);
     let parts = parts
         .into_iter()
-        .map(|rest| Part {
+        .map(|(address, rest)| Part {
+            address,
             rest,
             lines: VecDeque::new(),
         })
@@ -154,8 +178,7 @@ async fn hand_on(mut parts: Vec<Part>, to: &mpsc::Sender<io::Result<Bytes>>) -> 
     loop {
         let mut open = Vec::with_capacity(parts.len());
         for mut part in parts {
-            // A host that falls silent midway ends its part, not the whole.
-            if part.fill().await.unwrap_or(false) {
+            if part.next().await {
                 open.push(part);
             }
         }
@@ -179,12 +202,12 @@ async fn hand_on(mut parts: Vec<Part>, to: &mpsc::Sender<io::Result<Bytes>>) -> 
 mod test {
     use super::*;
 
-    fn part(pieces: &[&'static str]) -> Lines {
+    fn part(pieces: &[&'static str]) -> (String, Lines) {
         let pieces: Vec<_> = pieces
             .iter()
             .map(|p| Ok(Bytes::from_static(p.as_bytes())))
             .collect();
-        stream::iter(pieces).boxed()
+        ("192.0.2.1".to_owned(), stream::iter(pieces).boxed())
     }
 
     #[tokio::test]
@@ -196,13 +219,14 @@ mod test {
         let parts = vec![
             part(&["[20260101T|a\n[20260104T|a\n", "[20260105T|a\n"]),
             part(&[]),
-            broken.boxed(),
+            ("192.0.2.2".to_owned(), broken.boxed()),
             part(&["[20260103T|c\n"]),
         ];
         let pieces: Vec<_> = merge(parts).collect().await;
         let text: Vec<u8> = pieces.into_iter().flat_map(|p| p.unwrap().to_vec()).collect();
         let text = String::from_utf8(text).unwrap();
-        let order: Vec<&str> = text.lines().collect();
+        let mut order: Vec<&str> = text.lines().collect();
+        let last = order.pop().unwrap();
         assert_eq!(
             order,
             [
@@ -210,8 +234,12 @@ mod test {
                 "[20260102T|b",
                 "[20260103T|c",
                 "[20260104T|a",
-                "[20260105T|a"
+                "[20260105T|a",
             ]
+        );
+        assert!(
+            last.contains("|192.0.2.2|") && last.contains("broke off"),
+            "a part that broke off passed for whole: {last}"
         );
     }
 }

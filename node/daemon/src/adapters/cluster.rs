@@ -6,7 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use gateway_server::api::ports::{Cluster, Leader, Role};
 use gateway_server::latencies::{Ended, Latencies};
-use pool_domain::{Database, Outcome, Transaction};
+use pool_domain::{Database, Index, Outcome, Transaction};
 use pool_ops::{PoolError, PoolPort};
 use pool_raft::{Member, Pool, ProposeError};
 
@@ -81,6 +81,11 @@ impl Cluster for ClusterAdapter {
             (Some(leader), false) => Role::Follower(leader_of(leader.clone())),
             (None, false) => Role::Unknown,
         }
+    }
+
+    async fn changed(&self, seen: Index) {
+        // It ends with the node only, and then nobody waits any more.
+        let _ = self.pool.applied().wait_for(|applied| *applied > seen).await;
     }
 
     async fn read(&self) -> Result<Database, Role> {

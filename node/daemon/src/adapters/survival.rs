@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use gateway_server::api::ports::Survival;
 use node_agent::Agent;
-use node_agent::guard::clock;
+use node_agent::guard::{NotTaken, clock};
 use pool_raft::{Member, Pool};
 use proto_types::ApiError;
 use proto_types::generated::host;
@@ -22,8 +22,8 @@ use crate::survival;
 
 /// An election takes this long at most: who has no leader after it has no majority.
 const ELECTION: Duration = Duration::from_secs(5);
-/// How long one host may take to say whether it follows.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long one host may take to say whether it follows: it waits for what may be an election first.
+const ANSWER: Duration = Duration::from_secs(10);
 /// Between the answer to the client and the node's fresh start.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -75,7 +75,10 @@ impl SurvivalAdapter {
     }
 
     /// Waits for what may be an election only.
-    async fn without_leader(&self) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    /// `OPERATION_NOT_ALLOWED` if there is a leader, or is one within [`ELECTION`].
+    pub async fn without_leader(&self) -> Result<(), ApiError> {
         let mut leadership = self.pool.leadership();
         let found = leadership.wait_for(|now| now.leader.is_some());
         if tokio::time::timeout(ELECTION, found).await.is_ok() {
@@ -100,7 +103,10 @@ impl Survival for SurvivalAdapter {
         tracing::warn!("high availability is turned off on this host by its operator");
         self.agent.guard().answered(clock(), None).map_err(|error| {
             tracing::error!(%error, "the lease was not taken away");
-            ApiError::internal("the watchdog could not be told")
+            match error {
+                NotTaken::Lapsed => ApiError::new("OPERATION_NOT_ALLOWED", [error.to_string()]),
+                NotTaken::NotWritten(_) => ApiError::internal("the watchdog could not be told"),
+            }
         })
     }
 

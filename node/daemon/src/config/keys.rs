@@ -46,6 +46,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("limits", "How much clients may take of this host."),
     ("audit", "How much of the audit trail this host keeps."),
     (
+        "history",
+        "How much of the pool's past this host keeps, for `tarn history` and `tarn backup --at`.",
+    ),
+    (
         "machine",
         "The programs by which the API acts on the host as a machine, each a list of the program and its first arguments.\n[] takes one away: the API then refuses what needs it.",
     ),
@@ -258,6 +262,26 @@ pub const KEYS: &[Key] = &[
         example: "32",
         is_live: false,
         allows: |v| number(v, 2, 1_000),
+    },
+    Key {
+        section: "history",
+        name: "hours",
+        about: "How far it reaches back; 0 keeps none.",
+        allowed: "a whole number from 0 to 8760",
+        default: "48",
+        example: "168",
+        is_live: false,
+        allows: |v| number(v, 0, 8_760),
+    },
+    Key {
+        section: "history",
+        name: "mebibytes",
+        about: "MiB of the log beyond which less is kept.",
+        allowed: "a whole number from 16 to 1048576",
+        default: "512",
+        example: "4096",
+        is_live: false,
+        allows: |v| number(v, 16, 1_048_576),
     },
     Key {
         section: "machine",

@@ -30,6 +30,27 @@ fn lines(kind: &str) -> Vec<String> {
     found
 }
 
+/// `xe`, built now if it does not lie beside the node's program, where cargo leaves it.
+fn program_of_xe() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_tarn")).with_file_name("xe");
+    if !program.is_file() {
+        let place = program.parent().unwrap();
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.args(["build", "--package", "gateway-cli", "--bin", "xe", "--target-dir"]);
+        build.arg(place.parent().unwrap());
+        if place.ends_with("release") {
+            build.arg("--release");
+        }
+        let built = build.current_dir(repo()).output().unwrap();
+        assert!(
+            program.is_file(),
+            "xe is not there: {}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+    }
+    program
+}
+
 /// What the guide's placeholders stand for, as it goes.
 struct Tour {
     bed: Bed,
@@ -225,13 +246,9 @@ impl Tour {
         self.repository = client.text("SR.get_uuid", &[&reference]);
     }
 
-    /// xe over HTTPS to whoever leads; beside the node's program, where cargo leaves it.
+    /// xe over HTTPS to whoever leads.
     fn xe(&mut self, words: &[&str]) {
-        let program = Path::new(env!("CARGO_BIN_EXE_tarn")).with_file_name("xe");
-        if !program.is_file() {
-            println!("xe is not built: {words:?} was not run");
-            return;
-        }
+        let program = program_of_xe();
         let certificates = self.bed.dir.path().join("ca.pem");
         let hosts = &self.bed.hosts;
         let said = wait_for(&format!("xe {words:?}"), SOON, || {

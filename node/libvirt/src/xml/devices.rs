@@ -57,6 +57,43 @@ pub(crate) fn source(source: &DiskSource) -> Result<(&'static str, Option<Elemen
     })
 }
 
+/// What an image builds on, where neither libvirt nor QEMU can find it by itself. It ends with an empty element, so that
+/// QEMU opens nothing that an image names.
+pub(crate) fn backing_store(source: &DiskSource) -> Result<Option<Element>> {
+    let DiskSource::Network {
+        format: DiskFormat::Qcow2,
+        below,
+        ..
+    } = source
+    else {
+        return Ok(None);
+    };
+    let mut store = Element::new("backingStore");
+    for image in below.iter().rev() {
+        store = Element::new("backingStore")
+            .with("type", "network")
+            .child(Element::new("format").with("type", format_name(image.format)))
+            .child(network_source(&image.url)?)
+            .child(store);
+    }
+    Ok(Some(store))
+}
+
+/// Undoes the escapes of a URL's path.
+fn unescaped(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// Turns a URL into libvirt's words for it.
 fn network_source(url: &str) -> Result<Element> {
     let unknown = || {
@@ -95,7 +132,7 @@ fn network_source(url: &str) -> Result<Element> {
     }
     // libvirt wants the leading slash in the name of an NFS file and not in the others.
     let name = if scheme == "nfs" {
-        format!("/{name}")
+        format!("/{}", unescaped(name).ok_or_else(unknown)?)
     } else {
         name.to_owned()
     };
@@ -170,6 +207,7 @@ pub(crate) fn disk(disk: &DiskSpec, boot_order: Option<u32>) -> Result<Element> 
         .with("device", device)
         .child(driver);
     element.children.extend(source);
+    element.children.extend(backing_store(&disk.source)?);
     element.children.push(
         Element::new("target")
             .with("dev", disk.target_name())
@@ -257,12 +295,15 @@ pub(crate) fn nic(nic: &NicSpec, boot_order: Option<u32>) -> Result<Element> {
 #[cfg(test)]
 mod test {
     use super::*;
+    use node_hypervisor::ImageBelow;
 
     #[test]
     fn urls_become_what_libvirt_calls_them() {
         let nfs = network_source("nfs://10.0.0.1/export/a/disk.qcow2").unwrap();
         assert_eq!(nfs.attribute("name"), Some("/export/a/disk.qcow2"));
         assert_eq!(nfs.of("host", "name"), Some("10.0.0.1"));
+        let spaced = network_source("nfs://h/export/a%20b.img").unwrap();
+        assert_eq!(spaced.attribute("name"), Some("/export/a b.img"));
         let iscsi = network_source("iscsi://server:3261/iqn.2024-01.x:y/1").unwrap();
         assert_eq!(iscsi.attribute("name"), Some("iqn.2024-01.x:y/1"));
         assert_eq!(iscsi.of("host", "port"), Some("3261"));
@@ -277,6 +318,29 @@ mod test {
         ] {
             assert!(network_source(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_image_on_a_server_comes_with_all_that_it_builds_on() {
+        let below = |url: &str, format| ImageBelow {
+            url: url.to_owned(),
+            format,
+        };
+        let source = DiskSource::Network {
+            url: "nfs://h/e/top.qcow2".to_owned(),
+            format: DiskFormat::Qcow2,
+            below: vec![
+                below("nfs://h/e/middle.qcow2", DiskFormat::Qcow2),
+                below("nfs://h/e/base.raw", DiskFormat::Raw),
+            ],
+        };
+        let xml = disk(&DiskSpec::disk(DiskIndex(0), source, "x"), None).unwrap();
+        let middle = xml.find("backingStore").unwrap();
+        assert_eq!(middle.of("source", "name"), Some("/e/middle.qcow2"));
+        assert_eq!(middle.of("format", "type"), Some("qcow2"));
+        let base = middle.find("backingStore").unwrap();
+        assert_eq!(base.of("source", "name"), Some("/e/base.raw"));
+        assert!(base.find("backingStore").unwrap().children.is_empty(), "an end");
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub(crate) fn apply(
                 }
                 // It describes the old source and would contradict the new one.
                 device.children.retain(|c| c.name != "backingStore");
+                device.children.extend(devices::backing_store(wanted)?);
             }
             "interface" => {
                 let index = device.of("alias", "name").and_then(devices::nic_of_alias);

@@ -60,6 +60,7 @@ async fn a_local_disk_keeps_the_contract() {
         driver: &driver,
         config: disk.config(),
         scratch: disk.dir.path(),
+        holds_several: false,
     };
     contract::suite(&place).await.unwrap();
     assert_eq!(

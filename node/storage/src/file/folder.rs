@@ -7,15 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use node_hypervisor::{DiskFormat, DiskSource};
+use proto_types::Bytes;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use super::header::{Cache, Image};
 use super::layout::{LOCK, Listing, MERGING, Name, PRIVATE};
-use super::{DEADLINE, header, lock, marker};
+use super::{DEADLINE, header, marker};
 use crate::error::{Result, StorageError};
 use crate::gate::Gate;
 use crate::image::ImageTool;
+use crate::medium::{Held, ImageAt, Medium, Site};
 
 /// Limits of a folder, and hooks for tests.
 #[derive(Clone, Debug)]
@@ -77,14 +80,14 @@ pub struct Folder(Arc<Inner>);
 
 struct Inner {
     sr: Uuid,
-    path: PathBuf,
+    site: Site,
     gate: Gate,
     images: ImageTool,
     options: FolderOptions,
     closed: AtomicBool,
     mutex: Arc<tokio::sync::Mutex<()>>,
     cache: Mutex<Cache>,
-    merges: Mutex<BTreeMap<String, lock::Held>>,
+    merges: Mutex<BTreeMap<String, Held>>,
 }
 
 /// The lock of a folder against this process and all others. It is given up when the last holder is gone: every
@@ -96,7 +99,7 @@ pub struct FolderLock {
 }
 
 struct HeldLock {
-    file: Option<lock::Held>,
+    file: Option<Held>,
     _order: OwnedMutexGuard<()>,
 }
 
@@ -113,10 +116,10 @@ impl Drop for HeldLock {
 
 impl Folder {
     /// A folder whose marker has been verified.
-    pub fn new(sr: Uuid, path: PathBuf, gate: Gate, images: ImageTool, options: FolderOptions) -> Folder {
+    pub fn new(sr: Uuid, site: Site, gate: Gate, images: ImageTool, options: FolderOptions) -> Folder {
         Folder(Arc::new(Inner {
             sr,
-            path,
+            site,
             gate,
             images,
             options,
@@ -134,7 +137,53 @@ impl Folder {
 
     /// The folder.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.0.site.path
+    }
+
+    /// The folder on its medium.
+    pub(super) fn site(&self) -> &Site {
+        &self.0.site
+    }
+
+    pub(super) fn medium(&self) -> &dyn Medium {
+        &*self.0.site.medium
+    }
+
+    /// What qemu-img calls a file.
+    pub(super) fn qemu_name(&self, path: &Path) -> String {
+        self.medium().qemu_name(path)
+    }
+
+    /// How overlays of the folder name a parent.
+    pub(super) fn backing_name(&self, parent: &Name) -> String {
+        let path = self.path();
+        self.medium().backing_name(path, &path.join(parent.file()))
+    }
+
+    fn at(&self, chain: &[Image]) -> impl Iterator<Item = ImageAt> {
+        chain
+            .iter()
+            .map(|image| (self.path().join(image.name.file()), image.name.format().into()))
+    }
+
+    /// Makes a file ready to be written by a domain.
+    pub(super) fn make_room(&self, path: &Path, format: DiskFormat, size: Bytes) -> Result<()> {
+        self.medium()
+            .make_room(path, format, size)
+            .map_err(|e| StorageError::io("lengthen", path, e))
+    }
+
+    /// How QEMU opens an image and its parents.
+    pub(super) fn source_of(&self, chain: &[Image]) -> DiskSource {
+        let chain: Vec<ImageAt> = self.at(chain).collect();
+        self.medium().source(&chain)
+    }
+
+    /// How QEMU opens a new overlay on an image.
+    pub(super) fn source_on(&self, overlay: PathBuf, chain: &[Image]) -> DiskSource {
+        let mut all = vec![(overlay, DiskFormat::Qcow2)];
+        all.extend(self.at(chain));
+        self.medium().source(&all)
     }
 
     pub(super) fn images(&self) -> &ImageTool {
@@ -177,7 +226,7 @@ impl Folder {
         self.0
             .gate
             .run(operation, move || {
-                marker::verify(&folder.0.path, folder.0.sr)?;
+                marker::verify(folder.site(), folder.0.sr)?;
                 work(&folder)
             })
             .await
@@ -190,14 +239,15 @@ impl Folder {
         let order = tokio::time::timeout(after, Arc::clone(&self.0.mutex).lock_owned())
             .await
             .map_err(|_| StorageError::Locked { sr, after })?;
-        let path = self.0.path.clone();
+        let site = self.0.site.clone();
         let held = self
             .0
             .gate
             .run("lock repository", move || {
-                marker::verify(&path, sr)?;
-                let file = path.join(PRIVATE).join(LOCK);
-                lock::take(&file, after)
+                marker::verify(&site, sr)?;
+                let file = site.path.join(PRIVATE).join(LOCK);
+                site.medium
+                    .take(&file, after)
                     .map_err(|e| StorageError::io("lock", file, e))?
                     .ok_or(StorageError::Locked { sr, after })
             })
@@ -213,11 +263,10 @@ impl Folder {
 
     /// Looks at one file by its name; `None` if it is not there.
     pub(super) fn inspect(&self, name: &Name) -> Result<Option<Image>> {
-        let path = self.0.path.join(name.file());
-        match header::inspect(&path, name, &self.0.cache) {
+        match header::inspect(&self.0.site, name, &self.0.cache) {
             Ok(image) => Ok(Some(image)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StorageError::io("read", path, error)),
+            Err(error) => Err(StorageError::io("read", self.path().join(name.file()), error)),
         }
     }
 
@@ -230,8 +279,8 @@ impl Folder {
     /// The names in the folder.
     pub(super) fn listing(&self) -> Result<Listing> {
         Ok(Listing::new(
-            marker::list(&self.0.path)?,
-            marker::gone(&self.0.path)?,
+            marker::list(self.site())?,
+            marker::gone(self.site())?,
         ))
     }
 
@@ -253,29 +302,38 @@ impl Folder {
 
     /// The image to which a location leads, with all its parents there and fit to be opened.
     pub(super) fn find_usable(&self, location: &str) -> Result<Image> {
-        let gone = || StorageError::NoSuchVolume {
-            location: location.to_owned(),
-        };
+        let chain = self.find_chain(location)?;
+        chain.into_iter().next().ok_or_else(|| absent(location))
+    }
+
+    /// The same with its parents, downwards.
+    pub(super) fn find_chain(&self, location: &str) -> Result<Vec<Image>> {
+        self.chain_of(self.find(location)?.ok_or_else(|| absent(location))?)
+    }
+
+    /// An image and its parents, all there and fit to be opened.
+    pub(super) fn chain_of(&self, image: Image) -> Result<Vec<Image>> {
+        let location = image.name.location();
         let damaged = |reason: String| StorageError::Damaged {
-            location: location.to_owned(),
+            location: location.clone(),
             reason,
         };
-        let image = self.find(location)?.ok_or_else(gone)?;
         let listing = if image.parent.is_some() {
             self.listing()?
         } else {
             Listing::default()
         };
-        let (mut at, mut depth) = (image.clone(), 0_usize);
+        let (mut at, mut chain) = (image, Vec::new());
         loop {
             if let Some(problem) = at.problem {
                 return Err(damaged(problem));
             }
-            let Some(parent) = at.parent else {
-                return Ok(image);
+            let parent = at.parent.clone();
+            chain.push(at);
+            let Some(parent) = parent else {
+                return Ok(chain);
             };
-            depth += 1;
-            if depth > header::DEEPEST {
+            if chain.len() > header::DEEPEST {
                 return Err(damaged("its chain of parents has no end".to_owned()));
             }
             if !listing.is_hidden(&parent) {
@@ -291,7 +349,7 @@ impl Folder {
     }
 
     fn merge_lock(&self, top: &str) -> PathBuf {
-        self.0.path.join(PRIVATE).join(format!("{MERGING}{top}"))
+        self.path().join(PRIVATE).join(format!("{MERGING}{top}"))
     }
 
     /// Says to all that this process is at a merge. May be repeated.
@@ -301,7 +359,7 @@ impl Folder {
             return Ok(());
         }
         let path = self.merge_lock(top);
-        match lock::make(&path) {
+        match self.medium().make(&path) {
             Ok(Some(held)) => {
                 merges.insert(top.to_owned(), held);
                 Ok(())
@@ -316,7 +374,7 @@ impl Folder {
     /// Whether nobody is at a merge any more of which there is a note.
     pub(super) fn is_merge_abandoned(&self, top: &str) -> Result<bool> {
         let path = self.merge_lock(top);
-        match lock::take(&path, Duration::ZERO) {
+        match self.medium().take(&path, Duration::ZERO) {
             Ok(held) => Ok(held.is_some()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(StorageError::io("lock", path, error)),
@@ -331,7 +389,7 @@ impl Folder {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(top);
         // One that stays is an empty file without meaning.
-        let _ = std::fs::remove_file(self.merge_lock(top));
+        let _ = self.medium().remove(&self.merge_lock(top));
     }
 
     /// Every image of the folder, in the order of names.
@@ -346,6 +404,12 @@ impl Folder {
             }));
         }
         Ok(images)
+    }
+}
+
+fn absent(location: &str) -> StorageError {
+    StorageError::NoSuchVolume {
+        location: location.to_owned(),
     }
 }
 

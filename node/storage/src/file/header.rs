@@ -1,16 +1,14 @@
 //! What the folder's files are, remembered as long as they do not change.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use proto_types::Bytes;
 
 use super::layout::{Format, Name};
 use crate::driver::Volume;
+use crate::medium::{ReadAt, Site};
 use crate::qcow2::Header;
 
 /// Longest chain of parents that is followed.
@@ -88,28 +86,21 @@ pub struct Read {
     unknown: bool,
 }
 
-/// Opens a file for reading; links and pipes are not followed or waited for.
-pub fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
-        .open(path)
-}
-
 /// Looks at a file.
-pub fn inspect(path: &Path, name: &Name, cache: &Mutex<Cache>) -> io::Result<Image> {
-    let metadata = fs::symlink_metadata(path)?;
+pub fn inspect(site: &Site, name: &Name, cache: &Mutex<Cache>) -> io::Result<Image> {
+    let path = site.path.join(name.file());
+    let entry = site.medium.entry(&path)?;
     let stamp = Stamp {
-        inode: metadata.ino(),
-        size: metadata.len(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        inode: entry.inode,
+        size: entry.length,
+        modified: entry.modified,
+        changed: entry.changed,
     };
-    let read = if !metadata.is_file() {
+    let read = if !entry.is_file {
         refuse("it is not a plain file")
     } else if name.format() == Format::Raw {
         Read {
-            virtual_size: metadata.len(),
+            virtual_size: entry.length,
             parent: None,
             problem: None,
             unknown: false,
@@ -123,7 +114,7 @@ pub fn inspect(path: &Path, name: &Name, cache: &Mutex<Cache>) -> io::Result<Ima
         match known {
             Some((then, read)) if then == stamp => read,
             _ => {
-                let read = read_header(&open(path)?)?;
+                let read = read_header(site, &*site.medium.open(&path)?)?;
                 let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
                 cache.insert(name.file(), (stamp, read.clone()));
                 read
@@ -133,11 +124,11 @@ pub fn inspect(path: &Path, name: &Name, cache: &Mutex<Cache>) -> io::Result<Ima
     Ok(Image {
         name: name.clone(),
         virtual_size: Bytes(read.virtual_size),
-        utilisation: Bytes(metadata.blocks().saturating_mul(512)),
+        utilisation: Bytes(entry.taken),
         parent: read.parent,
         problem: read.problem,
         unknown: read.unknown,
-        inode: metadata.ino(),
+        inode: entry.inode,
         hidden: name.is_base(),
     })
 }
@@ -168,7 +159,7 @@ fn refuse(problem: &str) -> Read {
     }
 }
 
-fn read_header(file: &File) -> io::Result<Read> {
+fn read_header(site: &Site, file: &dyn ReadAt) -> io::Result<Read> {
     let header = match Header::read(file) {
         Ok(header) => header,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -187,7 +178,8 @@ fn read_header(file: &File) -> io::Result<Read> {
     };
     if let Some(backing) = &header.backing {
         // An image that somebody put here could name any file of the host, or a server.
-        match Name::parse(backing) {
+        let file = site.medium.parent_file(&site.path, backing);
+        match file.as_deref().and_then(Name::parse) {
             // Whether a layer is a parent and no volume of its own shows only beside the other names.
             Some(name) if name.is_base() || name.layer().is_some() => {
                 if header.backing_format.as_deref() != Some(name.format().ending()) {

@@ -13,7 +13,6 @@
 //! layer's header when it is done: that is how a merge that was cut off after that is told from one that was not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use node_hypervisor::DiskSource;
 use serde::{Deserialize, Serialize};
@@ -22,11 +21,11 @@ use uuid::Uuid;
 use super::folder::{Folder, FolderLock};
 use super::header::Image;
 use super::layout::{MERGE, Name, PRIVATE};
-use super::lock::OpenBy;
 use super::{marker, scan, tracking, tree};
 use crate::driver::{Merge, Merged};
 use crate::error::{Result, StorageError};
 use crate::job::Job;
+use crate::medium::OpenBy;
 
 /// The note of a merge.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -140,11 +139,9 @@ fn named(file: &str) -> Result<Name> {
     })
 }
 
-fn source(folder: &Path, name: &Name) -> DiskSource {
-    DiskSource::File {
-        path: folder.join(name.file()),
-        format: name.format().into(),
-    }
+fn source(folder: &Folder, name: &Name) -> Result<DiskSource> {
+    let image = folder.inspect(name)?.ok_or_else(|| vanished(name))?;
+    Ok(folder.source_of(&folder.chain_of(image)?))
 }
 
 /// Notes that a merge begins. Under the lock.
@@ -160,7 +157,7 @@ pub fn begin(folder: &Folder, top: &str, base: &str) -> Result<(DiskSource, Disk
     folder.hold_merge(top)?;
     write(folder, top, base, false)?;
     folder.reached("merge: begun");
-    Ok((source(folder.path(), &upper), source(folder.path(), &lower)))
+    Ok((source(folder, &upper)?, source(folder, &lower)?))
 }
 
 fn write(folder: &Folder, top: &str, base: &str, done: bool) -> Result<()> {
@@ -170,12 +167,12 @@ fn write(folder: &Folder, top: &str, base: &str, done: bool) -> Result<()> {
     };
     let text = serde_json::to_vec(&note)
         .map_err(|error| StorageError::io("write note", top, std::io::Error::other(error)))?;
-    marker::write(folder.path(), &format!("{MERGE}{top}"), &text)
+    marker::write(folder.site(), &format!("{MERGE}{top}"), &text)
 }
 
 fn read(folder: &Folder, top: &str) -> Result<Option<Note>> {
     let path = folder.path().join(PRIVATE).join(format!("{MERGE}{top}"));
-    match std::fs::read(&path) {
+    match folder.medium().read(&path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StorageError::io("read", path, error)),
@@ -197,7 +194,11 @@ pub async fn copy_down(folder: &Folder, top: &str, base: &str, job: &Job) -> Res
         .await?;
     folder
         .images()
-        .commit(&folder.path().join(upper.file()), upper.format().into(), job)
+        .commit(
+            &folder.medium().writable_below(&folder.path().join(upper.file())),
+            upper.format().into(),
+            job,
+        )
         .await?;
     folder.reached("merge: copied");
     Ok(())
@@ -218,7 +219,7 @@ pub async fn end(lock: &FolderLock, top: &str, outcome: Merged) -> Result<()> {
                 return Ok(None);
             };
             if outcome == Merged::Not && !note.done && !moved_by_domain(folder, &owned, &note)? {
-                marker::erase(folder.path(), &format!("{MERGE}{owned}"))?;
+                marker::erase(folder.site(), &format!("{MERGE}{owned}"))?;
                 folder.drop_merge(&owned);
                 return Ok(None);
             }
@@ -252,7 +253,8 @@ async fn move_children(lock: &FolderLock, top: &str, base: &str) -> Result<()> {
         })
         .await?;
     for child in &children {
-        let (path, name) = (lock.folder().path().join(child.file()), child.clone());
+        let path = lock.folder().qemu_name(&lock.folder().path().join(child.file()));
+        let name = child.clone();
         let open = lock
             .run("look at image", move |folder| tree::open_by(folder, &name))
             .await?;
@@ -265,7 +267,7 @@ async fn move_children(lock: &FolderLock, top: &str, base: &str) -> Result<()> {
         let format = lower.format().into();
         lock.folder()
             .images()
-            .rebase(&path, &lower.file(), format)
+            .rebase(&path, &lock.folder().backing_name(&lower), format)
             .await?;
         lock.folder().reached("merge: child moved");
     }
@@ -285,7 +287,7 @@ async fn move_children(lock: &FolderLock, top: &str, base: &str) -> Result<()> {
         }
         tree::sync_names(folder)?;
         folder.reached("merge: parent removed");
-        marker::erase(folder.path(), &format!("{MERGE}{top}"))?;
+        marker::erase(folder.site(), &format!("{MERGE}{top}"))?;
         folder.drop_merge(&top);
         scan::forget_gone(folder)
     })
@@ -312,7 +314,7 @@ fn take_place(folder: &Folder, upper: &Name, lower: &Name) -> Result<()> {
 /// Ends the merges that were cut off, whoever was at it. Under the lock. Answers the parents that went.
 pub async fn finish(lock: &FolderLock) -> Result<Vec<String>> {
     let notes = lock
-        .run("list notes", |folder| marker::private(folder.path(), MERGE))
+        .run("list notes", |folder| marker::private(folder.site(), MERGE))
         .await?;
     let mut ended = Vec::new();
     for name in notes {

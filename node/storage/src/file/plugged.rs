@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::folder::{Folder, FolderLock};
 use super::header::Image;
 use super::layout::{Format, Name};
-use super::lock::OpenBy;
 use super::operation::Operation;
 use super::removal::{self, Remains};
 use super::{layers, merge, scan, tracking, tree};
@@ -18,6 +17,7 @@ use crate::driver::{
 use crate::error::{Result, StorageError};
 use crate::image::ImageTool;
 use crate::job::Job;
+use crate::medium::OpenBy;
 use crate::qcow2;
 
 /// A plugged folder.
@@ -68,12 +68,8 @@ impl FileSr {
                 job.advance(1000);
                 Ok(image.volume())
             }
-            tree::Cloned::NeedsCopy(path, format) => {
+            tree::Cloned::NeedsCopy(source) => {
                 drop(lock);
-                let source = DiskSource::File {
-                    path,
-                    format: format.into(),
-                };
                 self.build(new, Some(&source), job).await
             }
         }
@@ -122,29 +118,27 @@ impl FileSr {
         let name = Name::Volume(new.uuid, format);
         let format = format.into();
         let file = operation.file(&name.file());
+        let called = self.folder.qemu_name(&file);
         self.folder.reached("create: begun");
         match source {
             None => {
                 self.images()
-                    .create(&file, format, new.virtual_size, None)
+                    .create(&called, format, new.virtual_size, None)
                     .await?
             }
             Some(source) => {
                 self.check_source(source).await?;
-                self.images().convert(source, &file, format, job).await?;
-                let own = DiskSource::File {
-                    path: file.clone(),
-                    format,
-                };
+                self.images().convert(source, &called, format, job).await?;
+                let own = self.folder.medium().source(&[(file.clone(), format)]);
                 if self.images().info(&own).await?.virtual_size < new.virtual_size.get() {
-                    self.images().resize(&file, format, new.virtual_size).await?;
+                    self.images().resize(&called, format, new.virtual_size).await?;
                 }
             }
         }
         self.folder.reached("create: built");
-        let flushed = file.clone();
+        let (folder, flushed) = (self.folder.clone(), file.clone());
         let flush = crate::gate::Gate::new(1, self.folder.options().flush);
-        let flushing = flush.run("flush volume", move || tree::sync_file(&flushed));
+        let flushing = flush.run("flush volume", move || tree::sync_file(&folder, &flushed));
         tokio::select! {
             () = job.cancelled() => return Err(StorageError::Cancelled { operation: "create volume" }),
             done = flushing => done?,
@@ -237,7 +231,7 @@ impl PluggedSr for FileSr {
 
     async fn space(&self) -> Result<SrSpace> {
         self.folder
-            .run("measure", |folder| scan::space(folder.path()))
+            .run("measure", |folder| scan::space(folder.site()))
             .await
     }
 
@@ -343,10 +337,12 @@ impl PluggedSr for FileSr {
         let name = image.name;
         let path = self.folder.path().join(name.file());
         self.folder.reached("resize: begun");
-        self.images().resize(&path, name.format().into(), size).await?;
+        self.images()
+            .resize(&self.folder.qemu_name(&path), name.format().into(), size)
+            .await?;
         self.folder.reached("resize: done");
         lock.run("look at volume", move |folder| {
-            tree::sync_file(&path)?;
+            tree::sync_file(folder, &path)?;
             folder
                 .inspect_anew(&name)?
                 .map(|image| image.volume())
@@ -371,7 +367,14 @@ impl PluggedSr for FileSr {
                 reason,
             });
         }
-        Ok(())
+        let owned = location.to_owned();
+        self.folder
+            .run("make room", move |folder| {
+                let image = folder.find_usable(&owned)?;
+                let path = folder.path().join(image.name.file());
+                folder.make_room(&path, image.name.format().into(), size)
+            })
+            .await
     }
 
     async fn destroy_volume(&self, location: &str) -> Result<()> {
@@ -382,15 +385,15 @@ impl PluggedSr for FileSr {
         let location = location.to_owned();
         self.folder
             .run("resolve volume", move |folder| {
-                let image = folder.find_usable(&location)?;
-                if access == Access::Write && image.hidden {
-                    return Err(StorageError::ReadOnly { location });
+                let chain = folder.find_chain(&location)?;
+                if let (Access::Write, Some(image)) = (access, chain.first()) {
+                    if image.hidden {
+                        return Err(StorageError::ReadOnly { location });
+                    }
+                    let path = folder.path().join(image.name.file());
+                    folder.make_room(&path, image.name.format().into(), image.virtual_size)?;
                 }
-                let path = folder.path().join(image.name.file());
-                Ok(DiskSource::File {
-                    path,
-                    format: image.name.format().into(),
-                })
+                Ok(folder.source_of(&chain))
             })
             .await
     }
@@ -477,7 +480,8 @@ impl PluggedSr for FileSr {
             .folder
             .run("look for volume", move |folder| {
                 let image = folder.find_usable(&owned)?;
-                Ok((folder.path().join(image.name.file()), image.name.format()))
+                let path = folder.path().join(image.name.file());
+                Ok((folder.qemu_name(&path), image.name.format()))
             })
             .await?;
         self.images().check(&path, format.into()).await

@@ -3,9 +3,9 @@
 use super::folder::Folder;
 use super::header::Image;
 use super::layout::plain_uuid;
-use super::lock::OpenBy;
 use super::{marker, scan, tracking, tree};
 use crate::error::{Result, StorageError};
+use crate::medium::OpenBy;
 
 /// What is left of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub fn remove(
             && folder.listing()?.has_lower_layers(uuid)
         {
             // Without it the layer below would become the volume.
-            marker::give_up(folder.path(), uuid)?;
+            marker::give_up(folder.site(), uuid)?;
             folder.reached("destroy: given up");
         }
         scan::remove(folder, &image.name)?;

@@ -1,35 +1,25 @@
 //! Listing a folder, and removing what was left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
-
-use nix::sys::statvfs::statvfs;
-use proto_types::Bytes;
 
 use super::folder::Folder;
 use super::header::{DEEPEST, Image};
 use super::layout::{Format, GONE, Name};
-use super::lock::OpenBy;
 use super::{layers, marker, operation, tracking, tree};
 use crate::driver::{SrScan, SrSpace};
 use crate::error::{Result, StorageError};
+use crate::medium::{OpenBy, Site};
 
 /// Size and use of the file system.
-pub fn space(folder: &Path) -> Result<SrSpace> {
-    let stat = statvfs(folder).map_err(|e| StorageError::io("measure", folder, e.into()))?;
-    let unit = stat.fragment_size();
-    let size = stat.blocks().saturating_mul(unit);
-    let free = stat.blocks_free().saturating_mul(unit);
-    Ok(SrSpace {
-        physical_size: Bytes(size),
-        physical_utilisation: Bytes(size.saturating_sub(free)),
-    })
+pub fn space(site: &Site) -> Result<SrSpace> {
+    site.medium
+        .space(&site.path)
+        .map_err(|e| StorageError::io("measure", &site.path, e))
 }
 
 /// Removes leftovers and lists the rest. Under the lock.
 pub fn scan(folder: &Folder) -> Result<SrScan> {
-    let mut removed = operation::remove_leftovers(folder.path())?;
+    let mut removed = operation::remove_leftovers(folder.site())?;
     removed.extend(layers::remove_scratches(folder)?);
     removed.extend(finish_replacements(folder)?);
     removed.extend(collect_garbage(folder)?);
@@ -40,7 +30,7 @@ pub fn scan(folder: &Folder) -> Result<SrScan> {
         .map(|image| (image.name.clone(), image))
         .collect();
     let mut scan = SrScan {
-        space: space(folder.path())?,
+        space: space(folder.site())?,
         removed,
         ..SrScan::default()
     };
@@ -91,7 +81,7 @@ fn trouble(image: &Image, all: &BTreeMap<Name, Image>) -> Option<String> {
 /// name of the overlay's parent, and goes. Under the lock.
 pub fn finish_replacements(folder: &Folder) -> Result<Vec<String>> {
     let mut removed = Vec::new();
-    for name in marker::list(folder.path())? {
+    for name in marker::list(folder.site())? {
         let Name::Volume(uuid, Format::Raw) = name else {
             continue;
         };
@@ -143,7 +133,7 @@ pub fn collect_garbage(folder: &Folder) -> Result<Vec<String>> {
         }
     }
     if !removed.is_empty() {
-        marker::sync_folder(folder.path()).map_err(|e| StorageError::io("flush", folder.path(), e))?;
+        tree::sync_names(folder)?;
     }
     Ok(removed)
 }
@@ -157,7 +147,7 @@ pub fn forget_gone(folder: &Folder) -> Result<()> {
             .iter()
             .any(|name| name.layer().is_some_and(|(of, _)| of == *uuid))
         {
-            marker::erase(folder.path(), &format!("{GONE}{uuid}"))?;
+            marker::erase(folder.site(), &format!("{GONE}{uuid}"))?;
         }
     }
     Ok(())
@@ -166,7 +156,7 @@ pub fn forget_gone(folder: &Folder) -> Result<()> {
 /// Removes a file; one that is gone is removed.
 pub fn remove(folder: &Folder, name: &Name) -> Result<()> {
     let path = folder.path().join(name.file());
-    match fs::remove_file(&path) {
+    match folder.medium().remove(&path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(StorageError::io("remove", path, error)),

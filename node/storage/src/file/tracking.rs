@@ -13,7 +13,6 @@
 //! All under the lock. Each step may be repeated, and a crash between two leaves records that tell of more than there was.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::ErrorKind;
 
 use proto_types::Bytes;
@@ -21,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::folder::Folder;
-use super::header::{self, DEEPEST, Image};
+use super::header::{DEEPEST, Image};
 use super::layout::{Format, Name, PRIVATE, TRACK, plain_uuid};
 use super::marker;
 use crate::blocks::{self, Blocks};
@@ -52,7 +51,7 @@ fn file(volume: Uuid) -> String {
 
 fn read(folder: &Folder, volume: Uuid) -> Result<Option<Record>> {
     let path = folder.path().join(PRIVATE).join(file(volume));
-    let bytes = match fs::read(&path) {
+    let bytes = match folder.medium().read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StorageError::io("read", path, error)),
@@ -72,7 +71,7 @@ fn write(folder: &Folder, volume: Uuid, record: &Record) -> Result<()> {
         .map_err(|error| StorageError::io("write", file(volume), std::io::Error::other(error)))?;
     text.push(b'\n');
     text.extend(record.blocks.as_bytes());
-    marker::write(folder.path(), &file(volume), &text)
+    marker::write(folder.site(), &file(volume), &text)
 }
 
 /// Changes a record if there is one.
@@ -90,7 +89,7 @@ fn change(folder: &Folder, volume: Option<Uuid>, work: impl FnOnce(&mut Record))
 }
 
 fn tracked(folder: &Folder) -> Result<BTreeSet<Uuid>> {
-    Ok(marker::private(folder.path(), TRACK)?
+    Ok(marker::private(folder.site(), TRACK)?
         .iter()
         .filter_map(|name| plain_uuid(name.strip_prefix(TRACK)?))
         .collect())
@@ -118,27 +117,36 @@ pub fn disable(folder: &Folder, location: &str) -> Result<()> {
     let volume = uuid_of(location)?;
     if let Some(record) = read(folder, volume)? {
         change(folder, record.before, |before| before.after = None)?;
-        marker::erase(folder.path(), &file(volume))?;
+        marker::erase(folder.site(), &file(volume))?;
     }
     Ok(())
 }
 
-/// What was written to the layers from `top` down to the boundary.
-fn since(folder: &Folder, record: &Record, top: Option<Name>) -> Result<Blocks> {
+/// What was written to the layers from `top` down to the boundary. Where a layer is missing nobody knows what it held.
+fn since(folder: &Folder, record: &Record, top: &Image) -> Result<Blocks> {
     let mut found = record.blocks.clone();
-    let mut at = top;
+    let mut at = Some(top.name.clone());
     for _ in 0..DEEPEST {
+        // Without a boundary on the way everything that was ever written has been joined.
         let Some(name) = at else { return Ok(found) };
         if record.boundaries.contains(&name.file()) {
             return Ok(found);
         }
         let Some(image) = folder.inspect(&name)? else {
-            return Ok(found);
+            tracing::warn!(
+                layer = name.file(),
+                "a layer is missing: all is taken for changed"
+            );
+            return Ok(Blocks::all(top.virtual_size));
         };
         found.join(&held(folder, &image)?);
         at = image.parent;
     }
-    Ok(found)
+    tracing::warn!(
+        volume = top.name.file(),
+        "it has too many layers: all is taken for changed"
+    );
+    Ok(Blocks::all(top.virtual_size))
 }
 
 /// The blocks that a layer holds itself.
@@ -147,7 +155,11 @@ fn held(folder: &Folder, image: &Image) -> Result<Blocks> {
         return Ok(Blocks::all(image.virtual_size));
     }
     let path = folder.path().join(image.name.file());
-    match header::open(&path).and_then(|file| blocks::written(&file)) {
+    match folder
+        .medium()
+        .open(&path)
+        .and_then(|file| blocks::written(&*file))
+    {
         Ok(blocks) => Ok(blocks),
         Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
             tracing::warn!(?path, %error, "what a layer holds is not known: all is taken for changed");
@@ -168,7 +180,7 @@ pub fn before_snapshot(folder: &Folder, location: &str, snapshot: Uuid, top: &Im
     let blocks = match record.before {
         // Nobody can ask what was written before the first.
         None => Blocks::default(),
-        Some(_) => since(folder, &record, Some(top.name.clone()))?,
+        Some(_) => since(folder, &record, top)?,
     };
     let new = Record {
         before: record.before,
@@ -300,7 +312,7 @@ pub fn forget(folder: &Folder, volume: Uuid) -> Result<()> {
             before.after = record.after;
         }
     })?;
-    marker::erase(folder.path(), &file(volume))
+    marker::erase(folder.site(), &file(volume))
 }
 
 /// Removes the records of volumes that are no more, and lists those that gave up their data.
@@ -357,9 +369,49 @@ pub fn between(folder: &Folder, from: &str, to: &str) -> Result<Vec<u8>> {
             Bytes(at.size)
         } else {
             let image = folder.find_usable(to)?;
-            found.join(&since(folder, &at, Some(image.name))?);
+            found.join(&since(folder, &at, &image)?);
             image.virtual_size
         };
         return Ok(found.to_bytes(size));
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::file::FolderOptions;
+    use crate::gate::Gate;
+    use crate::image::ImageTool;
+
+    #[test]
+    fn a_missing_layer_makes_all_blocks_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(
+            Uuid::nil(),
+            dir.path().to_owned(),
+            Gate::new(1, Duration::from_secs(9)),
+            ImageTool::default(),
+            FolderOptions::default(),
+        );
+        let top = Image {
+            name: Name::Volume(Uuid::from_u128(1), Format::Qcow2),
+            virtual_size: Bytes::mib(2),
+            utilisation: Bytes(0),
+            parent: None,
+            problem: None,
+            unknown: false,
+            inode: 1,
+            hidden: false,
+        };
+        let mut record = Record {
+            boundaries: vec![top.name.file()],
+            ..Record::default()
+        };
+        assert_eq!(since(&folder, &record, &top).unwrap(), Blocks::default());
+        record.boundaries.clear();
+        let told = since(&folder, &record, &top).unwrap();
+        assert_eq!(told.to_bytes(top.virtual_size), [0xff; 4]);
     }
 }

@@ -11,21 +11,21 @@
 //! (4) the clone appears. Cut off after 2, the parent has no child and the next scan removes that name; after 3,
 //! X shows the same bytes as before through its parent.
 
-use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use node_hypervisor::DiskSource;
 use proto_types::Bytes;
 use uuid::Uuid;
 
 use super::folder::{Folder, FolderLock};
-use super::header::{self, Image};
+use super::header::Image;
 use super::layout::{Format, Name};
-use super::lock::OpenBy;
 use super::operation::Operation;
-use super::{lock, marker, scan};
+use super::scan;
 use crate::error::{Result, StorageError};
 use crate::image::Backing;
+use crate::medium::OpenBy;
 use crate::qcow2::Header;
 
 /// What a clone will be built on.
@@ -42,20 +42,21 @@ enum Parent {
 pub enum Cloned {
     /// Done; this is the clone.
     Thin(Image),
-    /// Cannot be thin; a full copy of this file must be made.
-    NeedsCopy(PathBuf, Format),
+    /// Cannot be thin; a full copy of this must be made.
+    NeedsCopy(DiskSource),
 }
 
 /// Who has an image open, as far as the file system can tell.
 pub fn open_by(folder: &Folder, name: &Name) -> Result<OpenBy> {
-    let path = folder.path().join(name.file());
-    match header::open(&path).and_then(|file| lock::open_by(&file)) {
+    path_open_by(folder, &folder.path().join(name.file()))
+}
+
+/// The same of any file.
+pub fn path_open_by(folder: &Folder, path: &Path) -> Result<OpenBy> {
+    match folder.medium().open_by(path) {
         Ok(by) => Ok(by),
-        // A file system without such locks; the pool's own records are all there is then.
-        Err(error)
-            if error.kind() == io::ErrorKind::Unsupported
-                || error.raw_os_error() == Some(nix::libc::ENOLCK) =>
-        {
+        // A medium without such locks; the pool's own records are all there is then.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             tracing::debug!(?path, "this file system does not tell who has an image open");
             Ok(OpenBy::Nobody)
         }
@@ -66,32 +67,29 @@ pub fn open_by(folder: &Folder, name: &Name) -> Result<OpenBy> {
 /// Makes `clone` a thin clone of the volume at `location`. Under the lock.
 pub async fn thin_clone(lock: &FolderLock, location: &str, clone: Uuid, least: Bytes) -> Result<Cloned> {
     let wanted = location.to_owned();
-    let (source, parent) = lock
+    let (chain, source, parent) = lock
         .run("prepare clone", move |folder| {
             scan::finish_replacements(folder)?;
-            let source = folder.find_usable(&wanted)?;
+            let (source, chain) = (folder.find_usable(&wanted)?, folder.find_chain(&wanted)?);
             if open_by(folder, &source.name)? == OpenBy::Writer {
                 return Err(StorageError::VolumeInUse { location: wanted });
             }
             let parent = choose_parent(folder, &source)?;
-            Ok((source, parent))
+            Ok((chain, source, parent))
         })
         .await?;
     let target = Name::Volume(clone, Format::Qcow2);
     let size = Bytes(least.get().max(source.virtual_size.get()));
     let (parent, replace) = match parent {
         Parent::Impossible => {
-            return Ok(Cloned::NeedsCopy(
-                lock.folder().path().join(source.name.file()),
-                source.name.format(),
-            ));
+            return Ok(Cloned::NeedsCopy(lock.folder().source_of(&chain)));
         }
         Parent::Present(name) => (name, false),
         Parent::New(name) => (name, true),
     };
     let operation = Operation::begin(lock).await?;
     let (overlay, instead) = (operation.file("clone.qcow2"), operation.file("source.qcow2"));
-    let backing = parent.file();
+    let backing = lock.folder().backing_name(&parent);
     let backing = Backing {
         name: &backing,
         format: parent.format().into(),
@@ -99,23 +97,30 @@ pub async fn thin_clone(lock: &FolderLock, location: &str, clone: Uuid, least: B
     let images = lock.folder().images();
     // Where the parent is shorter the clone reads zeros.
     images
-        .create(&overlay, Format::Qcow2.into(), size, Some(backing))
+        .create(
+            &lock.folder().qemu_name(&overlay),
+            Format::Qcow2.into(),
+            size,
+            Some(backing),
+        )
         .await?;
     if replace {
         images
-            .create(&instead, Format::Qcow2.into(), source.virtual_size, Some(backing))
+            .create(
+                &lock.folder().qemu_name(&instead),
+                Format::Qcow2.into(),
+                source.virtual_size,
+                Some(backing),
+            )
             .await?;
     }
     lock.run("make clone", move |folder| {
-        sync_file(&overlay)?;
+        sync_file(folder, &overlay)?;
         if replace {
-            sync_file(&instead)?;
+            sync_file(folder, &instead)?;
             folder.reached("clone: overlays built");
             if !replace_source(folder, &source.name, &instead, &parent)? {
-                return Ok(Cloned::NeedsCopy(
-                    folder.path().join(source.name.file()),
-                    source.name.format(),
-                ));
+                return Ok(Cloned::NeedsCopy(folder.source_of(&chain)));
             }
         }
         publish(folder, &overlay, &target)?;
@@ -138,7 +143,10 @@ fn choose_parent(folder: &Folder, source: &Image) -> Result<Parent> {
     {
         // A volume that has not been written since its last clone: no reason to make the chain longer.
         let path = folder.path().join(source.name.file());
-        let empty = header::open(&path).and_then(|file| Header::read(&file)?.is_empty_overlay(&file));
+        let empty = folder
+            .medium()
+            .open(&path)
+            .and_then(|file| Header::read(&*file)?.is_empty_overlay(&*file));
         if empty.map_err(|e| StorageError::io("read", path, e))? {
             return Ok(Parent::Present(parent.clone()));
         }
@@ -154,14 +162,9 @@ fn choose_parent(folder: &Folder, source: &Image) -> Result<Parent> {
 fn replace_source(folder: &Folder, source: &Name, overlay: &Path, parent: &Name) -> Result<bool> {
     let at = |name: &Name| folder.path().join(name.file());
     let (old, base) = (at(source), at(parent));
-    match fs::hard_link(&old, &base) {
+    match folder.medium().link(&old, &base) {
         Ok(()) => {}
-        Err(error)
-            if error.kind() == io::ErrorKind::Unsupported
-                || error.raw_os_error() == Some(nix::libc::EPERM) =>
-        {
-            return Ok(false);
-        }
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(false),
         Err(error) => return Err(StorageError::io("link", base, error)),
     }
     sync_names(folder)?;
@@ -183,20 +186,27 @@ fn replace_source(folder: &Folder, source: &Name, overlay: &Path, parent: &Name)
 /// Gives a finished file its final name, durably; what had that name is replaced.
 pub fn publish(folder: &Folder, file: &Path, name: &Name) -> Result<()> {
     let path = folder.path().join(name.file());
-    fs::rename(file, &path).map_err(|e| StorageError::io("rename to", path, e))?;
+    folder
+        .medium()
+        .rename(file, &path)
+        .map_err(|e| StorageError::io("rename to", path, e))?;
     sync_names(folder)
 }
 
 /// Brings a file's content to the medium.
-pub fn sync_file(path: &Path) -> Result<()> {
-    File::open(path)
-        .and_then(|file| file.sync_all())
+pub fn sync_file(folder: &Folder, path: &Path) -> Result<()> {
+    folder
+        .medium()
+        .sync_file(path)
         .map_err(|e| StorageError::io("flush", path, e))
 }
 
 /// Brings changes of names to the medium.
 pub fn sync_names(folder: &Folder) -> Result<()> {
-    marker::sync_folder(folder.path()).map_err(|e| StorageError::io("flush", folder.path(), e))
+    folder
+        .medium()
+        .sync_folder(folder.path())
+        .map_err(|e| StorageError::io("flush", folder.path(), e))
 }
 
 /// A file that was there a moment ago is not.

@@ -1,6 +1,71 @@
 //! The library of CD images.
 
+use std::fs;
+
 use super::*;
+use crate::file::FileDriver;
+use crate::image::ImageTool;
+use crate::nfs::test::server::{ADDRESS, on_server};
+
+fn driver() -> IsoDriver {
+    IsoDriver::new(NfsDriver::new(FileDriver::new(ImageTool::default())))
+}
+
+#[test]
+fn a_location_leads_to_a_folder_or_to_a_server() {
+    let at = |location: &str| Place::read(&DeviceConfig::of("location", location));
+    assert_eq!(at("/isos").unwrap(), Place::Folder("/isos".into()));
+    assert_eq!(at("/a:/b").unwrap(), Place::Folder("/a:/b".into()));
+    for (location, server) in [("nas:/isos", "nas"), ("[fd00::1]:/isos", "[fd00::1]")] {
+        let Place::Server(config) = at(location).unwrap() else {
+            panic!("{location}")
+        };
+        assert_eq!(config.get("server"), Some(server));
+        assert_eq!(config.get("serverpath"), Some("/isos"));
+    }
+    assert_eq!(at("isos").unwrap_err().backend_code(), 225);
+}
+
+#[test]
+fn a_library_on_a_server_is_read_through_qemu() {
+    on_server(async |server| {
+        let disc = server.export().join("my disc.iso");
+        fs::write(&disc, vec![7; 4096]).unwrap();
+        fs::write(server.export().join("notes.txt"), "no disc").unwrap();
+        let host = tempfile::tempdir().unwrap();
+        let nfs = NfsDriver::new(FileDriver::new(ImageTool::default())).with_root(host.path());
+        let driver = IsoDriver::new(nfs);
+        let mut config = DeviceConfig::of("location", format!("{ADDRESS}:{}", server.export().display()));
+        config.0.insert("client".to_owned(), "qemu".to_owned());
+        assert!(driver.probe(&config).await.unwrap()[0].space.physical_size.get() > 0);
+        let request = CreateSr {
+            sr: Uuid::new_v4(),
+            config: config.clone(),
+            physical_size: Bytes(0),
+        };
+        driver.create(&request).await.unwrap();
+        let sr = driver.plug(request.sr, &config).await.unwrap();
+        let scan = sr.scan().await.unwrap();
+        assert_eq!(scan.volumes.len(), 1);
+        assert_eq!(scan.volumes[0].virtual_size, Bytes(4096));
+        let opened = sr.resolve("my disc.iso", Access::Read).await.unwrap();
+        let bytes = crate::contract::read(&ImageTool::default(), &opened, host.path())
+            .await
+            .unwrap();
+        assert_eq!(bytes, vec![7; 4096]);
+        assert_eq!(
+            sr.resolve("gone.iso", Access::Read)
+                .await
+                .unwrap_err()
+                .backend_code(),
+            46
+        );
+        sr.unplug().await.unwrap();
+        driver.destroy(request.sr, &config).await.unwrap();
+        assert!(disc.exists() && !server.export().join(".tarn").exists());
+        server
+    });
+}
 
 #[tokio::test]
 async fn a_library_offers_its_images_and_changes_nothing() {
@@ -9,7 +74,7 @@ async fn a_library_offers_its_images_and_changes_nothing() {
         fs::write(dir.path().join(name), vec![1; 4096]).unwrap();
     }
     std::os::unix::fs::symlink("/etc/hostname", dir.path().join("link.iso")).unwrap();
-    let driver = IsoDriver::new();
+    let driver = driver();
     let config = DeviceConfig::of("location", dir.path().to_str().unwrap());
     let request = CreateSr {
         sr: Uuid::new_v4(),
@@ -84,15 +149,11 @@ async fn a_library_offers_its_images_and_changes_nothing() {
 async fn a_library_that_is_not_there_is_told_so() {
     let dir = tempfile::tempdir().unwrap();
     let config = DeviceConfig::of("location", dir.path().join("gone").to_str().unwrap());
-    let error = IsoDriver::new()
-        .plug(Uuid::new_v4(), &config)
-        .await
-        .err()
-        .unwrap();
+    let error = driver().plug(Uuid::new_v4(), &config).await.err().unwrap();
     assert!(error.is_retryable() && error.backend_code() == 47);
     let nothing = DeviceConfig::default();
     assert_eq!(
-        IsoDriver::new()
+        driver()
             .plug(Uuid::new_v4(), &nothing)
             .await
             .err()
@@ -102,7 +163,7 @@ async fn a_library_that_is_not_there_is_told_so() {
     );
     let relative = DeviceConfig::of("location", "isos");
     assert_eq!(
-        IsoDriver::new()
+        driver()
             .plug(Uuid::new_v4(), &relative)
             .await
             .err()

@@ -1,9 +1,50 @@
-//! Blobs: some bytes that hang on an object. Their content comes over HTTP.
+//! Blobs: some bytes that hang on an object. Their content comes over HTTP and is a part of the pool's database, so that
+//! every host has it; hence it is small.
 
 use proto_types::generated::blob;
 use proto_types::{ApiError, ClassId, Field, Ref};
 
 use crate::draft::Draft;
+
+/// Bytes that one blob may hold.
+pub const MOST_BYTES: usize = 256 << 10;
+/// Bytes that all blobs together may hold.
+pub const MOST_BYTES_IN_ALL: i64 = 16 << 20;
+
+/// Puts bytes into a blob, in place of what it held: `content` is their base64, `size` their number.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `INTERNAL_ERROR [text]` if it is too much for one blob, or for all of them.
+pub fn fill(draft: &mut Draft<'_>, reference: Ref, content: &str, size: usize) -> Result<(), ApiError> {
+    draft.read(blob::CLASS, reference)?;
+    if size > MOST_BYTES {
+        return Err(ApiError::internal(format!(
+            "a blob holds no more than {MOST_BYTES} bytes"
+        )));
+    }
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let others = draft
+        .db()
+        .rows(blob::CLASS)
+        .filter(|row| row.reference != reference)
+        .map(|row| row.get(blob::SIZE).as_int())
+        .fold(0, i64::saturating_add);
+    if others.saturating_add(size) > MOST_BYTES_IN_ALL {
+        return Err(ApiError::internal(format!(
+            "all blobs together hold no more than {MOST_BYTES_IN_ALL} bytes"
+        )));
+    }
+    let now = draft.facts().now;
+    draft.update(
+        reference,
+        vec![
+            (blob::CONTENT, content.into()),
+            (blob::SIZE, size.into()),
+            (blob::LAST_UPDATED, now.into()),
+        ],
+    );
+    Ok(())
+}
 
 /// Makes an empty blob. A type that is not given is unknown bytes.
 pub fn create(draft: &mut Draft<'_>, label: &str, mime_type: &str, public: bool) -> Ref {

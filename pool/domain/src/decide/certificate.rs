@@ -7,7 +7,7 @@ use proto_types::generated::{certificate, tarn_setting};
 use proto_types::{ApiError, DateTime, Ref, Value};
 
 use crate::database::Database;
-use crate::decide::setting;
+use crate::decide::{setting, unique};
 use crate::draft::Draft;
 
 /// What a certificate says of itself.
@@ -59,6 +59,8 @@ fn insert(
     facts: &CertificateFacts,
     purpose: Value,
 ) -> Ref {
+    // Of each name, each host's kind and each fingerprint there is one.
+    unique::one_at_a_time(draft);
     draft.insert(
         certificate::CLASS,
         vec![
@@ -332,6 +334,14 @@ pub fn lists(db: &Database) -> Vec<String> {
         .collect();
     names.sort_unstable();
     names
+}
+
+/// The texts, in PEM, of the authorities that an operator has the pool trust for everything.
+pub fn trusted_authorities(db: &Database) -> Vec<String> {
+    rows(db, OF_AUTHORITY)
+        .filter(|row| row.get(certificate::PURPOSE).as_set().is_empty())
+        .filter_map(|row| setting::get(db, &text_key(row.uuid())).map(str::to_owned))
+        .collect()
 }
 
 /// A file that every host keeps for its programs: name and text.

@@ -7,7 +7,7 @@ use proto_types::{ApiError, Ref};
 
 use crate::database::Database;
 use crate::decide::message::{self, Notice};
-use crate::decide::{setting, vm_power};
+use crate::decide::{setting, unique, vm_power};
 use crate::draft::Draft;
 use crate::failover::{Board, Fits, Guest};
 use crate::row::Row;
@@ -234,7 +234,9 @@ pub fn guard(draft: &mut Draft<'_>) -> Result<(), ApiError> {
     if !row.get(pool::HA_ENABLED).as_bool() || row.get(pool::HA_ALLOW_OVERCOMMIT).as_bool() {
         return Ok(());
     }
+    // Touched, not only read: of two that each leave room enough for one, the second must see the first.
     draft.note(row.reference);
+    draft.touch(row.reference);
     if plan_exists(draft.db(), row.get(pool::HA_PLAN_EXISTS_FOR).as_int()) {
         Ok(())
     } else {
@@ -368,11 +370,18 @@ pub fn refresh_plan(draft: &mut Draft<'_>) {
 }
 
 /// A host's lease is over: it is away and its guests are ended. Those that nobody is at work on are halted; the others are
-/// left to whoever is, and to the next call. Says which of the halted were to be started again once.
-pub fn host_lost(draft: &mut Draft<'_>, reference: Ref) -> Vec<Ref> {
+/// left to whoever is, and to the next call. Nothing happens once high availability is off: no lease ends anything then.
+pub fn host_lost(draft: &mut Draft<'_>, reference: Ref) {
     let Some(row) = draft.db().of_class(host::CLASS, reference).cloned() else {
-        return Vec::new();
+        return;
     };
+    let Some(pool_row) = pool_row(draft.db()).map(|p| p.reference) else {
+        return;
+    };
+    draft.note(pool_row);
+    if !is_on(draft.db()) {
+        return;
+    }
     if placement::is_live(draft.db(), &row) {
         super::host::set_live(draft, reference, false);
         message::add(
@@ -386,25 +395,20 @@ pub fn host_lost(draft: &mut Draft<'_>, reference: Ref) -> Vec<Ref> {
             },
         );
     }
-    let mut once = Vec::new();
     for guest in row.get(host::RESIDENT_VMS).as_refs() {
         let Some(guest_row) = draft.db().of_class(vm::CLASS, guest).cloned() else {
             continue;
         };
-        let busy = guest_row
-            .get(vm::CURRENT_OPERATIONS)
-            .as_map()
-            .is_some_and(|m| !m.is_empty());
-        if guest_row.get(vm::IS_CONTROL_DOMAIN).as_bool() || busy {
+        if guest_row.get(vm::IS_CONTROL_DOMAIN).as_bool() || vm_rules::is_busy(&guest_row) {
             continue;
         }
         draft.note(guest);
         lost(draft, guest);
         if guest_row.get(vm::HA_RESTART_PRIORITY).as_str() == BEST_EFFORT {
-            once.push(guest);
+            // The mark of a start that is owed once; the start takes it away, and so does the next leader's.
+            draft.set(guest, vm::HA_ALWAYS_RUN, true);
         }
     }
-    once
 }
 
 /// A VM ended that nobody meant to end. With high availability on a protected one is to run again.
@@ -420,31 +424,84 @@ pub fn lost(draft: &mut Draft<'_>, reference: Ref) {
     }
 }
 
-/// The protected VMs that do not run and that nobody is at work on: groups in their order, with the seconds to wait after
-/// each.
-pub fn to_restart(db: &Database, also: &[Ref]) -> Vec<(Vec<Ref>, u64)> {
-    let mut groups: BTreeMap<(bool, i64), (Vec<Ref>, u64)> = BTreeMap::new();
+/// A VM runs: one of the first priority is kept running from now on, one that was to be started once has been.
+pub(super) fn runs(draft: &mut Draft<'_>, row: &Row) {
+    match row.get(vm::HA_RESTART_PRIORITY).as_str() {
+        RESTART => draft.set(row.reference, vm::HA_ALWAYS_RUN, true),
+        BEST_EFFORT => draft.set(row.reference, vm::HA_ALWAYS_RUN, false),
+        _ => {}
+    }
+}
+
+/// Whether a VM is to be started again, if it does not run: for good, or once.
+fn is_awaited(row: &Row) -> bool {
+    let priority = row.get(vm::HA_RESTART_PRIORITY).as_str();
+    row.get(vm::HA_ALWAYS_RUN).as_bool() && matches!(priority, RESTART | BEST_EFFORT)
+}
+
+/// A group of VMs that are started together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Which.
+    pub guests: Vec<Ref>,
+    /// Seconds to wait before the next group.
+    pub delay: u64,
+}
+
+/// The VMs that are to be started again, do not run, and that nobody is at work on: groups in their order. Those that
+/// `admits` leaves out are in none.
+pub fn to_restart(db: &Database, admits: impl Fn(Ref) -> bool) -> Vec<Group> {
+    let mut groups: BTreeMap<(bool, i64), Group> = BTreeMap::new();
     for row in db.rows(vm::CLASS).filter(|v| is_guest(v)) {
-        let protected = is_protected(row);
-        if !(protected || also.contains(&row.reference)) || vm_rules::check(db, row, "start").is_err() {
+        let wanted = is_awaited(row) && admits(row.reference);
+        if !wanted || vm_rules::check(db, row, "start").is_err() {
             continue;
         }
         // Those that are started if there is room come last.
-        let group = groups
-            .entry((!protected, row.get(vm::ORDER).as_int()))
-            .or_default();
-        group.0.push(row.reference);
+        let place = (!is_protected(row), row.get(vm::ORDER).as_int());
+        let group = groups.entry(place).or_insert_with(|| Group {
+            guests: Vec::new(),
+            delay: 0,
+        });
+        group.guests.push(row.reference);
         let delay = u64::try_from(row.get(vm::START_DELAY).as_int()).unwrap_or(0);
-        group.1 = group.1.max(delay);
+        group.delay = group.delay.max(delay);
     }
     groups.into_values().collect()
 }
 
-/// A protected VM could not be started again.
+/// Whether a VM may still be started again, in the decision that begins it: much may have happened since it was chosen.
+///
+/// # Errors
+/// `HA_NOT_ENABLED`; `OPERATION_NOT_ALLOWED` while restarts are held back, or if nobody wants this VM to run any more.
+pub fn check_restart(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
+    let pool_row = pool_row(draft.db()).map_or(Ref::NULL, |p| p.reference);
+    draft.note(pool_row);
+    if !is_on(draft.db()) {
+        return Err(ApiError::bare("HA_NOT_ENABLED"));
+    }
+    let row = draft.read(vm::CLASS, reference)?;
+    let text = if is_prevented(draft.db(), draft.facts().now) {
+        "Restarts are held back"
+    } else if is_awaited(&row) {
+        return Ok(());
+    } else {
+        "Nobody wants the VM to run any more"
+    };
+    Err(ApiError::new("OPERATION_NOT_ALLOWED", [text]))
+}
+
+/// A VM could not be started again. People hear of it if it is protected; one that was to be started once is not tried
+/// any more.
 pub fn restart_failed(draft: &mut Draft<'_>, reference: Ref) {
     let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else {
         return;
     };
+    if row.get(vm::HA_RESTART_PRIORITY).as_str() != RESTART {
+        draft.note(reference);
+        draft.set(reference, vm::HA_ALWAYS_RUN, false);
+        return;
+    }
     message::add(
         draft,
         &Notice {
@@ -462,6 +519,8 @@ pub fn prevent_restarts(draft: &mut Draft<'_>, seconds: i64) {
     let until = draft.facts().now.0.saturating_add(seconds.max(0));
     let text = until.to_string();
     setting::put(draft, PREVENTED, (seconds > 0).then_some(text.as_str()));
+    // A restart that is being decided rests on the pool's row.
+    unique::one_at_a_time(draft);
 }
 
 /// Whether restarts are held back at a time.

@@ -12,7 +12,7 @@ use crate::decide::host_life::{self, Since};
 use crate::decide::message::{self, Notice};
 use crate::decide::{licence, vm_create};
 use crate::draft::Draft;
-use crate::placement;
+use crate::{placement, vm_rules};
 
 /// What a host says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -150,7 +150,7 @@ pub fn join(draft: &mut Draft<'_>, facts: &HostFacts, member: &MemberFacts) -> R
 
 /// A host that is in the pool already comes back with nothing of the pool's log, perhaps on other hardware and at another
 /// address. Its objects stay; its place in the group is made anew.
-pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts, member: &MemberFacts) {
+pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, address: &str, member: &MemberFacts) {
     let old: Vec<Ref> = draft
         .db()
         .rows(tarn_member::CLASS)
@@ -160,11 +160,11 @@ pub fn comes_back(draft: &mut Draft<'_>, reference: Ref, facts: &HostFacts, memb
     for row in old {
         draft.delete(row);
     }
-    draft.set(reference, host::ADDRESS, facts.address.as_str());
+    draft.set(reference, host::ADDRESS, address);
     let joined = draft.facts().now;
     draft.insert(
         tarn_member::CLASS,
-        member_fields(reference, &facts.address, member, joined),
+        member_fields(reference, address, member, joined),
     );
 }
 
@@ -280,7 +280,7 @@ fn control_domain(draft: &mut Draft<'_>, facts: &HostFacts, on: Ref) -> Ref {
                 "The domain which manages physical devices and manages other domains".into(),
             ),
             (vm::IS_CONTROL_DOMAIN, true.into()),
-            (vm::POWER_STATE, crate::vm_rules::RUNNING.into()),
+            (vm::POWER_STATE, vm_rules::RUNNING.into()),
             (vm::RESIDENT_ON, on.into()),
             (vm::AFFINITY, on.into()),
             (vm::DOMID, Value::Int(0)),
@@ -395,6 +395,9 @@ pub fn set_live(draft: &mut Draft<'_>, reference: Ref, live: bool) {
     if is_live == live {
         return;
     }
+    if live {
+        host_life::is_heard(draft, &row);
+    }
     draft.update(
         metrics,
         vec![
@@ -481,19 +484,15 @@ pub fn reconcile_domains(
         let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else {
             continue;
         };
-        let busy = row
-            .get(vm::CURRENT_OPERATIONS)
-            .as_map()
-            .is_some_and(|m| !m.is_empty());
-        if row.get(vm::IS_CONTROL_DOMAIN).as_bool() || busy {
+        if row.get(vm::IS_CONTROL_DOMAIN).as_bool() || vm_rules::is_busy(&row) {
             continue;
         }
         match reported.iter().find(|(uuid, _)| uuid == row.uuid()) {
             Some((_, paused)) => {
                 let state = if *paused {
-                    crate::vm_rules::PAUSED
+                    vm_rules::PAUSED
                 } else {
-                    crate::vm_rules::RUNNING
+                    vm_rules::RUNNING
                 };
                 draft.set(reference, vm::POWER_STATE, state);
             }
@@ -520,11 +519,7 @@ pub fn missing_but_busy(db: &Database, on: Ref, reported: &[(String, bool)]) -> 
         .filter_map(|r| db.of_class(vm::CLASS, r))
         .filter(|v| !v.get(vm::IS_CONTROL_DOMAIN).as_bool())
         .filter(|v| !reported.iter().any(|(uuid, _)| uuid == v.uuid()))
-        .filter(|v| {
-            v.get(vm::CURRENT_OPERATIONS)
-                .as_map()
-                .is_some_and(|m| !m.is_empty())
-        })
+        .filter(|v| vm_rules::is_busy(v))
         .map(|v| v.reference)
         .collect()
 }

@@ -3,6 +3,7 @@
 use proto_types::generated::{host, vm};
 use proto_types::{ApiError, Ref, Value};
 
+use crate::database::Database;
 use crate::decide::host::HostFacts;
 use crate::decide::{operation, setting, vm_power};
 use crate::draft::Draft;
@@ -153,7 +154,12 @@ pub fn end(draft: &mut Draft<'_>, reference: Ref, task: Ref) {
     operation::end(draft, reference, host::CURRENT_OPERATIONS, task);
 }
 
-/// `host.declare_dead`: the operator's word that a silent host is down for certain. Its guests count as halted.
+fn dead_key(row: &Row) -> String {
+    format!("declared_dead/{}", row.uuid())
+}
+
+/// `host.declare_dead`: the operator's word that a silent host is down for certain. Its guests count as halted, until it is
+/// heard again nothing counts as running there.
 ///
 /// # Errors
 /// `HANDLE_INVALID`; `HOST_IS_LIVE [host]` while it answers.
@@ -165,17 +171,28 @@ pub fn declare_dead(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiErro
             .of_class(vm::CLASS, guest)
             .is_none_or(|v| v.get(vm::IS_CONTROL_DOMAIN).as_bool());
         if !control {
-            draft.note(guest);
-            draft.set(guest, vm::CURRENT_OPERATIONS, Value::empty_map());
-            vm_power::halted(draft, guest);
+            vm_power::given_up(draft, guest);
         }
     }
+    setting::put(draft, &dead_key(&row), Some("true"));
     Ok(())
+}
+
+/// Whether the operator has said that a host is down, and it was not heard since: migrations need not wait for its word.
+pub fn is_declared_dead(db: &Database, reference: Ref) -> bool {
+    db.of_class(host::CLASS, reference)
+        .is_some_and(|row| setting::get(db, &dead_key(row)).is_some())
+}
+
+/// A host is heard.
+pub(super) fn is_heard(draft: &mut Draft<'_>, row: &Row) {
+    setting::put(draft, &dead_key(row), None);
 }
 
 /// Forgets what was kept of a host that leaves the pool.
 pub(super) fn forget(draft: &mut Draft<'_>, row: &Row) {
     setting::put(draft, &stays_disabled_key(row), None);
+    setting::put(draft, &dead_key(row), None);
 }
 
 fn not_live(draft: &mut Draft<'_>, reference: Ref) -> Result<std::sync::Arc<Row>, ApiError> {
@@ -189,7 +206,7 @@ fn not_live(draft: &mut Draft<'_>, reference: Ref) -> Result<std::sync::Arc<Row>
 }
 
 /// Halted VMs that are to start by themselves after a host has booted, in their order.
-pub fn starts_by_itself(db: &crate::Database) -> Vec<Ref> {
+pub fn starts_by_itself(db: &Database) -> Vec<Ref> {
     use proto_types::generated::pool;
     let wanted = db
         .only(pool::CLASS)

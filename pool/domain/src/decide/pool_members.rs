@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use proto_types::generated::{
-    bond, host, network, network_sriov, pbd, pool, sr, tarn_member, tunnel, vbd, vdi, vif, vlan, vm,
-    vm_metrics,
+    bond, host, network, network_sriov, pbd, pool, sr, tunnel, vbd, vdi, vif, vlan, vm, vm_metrics,
 };
 use proto_types::{ApiError, ClassId, Ref, Value};
 
 use crate::database::Database;
-use crate::decide::host::MemberFacts;
 use crate::draft::Draft;
 use crate::row::Row;
+use crate::vm_rules;
 
 /// Says whether this pool may become part of another.
 ///
@@ -36,17 +35,12 @@ pub fn may_join(db: &Database) -> Result<(), ApiError> {
     };
     let is_live = |v: &Arc<Row>| {
         let state = v.get(vm::POWER_STATE).as_str();
-        state == crate::vm_rules::RUNNING || state == crate::vm_rules::PAUSED
+        state == vm_rules::RUNNING || state == vm_rules::PAUSED
     };
     if guests().any(is_live) {
         return refuse("JOINING_HOST_CANNOT_HAVE_RUNNING_VMS");
     }
-    let is_busy = |v: &Arc<Row>| {
-        v.get(vm::CURRENT_OPERATIONS)
-            .as_map()
-            .is_some_and(|m| !m.is_empty())
-    };
-    if guests().any(is_busy) {
+    if guests().any(|v| vm_rules::is_busy(v)) {
         return refuse("JOINING_HOST_CANNOT_HAVE_VMS_WITH_CURRENT_OPERATIONS");
     }
     if db.rows(sr::CLASS).any(|s| s.get(sr::SHARED).as_bool()) {
@@ -292,28 +286,6 @@ pub fn survive(draft: &mut Draft<'_>, own: Ref) {
             ],
         );
     }
-}
-
-/// A host that a lost majority left behind, or whose copy of the database was given up, is to vote again.
-///
-/// # Errors
-/// `HANDLE_INVALID`.
-pub fn rejoin(
-    draft: &mut Draft<'_>,
-    reference: Ref,
-    address: &str,
-    member: &MemberFacts,
-) -> Result<(), ApiError> {
-    draft.read(host::CLASS, reference)?;
-    let known = super::host::members(draft.db())
-        .into_iter()
-        .any(|(_, of)| of == reference);
-    if !known {
-        let now = draft.facts().now;
-        let fields = super::host::member_fields(reference, address, member, now);
-        draft.insert(tarn_member::CLASS, fields);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

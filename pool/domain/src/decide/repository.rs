@@ -1,6 +1,6 @@
 //! Where updates would come from. The pool keeps the records; hosts of it are updated by their distribution's own tools.
 
-use proto_types::generated::{pool, repository, secret};
+use proto_types::generated::{pool, repository};
 use proto_types::{ApiError, Ref, Value};
 
 use crate::database::Database;
@@ -165,28 +165,15 @@ pub fn enable(draft: &mut Draft<'_>, pool_ref: Ref, wanted: &[Ref]) -> Result<()
     Ok(())
 }
 
-/// Notes the proxy on the way to repositories: `pool.configure_repository_proxy`.
+/// Checks what is said of a proxy on the way to repositories: `pool.configure_repository_proxy`.
 ///
 /// # Errors
-/// `HANDLE_INVALID`; `INVALID_REPOSITORY_PROXY_URL [url]`; `INVALID_REPOSITORY_PROXY_CREDENTIAL []` for a name without
-/// a password or the other way round.
-pub fn set_proxy(
-    draft: &mut Draft<'_>,
-    pool_ref: Ref,
-    url: &str,
-    (user, password): (&str, &str),
-) -> Result<(), ApiError> {
-    draft.read(pool::CLASS, pool_ref)?;
+/// `INVALID_REPOSITORY_PROXY_URL [url]`; `INVALID_REPOSITORY_PROXY_CREDENTIAL []` for a name without a password or the
+/// other way round.
+pub fn check_proxy(url: &str, (user, password): (&str, &str)) -> Result<(), ApiError> {
     check_url(url, Origin::Remote).map_err(|_| ApiError::new("INVALID_REPOSITORY_PROXY_URL", [url]))?;
     if user.is_empty() != password.is_empty() || user.contains([':', '\n']) || password.contains('\n') {
         return Err(ApiError::bare("INVALID_REPOSITORY_PROXY_CREDENTIAL"));
-    }
-    drop_proxy(draft, pool_ref)?;
-    draft.set(pool_ref, pool::REPOSITORY_PROXY_URL, url);
-    draft.set(pool_ref, pool::REPOSITORY_PROXY_USERNAME, user);
-    if !password.is_empty() {
-        let kept = draft.insert(secret::CLASS, vec![(secret::VALUE, password.into())]);
-        draft.set(pool_ref, pool::REPOSITORY_PROXY_PASSWORD, kept);
     }
     Ok(())
 }

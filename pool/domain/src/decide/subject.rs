@@ -1,10 +1,10 @@
 //! Subjects and their roles. A session of a subject follows: it may do what the roles say now, and ends with the last.
 
-use proto_types::generated::{pool, session, subject};
+use proto_types::generated::{session, subject};
 use proto_types::{ApiError, Ref, Value};
 
 use crate::access;
-use crate::decide::generic;
+use crate::decide::{generic, unique};
 use crate::draft::Draft;
 
 /// Makes a subject without roles.
@@ -20,18 +20,10 @@ pub fn create(draft: &mut Draft<'_>, record: &Value) -> Result<Ref, ApiError> {
     if access::subject_of(draft.db(), identifier).is_some() {
         return Err(ApiError::bare("SUBJECT_ALREADY_EXISTS"));
     }
-    one_at_a_time(draft);
+    unique::one_at_a_time(draft);
     let reference = draft.insert(subject::CLASS, fields);
     draft.set(reference, subject::ROLES, Value::Set(Vec::new()));
     Ok(reference)
-}
-
-/// Identifiers are unique: of two that make one at once, one is decided again.
-pub(crate) fn one_at_a_time(draft: &mut Draft<'_>) {
-    if let Some(row) = draft.db().only(pool::CLASS).map(|p| p.reference) {
-        draft.note(row);
-        draft.touch(row);
-    }
 }
 
 /// Removes a subject; its sessions end.

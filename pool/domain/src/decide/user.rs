@@ -6,7 +6,7 @@ use proto_types::{ApiError, Ref, Value};
 
 use crate::access;
 use crate::database::Database;
-use crate::decide::subject as subjects;
+use crate::decide::{subject as subjects, unique};
 use crate::draft::Draft;
 
 /// Longest name of a user.
@@ -49,7 +49,7 @@ pub fn add(draft: &mut Draft<'_>, name: &str, hash: &str, role: &str) -> Result<
     if credential(draft.db(), name).is_some() || access::subject_of(draft.db(), &sid).is_some() {
         return Err(ApiError::bare("SUBJECT_ALREADY_EXISTS"));
     }
-    subjects::one_at_a_time(draft);
+    unique::one_at_a_time(draft);
     draft.insert(
         tarn_credential::CLASS,
         vec![

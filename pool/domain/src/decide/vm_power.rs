@@ -1,11 +1,16 @@
 //! Changes of power state: how each begins, and what the rows say when it has ended.
 
-use proto_types::generated::{console, host, vbd, vdi, vif, vm, vm_metrics};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proto_types::generated::{console, host, tarn_saga, vbd, vdi, vif, vm, vm_metrics};
 use proto_types::{ApiError, Ref, Value};
 
+use crate::database::Database;
 use crate::decide::{boot_record, guest, ha, message, operation, vdi as disks, vtpm};
 use crate::draft::Draft;
 use crate::placement;
+use crate::row::Row;
 use crate::vm_rules;
 
 /// A VM operation in progress: which VM, by which task, under which operation name.
@@ -80,13 +85,33 @@ pub fn begin_on_host(
     Ok(chosen)
 }
 
-/// Takes back what [`begin`] and [`begin_on_host`] wrote; the VM is as it was.
-pub fn abort(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Option<Ref>) {
+/// Says whether an operation still has its VM.
+///
+/// # Errors
+/// `OPERATION_NOT_ALLOWED` once somebody has said that the VM is down (`host.declare_dead`, `VM.power_state_reset`): what
+/// the operation comes to changes nothing of it any more.
+pub fn check_held(draft: &Draft<'_>, op: &VmOperation<'_>) -> Result<(), ApiError> {
+    if operation::is_noted(draft, op.vm, vm::CURRENT_OPERATIONS, op.task) {
+        Ok(())
+    } else {
+        let text = "The VM was said to be down while the operation was at work on it";
+        Err(ApiError::new("OPERATION_NOT_ALLOWED", [text]))
+    }
+}
+
+/// Takes an operation's marks away. The VM, if the operation still had it.
+fn end_marks(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Option<Ref>) -> Option<Arc<Row>> {
+    let held = check_held(draft, op).is_ok();
     operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
     if let Some(on) = on {
         operation::end(draft, on, host::CURRENT_OPERATIONS, op.task);
     }
-    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else {
+    draft.db().of_class(vm::CLASS, op.vm).filter(|_| held).cloned()
+}
+
+/// Takes back what [`begin`] and [`begin_on_host`] wrote; the VM is as it was.
+pub fn abort(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Option<Ref>) {
+    let Some(row) = end_marks(draft, op, on) else {
         return;
     };
     draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL);
@@ -97,13 +122,11 @@ pub fn abort(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Option<Ref>) {
 
 /// The VM runs on a host now (or stands paused there).
 pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused: bool) {
-    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else {
+    let Some(row) = end_marks(draft, op, Some(on)) else {
         return;
     };
     let fresh_boot = row.get(vm::POWER_STATE).as_str() == vm_rules::HALTED;
     let now = draft.facts().now;
-    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
-    operation::end(draft, on, host::CURRENT_OPERATIONS, op.task);
     let state = if paused {
         vm_rules::PAUSED
     } else {
@@ -117,9 +140,7 @@ pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused:
         (vm::DOMID, Value::Int(next_domid(draft, on))),
     ];
     draft.update(op.vm, fields);
-    if row.get(vm::HA_RESTART_PRIORITY).as_str() == ha::RESTART {
-        draft.set(op.vm, vm::HA_ALWAYS_RUN, true);
-    }
+    ha::runs(draft, &row);
     if fresh_boot {
         let metrics = row.get(vm::METRICS).as_ref();
         draft.update(
@@ -219,17 +240,16 @@ fn remove_consoles(draft: &mut Draft<'_>, reference: Ref) {
 
 /// The VM is frozen or goes on, where it is.
 pub fn commit_paused(draft: &mut Draft<'_>, op: &VmOperation<'_>, paused: bool) {
-    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
+    let Some(row) = end_marks(draft, op, None) else {
+        return;
+    };
     let state = if paused {
         vm_rules::PAUSED
     } else {
         vm_rules::RUNNING
     };
     draft.set(op.vm, vm::POWER_STATE, state);
-    let on = draft
-        .db()
-        .of_class(vm::CLASS, op.vm)
-        .map_or(Ref::NULL, |v| v.get(vm::RESIDENT_ON).as_ref());
+    let on = row.get(vm::RESIDENT_ON).as_ref();
     let place = message::host_in_words(draft.db(), on);
     let (name, what) = match op.name {
         "pause" => ("VM_PAUSED", "paused"),
@@ -242,6 +262,9 @@ pub fn commit_paused(draft: &mut Draft<'_>, op: &VmOperation<'_>, paused: bool) 
 
 /// The VM has been shut down by the operation.
 pub fn commit_shutdown(draft: &mut Draft<'_>, op: &VmOperation<'_>, forced: Forced) {
+    if check_held(draft, op).is_err() {
+        return;
+    }
     abort(draft, op, None);
     halted(draft, op.vm);
     let what = match forced {
@@ -289,12 +312,44 @@ pub fn halted(draft: &mut Draft<'_>, reference: Ref) {
     }
 }
 
-/// The VM's memory lies in `image` now.
-pub fn commit_suspended(draft: &mut Draft<'_>, op: &VmOperation<'_>, image: Ref) {
-    let Some(row) = draft.db().of_class(vm::CLASS, op.vm).cloned() else {
+/// Somebody's word that a VM is down. Whatever is at work on it has lost it, but for a migration: its guest may live on
+/// the destination, so that nobody may start it before that has come to its end.
+pub(super) fn given_up(draft: &mut Draft<'_>, reference: Ref) {
+    let Some(row) = draft.db().of_class(vm::CLASS, reference).cloned() else {
         return;
     };
-    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
+    draft.note(reference);
+    let moving: BTreeMap<Value, Value> = row
+        .get(vm::CURRENT_OPERATIONS)
+        .as_map()
+        .into_iter()
+        .flatten()
+        .filter(|(task, name)| name.as_str() == MIGRATION && is_driven(draft.db(), task.as_str()))
+        .map(|(task, name)| (task.clone(), name.clone()))
+        .collect();
+    let goes_to = row.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref();
+    let moves = !moving.is_empty();
+    draft.set(reference, vm::CURRENT_OPERATIONS, Value::Map(moving));
+    halted(draft, reference);
+    if moves {
+        draft.set(reference, vm::SCHEDULED_TO_BE_RESIDENT_ON, goes_to);
+    }
+}
+
+/// The name of a migration among a VM's operations.
+const MIGRATION: &str = "pool_migrate";
+
+/// Whether there is a saga that will end an operation.
+fn is_driven(db: &Database, task: &str) -> bool {
+    db.rows(tarn_saga::CLASS)
+        .any(|saga| saga.get(tarn_saga::TASK).as_ref().to_string() == task)
+}
+
+/// The VM's memory lies in `image` now.
+pub fn commit_suspended(draft: &mut Draft<'_>, op: &VmOperation<'_>, image: Ref) {
+    let Some(row) = end_marks(draft, op, None) else {
+        return;
+    };
     detach_all(draft, &row);
     remove_consoles(draft, op.vm);
     draft.update(
@@ -316,7 +371,7 @@ pub fn commit_suspended(draft: &mut Draft<'_>, op: &VmOperation<'_>, image: Ref)
     );
 }
 
-fn detach_all(draft: &mut Draft<'_>, row: &crate::row::Row) {
+fn detach_all(draft: &mut Draft<'_>, row: &Row) {
     for reference in row.get(vm::VBDS).as_refs() {
         draft.update(
             reference,
@@ -356,15 +411,31 @@ pub fn begin_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref)
     Ok(source)
 }
 
+/// The hosts of a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Where the guest was when it began.
+    pub source: Ref,
+    /// Where it goes.
+    pub target: Ref,
+}
+
 /// The switch-over: from this entry on the VM is the target's. Nothing happens if it is already.
-pub fn switch_over(draft: &mut Draft<'_>, vm_ref: Ref, target: Ref) {
-    let Some(row) = draft.db().of_class(vm::CLASS, vm_ref).cloned() else {
-        return;
-    };
-    draft.note(vm_ref);
-    let source = row.get(vm::RESIDENT_ON).as_ref();
-    if source == target {
-        return;
+///
+/// # Errors
+/// `HANDLE_INVALID`; `OPERATION_NOT_ALLOWED` if the VM is a third host's by now, where it may run.
+pub fn switch_over(draft: &mut Draft<'_>, vm_ref: Ref, way: Way) -> Result<(), ApiError> {
+    let row = draft.read(vm::CLASS, vm_ref)?;
+    let Way { source, target } = way;
+    let home = row.get(vm::RESIDENT_ON).as_ref();
+    if home == target {
+        return Ok(());
+    }
+    // Given up with the source, which was said to be dead, and started nowhere since: a migration's mark keeps it.
+    let is_given_up = home.is_null() && row.get(vm::POWER_STATE).as_str() == vm_rules::HALTED;
+    if home != source && !is_given_up {
+        let text = "The VM is neither on the migration's source nor on its destination";
+        return Err(ApiError::new("OPERATION_NOT_ALLOWED", [text]));
     }
     let (from, to) = (
         message::host_in_words(draft.db(), source),
@@ -389,20 +460,23 @@ pub fn switch_over(draft: &mut Draft<'_>, vm_ref: Ref, target: Ref) {
     draft.update(vm_ref, fields);
     draft.touch(row.get(vm::METRICS).as_ref());
     make_consoles(draft, vm_ref, target);
+    Ok(())
 }
 
 /// Ends a migration that has switched over.
-pub fn commit_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref) {
-    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
-    operation::end(draft, target, host::CURRENT_OPERATIONS, op.task);
-    switch_over(draft, op.vm, target);
+///
+/// # Errors
+/// As [`switch_over`]; the migration's marks are gone then all the same.
+pub fn commit_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, way: Way) -> Result<(), ApiError> {
+    end_marks(draft, op, Some(way.target));
+    switch_over(draft, op.vm, way)
 }
 
 /// Takes back what [`begin_migration`] wrote.
 pub fn abort_migration(draft: &mut Draft<'_>, op: &VmOperation<'_>, target: Ref) {
-    operation::end(draft, op.vm, vm::CURRENT_OPERATIONS, op.task);
-    operation::end(draft, target, host::CURRENT_OPERATIONS, op.task);
-    draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL);
+    if end_marks(draft, op, Some(target)).is_some() {
+        draft.set(op.vm, vm::SCHEDULED_TO_BE_RESIDENT_ON, Ref::NULL);
+    }
 }
 
 /// What became of a VM whose domain its host reports as gone, by the VM's own wish.
@@ -415,7 +489,7 @@ pub enum GuestEnd {
 }
 
 /// What the VM's settings say should follow a guest-initiated end.
-pub fn after(row: &crate::row::Row, crashed: bool) -> GuestEnd {
+pub fn after(row: &Row, crashed: bool) -> GuestEnd {
     let wish = row
         .get(if crashed {
             vm::ACTIONS_AFTER_CRASH

@@ -179,7 +179,11 @@ pub fn begin_reset(draft: &mut Draft<'_>, reference: Ref) -> Result<Option<Ref>,
             [reference.to_string()],
         ));
     }
-    let on = row.get(vm::RESIDENT_ON).as_ref();
+    // One that is on its way up, or may be, is as good as there.
+    let on = [vm::RESIDENT_ON, vm::SCHEDULED_TO_BE_RESIDENT_ON]
+        .into_iter()
+        .find_map(|field| row.get(field).as_ref().some())
+        .unwrap_or(Ref::NULL);
     let answers = draft
         .db()
         .of_class(host::CLASS, on)
@@ -194,13 +198,7 @@ pub fn begin_reset(draft: &mut Draft<'_>, reference: Ref) -> Result<Option<Ref>,
 /// `HANDLE_INVALID`.
 pub fn reset(draft: &mut Draft<'_>, reference: Ref) -> Result<(), ApiError> {
     draft.read(vm::CLASS, reference)?;
-    draft.update(
-        reference,
-        vec![
-            (vm::CURRENT_OPERATIONS, Value::empty_map()),
-            (vm::SUSPEND_VDI, Ref::NULL.into()),
-        ],
-    );
-    vm_power::halted(draft, reference);
+    draft.set(reference, vm::SUSPEND_VDI, Ref::NULL);
+    vm_power::given_up(draft, reference);
     Ok(())
 }

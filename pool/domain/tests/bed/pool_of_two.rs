@@ -1,5 +1,9 @@
 //! A pool of two hosts as decisions only, for the tests of this folder.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 use std::collections::BTreeMap;
 
@@ -74,6 +78,31 @@ impl Pool {
         let (outcome, _) = apply::apply(&mut self.db, self.index, &entry);
         assert_eq!(outcome, Outcome::Applied(self.index));
         Ok(result)
+    }
+
+    /// Decides twice on one state, as two calls at once do, and writes both one after the other. What becomes of the second.
+    pub fn at_once(
+        &mut self,
+        first: impl FnOnce(&mut Draft<'_>) -> Result<(), ApiError>,
+        second: impl FnOnce(&mut Draft<'_>) -> Result<(), ApiError>,
+    ) -> Outcome {
+        let mut drafts = [
+            Draft::new(&self.db, &self.facts),
+            Draft::new(&self.db, &self.facts),
+        ];
+        first(&mut drafts[0]).unwrap();
+        second(&mut drafts[1]).unwrap();
+        let entries = drafts.map(|draft| draft.finish(self.facts.uuid(), Origin::default()));
+        let mut last = None;
+        for entry in &entries {
+            self.index += 1;
+            let (outcome, _) = apply::apply(&mut self.db, self.index, entry);
+            if last.is_none() {
+                assert_eq!(outcome, Outcome::Applied(self.index), "the first is written");
+            }
+            last = Some(outcome);
+        }
+        last.unwrap()
     }
 
     pub fn host(&self, name: &str) -> Ref {

@@ -326,6 +326,10 @@ fn a_tunnel_is_refused_where_it_cannot_be_and_has_one_key_on_all_hosts() {
         Some("true")
     );
     assert_eq!(pool.get(first.access, pif_class::DEVICE).as_str(), "tunnel0");
+    assert_eq!(
+        pool.refusal(|d| pif_hardware::forget(d, eth0)),
+        words([&"PIF_TUNNEL_STILL_EXISTS", &eth0])
+    );
     let other = pool.network("other");
     assert_eq!(
         pool.refusal(|d| tunnel::begin(d, first.access, other, "vxlan")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use pool_domain::decide::ha;
-use proto_types::generated::{pool, vm};
+use proto_types::generated::pool;
 use proto_types::{ApiError, Ref};
 use tokio::time::Instant;
 
@@ -16,19 +16,14 @@ use crate::vm::start::StartVm;
 /// A VM that could not be started is tried again after this time, as XenServer does.
 const REST: Duration = Duration::from_secs(120);
 
-/// What is remembered between two rounds. A new leader begins without: it tries at once what its predecessor had put off.
+/// What is remembered between two rounds, while high availability is on. A new leader begins without: it tries at once what
+/// its predecessor had put off.
 #[derive(Debug, Default)]
 pub struct Memory {
     rests: BTreeMap<Ref, Instant>,
-    once: BTreeSet<Ref>,
 }
 
 impl Memory {
-    /// These are to be started again once, if there is room.
-    pub fn once(&mut self, guests: impl IntoIterator<Item = Ref>) {
-        self.once.extend(guests);
-    }
-
     fn rests(&self, guest: Ref) -> bool {
         self.rests
             .get(&guest)
@@ -36,34 +31,22 @@ impl Memory {
     }
 }
 
-/// Goes through all VMs that must run and do not. Returns when each was tried, or at the first that could not be tried
-/// because this node no longer leads.
+/// Goes through all VMs that must run and do not. Returns when each was tried, or as soon as none is to be tried any more.
 pub async fn round(ops: &Ops, mut memory: Memory) -> Memory {
-    let db = ops.pool.snapshot();
-    if !ha::is_on(&db) || ha::is_prevented(&db, now()) {
-        return memory;
-    }
-    let once: Vec<Ref> = memory.once.iter().copied().collect();
-    let groups: Vec<(Vec<Ref>, u64)> = ha::to_restart(&db, &once)
-        .into_iter()
-        .map(|(guests, delay)| {
-            (
-                guests
-                    .into_iter()
-                    .filter(|g| !memory.rests(*g))
-                    .collect::<Vec<_>>(),
-                delay,
-            )
-        })
-        .filter(|(guests, _)| !guests.is_empty())
-        .collect();
-    memory.once.clear();
-    let last = groups.len();
-    for (position, (guests, delay)) in (1..).zip(groups) {
-        if !ops.pool.is_leader() {
-            break;
+    let mut tried: BTreeSet<Ref> = BTreeSet::new();
+    loop {
+        // Anew before each group: while it waited somebody may have stopped a VM, or turned all of this off.
+        let db = ops.pool.snapshot();
+        if !ops.pool.is_leader() || !ha::is_on(&db) || ha::is_prevented(&db, now()) {
+            return memory;
         }
-        for (guest, end) in start_all(ops, &guests).await {
+        let mut groups =
+            ha::to_restart(&db, |guest| !tried.contains(&guest) && !memory.rests(guest)).into_iter();
+        let Some(group) = groups.next() else {
+            return memory;
+        };
+        tried.extend(group.guests.iter().copied());
+        for (guest, end) in start_all(ops, &group.guests).await {
             match end {
                 Ok(()) => {
                     memory.rests.remove(&guest);
@@ -71,11 +54,10 @@ pub async fn round(ops: &Ops, mut memory: Memory) -> Memory {
                 Err(error) => failed(ops, &mut memory, guest, &error).await,
             }
         }
-        if position < last {
-            tokio::time::sleep(Duration::from_secs(delay)).await;
+        if groups.next().is_some() {
+            tokio::time::sleep(Duration::from_secs(group.delay)).await;
         }
     }
-    memory
 }
 
 /// Starts the VMs of a group, each where the plan for all of them places it.
@@ -97,7 +79,7 @@ async fn start_all(ops: &Ops, guests: &[Ref]) -> Vec<(Ref, Result<(), ApiError>)
                 origin: own("ha restart"),
                 ..Call::default()
             };
-            let operation = StartVm::new(*guest, "start", place, false);
+            let operation = StartVm::new(*guest, "start", place, false).as_restart();
             (*guest, run(ops, operation, call).await.map(|_| ()))
         }
     });
@@ -105,30 +87,22 @@ async fn start_all(ops: &Ops, guests: &[Ref]) -> Vec<(Ref, Result<(), ApiError>)
 }
 
 async fn failed(ops: &Ops, memory: &mut Memory, guest: Ref, error: &ApiError) {
-    if matches!(
-        error.code.as_ref(),
-        "HOST_STILL_BOOTING" | "HOST_IS_SLAVE" | "VM_BAD_POWER_STATE"
-    ) {
-        // Another leader's business, or somebody was faster.
+    let db = ops.pool.snapshot();
+    let is_due = ha::is_on(&db)
+        && !ha::is_prevented(&db, now())
+        && !ha::to_restart(&db, |waits| waits == guest).is_empty();
+    if !is_due || matches!(error.code.as_ref(), "HOST_STILL_BOOTING" | "HOST_IS_SLAVE") {
+        // Somebody was faster, or wants it otherwise; or it is another leader's business.
         return;
     }
     if matches!(error.code.as_ref(), "HOST_OFFLINE" | "HOST_NOT_LIVE") {
         // The host that was chosen is on its way out itself, most likely the very one that ended the guest: the next
         // round finds another, at the latest when its lease is over.
         tracing::info!(vm = %guest, %error, "its new host went too");
-        memory.once.insert(guest);
         return;
     }
     tracing::warn!(vm = %guest, %error, "could not be started again");
     memory.rests.insert(guest, Instant::now() + REST);
-    let protected = ops
-        .pool
-        .snapshot()
-        .of_class(vm::CLASS, guest)
-        .is_some_and(|row| ha::is_protected(row));
-    if !protected {
-        return;
-    }
     let told = ops
         .decide(&own("ha restart"), |d| {
             ha::restart_failed(d, guest);

@@ -1,48 +1,107 @@
-//! Looks again, later, at a guest that ended while an operation was at work on it.
+//! Looks again, later, at what could not be settled at once: an operation was at work on the guest, or its host did not
+//! answer.
 //!
-//! The operation knows best what has become of its guest; but one that gives up leaves the record as it found it, and
-//! nobody tells of the guest's end a second time.
+//! The operation knows best what becomes of its guest; but one that gives up leaves records and hosts as they are, and
+//! nobody tells of a guest's end, or of one that should not be there, a second time.
 
 use std::time::Duration;
 
 use node_commands::{HostCommand, HostReply};
-use pool_domain::Index;
+use node_hypervisor::StopReason;
 use pool_domain::decide::{ha, message, vm_power};
+use pool_domain::{Database, Draft, Index, placement, vm_rules};
 use proto_types::generated::{host, vm};
 use proto_types::{ApiError, Ref};
 use uuid::Uuid;
 
-use super::is_busy;
 use crate::core::{Ops, own, uuid_of_host};
 
 /// Between two looks.
 const PACE: Duration = Duration::from_millis(500);
-/// An operation that takes longer has its host's next report to correct it.
-const PATIENCE: Duration = Duration::from_secs(3600);
+/// So many looks in a row at which this node does not lead are no moment any more.
+const MOMENT: u32 = 60;
 
 /// Why a guest is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// It crashed.
     Crashed,
-    /// It ended in another way, or nobody said how.
+    /// Somebody ended it from outside, or nobody said how it ended: no one has meant it to.
+    Lost,
+    /// It went down by itself, or to another place.
     Ended,
+}
+
+impl Ending {
+    /// What a host's word on an end means.
+    pub(super) fn of(reason: StopReason) -> Ending {
+        match reason {
+            StopReason::Crashed | StopReason::Failed => Ending::Crashed,
+            StopReason::Destroyed => Ending::Lost,
+            StopReason::Shutdown | StopReason::Migrated | StopReason::Saved => Ending::Ended,
+        }
+    }
+
+    /// What it comes to for the records.
+    pub(super) fn write(self, draft: &mut Draft<'_>, reference: Ref) {
+        match self {
+            Ending::Ended => vm_power::halted(draft, reference),
+            Ending::Lost => ha::lost(draft, reference),
+            Ending::Crashed => {
+                ha::lost(draft, reference);
+                message::about_vm(draft, reference, "VM_CRASHED", "crashed");
+            }
+        }
+    }
+}
+
+/// What a look has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is nothing left to do.
+    Settled,
+    /// Somebody is at work on it, or a host has not answered.
+    Open,
+}
+
+/// The uuid of a host that is there. One that is away tells of all its domains when it is back, so that nobody need ask it
+/// until then.
+pub(super) fn present(db: &Database, on: Ref) -> Option<Uuid> {
+    let row = db.of_class(host::CLASS, on)?;
+    placement::is_live(db, row).then(|| Uuid::try_parse(row.uuid()).ok())?
+}
+
+/// Looks again and again until the matter is settled, or this node leads no more: its successor hears from each host anew.
+/// A leader that is unsure of itself for a moment goes on afterwards, and nobody hears anything anew then.
+pub(super) fn until_settled<L, F>(ops: &Ops, look: L)
+where
+    L: Fn(Ops) -> F + Send + 'static,
+    F: Future<Output = Found> + Send,
+{
+    let ops = ops.clone();
+    tokio::spawn(async move {
+        let mut unsure = 0;
+        while unsure < MOMENT {
+            tokio::time::sleep(PACE).await;
+            if !ops.pool.is_leader() {
+                unsure += 1;
+            } else if look(ops.clone()).await == Found::Settled {
+                return;
+            } else {
+                unsure = 0;
+            }
+        }
+    });
 }
 
 /// Waits until nobody is at work on a VM; if it is still said to run on the host and its domain is not there, it is
 /// halted.
 pub(super) fn look(ops: &Ops, on: Ref, reference: Ref, ending: Ending) {
-    let ops = ops.clone();
-    tokio::spawn(async move {
-        let until = tokio::time::Instant::now() + PATIENCE;
-        while ops.pool.is_leader() && tokio::time::Instant::now() < until {
-            tokio::time::sleep(PACE).await;
-            match once(&ops, on, reference, ending).await {
-                Ok(Found::Settled) => return,
-                Ok(Found::Busy) => {}
-                Err(error) => tracing::debug!(vm = %reference, %error, "not known yet what became of it"),
-            }
-        }
+    until_settled(ops, move |ops| async move {
+        once(&ops, on, reference, ending).await.unwrap_or_else(|error| {
+            tracing::debug!(vm = %reference, %error, "not known yet what became of it");
+            Found::Open
+        })
     });
 }
 
@@ -81,19 +140,14 @@ pub(super) async fn gone(ops: &Ops, on: Ref, reported: &[(String, bool)]) -> Vec
     gone
 }
 
-enum Found {
-    Settled,
-    Busy,
-}
-
 async fn once(ops: &Ops, on: Ref, reference: Ref, ending: Ending) -> Result<Found, ApiError> {
     let db = ops.pool.snapshot();
     let Some(row) = db.of_class(vm::CLASS, reference) else {
         return Ok(Found::Settled);
     };
     // Busy first: a guest on its way may yet become this host's.
-    if is_busy(&db, reference) {
-        return Ok(Found::Busy);
+    if vm_rules::is_busy(row) {
+        return Ok(Found::Open);
     }
     if row.get(vm::RESIDENT_ON).as_ref() != on {
         return Ok(Found::Settled);
@@ -113,14 +167,7 @@ async fn once(ops: &Ops, on: Ref, reference: Ref, ending: Ending) -> Result<Foun
         .decide(&own("guest ended"), |d| {
             let same = d.read(vm::CLASS, reference)?.version == asked_at;
             if same {
-                if ending == Ending::Crashed {
-                    ha::lost(d, reference);
-                } else {
-                    vm_power::halted(d, reference);
-                }
-                if ending == Ending::Crashed {
-                    message::about_vm(d, reference, "VM_CRASHED", "crashed");
-                }
+                ending.write(d, reference);
             }
             Ok(same)
         })
@@ -129,6 +176,6 @@ async fn once(ops: &Ops, on: Ref, reference: Ref, ending: Ending) -> Result<Foun
         tracing::info!(vm = %reference, "ended while an operation was at work on it");
         Ok(Found::Settled)
     } else {
-        Ok(Found::Busy)
+        Ok(Found::Open)
     }
 }

@@ -97,11 +97,7 @@ impl Operation for Merge {
             }
             (Some((drive, owner)), None) if !self.merge.is_volume => {
                 let row = draft.read(vm::CLASS, owner)?;
-                let busy = row
-                    .get(vm::CURRENT_OPERATIONS)
-                    .as_map()
-                    .is_some_and(|m| !m.is_empty());
-                if busy {
+                if pool_domain::vm_rules::is_busy(&row) {
                     return Err(not_now("its VM is busy"));
                 }
                 let domain = domain_of(draft.db(), owner)?.ok_or_else(|| not_now("its VM has gone"))?;

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use migration::{MigrationPlan, PoolDefaults};
 use node_commands::DomainRequest;
 use pool_domain::decide::management;
-use pool_domain::decide::vm_power::{self, VmOperation};
+use pool_domain::decide::vm_power::{self, VmOperation, Way};
 use pool_domain::{Database, Draft};
 use pool_saga::{Step, StepError};
 use proto_types::generated::{host, pool, tarn_member, task, vm, vm_metrics};
@@ -107,6 +107,13 @@ impl Migrate {
         }
     }
 
+    fn way(&self) -> Way {
+        Way {
+            source: self.source,
+            target: self.target,
+        }
+    }
+
     fn is_to_itself(&self) -> bool {
         self.source_uuid == self.target_uuid
     }
@@ -157,11 +164,10 @@ impl Operation for Migrate {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
-        draft.read(vm::CLASS, self.vm)?;
         if self.is_to_itself() {
             vm_power::abort_migration(draft, &self.operation(task), self.target);
         } else {
-            vm_power::commit_migration(draft, &self.operation(task), self.target);
+            vm_power::commit_migration(draft, &self.operation(task), self.way())?;
             tell_figures(draft, self.vm, task, outputs);
         }
         Ok(Value::Void)

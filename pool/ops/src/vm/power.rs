@@ -107,7 +107,7 @@ impl Operation for ChangePower {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
-        draft.read(vm::CLASS, self.vm)?;
+        vm_power::check_held(draft, &self.operation(task))?;
         vm_power::commit_paused(draft, &self.operation(task), self.change == Change::Pause);
         Ok(Value::Void)
     }

@@ -8,7 +8,7 @@ use node_hypervisor::StartMode;
 use pool_domain::Draft;
 use pool_domain::decide::vdi as disks;
 use pool_domain::decide::vm_power::{self, VmOperation};
-use pool_domain::decide::{uefi_mode, vtpm};
+use pool_domain::decide::{ha, uefi_mode, vtpm};
 use pool_saga::{Step, StepError};
 use proto_types::generated::vm;
 use proto_types::{ApiError, Ref, Value};
@@ -28,6 +28,8 @@ pub struct StartVm {
     name: String,
     wanted: Option<Ref>,
     paused: bool,
+    #[serde(default)]
+    is_restart: bool,
     host: Ref,
     host_uuid: Uuid,
     request: Option<Box<DomainRequest>>,
@@ -43,11 +45,21 @@ impl StartVm {
             name: name.to_owned(),
             wanted,
             paused,
+            is_restart: false,
             host: Ref::NULL,
             host_uuid: Uuid::nil(),
             request: None,
             image: None,
             image_vdi: Ref::NULL,
+        }
+    }
+
+    /// The same, begun only if the pool is still to see to it that the VM runs again.
+    #[must_use]
+    pub fn as_restart(self) -> StartVm {
+        StartVm {
+            is_restart: true,
+            ..self
         }
     }
 
@@ -87,6 +99,9 @@ impl Operation for StartVm {
     const NAME: &'static str = "vm_start";
 
     fn begin(&mut self, draft: &mut Draft<'_>, task: Ref) -> Result<(), ApiError> {
+        if self.is_restart {
+            ha::check_restart(draft, self.vm)?;
+        }
         self.host = vm_power::begin_on_host(draft, &self.operation(task), self.wanted)?;
         self.host_uuid = uuid_of_host(draft.db(), self.host)?;
         let request = domain_request::build(draft.db(), self.vm, self.host, task.as_uuid())?;
@@ -131,7 +146,11 @@ impl Operation for StartVm {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
-        draft.read(vm::CLASS, self.vm)?;
+        if let Err(refused) = vm_power::check_held(draft, &self.operation(task)) {
+            // What runs there is a stray now, and is ended as one.
+            vm_power::abort(draft, &self.operation(task), Some(self.host));
+            return Err(refused);
+        }
         vm_power::commit_live(draft, &self.operation(task), self.host, self.paused);
         disks::removed(draft, self.image_vdi);
         uefi_mode::begun(draft, self.vm);

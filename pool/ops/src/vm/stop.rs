@@ -136,6 +136,7 @@ impl Operation for HardShutdown {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
+        vm_power::check_held(draft, &self.operation(task))?;
         vm_power::commit_shutdown(draft, &self.operation(task), Forced::Yes);
         Ok(Value::Void)
     }
@@ -190,6 +191,7 @@ impl Operation for CleanShutdown {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, _: &Outputs) -> Result<Value, ApiError> {
+        vm_power::check_held(draft, &self.operation(task))?;
         vm_power::commit_shutdown(draft, &self.operation(task), Forced::No);
         Ok(Value::Void)
     }
@@ -329,6 +331,7 @@ impl Operation for Shutdown {
         } else {
             Forced::Yes
         };
+        vm_power::check_held(draft, &self.operation(task))?;
         vm_power::commit_shutdown(draft, &self.operation(task), forced);
         Ok(Value::Void)
     }

@@ -127,7 +127,7 @@ impl Operation for Suspend {
     }
 
     fn commit(&self, draft: &mut Draft<'_>, task: Ref, outputs: &Outputs) -> Result<Value, ApiError> {
-        draft.read(vm::CLASS, self.vm)?;
+        vm_power::check_held(draft, &self.operation(task))?;
         let HostReply::Volume(facts) = reply(outputs, "make_image")? else {
             return Err(ApiError::internal("the suspend image is not known"));
         };

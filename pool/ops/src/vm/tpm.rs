@@ -5,9 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use node_commands::{HostCommand, HostReply};
 use pool_domain::decide::vtpm;
+use pool_domain::placement;
 use pool_saga::{Step, StepError};
-use proto_types::generated::vm;
+use proto_types::generated::{host, vm};
 use proto_types::{ApiError, Ref};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::core::{Ops, own};
@@ -15,6 +17,8 @@ use crate::operation::{Cx, Operation};
 
 /// How long a host may take.
 const WAIT: Duration = Duration::from_secs(10);
+/// Before a host that did not answer is asked again.
+const PACE: Duration = Duration::from_millis(500);
 
 /// Fetches what one VM's module holds, if a host still has it.
 ///
@@ -57,9 +61,21 @@ pub(crate) trait Starts: Operation {
     fn vm(&self) -> Ref;
 }
 
-/// Before a start elsewhere: the newest must be had. If the host that has it is gone the pool's copy is used, as after
-/// any loss of a host; it is as old as the VM's start there.
+/// Before a start elsewhere: the newest must be had, for what a module has measured or sealed since would be lost with an
+/// older one. Only if the host that has it is gone the pool's copy is used, as after any loss of a host; it is as old as
+/// the VM's start there.
 pub(crate) struct FetchTpm;
+
+/// How long a host that is there may be silent before the start fails for it.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Whether the host that has the newest counts as there.
+fn is_kept_by_the_living(ops: &Ops, reference: Ref) -> bool {
+    let db = ops.pool.snapshot();
+    db.of_class(vm::CLASS, reference)
+        .and_then(|row| db.by_uuid(host::CLASS, vtpm::is_at(&db, row)?))
+        .is_some_and(|row| placement::is_live(&db, row))
+}
 
 #[async_trait]
 impl<O: Starts> Step<Cx<O>> for FetchTpm {
@@ -68,8 +84,20 @@ impl<O: Starts> Step<Cx<O>> for FetchTpm {
     }
 
     async fn run(&self, cx: &Cx<O>) -> Result<(), StepError> {
-        if let Err(error) = fetch(&cx.ops, cx.operation.vm()).await {
-            tracing::warn!(vm = %cx.operation.vm(), %error, "its TPM starts with what the pool has");
+        let guest = cx.operation.vm();
+        let until = Instant::now() + PATIENCE;
+        while let Err(error) = fetch(&cx.ops, guest).await {
+            if matches!(error.code.as_ref(), "HOST_STILL_BOOTING" | "HOST_IS_SLAVE") {
+                return Err(StepError::LeadershipLost);
+            }
+            if !is_kept_by_the_living(&cx.ops, guest) {
+                tracing::warn!(vm = %guest, %error, "its TPM starts with what the pool has");
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(StepError::Failed(error));
+            }
+            tokio::time::sleep(PACE).await;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use node_commands::{HostCommand, HostReply, VolumeFill, VolumeRequest};
+use node_hypervisor::{DomainState, PauseReason};
 use pool_domain::decide::host::{HostFacts, MemberFacts, NicFacts};
 use pool_domain::decide::pool::NewPool;
 use pool_domain::decide::storage::{self, NewSr};
@@ -16,11 +17,24 @@ use proto_types::generated::{host, pbd, sr, tarn_saga, task, vbd, vdi, vm};
 use proto_types::{Bytes, DateTime, Ref, Value};
 use uuid::Uuid;
 
-use crate::leader::{Leader, Log, Shared, decide};
+use crate::leader::{Broken, Leader, Log, Shared, decide};
 use crate::world::{Heard, Machine, World};
 
 /// How long a cell may take to come to rest.
 const REST: Duration = Duration::from_secs(30);
+/// How long one is watched in which something is broken.
+const UNREST: Duration = Duration::from_secs(3);
+
+/// Whether the guest may be gone in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It was on the machine that died.
+    Possible,
+    /// Its destination died: only if its source had stopped it for the last step, and so cannot know whether it ran there.
+    IfStopped,
+    /// Nothing that happened excuses it.
+    Never,
+}
 
 pub struct Bed {
     pub shared: Arc<Shared>,
@@ -29,6 +43,8 @@ pub struct Bed {
     pub a: Ref,
     pub b: Ref,
     twice: Arc<AtomicBool>,
+    arrived: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     done: Arc<AtomicBool>,
     sampler: Option<std::thread::JoinHandle<()>>,
 }
@@ -61,8 +77,9 @@ fn setup(leader: &Leader, machine: &Machine, command: HostCommand) -> HostReply 
 
 impl Bed {
     /// The guest runs on the first host.
-    pub fn new() -> (Bed, Leader) {
+    pub fn new(broken: Broken) -> (Bed, Leader) {
         let shared = Arc::new(Shared {
+            broken,
             world: World::new(),
             log: Log::default(),
             trap: Mutex::default(),
@@ -114,6 +131,8 @@ impl Bed {
             a,
             b,
             twice: Arc::default(),
+            arrived: Arc::default(),
+            stopped: Arc::default(),
             done: Arc::default(),
             sampler: None,
         };
@@ -126,25 +145,50 @@ impl Bed {
     fn sample(&mut self) {
         let (shared, uuid) = (Arc::clone(&self.shared), self.uuid);
         let (twice, done) = (Arc::clone(&self.twice), Arc::clone(&self.done));
+        let (arrived, stopped) = (Arc::clone(&self.arrived), Arc::clone(&self.stopped));
         self.sampler = Some(std::thread::spawn(move || {
             while !done.load(Ordering::SeqCst) {
-                if shared.world.b.runs(uuid) && shared.world.a.runs(uuid) {
-                    twice.store(true, Ordering::SeqCst);
+                let at_first = shared.world.a.domain(uuid).map(|domain| domain.state);
+                if at_first == Some(DomainState::Paused(PauseReason::Migrating)) {
+                    stopped.store(true, Ordering::SeqCst);
+                }
+                if shared.world.b.runs(uuid) {
+                    arrived.store(true, Ordering::SeqCst);
+                    if shared.world.a.runs(uuid) {
+                        twice.store(true, Ordering::SeqCst);
+                    }
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
         }));
     }
 
-    fn db(&self) -> Database {
+    /// Whether the guest runs on the second host.
+    pub fn is_at_destination(&self) -> bool {
+        self.shared.world.b.runs(self.uuid)
+    }
+
+    /// Looks now whether the guest has come to the second host: what it does there from now on is on its disk, so that it
+    /// must never go on from the memory that the first one has.
+    pub fn notice_arrival(&self) {
+        if self.is_at_destination() {
+            self.arrived.store(true, Ordering::SeqCst);
+        }
+    }
+
+    pub fn db(&self) -> Database {
         self.shared.log.db()
     }
 
     /// Waits until all is at rest, and says where the guest is, or what is wrong.
-    pub fn verdict(&self, leader: &Leader, task_ref: Ref, may_be_lost: bool) -> Result<&'static str, String> {
-        let until = Instant::now() + REST;
+    pub fn verdict(&self, leader: &Leader, task_ref: Ref, loss: Loss) -> Result<&'static str, String> {
+        let rest = match self.shared.broken {
+            Broken::Nothing => REST,
+            Broken::Fence | Broken::Silence => UNREST,
+        };
+        let until = Instant::now() + rest;
         loop {
-            let verdict = self.look(leader, task_ref, may_be_lost);
+            let verdict = self.look(leader, task_ref, loss);
             if verdict.is_ok() || Instant::now() > until {
                 return verdict;
             }
@@ -152,7 +196,7 @@ impl Bed {
         }
     }
 
-    fn look(&self, leader: &Leader, task_ref: Ref, may_be_lost: bool) -> Result<&'static str, String> {
+    fn look(&self, leader: &Leader, task_ref: Ref, loss: Loss) -> Result<&'static str, String> {
         if self.twice.load(Ordering::SeqCst) {
             return Err("ran on both hosts at once".into());
         }
@@ -180,8 +224,19 @@ impl Bed {
         let state = row.get(vm::POWER_STATE).as_str();
         let home = row.get(vm::RESIDENT_ON).as_ref();
         let world = &self.shared.world;
+        let has_been = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+        let may_be_lost = match loss {
+            Loss::Possible => true,
+            Loss::IfStopped => has_been(&self.stopped) || has_been(&self.arrived),
+            Loss::Never => false,
+        };
         let (at_a, at_b) = (world.a.domain(self.uuid), world.b.domain(self.uuid));
         let place = match (state, &at_a, &at_b) {
+            ("Running", Some(_), None)
+                if home == self.a && world.a.runs(self.uuid) && has_been(&self.arrived) =>
+            {
+                return Err("went on from old memory: it had run on the destination".into());
+            }
             ("Running", Some(_), None) if home == self.a && world.a.runs(self.uuid) => "source",
             ("Running", None, Some(_)) if home == self.b && world.b.runs(self.uuid) => "destination",
             ("Halted", None, None) if may_be_lost => "lost with its host",

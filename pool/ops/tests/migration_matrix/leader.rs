@@ -12,7 +12,7 @@ use pool_ops::{AgentFailure, HostAgents, Ops, PoolError, PoolPort, reconcile, re
 use proto_types::generated::host;
 use proto_types::{ApiError, Ref};
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::world::{Heard, World};
@@ -46,8 +46,19 @@ pub struct Trap {
     pub fired: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
+/// A part that is broken on purpose, to see that these tests would notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    Nothing,
+    /// Hosts take commands of any leader, however old its term.
+    Fence,
+    /// What a host did not answer is taken as done.
+    Silence,
+}
+
 /// What all nodes that may lead have in common.
 pub struct Shared {
+    pub broken: Broken,
     pub world: World,
     pub log: Log,
     pub trap: Mutex<Option<Trap>>,
@@ -96,6 +107,15 @@ impl Shared {
 pub struct Node {
     shared: Arc<Shared>,
     term: AtomicU64,
+    /// The term in which it stands still, whatever it was at; zero if in none.
+    still: watch::Sender<u64>,
+}
+
+impl Node {
+    /// Waits while what is done in a term stands still.
+    async fn moves_in(&self, term: u64) {
+        let _ = self.still.subscribe().wait_for(|still| *still != term).await;
+    }
 }
 
 #[async_trait]
@@ -105,6 +125,7 @@ impl PoolPort for Node {
     }
 
     async fn propose(&self, transaction: Transaction) -> Result<(Outcome, Database), PoolError> {
+        self.moves_in(self.term.load(Ordering::SeqCst)).await;
         let moves = self.shared.moves(&transaction);
         if moves {
             self.shared.at(Step::BeforeCommit).await;
@@ -171,6 +192,7 @@ impl HostAgents for Net {
     ) -> Result<HostReply, AgentFailure> {
         let verb = command.verb();
         self.0.shared.at(Step::Before(verb)).await;
+        self.0.moves_in(term).await;
         if HostAgents::term(self) != Some(term) {
             return Err(AgentFailure {
                 is_unknown: false,
@@ -182,8 +204,18 @@ impl HostAgents for Net {
             return Err(failure(host, "is not part of this"));
         };
         let wait = wait.min(Duration::from_millis(700));
-        let heard = machine.ask(term, operation, command, wait).await;
+        let said_term = match self.0.shared.broken {
+            Broken::Fence => self.0.shared.log.term.load(Ordering::SeqCst),
+            Broken::Nothing | Broken::Silence => term,
+        };
+        let taken_for_done = match command {
+            _ if self.0.shared.broken != Broken::Silence => None,
+            HostCommand::DomainState { .. } => Some(HostReply::Domain(None)),
+            _ => Some(HostReply::Done),
+        };
+        let heard = machine.ask(said_term, operation, command, wait).await;
         self.0.shared.at(Step::After(verb)).await;
+        self.0.moves_in(term).await;
         match heard {
             Heard::Outcome(Ok(_)) if machine.is_cut() => Err(failure(host, "the answer was lost")),
             Heard::Outcome(Ok(HostReply::Facts(mut facts))) => {
@@ -199,7 +231,7 @@ impl HostAgents for Net {
                 kind: Some(error.kind),
                 ..failure(host, &error.text)
             }),
-            Heard::Nothing => Err(failure(host, "no answer")),
+            Heard::Nothing => taken_for_done.ok_or_else(|| failure(host, "no answer")),
         }
     }
 }
@@ -217,6 +249,7 @@ impl Leader {
         let node = Arc::new(Node {
             shared: Arc::clone(shared),
             term: AtomicU64::new(0),
+            still: watch::Sender::new(0),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -252,6 +285,18 @@ impl Leader {
                 tokio::spawn(follow(ops.clone(), Arc::clone(&node), term, host));
             }
         });
+    }
+
+    /// It stops in the middle of all that it does in its present term.
+    pub fn stand_still(&self) {
+        self.node
+            .still
+            .send_replace(self.node.term.load(Ordering::SeqCst));
+    }
+
+    /// It goes on as if nothing had been.
+    pub fn go_on(&self) {
+        self.node.still.send_replace(0);
     }
 
     /// It learns that it does not lead.

@@ -118,6 +118,7 @@ struct On {
     hypervisor: Runtime,
     sim: SimHypervisor,
     node: Option<(Runtime, Agent)>,
+    storage: Arc<SrTable>,
 }
 
 /// What came of asking a host.
@@ -144,6 +145,7 @@ impl Machine {
             hypervisor,
             sim,
             node: None,
+            storage: Arc::new(SrTable::new(drivers())),
         });
         self.start_node();
     }
@@ -152,13 +154,14 @@ impl Machine {
         let mut on = self.on.lock().unwrap();
         let on = on.as_mut().unwrap();
         let runtime = runtime(self.name);
+        on.storage = Arc::new(SrTable::new(drivers()));
         let mut settings = AgentSettings::below(&self.folder.join(self.name));
         settings.migration_dir = self.folder.join("mig");
         settings.heartbeat = Duration::from_millis(50);
         let parts = AgentParts {
             host: self.uuid,
             hypervisor: Arc::new(on.sim.clone()),
-            storage: Arc::new(SrTable::new(drivers())),
+            storage: Arc::<SrTable>::clone(&on.storage),
             network: Arc::new(SimNetwork::two_nics(1, None)),
             dialer: Arc::new(Dialer {
                 from: self.uuid,
@@ -248,6 +251,12 @@ impl Machine {
 
     pub fn sim(&self) -> Option<SimHypervisor> {
         self.on.lock().unwrap().as_ref().map(|on| on.sim.clone())
+    }
+
+    /// Whether its node has a repository plugged.
+    pub fn has_plugged(&self, sr: Uuid) -> bool {
+        let on = self.on.lock().unwrap();
+        on.as_ref().is_some_and(|on| on.storage.plugged().contains(&sr))
     }
 
     /// What its hypervisor has of a VM, whatever its node knows.

@@ -7,6 +7,9 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+mod history;
+mod linear;
+mod past;
 mod strangers;
 mod trio;
 

@@ -3,8 +3,8 @@
 use pool_raft::Member;
 use proto_wire::ca::{Authority, fingerprint, make_key};
 use proto_wire::channel::{Credentials, Identity, Lane, Peers, Pinned};
-use proto_wire::raft::VoteRequest;
 use proto_wire::raft::raft_client::RaftClient;
+use proto_wire::raft::{AppendRequest, VoteRequest};
 use proto_wire::stored::{LogId, Vote};
 use tonic::Code;
 use tonic::transport::Channel;
@@ -118,5 +118,46 @@ async fn garbage_on_the_port_disturbs_nobody() {
     }
     assert_eq!(trio.pool(leader).leadership().borrow().term, term);
     trio.agree().await;
+    trio.stop().await;
+}
+
+/// Without a majority there is no leader. Nobody who speaks for another can make a node believe that it still hears one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_impostor_is_not_taken_for_a_sign_of_life() {
+    let mut trio = Trio::start().await;
+    let leader = trio.leader(None).await;
+    let (alone, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let target = trio.members[alone].clone();
+    trio.agree().await;
+    trio.kill(other).await;
+    trio.kill(leader).await;
+    // A member speaks, again and again, in the name of another one.
+    let peers = Peers::new(Credentials::new(&trio.identities[other]).unwrap());
+    let posing = AppendRequest {
+        vote: Some(Vote {
+            term: 1,
+            node_id: trio.members[leader].node_id,
+            committed: true,
+        }),
+        ..AppendRequest::default()
+    };
+    let speaking = tokio::spawn(async move {
+        let channel = peers.channel(target.host, &target.address, target.port, Lane::Raft);
+        loop {
+            let items = futures::stream::iter([posing.clone()]);
+            if let Ok(replies) = RaftClient::new(channel.clone()).stream_append(items).await {
+                let mut replies = replies.into_inner();
+                while let Ok(Some(_)) = replies.message().await {}
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    let pool = trio.pool(alone);
+    crate::trio::wait_for("the loss of the leader to be seen", || {
+        pool.leadership().borrow().leader.is_none().then_some(())
+    })
+    .await;
+    speaking.abort();
+    drop(pool);
     trio.stop().await;
 }

@@ -18,6 +18,7 @@ const FIELDS: &[Field] = &[
     Field::settable("public", Bool, "tampa", "True if public.").default(Default::Bool(false)),
     Field::fixed("last_updated", Time, "rio", "When this was last measured."),
     Field::fixed("mime_type", Text, "rio", "The mime type."),
+    Field::internal("content", Text, "tarn-1", "Its bytes, in base64."),
 ];
 
 const MESSAGES: &[Message] = &[

@@ -20,6 +20,8 @@ pub const PUBLIC: Field = Field { class: CLASS, index: 4 };
 pub const LAST_UPDATED: Field = Field { class: CLASS, index: 5 };
 /// The mime type. `string`.
 pub const MIME_TYPE: Field = Field { class: CLASS, index: 6 };
+/// Its bytes, in base64. `string`.
+pub const CONTENT: Field = Field { class: CLASS, index: 7 };
 
 /// The description.
 pub static DEF: ClassDef = ClassDef {
@@ -54,6 +56,10 @@ pub static DEF: ClassDef = ClassDef {
         FieldDef {
             qualifier: Qualifier::Constructor,
             ..FieldDef::new("mime_type", Type::String, "rio", "The mime type.")
+        },
+        FieldDef {
+            internal: true,
+            ..FieldDef::new("content", Type::String, "tarn-1", "Its bytes, in base64.")
         },
     ],
 };
@@ -183,6 +189,10 @@ impl<'a> Blob<'a> {
     /// The mime type.
     pub fn mime_type(&self) -> &'a str {
         view::text(self.0, 6)
+    }
+    /// Its bytes, in base64.
+    pub fn content(&self) -> &'a str {
+        view::text(self.0, 7)
     }
 }
 

@@ -14,6 +14,7 @@ struct Order {
     sr: Uuid,
     operation: String,
     die_at: usize,
+    scratch: std::path::PathBuf,
 }
 
 impl Order {
@@ -25,6 +26,7 @@ impl Order {
             sr: parts.next()?.parse().ok()?,
             operation: parts.next()?.to_owned(),
             die_at: parts.next()?.parse().ok()?,
+            scratch: parts.next()?.into(),
         })
     }
 }
@@ -68,6 +70,7 @@ pub(super) async fn carry_out(
             .create_volume(&NewVolume::snapshot_of(TARGET, source), &job)
             .await
             .map(drop),
+        "empty" => sr.destroy_data(&Uuid::from_u128(0x102).to_string()).await,
         "forget" => sr.destroy_volume(&Uuid::from_u128(0x102).to_string()).await,
         "merge" => {
             for merge in sr.merges().await? {
@@ -99,11 +102,9 @@ async fn child_of_the_crash_tests() {
         steps,
         ..FolderOptions::default()
     };
-    let driver = FileDriver::new(ImageTool::default()).with_options(options);
-    let sr = driver.plug(order.sr, &at(&order.folder)).await.unwrap();
-    carry_out(&*sr, &order.operation, order.folder.parent().unwrap())
-        .await
-        .unwrap();
+    let driver = driver_of(&order.folder, &order.scratch, options);
+    let sr = driver.plug(order.sr, &config_of(&order.folder)).await.unwrap();
+    carry_out(&*sr, &order.operation, &order.scratch).await.unwrap();
 }
 
 /// Runs the child; whether it was killed.
@@ -114,9 +115,10 @@ pub(super) async fn killed_at(fixture: &Fixture, operation: &str, die_at: usize)
         .env(
             CHILD,
             format!(
-                "{}|{}|{operation}|{die_at}",
+                "{}|{}|{operation}|{die_at}|{}",
                 fixture.folder().display(),
-                fixture.sr
+                fixture.sr,
+                fixture.dir.path().display()
             ),
         )
         .stdin(Stdio::null());
@@ -139,7 +141,7 @@ pub(super) async fn bytes(sr: &dyn PluggedSr, volume: Uuid, scratch: &Path) -> V
 
 /// Kills `operation` at its first, second ... step until it is not reached any more. `source` is the format of the
 /// volume it works on; `deep` puts that on a parent shared with another volume first.
-async fn survives(operation: &str, source: DiskFormat, deep: bool) {
+pub(super) async fn survives(operation: &str, source: DiskFormat, deep: bool) {
     let images = ImageTool::default();
     let mut die_at = 1;
     loop {
@@ -194,8 +196,8 @@ async fn survives(operation: &str, source: DiskFormat, deep: bool) {
                 "{what}: the new volume has other bytes"
             );
         }
-        let leftovers = std::fs::read_dir(fixture.folder().join(".tarn")).unwrap().count();
-        assert_eq!(leftovers, 2, "{what}: leftovers after a scan");
+        let leftovers = fixture.leftovers();
+        assert!(leftovers.is_empty(), "{what}: left after a scan: {leftovers:?}");
 
         // The saga asks again, and now it is done.
         carry_out(&*sr, operation, scratch)

@@ -31,14 +31,16 @@ pub(super) async fn freeze(sr: &dyn PluggedSr, uuid: Uuid) {
 /// Writes into the volume, as its domain would; `mark` tells writes apart.
 pub(super) async fn write(sr: &dyn PluggedSr, mark: u8) {
     let opened = sr.resolve(&SOURCE.to_string(), Access::Write).await.unwrap();
-    let DiskSource::File { path, format } = opened else {
-        panic!("no file")
+    let (name, format) = match opened {
+        DiskSource::File { path, format } => (path.to_string_lossy().into_owned(), format),
+        DiskSource::Network { url, format, .. } => (url, format),
+        other => panic!("{other:?}"),
     };
     let at = u32::from(mark) * 64;
     let output = tokio::process::Command::new("qemu-io")
         .args(["-f", crate::image::format_name(format), "-c"])
         .arg(format!("write -P {mark} {at}k 64k"))
-        .arg(path)
+        .arg(name)
         .output()
         .await
         .unwrap();
@@ -208,7 +210,7 @@ async fn a_merge_that_is_called_off_changes_nothing() {
 }
 
 /// Kills `operation` at its first, second ... step until it is not reached any more.
-async fn survives(operation: &str) {
+pub(super) async fn survives(operation: &str) {
     let mut die_at = 1;
     loop {
         let (fixture, sr) = with_volume(DiskFormat::Qcow2).await;
@@ -229,11 +231,7 @@ async fn survives(operation: &str) {
                 .await
                 .unwrap_or_else(|e| panic!("{what}{round}: {e}"));
             assert!(volumes.contains(&second.to_string()), "{what}{round}");
-            let left: Vec<String> = std::fs::read_dir(fixture.folder().join(".tarn"))
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .filter(|name| !["sr.json", "lock"].contains(&name.as_str()) && !name.starts_with("gone-"))
-                .collect();
+            let left = fixture.leftovers();
             assert!(left.is_empty(), "{what}{round}: {left:?}");
             assert_eq!(bytes(&*sr, second, scratch).await, written(&[1]), "{what}{round}");
             if volumes.contains(&SOURCE.to_string()) {

@@ -131,7 +131,7 @@ async fn what_is_not_tracked_or_not_related_is_said_so() {
 /// Kills the process at each step of an operation: afterwards every block that was written is told, whatever else is.
 #[tokio::test]
 async fn a_killed_process_leaves_no_change_untold() {
-    for operation in ["freeze", "snapshot", "merge", "forget"] {
+    for operation in ["freeze", "snapshot", "merge", "empty", "forget"] {
         let mut die_at = 1;
         loop {
             let (fixture, sr) = with_volume(DiskFormat::Qcow2).await;

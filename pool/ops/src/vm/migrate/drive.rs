@@ -19,7 +19,8 @@ use proto_types::{ApiError, Ref};
 use tokio::time::Instant;
 
 use super::hosts::Answer;
-use super::{FIGURES, Figures, Migrate, turn};
+use super::turn::Turn;
+use super::{FIGURES, Figures, Migrate};
 use crate::operation::Cx;
 
 /// Before an action that was not answered is repeated.
@@ -45,6 +46,7 @@ pub(super) struct Drive<'a> {
     source_is_clean: bool,
     told: f64,
     untold: Option<f64>,
+    turn: Turn,
     /// Since when the host that matters has not answered.
     silent_since: Option<Instant>,
 }
@@ -61,6 +63,7 @@ impl<'a> Drive<'a> {
             source_is_clean: false,
             told: 0.0,
             untold: None,
+            turn: Turn::default(),
             silent_since: None,
         }
     }
@@ -86,7 +89,7 @@ impl<'a> Drive<'a> {
                 continue;
             }
             if action == Action::PrepareDestination
-                && !turn::has_come(&self.cx.ops.pool.snapshot(), self.cx.saga)
+                && !self.turn.has_come(&self.cx.ops.pool.snapshot(), self.cx.saga)
             {
                 tokio::time::sleep(PACE / 4).await;
                 continue;
@@ -332,15 +335,17 @@ impl<'a> Drive<'a> {
 
     /// The switch-over in an entry of its own, because the source has to be cleaned yet.
     async fn switch_over(&mut self) -> Result<Event, StepError> {
-        let (vm, target) = (self.cx.operation.vm, self.cx.operation.target);
+        let (vm, way) = (self.cx.operation.vm, self.cx.operation.way());
         self.cx.leave(PHASE, &Phase::CleaningUp.name());
+        let mut refused = None;
         self.cx
             .write(|d| {
-                vm_power::switch_over(d, vm, target);
+                refused = vm_power::switch_over(d, vm, way).err();
                 Ok(())
             })
             .await?;
-        Ok(Event::Committed)
+        // It is a third host's by now; what the destination has is a stray, and is ended as one.
+        refused.map_or(Ok(Event::Committed), |error| Err(StepError::Failed(error)))
     }
 
     async fn clean_source(&mut self) -> Result<Event, StepError> {
@@ -429,22 +434,32 @@ impl<'a> Drive<'a> {
 
     async fn revive(&mut self) -> Result<Event, StepError> {
         let vm = self.cx.operation.vm_uuid;
-        let mut command = HostCommand::ReviveDomain { vm };
-        if self.cx.left(MAY_HAVE_RUN) == Some(true)
-            && let Seen::Domain(Some(domain)) = self.domain_at_source().await?
-            && domain.state == DomainState::Paused(PauseReason::Migrating)
-        {
-            // What it wrote there is on its disks, and the memory here knows nothing of it.
-            self.because(
-                "the destination went down, and the guest, which may have run there already, with it",
-            );
-            command = HostCommand::DestroyDomain { vm };
-        }
+        let may_have_run = self.cx.left(MAY_HAVE_RUN) == Some(true);
+        let command = if may_have_run {
+            match self.domain_at_source().await? {
+                // Unseen it must not go on, nor be left to whoever sees it later and does not know what is known here:
+                // nobody but the source can say what it has.
+                Seen::Nothing => return Ok(Event::ReplyLost),
+                Seen::Domain(None) => return Ok(Event::SourceGoesOn),
+                Seen::Domain(Some(domain)) if domain.state == DomainState::Paused(PauseReason::Migrating) => {
+                    // What it wrote there is on its disks, and the memory here knows nothing of it.
+                    self.because(
+                        "the destination went down, and the guest, which may have run there already, with it",
+                    );
+                    HostCommand::DestroyDomain { vm }
+                }
+                Seen::Domain(Some(_)) => HostCommand::ReviveDomain { vm },
+            }
+        } else {
+            HostCommand::ReviveDomain { vm }
+        };
         let answer = self.look_at_source(command).await?;
         Ok(match answer {
             Answer::Said(_) => Event::SourceGoesOn,
             Answer::Gone => Event::SourceFenced,
-            Answer::Refused(_) | Answer::Silent(_) if self.is_past(self.cx.operation.patience) => {
+            Answer::Refused(_) | Answer::Silent(_)
+                if !may_have_run && self.is_past(self.cx.operation.patience) =>
+            {
                 Event::SourceSilent
             }
             Answer::Refused(_) | Answer::Silent(_) => Event::ReplyLost,

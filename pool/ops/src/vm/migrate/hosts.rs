@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use node_commands::{HostCommand, HostReply, MigrationDestination, MigrationOptions};
+use pool_domain::decide::host_life;
 use pool_domain::query;
 use pool_saga::StepError;
 use proto_types::Ref;
@@ -23,7 +24,7 @@ pub(super) enum Answer {
     Refused(AgentFailure),
     /// It may have done it, or not.
     Silent(AgentFailure),
-    /// It is no host of the pool any more, so that nothing of the pool runs there.
+    /// It is no host of the pool any more, or was declared dead and not heard since: nothing of the pool runs there.
     Gone,
 }
 
@@ -90,7 +91,14 @@ impl Drive<'_> {
             Err(_) if query::find(&self.cx.ops.pool.snapshot(), host::CLASS, host).is_err() => {
                 Ok(Answer::Gone)
             }
-            Err(failure) if failure.is_unknown => Ok(Answer::Silent(failure)),
+            Err(failure) if failure.is_unknown => {
+                let is_dead = host_life::is_declared_dead(&self.cx.ops.pool.snapshot(), host);
+                Ok(if is_dead {
+                    Answer::Gone
+                } else {
+                    Answer::Silent(failure)
+                })
+            }
             Err(failure) => Ok(Answer::Refused(failure)),
         }
     }

@@ -1,0 +1,81 @@
+"""The guide's fourth chapter: guests of one host move to another all at once, by the sample that the pool itself offers, while
+a client of the old calls for events watches the tasks."""
+
+import threading
+
+from samples import sample
+from serial import *
+
+NUMBER = 3
+session, master = login()
+x = session.xenapi
+away = [h for name, h in hosts.items() if name != master]
+source, target = (h["name"] for h in away)
+refs = {name: x.host.get_by_name_label(name)[0] for name in (source, target)}
+labels = [f"chapter four {n}" for n in range(NUMBER)]
+vms = []
+for label in labels:
+    vm = x.VM.clone(x.VM.get_by_uuid(pool["template"]), label)
+    x.VM.provision(vm)
+    x.VM.start_on(vm, refs[source], False, True)
+    vms.append(vm)
+for label in labels:
+    wait_for(label, lambda: len(counts(label)) > 2)
+
+# As the guide has it: register for tasks, then take what comes, one batch after another.
+old, _ = login()
+old.xenapi.event.register(["task"])
+seen, over = [], threading.Event()
+
+
+def take():
+    while not over.is_set():
+        for event in old.xenapi.event.next():
+            if event["operation"] == "del":
+                continue
+            record = event["snapshot"]
+            if record["name_label"] == "Async.VM.pool_migrate":
+                seen.append((event["ref"], event["operation"], record["status"], int(event["id"])))
+
+
+watcher = threading.Thread(target=take, daemon=True)
+watcher.start()
+said = sample("migrate_all.py", hosts[master]["https"], user, password, source, target)
+assert sorted(said.split("\n")) == sorted(f"{label}: moved" for label in labels), said
+for vm in vms:
+    assert x.VM.get_resident_on(vm) == refs[target] and x.VM.get_power_state(vm) == "Running"
+for label in labels:
+    before = len(counts(label))
+    wait_for(label, lambda: len(counts(label)) > before + 2)
+    numbers = [int(n) for n, _ in counts(label)]
+    assert len({boot for _, boot in counts(label)}) == 1, f"{label} booted again"
+    assert set(range(min(numbers), max(numbers) + 1)) == set(numbers), f"{label} lost counts"
+
+# Every task was seen to begin and to end, in this order, and no word of it came twice.
+tasks = {ref for ref, *_ in seen}
+wait_for("the end of all tasks", lambda: len({r for r, _, status, _ in seen if status == "success"}) == NUMBER)
+over.set()
+assert len({ref for ref, *_ in seen}) == NUMBER, seen
+for ref in {ref for ref, *_ in seen}:
+    told = [(operation, status) for r, operation, status, _ in seen if r == ref]
+    assert told[0][0] == "add" and told[-1][1] == "success", told
+    assert [s for _, s in told] == sorted((s for _, s in told), key=["pending", "success"].index), told
+assert len({(ref, number) for ref, _, _, number in seen}) == len(seen), "an event came twice"
+# Whoever did not register is told so.
+assert refused("SESSION_NOT_REGISTERED", x.event.next) == [session._session]
+
+# A task can be taken back while it works: the guest stays.
+task = x.Async.VM.pool_migrate(vms[0], refs[source], {"live": "true"})
+x.task.cancel(task)
+wait_for("the task's end", lambda: x.task.get_status(task) not in ("pending", "cancelling"))
+ended = x.task.get_status(task)
+home_now = x.VM.get_resident_on(vms[0])
+assert (ended, home_now) in (("cancelled", refs[target]), ("success", refs[source])), (ended, home_now)
+for vm in vms:
+    x.VM.hard_shutdown(vm)
+    remaining = [x.VBD.get_VDI(v) for v in x.VM.get_VBDs(vm) if x.VBD.get_type(v) == "Disk"]
+    x.VM.destroy(vm)
+    for vdi in remaining:
+        x.VDI.destroy(vdi)
+session.logout()
+say(f"{NUMBER} guests moved at once from {source} to {target}, by tasks and events; a cancelled move ended as {ended}")
