@@ -64,6 +64,7 @@ refused("XENAPI_PLUGIN_FAILURE", x.host.call_plugin, refs[victim], "tarn-drill",
 
 x.VM.set_ha_restart_priority(vm, "restart")
 x.pool.enable_ha([], {"timeout": str(LEASE)})
+x.pool.set_ha_host_failures_to_tolerate(x.pool.get_all()[0], "1")
 found = harmless(report(master, "what=cut", "host-uuid=" + hosts[victim]["uuid"], "seconds=15"))
 # Three seconds before the end of its lease the host ends its guests; here its word of it still comes through.
 # A busy machine is late; early it must never be.
