@@ -384,13 +384,14 @@ mod test {
     use crate::file::FolderOptions;
     use crate::gate::Gate;
     use crate::image::ImageTool;
+    use crate::medium::Site;
 
     #[test]
     fn a_missing_layer_makes_all_blocks_changed() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::new(
             Uuid::nil(),
-            dir.path().to_owned(),
+            Site::local(dir.path().to_owned()),
             Gate::new(1, Duration::from_secs(9)),
             ImageTool::default(),
             FolderOptions::default(),
