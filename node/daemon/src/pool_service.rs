@@ -1,5 +1,7 @@
 //! The service by which hosts join and local calls reach the leader.
 
+mod looking_back;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,9 +15,7 @@ use pool_domain::decide::authority;
 use pool_domain::decide::host as hosts;
 use pool_domain::decide::host::MemberFacts;
 use pool_domain::decide::pool_members;
-use pool_domain::decide::undo::undo;
 use pool_domain::decide::user as users;
-use pool_domain::draft::Draft;
 use pool_domain::placement;
 use pool_domain::transaction::Origin;
 use pool_ops::Ops;
@@ -45,7 +45,7 @@ use crate::certificates;
 use crate::facts::host_facts;
 use crate::lease::Leases;
 use crate::redirect::refusal;
-use crate::{backups, past, report};
+use crate::report;
 
 /// The service of one node.
 pub struct PoolService {
@@ -65,8 +65,6 @@ pub struct PoolService {
     pub survival: SurvivalAdapter,
 }
 
-/// Bytes of a backup that travel together.
-const PART: usize = 1024 * 1024;
 /// How long a change of the majority is waited for.
 const CHANGE: std::time::Duration = std::time::Duration::from_secs(30);
 /// Longest time a token may hold.
@@ -208,11 +206,6 @@ pub async fn join_token(ops: &Ops, pool: &Pool, seconds: u64) -> Result<String, 
     })
     .await?;
     Ok(format!("tarn1:{}:{}:{fingerprint}:{secret}", me.address, me.port))
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn past_failed(error: pool_store::HistoryError) -> Status {
-    Status::failed_precondition(error.to_string())
 }
 
 fn history(method: &str) -> Origin {
@@ -460,37 +453,7 @@ impl Rpc for PoolService {
     async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
         peer_host(&request)?;
         let moment = DateTime(request.into_inner().at);
-        let now = self.leading().await?;
-        let store = self.pool.store().clone();
-        let made = tokio::task::spawn_blocking(move || {
-            let (db, taken) = match moment {
-                DateTime::EPOCH => (now, pool_ops::core::now()),
-                moment => (store.state_at(moment).map_err(past_failed)?, moment),
-            };
-            let header = pool_store::backup::BackupHeader {
-                taken: taken.0,
-                ..backups::header(&db)
-            };
-            let mut bytes = Vec::new();
-            pool_store::backup::write(&db, header, &mut bytes)
-                .map_err(|error| Status::internal(error.to_string()))?;
-            Ok::<_, Status>(Bytes::from(bytes))
-        });
-        let bytes = made
-            .await
-            .map_err(|error| Status::internal(error.to_string()))??;
-        let (send, parts) = tokio::sync::mpsc::channel(4);
-        tokio::spawn(async move {
-            let mut rest = bytes;
-            while !rest.is_empty() {
-                let part = rest.split_to(rest.len().min(PART));
-                // Whoever asked has gone away.
-                if send.send(Ok(BackupPart { data: part })).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(parts)))
+        Ok(Response::new(self.state_at(moment).await?))
     }
 
     type HistoryStream = ReceiverStream<Result<HistoryEntry, Status>>;
@@ -500,60 +463,12 @@ impl Rpc for PoolService {
         request: Request<HistoryRequest>,
     ) -> Result<Response<Self::HistoryStream>, Status> {
         peer_host(&request)?;
-        self.leading().await?;
-        let (asked, store) = (request.into_inner(), self.pool.store().clone());
-        let (send, entries) = tokio::sync::mpsc::channel(64);
-        tokio::task::spawn_blocking(move || {
-            let told = past::told(&store, &asked, |entry| {
-                let json = entry.to_string().into();
-                send.blocking_send(Ok(HistoryEntry { json })).is_ok()
-            });
-            if let Err(error) = told {
-                // Whoever asked may have gone away.
-                let _ = send.blocking_send(Err(past_failed(error)));
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(entries)))
+        Ok(Response::new(self.told(request.into_inner()).await?))
     }
 
     async fn undo(&self, request: Request<UndoRequest>) -> Result<Response<UndoReply>, Status> {
         peer_host(&request)?;
-        let UndoRequest { entry, dry_run } = request.into_inner();
-        let now = self.leading().await?;
-        let store = self.pool.store().clone();
-        let found = tokio::task::spawn_blocking(move || past::before(&store, entry))
-            .await
-            .map_err(|error| Status::internal(error.to_string()))?
-            .map_err(past_failed)?;
-        let Some((before, written)) = found else {
-            return Err(Status::failed_precondition(format!(
-                "entry {entry} of the log changed nothing"
-            )));
-        };
-        let (set, note) = if dry_run {
-            let facts = pool_domain::Facts::new(pool_ops::core::now(), Uuid::new_v4);
-            (undo(&mut Draft::new(&now, &facts), &before, &written), None)
-        } else {
-            let number = entry.to_string();
-            let note = Note::of_operator("history undo", &[("entry", &number)]);
-            let origin = history(&format!("undo {entry}"));
-            let set = self.ops.decide(&origin, |d| undo(d, &before, &written)).await;
-            (set.map(|(set, _)| set), Some(note))
-        };
-        if let Some(note) = note {
-            let end = set.as_ref().map_or_else(End::of_error, |_| End::Done(None));
-            self.api.audit(&note, &end).await;
-        }
-        Ok(Response::new(match set {
-            Ok(set) => UndoReply {
-                refusal: Vec::new(),
-                json: past::restored(&now, &set).to_string().into(),
-            },
-            Err(error) => UndoReply {
-                refusal: error.description(),
-                json: Bytes::new(),
-            },
-        }))
+        Ok(Response::new(self.take_back(request.into_inner()).await?))
     }
 
     async fn metrics(&self, request: Request<MetricsRequest>) -> Result<Response<MetricsReply>, Status> {

@@ -20,7 +20,7 @@ use pool_domain::{Database, Index, Transaction};
 use prost::Message;
 use proto_types::DateTime;
 use proto_wire::raft::SnapshotPart;
-use rocksdb::{Direction, IteratorMode};
+use rocksdb::{DB, Direction, IteratorMode};
 
 use crate::error::Access;
 use crate::keys;
@@ -107,10 +107,15 @@ fn bases(folder: &Path) -> io::Result<Vec<Base>> {
 }
 
 impl Shared {
+    /// Reads what only the past needs: an error is the asker's, not the node's end.
+    fn look<T>(&self, action: impl FnOnce(&DB) -> Result<T, Access>) -> io::Result<T> {
+        self.with_open(action).map_err(io::Error::other)
+    }
+
     /// The first entry that lies in the log, be it Raft's or only the past's; the next one if there is none.
     fn first_kept_entry(&self) -> io::Result<Index> {
         let next = self.applied_index().saturating_add(1);
-        self.with_db("read the log", |db| {
+        self.look(|db| {
             let mut keys = db.iterator_cf(cf(db, keys::LOG)?, IteratorMode::Start);
             let first = keys.next().transpose()?;
             Ok(first.and_then(|(key, _)| keys::log_index(&key)).unwrap_or(next))
@@ -133,7 +138,7 @@ impl Store {
 
     /// Bytes that the log takes on disk, about.
     pub fn log_bytes(&self) -> io::Result<u64> {
-        self.shared.with_db("measure the log", |db| {
+        self.shared.look(|db| {
             let size = db.property_int_value_cf(cf(db, keys::LOG)?, "rocksdb.estimate-live-data-size")?;
             Ok(size.unwrap_or(0))
         })
@@ -234,14 +239,14 @@ impl Store {
     /// Calls with each entry from one on that has been applied here, in order; `None` for what Raft wrote for itself.
     ///
     /// # Errors
-    /// When the log cannot be read, or has a gap.
+    /// When the log cannot be read, or has a gap: what was before it may just have been forgotten.
     pub fn each_entry(
         &self,
         from: Index,
         mut call: impl FnMut(Index, Option<Transaction>) -> ControlFlow<()>,
     ) -> io::Result<()> {
         let last = self.shared.applied_index();
-        self.shared.with_db("read the log", |db| {
+        self.shared.look(|db| {
             let mode = IteratorMode::From(&keys::log(from), Direction::Forward);
             for (item, expected) in db.iterator_cf(cf(db, keys::LOG)?, mode).zip(from..=last) {
                 let (key, value) = item?;

@@ -86,7 +86,7 @@ impl Shared {
         })
     }
 
-    /// Uses the database while it is being opened; an error is the caller's.
+    /// Uses the database where an error is the caller's: while it is being opened, and for what only the past needs.
     pub(crate) fn with_open<T>(&self, action: impl FnOnce(&DB) -> Result<T, Access>) -> Result<T, Access> {
         let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
         action(

@@ -80,7 +80,7 @@ fn each_mistake_is_named_with_its_value_and_what_is_allowed() {
         "[listen]\nhttps = \"everywhere\"\nhttsp = 1\n[session]\nmost = 0\n[limit]\n",
     ));
     let wanted = [
-        "[limit]: there is no such table; there are node, listen, telemetry, session, limits, audit, machine, ha",
+        "[limit]: there is no such table; there are node, listen, telemetry, session, limits, audit, history, machine, ha",
         "listen.https = \"everywhere\": not allowed; allowed: an IP address and a port from 1 to 65535, such as \"0.0.0.0:443\" or \"[::]:443\"",
         "listen.httsp = 1: there is no such key; [listen] has https, http, grpc, socket",
         "session.most = 0: not allowed; allowed: a whole number from 1 to 100000",
