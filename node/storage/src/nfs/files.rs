@@ -23,6 +23,10 @@ use crate::medium::{Entry, Held, ImageAt, Medium, Naming, OpenBy, ReadAt};
 const LARGEST: u64 = 64 << 20;
 /// What an image may take beyond its disk's size and its tables: headers, bitmaps, clusters that a crash has lost.
 const SPARE: u64 = 64 << 20;
+/// How often a folder is read before it counts as gone.
+const LISTINGS: usize = 5;
+/// Between two of these.
+const LISTED_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 /// Connections that are kept while nobody uses them.
 const KEPT: usize = 4;
 
@@ -152,7 +156,7 @@ impl Export {
 
     /// The names in a folder.
     pub fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
-        self.in_folder(folder, |client, folder| client.names(folder))
+        self.in_folder(folder, listed)
     }
 
     fn in_folder<T>(
@@ -196,6 +200,18 @@ impl Export {
         }
         url
     }
+}
+
+/// The names in a folder. A server may answer that something is not there, it seems when a name vanishes while it reads (seen of
+/// nfs-ganesha 4.3 beside locks that were given up; RFC 1813, 3.3.16, has no such error): it is asked again.
+fn listed(client: &mut Client, folder: &Handle) -> io::Result<Vec<String>> {
+    for _ in 1..LISTINGS {
+        match client.names(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::thread::sleep(LISTED_AGAIN),
+            answer => return answer,
+        }
+    }
+    client.names(folder)
 }
 
 fn outside(path: &Path) -> io::Error {
