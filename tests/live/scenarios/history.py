@@ -1,9 +1,17 @@
 """The pool's past: who wrote what, one rename taken back, and the database as it was a while ago; on every host in turn."""
 
+import glob
 import tempfile
 
 from tarn import *
 
+
+def kept(name):
+    return glob.glob(os.path.join(os.environ["TARN_DIR"], "hosts", name, "var-lib-tarn", "raft", "history", "*.state"))
+
+
+# From these all is told; a node makes the first within a minute of its start.
+wait_for("a kept state on every host", lambda: all(kept(name) for name in hosts), 90)
 session, master = login()
 x = session.xenapi
 vm = x.VM.clone(x.VM.get_by_uuid(pool["template"]), "named before")
@@ -27,8 +35,7 @@ def renames():
     return found
 
 
-# The kept state from which all is told is made within a minute of the node's start.
-wait_for("a kept state", lambda: any(c["what"] == "made" for e in entries() for c in e["changes"]), 90)
+assert any(c["what"] == "made" for e in entries() for c in e["changes"])
 quiet = int(time.time())
 wait_for("the second to pass", lambda: time.time() >= quiet + 2)
 x.VM.set_name_label(vm, "named after")
