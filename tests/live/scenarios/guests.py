@@ -20,7 +20,7 @@ def guest(label, on):
     }) if not x.VM.get_VIFs(vm) else None
     x.VM.provision(vm)
     x.VM.start_on(vm, on, False, True)
-    wait_for(label, lambda: "TARN-UP" in testbed("serial", label))
+    wait_for(label, lambda: "TARN-UP" in said(label))
     return vm
 
 
@@ -39,11 +39,11 @@ vbd = x.VBD.create({
 
 
 def disks():
-    found = re.findall(r"TARN-DISKS ?(.*)", testbed("serial", "one"))
+    found = re.findall(r"TARN-DISKS ?(.*)", said("one"))
     return found[-1].split() if found else []
 
 
-wait_for("the guest's list of disks", lambda: "TARN-DISKS" in testbed("serial", "one"))
+wait_for("the guest's list of disks", lambda: "TARN-DISKS" in said("one"))
 before = len(disks())
 x.VBD.plug(vbd)
 assert x.VBD.get_currently_attached(vbd) and x.VBD.get_device(vbd) == "xvdb"
