@@ -8,7 +8,7 @@ use pool_domain::decide::undo::Restored;
 use pool_domain::{Change, Database, Index, Row, Transaction};
 use pool_raft::Pool;
 use pool_store::{HistoryError, Store};
-use proto_types::{DateTime, Field, Ref, Value};
+use proto_types::{DateTime, Field, Value};
 use proto_wire::pool::HistoryRequest;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,7 @@ fn look(store: &Store, settings: History, log_at_last: &mut u64, now: DateTime) 
         store.keep_state(now)?;
         *log_at_last = log;
     }
+    *log_at_last = (*log_at_last).min(log);
     let oldest_wanted = now.0 - i64::from(settings.hours) * 3600;
     // One that is older than wanted stays: from it the wanted moments are reached.
     let needed = bases.iter().rev().find(|base| base.taken.0 <= oldest_wanted);
@@ -80,7 +81,7 @@ fn look(store: &Store, settings: History, log_at_last: &mut u64, now: DateTime) 
 }
 
 /// Whether an entry is asked for.
-fn is_wanted(asked: &HistoryRequest, object: Option<Ref>, transaction: &Transaction) -> bool {
+fn is_wanted(asked: &HistoryRequest, before: &Database, after: &Database, transaction: &Transaction) -> bool {
     let by_user = !transaction.origin.user.is_empty();
     let at = transaction.decided_at.0;
     (asked.all || by_user)
@@ -88,7 +89,12 @@ fn is_wanted(asked: &HistoryRequest, object: Option<Ref>, transaction: &Transact
         && at >= asked.since
         && (asked.until == 0 || at <= asked.until)
         && (asked.object.is_empty()
-            || object.is_some_and(|object| transaction.changes.iter().any(|c| c.reference() == object)))
+            || transaction.changes.iter().any(|change| {
+                let reference = change.reference();
+                let rows = [before, after].map(|db| db.get(reference));
+                reference.to_string() == asked.object
+                    || rows.into_iter().flatten().any(|row| row.uuid() == asked.object)
+            }))
 }
 
 /// Tells what was written, oldest first, until `tell` answers false. Blocks.
@@ -117,9 +123,8 @@ pub fn told(
         let before = db.clone();
         let (outcome, effects) = apply(&mut db, index, &transaction);
         let changed = matches!(outcome, pool_domain::Outcome::Applied(_)) && effects.noted;
-        let object = named(&before, &asked.object).or_else(|| named(&db, &asked.object));
         if changed
-            && is_wanted(asked, object, &transaction)
+            && is_wanted(asked, &before, &db, &transaction)
             && let Some(entry) = entry(&before, &db, index, &transaction)
             && !tell(entry)
         {
@@ -128,17 +133,6 @@ pub fn told(
         ControlFlow::Continue(())
     })?;
     Ok(())
-}
-
-/// The object that a reference or uuid stands for.
-fn named(db: &Database, text: &str) -> Option<Ref> {
-    if text.is_empty() {
-        return None;
-    }
-    match text.parse::<Ref>() {
-        Ok(reference) if db.get(reference).is_some() => Some(reference),
-        _ => db.all().find(|row| row.uuid() == text).map(|row| row.reference),
-    }
 }
 
 /// One entry as it is told; nothing if it changed nothing that is shown.
@@ -185,12 +179,20 @@ fn shown(before: &Database, after: &Database, change: &Change) -> Vec<Json> {
     }
 }
 
+/// Which object, and what became of it. Of a session not even the reference is told: it is as good as a password.
 fn object(row: &Row, what: &str) -> Json {
+    let shown = |text: String| {
+        if withheld::has(row.class) {
+            withheld::NOTHING.to_owned()
+        } else {
+            text
+        }
+    };
     json!({
         "class": row.class.def().name,
-        "ref": row.reference.to_string(),
-        "uuid": row.uuid(),
-        "name": row.named("name_label").map_or("", Value::as_str),
+        "ref": shown(row.reference.to_string()),
+        "uuid": shown(row.uuid().to_owned()),
+        "name": shown(row.named("name_label").map_or("", Value::as_str).to_owned()),
         "what": what,
     })
 }
@@ -230,4 +232,48 @@ pub fn before(store: &Store, index: Index) -> Result<Option<(Database, Transacti
         ControlFlow::Break(())
     })?;
     Ok(found.map(|transaction| (before, transaction)))
+}
+
+#[cfg(test)]
+mod test {
+    use pool_domain::transaction::Origin;
+    use proto_types::generated::{session, vm};
+    use proto_types::{ClassId, Ref};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// What is told of an entry that makes an object.
+    fn made(class: ClassId, reference: Ref) -> Json {
+        let mut db = Database::default();
+        let before = db.clone();
+        let transaction = Transaction {
+            request: Uuid::from_u128(1),
+            reads: Vec::new(),
+            changes: vec![Change::Insert {
+                class,
+                reference,
+                fields: Vec::new(),
+            }],
+            decided_at: DateTime(1),
+            origin: Origin::default(),
+        };
+        apply(&mut db, 1, &transaction);
+        entry(&before, &db, 1, &transaction).unwrap()
+    }
+
+    #[test]
+    fn an_object_is_told_by_its_reference_and_a_session_is_not() {
+        let reference = Ref::from_uuid(Uuid::from_u128(7));
+        assert!(
+            made(vm::CLASS, reference)
+                .to_string()
+                .contains(&reference.to_string())
+        );
+        let told = made(session::CLASS, reference).to_string();
+        assert!(
+            told.contains("\"session\"") && !told.contains(&reference.to_string()),
+            "{told}"
+        );
+    }
 }

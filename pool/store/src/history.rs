@@ -32,6 +32,8 @@ use crate::types::{LogId, SnapshotMeta, Vote};
 /// The folder within the store's.
 const FOLDER: &str = "history";
 const ENDING: &str = ".state";
+/// Entries that are read at once.
+const PIECE: usize = 256;
 /// No part of a snapshot is larger.
 const LARGEST_PART: u32 = 64 * 1024 * 1024;
 /// By how much a host's clock may be ahead of the leader's: a kept state is used only for moments this much later.
@@ -246,9 +248,29 @@ impl Store {
         mut call: impl FnMut(Index, Option<Transaction>) -> ControlFlow<()>,
     ) -> io::Result<()> {
         let last = self.shared.applied_index();
+        let mut next = from;
+        while next <= last {
+            let piece = self.piece(next, last)?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            for (index, transaction) in piece {
+                next = index.saturating_add(1);
+                if call(index, transaction).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Some entries from one on. In pieces, so that the store can be closed while somebody takes his time over them.
+    fn piece(&self, from: Index, last: Index) -> io::Result<Vec<(Index, Option<Transaction>)>> {
         self.shared.look(|db| {
             let mode = IteratorMode::From(&keys::log(from), Direction::Forward);
-            for (item, expected) in db.iterator_cf(cf(db, keys::LOG)?, mode).zip(from..=last) {
+            let entries = db.iterator_cf(cf(db, keys::LOG)?, mode);
+            let mut piece = Vec::new();
+            for (item, expected) in entries.take(PIECE).zip(from..=last) {
                 let (key, value) = item?;
                 let entry = read_entry(&key, &value)?;
                 if entry.log_id.index != expected {
@@ -258,11 +280,9 @@ impl Store {
                     EntryPayload::Normal(command) => Some(command.decode()?),
                     EntryPayload::Blank | EntryPayload::Membership(_) => None,
                 };
-                if call(expected, transaction).is_break() {
-                    break;
-                }
+                piece.push((expected, transaction));
             }
-            Ok(())
+            Ok(piece)
         })
     }
 }

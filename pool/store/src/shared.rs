@@ -128,8 +128,10 @@ impl Shared {
         self.kept_from.store(index, Ordering::Release);
         self.with_db("shorten the past", |db| {
             let purged = crate::log::purged(db)?.map_or(0, |at| at.index.saturating_add(1));
-            let family = cf(db, keys::LOG)?;
-            Ok(db.delete_range_cf(family, keys::log(0), keys::log(index.min(purged)))?)
+            let (family, end) = (cf(db, keys::LOG)?, keys::log(index.min(purged)));
+            // Whole files at once, so that their room is free and no longer counted.
+            db.delete_file_in_range_cf(family, keys::log(0), end)?;
+            Ok(db.delete_range_cf(family, keys::log(0), end)?)
         })
     }
 

@@ -1,5 +1,8 @@
 """High availability with real guests: two witnesses say that none ever ran twice at once, their own clocks on their serial
-ports and the list of processes of the machine that all hosts are on."""
+ports and the list of processes of the machine that all hosts are on.
+
+Run by hand; not among the tests, since it has not passed whole yet.
+"""
 
 from tarn import *
 from witness import *

@@ -45,7 +45,9 @@ assert (who, call, old) == (user, "VM.set_name_label", "named before"), (who, ca
 assert not any(c.get("new") == "named after" for e in entries("--until", "1h") for c in e["changes"])
 page = ask("history", "--object", uuid)
 assert f'name_label: "named before" -> "named after"' in page, page
-assert password not in page and session._session not in page
+everything = ask("history", "--all") + ask("history", "--all", "--json")
+assert "session" in everything and "VM.set_name_label" in everything
+assert password not in everything and session._session not in everything
 
 with tempfile.TemporaryDirectory() as folder:
     file = os.path.join(folder, "then.backup")

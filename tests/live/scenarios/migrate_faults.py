@@ -1,4 +1,7 @@
-"""Migrations of a real guest that a fault cuts off, in each phase once: in the end it runs on exactly one host."""
+"""Migrations of a real guest that a fault cuts off, in each phase once: in the end it runs on exactly one host.
+
+Run by hand; not among the tests, since it has not passed whole yet.
+"""
 
 import glob
 import signal

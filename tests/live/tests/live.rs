@@ -1,7 +1,7 @@
 //! A pool of three real hosts, driven by the official Python client from PyPI, unmodified.
 //!
-//! Each test brings up a pool of its own in its own namespaces, and takes it down, also when it is killed. Without root or
-//! the tools they skip and say why.
+//! Each test brings up a pool of its own in its own namespaces, and takes it down, also when it is killed. Without root, or
+//! not run by `cargo xtask test`, they skip and say why; under it a program that cannot be installed makes them fail.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

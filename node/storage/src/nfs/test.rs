@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use node_hypervisor::DiskSource;
+use tempfile::TempDir;
 
 use super::*;
 use crate::contract::{self, Place};
@@ -124,13 +125,19 @@ async fn made(driver: &NfsDriver, server: &Server) -> Uuid {
     request.sr
 }
 
+/// A host, its driver, and a repository that was made and plugged on it.
+async fn made_and_plugged(server: &Server) -> (TempDir, NfsDriver, Uuid, Arc<dyn PluggedSr>) {
+    let host = tempfile::tempdir().unwrap();
+    let driver = driver_of(host.path());
+    let sr = made(&driver, server).await;
+    let plugged = driver.plug(sr, &config_of(server)).await.unwrap();
+    (host, driver, sr, plugged)
+}
+
 #[test]
 fn a_server_that_dies_makes_calls_fail_soon_and_all_goes_on_when_it_is_back() {
     on_server(async |mut server| {
-        let dir = tempfile::tempdir().unwrap();
-        let driver = driver_of(dir.path());
-        let sr = made(&driver, &server).await;
-        let plugged = driver.plug(sr, &config_of(&server)).await.unwrap();
+        let (_host, driver, sr, plugged) = made_and_plugged(&server).await;
         let job = Job::new();
         let new = NewVolume::empty(Uuid::new_v4(), proto_types::Bytes::mib(8));
         let volume = plugged.create_volume(&new, &job).await.unwrap();
@@ -231,10 +238,7 @@ fn server_side_hold(lock: &Path) -> PathBuf {
 #[test]
 fn what_a_domain_that_merges_writes_as_a_parent_s_name_is_understood() {
     on_server(async |server| {
-        let dir = tempfile::tempdir().unwrap();
-        let driver = driver_of(dir.path());
-        let sr = made(&driver, &server).await;
-        let plugged = driver.plug(sr, &config_of(&server)).await.unwrap();
+        let (_host, _driver, sr, plugged) = made_and_plugged(&server).await;
         let job = Job::new();
         let new = NewVolume::empty(Uuid::new_v4(), proto_types::Bytes::mib(8));
         let source = plugged.create_volume(&new, &job).await.unwrap();
@@ -303,10 +307,7 @@ fn a_repository_is_not_used_in_the_other_way_than_it_was_made_in() {
 #[test]
 fn an_image_that_may_be_written_is_as_long_as_it_can_become() {
     on_server(async |server| {
-        let dir = tempfile::tempdir().unwrap();
-        let driver = driver_of(dir.path());
-        let sr = made(&driver, &server).await;
-        let plugged = driver.plug(sr, &config_of(&server)).await.unwrap();
+        let (_host, _driver, sr, plugged) = made_and_plugged(&server).await;
         let mib = proto_types::Bytes::mib;
         let new = NewVolume::empty(Uuid::new_v4(), mib(64));
         let volume = plugged.create_volume(&new, &Job::new()).await.unwrap().location;

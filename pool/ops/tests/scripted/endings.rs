@@ -2,16 +2,16 @@
 
 use node_commands::{HostEvent, HostReply};
 use node_hypervisor::{DomainEventKind, StopReason};
-use pool_domain::decide::vm_power::{self, VmOperation};
 use pool_domain::decide::{ha, ha_switch};
 use proto_types::Value;
 use proto_types::generated::vm;
+use uuid::Uuid;
 
 use crate::bed::Pool;
-use crate::stage::Stage;
+use crate::stage::{Stage, rebooting, report};
 
-/// Whether a protected guest that ended so, while somebody was at work on it, is to run again.
-async fn is_to_run_again(reason: StopReason) -> bool {
+/// Whether a protected guest that ended while somebody was at work on it is to run again, after what its host told.
+async fn is_to_run_again(told: impl FnOnce(Uuid) -> HostEvent) -> bool {
     let mut pool = Pool::new();
     let (guest, one, task) = (pool.vm(), pool.host("one"), pool.facts.reference());
     pool.decide(|d| {
@@ -21,26 +21,11 @@ async fn is_to_run_again(reason: StopReason) -> bool {
     })
     .unwrap();
     pool.start_on(guest, Some(one));
-    let op = VmOperation {
-        vm: guest,
-        task: pool.facts.reference(),
-        name: "hard_reboot",
-    };
-    pool.decide(|d| vm_power::begin(d, &op)).unwrap();
+    let op = rebooting(&mut pool, guest);
     let stage = Stage::of(&pool);
     stage.script(|_, _| Ok(HostReply::Domain(None)));
-    let event = HostEvent::Domain {
-        vm: stage.uuid(guest),
-        kind: DomainEventKind::Stopped(reason),
-        now: None,
-    };
-    stage.tells(one, event).await;
-    stage
-        .decide(|d| {
-            vm_power::abort(d, &op, None);
-            Ok(())
-        })
-        .await;
+    stage.tells(one, told(stage.uuid(guest))).await;
+    stage.gives_up(&op).await;
     let is_halted = |stage: &Stage| {
         let db = stage.db();
         db.get(guest).unwrap().get(vm::POWER_STATE).as_str() == "Halted"
@@ -50,49 +35,27 @@ async fn is_to_run_again(reason: StopReason) -> bool {
     ha::is_protected(&row)
 }
 
+fn stopped(reason: StopReason) -> impl FnOnce(Uuid) -> HostEvent {
+    move |vm| HostEvent::Domain {
+        vm,
+        kind: DomainEventKind::Stopped(reason),
+        now: None,
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_that_was_ended_from_outside_is_to_run_again() {
-    assert!(is_to_run_again(StopReason::Destroyed).await);
-    assert!(is_to_run_again(StopReason::Failed).await);
+    assert!(is_to_run_again(stopped(StopReason::Destroyed)).await);
+    assert!(is_to_run_again(stopped(StopReason::Failed)).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_went_down_by_itself_is_not() {
-    assert!(!is_to_run_again(StopReason::Shutdown).await);
+    assert!(!is_to_run_again(stopped(StopReason::Shutdown)).await);
 }
 
 /// A host that does not list a guest any more says not how it ended: nobody has meant it to.
 #[tokio::test(start_paused = true)]
 async fn one_that_its_host_no_longer_lists_is_to_run_again() {
-    let mut pool = Pool::new();
-    let (guest, one, task) = (pool.vm(), pool.host("one"), pool.facts.reference());
-    pool.decide(|d| {
-        ha_switch::begin_enabling(d, task, &[], &Value::empty_map())?;
-        ha_switch::commit_enabling(d, task);
-        ha::set_restart_priority(d, guest, ha::RESTART)
-    })
-    .unwrap();
-    pool.start_on(guest, Some(one));
-    let op = VmOperation {
-        vm: guest,
-        task: pool.facts.reference(),
-        name: "hard_reboot",
-    };
-    pool.decide(|d| vm_power::begin(d, &op)).unwrap();
-    let stage = Stage::of(&pool);
-    stage.script(|_, _| Ok(HostReply::Domain(None)));
-    stage.tells(one, crate::stage::report(Vec::new())).await;
-    stage
-        .decide(|d| {
-            vm_power::abort(d, &op, None);
-            Ok(())
-        })
-        .await;
-    stage
-        .until("its end in the records", |stage| {
-            let db = stage.db();
-            db.get(guest).unwrap().get(vm::POWER_STATE).as_str() == "Halted"
-        })
-        .await;
-    assert!(ha::is_protected(stage.db().get(guest).unwrap()));
+    assert!(is_to_run_again(|_| report(Vec::new())).await);
 }

@@ -7,23 +7,14 @@ use node_hypervisor::{DomainState, PauseReason};
 use pool_domain::decide::vm_power::{self, VmOperation};
 
 use crate::bed::Pool;
-use crate::stage::{Stage, a_while, domain, report, silence};
-
-fn reboot(pool: &Pool, guest: proto_types::Ref) -> VmOperation<'static> {
-    VmOperation {
-        vm: guest,
-        task: pool.facts.reference(),
-        name: "hard_reboot",
-    }
-}
+use crate::stage::{Stage, a_while, domain, rebooting, report, silence};
 
 #[tokio::test(start_paused = true)]
 async fn a_stray_is_ended_as_soon_as_nobody_is_at_work_on_it_and_its_host_answers() {
     let mut pool = Pool::new();
     let (guest, one, two) = (pool.vm(), pool.host("one"), pool.host("two"));
     pool.start_on(guest, Some(one));
-    let op = reboot(&pool, guest);
-    pool.decide(|d| vm_power::begin(d, &op)).unwrap();
+    let op = rebooting(&mut pool, guest);
     let stage = Stage::of(&pool);
     let mut unheard = 2;
     stage.script(move |host, command| {
@@ -39,12 +30,7 @@ async fn a_stray_is_ended_as_soon_as_nobody_is_at_work_on_it_and_its_host_answer
         .await;
     a_while().await;
     assert_eq!(stage.asked(two, "destroy_domain"), 0, "somebody is at work on it");
-    stage
-        .decide(|d| {
-            vm_power::abort(d, &op, None);
-            Ok(())
-        })
-        .await;
+    stage.gives_up(&op).await;
     stage
         .until("its end", |s| s.asked(two, "destroy_domain") == 3)
         .await;
@@ -59,8 +45,9 @@ async fn what_has_become_the_hosts_own_meanwhile_is_left_alone() {
     let (guest, one, two) = (pool.vm(), pool.host("one"), pool.host("two"));
     pool.start_on(guest, Some(one));
     let op = VmOperation {
+        vm: guest,
+        task: pool.facts.reference(),
         name: "pool_migrate",
-        ..reboot(&pool, guest)
     };
     pool.decide(|d| vm_power::begin_migration(d, &op, two)).unwrap();
     let stage = Stage::of(&pool);
@@ -82,8 +69,7 @@ async fn a_half_that_a_migration_has_left_is_settled_once_its_host_answers() {
     let mut pool = Pool::new();
     let (guest, one) = (pool.vm(), pool.host("one"));
     pool.start_on(guest, Some(one));
-    let op = reboot(&pool, guest);
-    pool.decide(|d| vm_power::begin(d, &op)).unwrap();
+    let op = rebooting(&mut pool, guest);
     let stage = Stage::of(&pool);
     let mut unheard = 1;
     stage.script(move |host, command| {
@@ -97,12 +83,7 @@ async fn a_half_that_a_migration_has_left_is_settled_once_its_host_answers() {
     stage.tells(one, report(vec![half])).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(stage.asked(one, "revive_domain"), 0, "somebody is at work on it");
-    stage
-        .decide(|d| {
-            vm_power::abort(d, &op, None);
-            Ok(())
-        })
-        .await;
+    stage.gives_up(&op).await;
     stage
         .until("its revival", |s| s.asked(one, "revive_domain") == 2)
         .await;
@@ -116,19 +97,13 @@ async fn a_stray_is_not_forgotten_over_a_moment_of_doubt_and_is_left_to_a_succes
         let mut pool = Pool::new();
         let (guest, one, two) = (pool.vm(), pool.host("one"), pool.host("two"));
         pool.start_on(guest, Some(one));
-        let op = reboot(&pool, guest);
-        pool.decide(|d| vm_power::begin(d, &op)).unwrap();
+        let op = rebooting(&mut pool, guest);
         let stage = Stage::of(&pool);
         let uuid = stage.uuid(guest);
         stage
             .tells(two, report(vec![domain(uuid, DomainState::Running)]))
             .await;
-        stage
-            .decide(|d| {
-                vm_power::abort(d, &op, None);
-                Ok(())
-            })
-            .await;
+        stage.gives_up(&op).await;
         stage.leads(false);
         tokio::time::sleep(Duration::from_secs(doubt)).await;
         assert_eq!(stage.asked(two, "destroy_domain"), 0, "it does not lead");

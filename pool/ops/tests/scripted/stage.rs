@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use node_commands::{HostCommand, HostEvent, HostReply};
 use node_hypervisor::{Domain, DomainState};
+use pool_domain::decide::vm_power::{self, VmOperation};
 use pool_domain::{Database, Draft, Outcome, Transaction, apply};
 use pool_ops::core::own;
 use pool_ops::{AgentFailure, HostAgents, Ops, PoolError, PoolPort, reconcile};
@@ -152,6 +153,15 @@ impl Stage {
         self.ops.decide(&own("test"), decision).await.unwrap();
     }
 
+    /// Whoever was at work on a VM gives it up.
+    pub async fn gives_up(&self, op: &VmOperation<'_>) {
+        self.decide(|d| {
+            vm_power::abort(d, op, None);
+            Ok(())
+        })
+        .await;
+    }
+
     /// A host tells something.
     pub async fn tells(&self, host: Ref, event: HostEvent) {
         reconcile::take(&self.ops, host, event).await.unwrap();
@@ -165,6 +175,17 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// Somebody is at work on a VM from now on.
+pub fn rebooting(pool: &mut Pool, vm: Ref) -> VmOperation<'static> {
+    let op = VmOperation {
+        vm,
+        task: pool.facts.reference(),
+        name: "hard_reboot",
+    };
+    pool.decide(|d| vm_power::begin(d, &op)).unwrap();
+    op
 }
 
 /// A domain in a state.
