@@ -211,37 +211,19 @@ pub async fn fail(api: &Arc<Api>, reference: Ref, error: ApiError) {
 }
 
 async fn end(api: &Arc<Api>, reference: Ref, result: Result<Value, ApiError>) {
-    let end = match &result {
-        Ok(value) => TaskEnd::Success((api.ops.encode)(value)),
-        Err(error) => TaskEnd::Failure(error.clone()),
+    let end = match result {
+        Ok(value) => TaskEnd::Success((api.ops.encode)(&value)),
+        Err(error) => TaskEnd::Failure(error),
     };
     let noted = api
         .ops
         .decide(&pool_ops::core::own("transfer"), |d| {
             task::finish(d, reference, end.clone());
-            Ok(())
-        })
-        .await;
-    match (noted, result) {
-        (Err(error), _) => tracing::info!(%error, "the end of a transfer was not noted"),
-        (Ok(_), Err(error)) => note_cancelled(api, reference, &error).await,
-        (Ok(_), Ok(_)) => {}
-    }
-}
-
-/// A task that an HTTP handler ends as cancelled says so in its `error_info` too.
-async fn note_cancelled(api: &Arc<Api>, reference: Ref, error: &ApiError) {
-    if error.code != "TASK_CANCELLED" {
-        return;
-    }
-    let noted = api
-        .ops
-        .decide(&pool_ops::core::own("transfer"), |d| {
             task::explain_cancelled(d, reference);
             Ok(())
         })
         .await;
     if let Err(error) = noted {
-        tracing::debug!(%error, "why a task was cancelled was not noted");
+        tracing::info!(%error, "the end of a transfer was not noted");
     }
 }
