@@ -31,18 +31,18 @@ pub fn ensure_has_node() -> Result<()> {
     Ok(())
 }
 
-/// Builds the node, and `xe` beside it, and returns the node's program.
+/// Builds the node, and `xe` beside it, and returns the node's program: as packages ship it, or as tests run it.
 pub fn node(release: bool) -> Result<PathBuf> {
     ensure_has_node()?;
     let mut command = cargo()?;
     command.args(["build", "--quiet", "--package", "node-daemon", "--bin", "tarn"]);
     command.args(["--package", "gateway-cli", "--bin", "xe"]);
     if release {
-        command.arg("--release");
+        command.args(["--profile", "dist"]);
     }
     run::visibly(&mut command)?;
     let program = paths::target()?
-        .join(if release { "release" } else { "debug" })
+        .join(if release { "dist" } else { "debug" })
         .join("tarn");
     ensure!(program.is_file(), "cargo left no {}", program.display());
     program.canonicalize().context("find the node program")

@@ -15,6 +15,7 @@ pub const BUILD: &[&str] = &[
     "git",
     "g++",
     "binutils",
+    "make",
     "clang",
     "libclang-dev",
     "pkg-config",

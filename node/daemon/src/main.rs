@@ -15,6 +15,7 @@ mod keeper;
 mod leader;
 mod lease;
 mod members;
+mod memory;
 mod pages;
 mod parts;
 mod past;

@@ -49,6 +49,11 @@ pub trait Operation: Serialize + DeserializeOwned + Clone + Send + Sync + 'stati
     fn is_cancellable() -> bool {
         false
     }
+
+    /// Whether its task, once cancelled, says so in `error_info` too: those behind an HTTP request do.
+    fn explains_cancel() -> bool {
+        false
+    }
 }
 
 /// What steps leave for later ones and for the commit, by step name.
@@ -232,7 +237,7 @@ pub async fn run_in_task<O: Operation>(
                 Err(error) => error,
             };
             ops.decide(&call.origin, |d| {
-                task::finish(d, reference, TaskEnd::Failure(error.clone()));
+                end_task::<O>(d, reference, TaskEnd::Failure(error.clone()));
                 Ok(())
             })
             .await?;
@@ -254,6 +259,13 @@ enum TaskRow {
 enum AfterEnd {
     Keep,
     Remove,
+}
+
+fn end_task<O: Operation>(draft: &mut Draft<'_>, reference: Ref, end: TaskEnd) {
+    task::finish(draft, reference, end);
+    if O::explains_cancel() {
+        task::explain_cancelled(draft, reference);
+    }
 }
 
 fn new_task<O: Operation>(call: &Call) -> NewTask {
@@ -477,7 +489,7 @@ async fn finish<O: Operation>(begun: Begun<O>, origin: Origin, after: AfterEnd) 
                 Ok(value) => TaskEnd::Success(encode(value)),
                 Err(error) => TaskEnd::Failure(error.clone()),
             };
-            task::finish(d, task_ref, end);
+            end_task::<O>(d, task_ref, end);
         }
         Ok(result)
     };

@@ -45,7 +45,7 @@ impl RaftConfig {
         RaftConfig {
             node_id,
             state_dir: state_dir.into(),
-            heartbeat: Duration::from_millis(200),
+            heartbeat: Duration::from_millis(250),
             election_min: Duration::from_millis(400),
             election_max: Duration::from_millis(700),
             snapshot_every: 10_000,

@@ -138,9 +138,6 @@ impl HandlerTask {
         self.ended = true;
         let outcome =
             pool_ops::run_in_task(&self.api.ops, operation, self.call.clone(), self.reference).await;
-        if let Err(error) = &outcome {
-            note_cancelled(&self.api, self.reference, error).await;
-        }
         if let Some(told) = &self.told {
             told.came_to(&outcome).await;
         }

@@ -167,14 +167,15 @@ pub fn example(package: &str, name: &str) -> Result<PathBuf> {
     cargo.args([
         "build",
         "--quiet",
-        "--release",
+        "--profile",
+        "dist",
         "--package",
         package,
         "--example",
         name,
     ]);
     run::visibly(&mut cargo)?;
-    Ok(paths::target()?.join("release/examples").join(name))
+    Ok(paths::target()?.join("dist/examples").join(name))
 }
 
 /// What a load program reports.

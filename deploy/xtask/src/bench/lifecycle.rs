@@ -1,7 +1,7 @@
 //! `VM.start` against `virsh create` of the same XML, `VM.pool_migrate` against `virsh migrate` of the same guest.
 
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -12,6 +12,24 @@ use crate::run;
 use crate::xmlrpc::Value;
 
 const ROUNDS: usize = 7;
+/// How often both sides take turns in moving a guest, and the moves of a turn: there and back.
+const TURNS: usize = 3;
+const MOVES: usize = 4;
+/// Until then the guest has booted and counts.
+const BOOTED: Duration = Duration::from_secs(10);
+
+/// One of the two hosts.
+struct Host {
+    name: String,
+    reference: String,
+    address: String,
+}
+
+/// From one to the other.
+struct Way<'a> {
+    from: &'a Host,
+    to: &'a Host,
+}
 
 /// Runs it.
 pub fn run() -> Result<()> {
@@ -27,15 +45,27 @@ pub fn run() -> Result<()> {
     let uuid = session.text("VM.get_uuid", [this()])?;
     let mut hosts = Vec::new();
     for host in bed.testbed.hosts.iter().take(2) {
-        hosts.push((
-            host.name.clone(),
-            session.by_name("host", &host.name)?,
-            host.address.clone(),
-        ));
+        hosts.push(Host {
+            name: host.name.clone(),
+            reference: session.by_name("host", &host.name)?,
+            address: host.address.clone(),
+        });
     }
-    let [(one, first, _), (two, second, address)] = hosts.as_slice() else {
+    let [first, second] = hosts.as_slice() else {
         anyhow::bail!("two hosts are needed")
     };
+    let (there, back) = (
+        Way {
+            from: first,
+            to: second,
+        },
+        Way {
+            from: second,
+            to: first,
+        },
+    );
+    let ways = [there, back];
+    let one = first.name.as_str();
     let on = |host: &str, words: &[&str]| -> Result<Command> {
         let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
         power::inside(&bed.testbed, host, &words)
@@ -47,7 +77,7 @@ pub fn run() -> Result<()> {
             "VM.start_on",
             [
                 this(),
-                Value::from(first.as_str()),
+                Value::from(first.reference.as_str()),
                 Value::Bool(false),
                 Value::Bool(true),
             ],
@@ -80,62 +110,48 @@ pub fn run() -> Result<()> {
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut our_gaps, mut their_gaps) = (Vec::new(), Vec::new());
-    let gap = |host: &str, domain: &str| -> Result<f64> {
-        let told = run::output(&mut on(host, &["virsh", "domjobinfo", domain, "--completed"])?)?;
-        downtime(&told)
-    };
-    start()?;
-    for round in 0..ROUNDS {
-        let (target, there) = if round % 2 == 0 {
-            (second, two)
-        } else {
-            (first, one)
-        };
-        let before = Instant::now();
-        session.call(
-            "VM.pool_migrate",
-            [this(), Value::from(target.as_str()), Value::map([])],
-        )?;
-        ours.push(before.elapsed().as_secs_f64());
-        our_gaps.push(gap(there, &uuid)?);
-    }
-    session.call("VM.hard_shutdown", [this()])?;
+    let metrics = session.text("VM.get_metrics", [this()])?;
     // virsh needs a way to the other libvirtd: its socket is seen from outside, so virsh runs there.
     let socket = |name: &str| {
-        format!(
-            "qemu+unix:///system?socket={}",
-            bed.testbed
-                .host_dir(name)
-                .join("run/libvirt/libvirt-sock")
-                .display()
-        )
+        let path = bed.testbed.host_dir(name).join("run/libvirt/libvirt-sock");
+        format!("qemu+unix:///system?socket={}", path.display())
     };
-    run::output(&mut on(one, &["virsh", "create", &seen])?)?;
-    for round in 0..ROUNDS {
-        let (from, to, at) = if round % 2 == 0 {
-            (one, two, address.clone())
-        } else {
-            (
-                two,
-                one,
-                bed.testbed.hosts.first().context("no host")?.address.clone(),
-            )
-        };
-        let mut migrate = Command::new("virsh");
-        migrate.args([
-            "-c",
-            &socket(from),
-            "migrate",
-            "--live",
-            "--unsafe",
-            &other,
-            &socket(to),
-        ]);
-        migrate.args(["--migrateuri", &format!("tcp://{at}")]);
-        let before = Instant::now();
-        run::output(&mut migrate)?;
-        theirs.push(before.elapsed().as_secs_f64());
-        their_gaps.push(gap(to, &other)?);
+    for _ in 0..TURNS {
+        start()?;
+        std::thread::sleep(BOOTED);
+        for way in ways.iter().cycle().take(MOVES) {
+            let before = Instant::now();
+            session.call(
+                "VM.pool_migrate",
+                [this(), Value::from(way.to.reference.as_str()), Value::map([])],
+            )?;
+            ours.push(before.elapsed().as_secs_f64());
+            let told = session.call("VM_metrics.get_other_config", [Value::from(metrics.as_str())])?;
+            let gap: f64 = told.field("tarn_migration_downtime_ms")?.text()?.parse()?;
+            our_gaps.push(gap / 1000.0);
+        }
+        session.call("VM.hard_shutdown", [this()])?;
+        run::output(&mut on(one, &["virsh", "create", &seen])?)?;
+        std::thread::sleep(BOOTED);
+        for way in ways.iter().cycle().take(MOVES) {
+            let mut migrate = Command::new("virsh");
+            migrate.args([
+                "-c",
+                &socket(&way.from.name),
+                "migrate",
+                "--live",
+                "--unsafe",
+                &other,
+            ]);
+            migrate.arg(socket(&way.to.name));
+            migrate.args(["--migrateuri", &format!("tcp://{}", way.to.address)]);
+            let before = Instant::now();
+            run::output(&mut migrate)?;
+            theirs.push(before.elapsed().as_secs_f64());
+            let words = ["virsh", "domjobinfo", &other, "--completed"];
+            their_gaps.push(downtime(&run::output(&mut on(&way.to.name, &words)?)?)?);
+        }
+        run::output(&mut on(one, &["virsh", "destroy", &other])?)?;
     }
     report("VM.pool_migrate", "virsh migrate", ours, theirs);
     report(
@@ -164,9 +180,10 @@ fn unmarked(xml: &str) -> String {
 }
 
 fn report(ours: &str, theirs: &str, us: Vec<f64>, them: Vec<f64>) {
+    let count = us.len();
     let (us, them) = (bed::median(us), bed::median(them));
     println!(
-        "{ours} {us:.3} s, {theirs} {them:.3} s (medians of {ROUNDS}): {:.2} times",
+        "{ours} {us:.3} s, {theirs} {them:.3} s (medians of {count}): {:.2} times",
         us / them
     );
 }

@@ -171,6 +171,7 @@ pub fn run() -> Result<()> {
     );
     for clients in [1_usize, 64] {
         let mut ratios = vec![Vec::new(); peers.len()];
+        let mut tails = vec![Vec::new(); peers.len()];
         for _ in 0..ROUNDS {
             let mut load = Command::new(&ours);
             load.args(["--target", &bed.api()?, "--connections", &clients.to_string()]);
@@ -180,15 +181,17 @@ pub fn run() -> Result<()> {
             }
             let us = bed::load(&mut load)?;
             row(clients, "tarn", &us, "");
-            for ((name, peer), ratios) in peers.iter().zip(&mut ratios) {
+            for (((name, peer), ratios), tails) in peers.iter().zip(&mut ratios).zip(&mut tails) {
                 let them = peer.load(&theirs, clients)?;
                 let ratio = us.rate / them.rate;
                 ratios.push(ratio);
+                tails.push(us.p99 / them.p99);
                 row(clients, name, &them, &format!("{ratio:.2}"));
             }
         }
-        for ((name, _), ratios) in peers.iter().zip(ratios) {
-            println!("{clients:>7}  median against {name}: {:.2}", bed::median(ratios));
+        for (((name, _), ratios), tails) in peers.iter().zip(ratios).zip(tails) {
+            let (rate, tail) = (bed::median(ratios), bed::median(tails));
+            println!("{clients:>7}  medians against {name}: rate {rate:.2}, p99 {tail:.2}");
         }
     }
     println!("elections meanwhile: {}", bed.term()? - term);

@@ -68,6 +68,10 @@ impl Operation for ExportVm {
     fn is_cancellable() -> bool {
         true
     }
+
+    fn explains_cancel() -> bool {
+        true
+    }
 }
 
 impl Carries for ExportVm {

@@ -112,6 +112,10 @@ impl Operation for ImportVms {
     fn is_cancellable() -> bool {
         true
     }
+
+    fn explains_cancel() -> bool {
+        true
+    }
 }
 
 impl ImportVms {

@@ -89,6 +89,10 @@ impl Operation for MoveVdi {
     fn is_cancellable() -> bool {
         true
     }
+
+    fn explains_cancel() -> bool {
+        true
+    }
 }
 
 impl Carries for MoveVdi {
