@@ -301,6 +301,7 @@ impl Agent {
             } => self.resize_disk(vm, userdevice, &volume, virtual_size).await,
             HostCommand::AttachNic { vm, nic } => self.attach_nic(vm, &nic).await,
             HostCommand::DetachNic { vm, device } => self.detach_nic(vm, device).await,
+            HostCommand::DetachUsb { vm, path } => self.detach_usb(vm, &path).await,
             HostCommand::MoveNic { vm, nic } => self.move_nic(vm, &nic).await,
             HostCommand::SetNicPolicy { vm, nic } => self.set_nic_policy(vm, &nic).await,
             HostCommand::SetMemoryTarget { vm, target } => {

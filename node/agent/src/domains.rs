@@ -112,6 +112,7 @@ impl Agent {
         spec.fw_cfg = guest_data(request)?;
         spec.bios_strings.clone_from(&request.bios_strings);
         spec.tpm = request.tpm.is_some();
+        spec.usb = self.find_usb(&request.usb).await?;
         spec.end_actions = request.end_actions;
         spec.platform = request.platform;
         spec.serial_log = Some(settings.console_dir.join(format!("{vm}.log")));

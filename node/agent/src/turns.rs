@@ -39,6 +39,7 @@ pub fn turn_of(command: &HostCommand) -> Option<Turn> {
         | HostCommand::EndMirror { .. }
         | HostCommand::AttachNic { .. }
         | HostCommand::DetachNic { .. }
+        | HostCommand::DetachUsb { .. }
         | HostCommand::MoveNic { .. }
         | HostCommand::SetNicPolicy { .. }
         | HostCommand::SetMemoryTarget { .. }

@@ -156,6 +156,13 @@ pub enum HostCommand {
         /// The interface's number.
         device: u16,
     },
+    /// Takes a USB device of the host's from a live domain. Idempotent.
+    DetachUsb {
+        /// The VM.
+        vm: Uuid,
+        /// Where the device is plugged in.
+        path: String,
+    },
     /// Moves an interface of a live domain to another bridge, which is made if missing, under the interface's policy.
     /// Idempotent. Errors: `NoSuchDomain`, `NoSuchDevice`.
     MoveNic {

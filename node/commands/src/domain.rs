@@ -84,6 +84,9 @@ pub struct DomainRequest {
     /// Its trusted platform module, if it has one.
     #[serde(default)]
     pub tpm: Option<TpmRequest>,
+    /// USB devices of the host that it has, by where they are plugged in, such as `1-2.1`.
+    #[serde(default)]
+    pub usb: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -113,6 +116,7 @@ impl DomainRequest {
             bios_strings: BTreeMap::new(),
             tuning: CpuTuning::default(),
             tpm: None,
+            usb: Vec::new(),
         }
     }
 }

@@ -17,19 +17,20 @@ use crate::lease::Leases;
 
 /// Between two looks at the leases.
 const LOOK: Duration = Duration::from_millis(250);
+/// Between two looks at whether there is anything to look after.
+const REST: Duration = Duration::from_secs(1);
 /// Between two looks at the plan, if anything was written since.
 const PLAN: Duration = Duration::from_secs(5);
 
 /// Runs while this node leads.
 pub async fn keep(pool: Pool, ops: Ops, leases: Arc<Leases>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut plans = tokio::time::interval(PLAN);
     let mut planned_at = 0;
     let mut was_on = false;
     let mut idle = Some(Memory::default());
     let mut at_work: Option<JoinHandle<Memory>> = None;
     loop {
+        let rest = if was_on { LOOK } else { REST };
         tokio::select! {
             () = stop.cancelled() => break,
             _ = plans.tick() => {
@@ -40,7 +41,7 @@ pub async fn keep(pool: Pool, ops: Ops, leases: Arc<Leases>, stop: CancellationT
                 }
                 continue;
             }
-            _ = ticks.tick() => {}
+            () = tokio::time::sleep(rest) => {}
         }
         let db = pool.snapshot();
         if !rules::is_on(&db) {

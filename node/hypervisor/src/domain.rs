@@ -51,6 +51,9 @@ pub struct DomainSpec {
     /// Whether it has a trusted platform module; see [`crate::Hypervisor::put_tpm_state`].
     #[serde(default)]
     pub tpm: bool,
+    /// USB devices of the host that it has.
+    #[serde(default)]
+    pub usb: Vec<UsbSpec>,
 }
 
 impl DomainSpec {
@@ -86,8 +89,20 @@ impl DomainSpec {
             platform: Platform::default(),
             bios_strings: BTreeMap::new(),
             tpm: false,
+            usb: Vec::new(),
         }
     }
+}
+
+/// A USB device of the host, for one domain alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsbSpec {
+    /// Where it is plugged in, such as `1-2.1`: names it for as long as the domain has it.
+    pub path: String,
+    /// Number of its bus.
+    pub bus: u32,
+    /// Its number on the bus, another one each time it is plugged in.
+    pub device: u32,
 }
 
 /// Memory of a domain.

@@ -28,7 +28,7 @@ pub use device::{
 };
 pub use domain::{
     Boot, BootDevice, Clock, CpuModel, CpuTuning, Domain, DomainSpec, DomainState, EndAction, EndActions,
-    Firmware, FwCfg, MemorySpec, PauseReason, Platform, StartMode, VcpuSpec,
+    Firmware, FwCfg, MemorySpec, PauseReason, Platform, StartMode, UsbSpec, VcpuSpec,
 };
 pub use error::{ErrorKind, HypervisorError, Result};
 pub use event::{DomainEvent, DomainEventKind, StopReason};
@@ -181,6 +181,9 @@ pub trait Hypervisor: Send + Sync {
 
     /// Takes a network interface away, as [`Hypervisor::detach_disk`].
     async fn detach_nic(&self, vm: Uuid, nic: NicIndex) -> Result<()>;
+
+    /// Takes a USB device of the host's from a live domain. Idempotent.
+    async fn detach_usb(&self, vm: Uuid, path: &str) -> Result<()>;
 
     /// Moves a network interface of a live domain to another bridge of the host, which must be there. Idempotent.
     ///

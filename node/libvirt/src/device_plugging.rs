@@ -23,32 +23,37 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const ASK_AGAIN: Duration = Duration::from_secs(6);
 
 /// A device that can be plugged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Device {
     Disk(DiskIndex),
     Nic(NicIndex),
+    /// A USB device of the host's, by its place there.
+    Usb(String),
 }
 
 impl Device {
-    fn name(self) -> String {
+    fn name(&self) -> String {
         match self {
             Device::Disk(disk) => disk.to_string(),
             Device::Nic(nic) => nic.to_string(),
+            Device::Usb(path) => format!("USB device {path}"),
         }
     }
 
     /// Its element in a live domain.
-    fn element(self, live: &LiveDomain) -> Option<Element> {
+    fn element(&self, live: &LiveDomain) -> Option<Element> {
         match self {
-            Device::Disk(disk) => live.disk(disk).map(|d| d.element),
-            Device::Nic(nic) => live.nic(nic).map(|n| n.element),
+            Device::Disk(disk) => live.disk(*disk).map(|d| d.element),
+            Device::Nic(nic) => live.nic(*nic).map(|n| n.element),
+            Device::Usb(path) => live.usb(path),
         }
     }
 
-    fn is_named(self, alias: &str) -> bool {
+    fn is_named(&self, alias: &str) -> bool {
         match self {
-            Device::Disk(disk) => devices::disk_of_alias(alias) == Some(disk),
-            Device::Nic(nic) => devices::nic_of_alias(alias) == Some(nic),
+            Device::Disk(disk) => devices::disk_of_alias(alias) == Some(*disk),
+            Device::Nic(nic) => devices::nic_of_alias(alias) == Some(*nic),
+            Device::Usb(path) => devices::usb_alias(path) == alias,
         }
     }
 }
@@ -140,7 +145,7 @@ pub(crate) fn change_media(
 }
 
 /// Whether the device is still there; asks the guest to let go of it if so and if wanted.
-fn ask(connect: &Connect, vm: Uuid, device: Device, ask_guest: AskGuest) -> Result<Still, Fault> {
+fn ask(connect: &Connect, vm: Uuid, device: &Device, ask_guest: AskGuest) -> Result<Still, Fault> {
     let domain = find(connect, vm)?;
     let Some(element) = device.element(&live(&domain)?) else {
         return Ok(Still::Gone);
@@ -190,8 +195,9 @@ pub(crate) async fn detach(
                 AskGuest::Yes
             }
         };
+        let wanted = device.clone();
         let answer = bridge
-            .call(job, move |connect| ask(connect, vm, device, ask_guest))
+            .call(job, move |connect| ask(connect, vm, &wanted, ask_guest))
             .await;
         match answer {
             Ok(Still::Gone) => return Ok(()),
@@ -205,7 +211,7 @@ pub(crate) async fn detach(
                 after: patience,
             });
         }
-        if refusal(&mut removals, vm, device).await {
+        if refusal(&mut removals, vm, &device).await {
             return Err(HypervisorError::DetachRefused {
                 vm,
                 device: device.name(),
@@ -215,7 +221,7 @@ pub(crate) async fn detach(
 }
 
 /// Waits for the guest's answer or a moment; whether it was a refusal.
-async fn refusal(removals: &mut broadcast::Receiver<Removal>, vm: Uuid, device: Device) -> bool {
+async fn refusal(removals: &mut broadcast::Receiver<Removal>, vm: Uuid, device: &Device) -> bool {
     let until = Instant::now() + LOOK_AGAIN;
     loop {
         match tokio::time::timeout_at(until, removals.recv()).await {

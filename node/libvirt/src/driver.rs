@@ -322,6 +322,13 @@ impl Hypervisor for LibvirtHypervisor {
         device_plugging::detach(&self.inner.bridge, job, vm, Device::Nic(nic), patience).await
     }
 
+    async fn detach_usb(&self, vm: Uuid, path: &str) -> Result<()> {
+        let job = self.job("detach USB device", Some(vm), self.limits().short);
+        let patience = self.limits().detach;
+        let device = Device::Usb(path.to_owned());
+        device_plugging::detach(&self.inner.bridge, job, vm, device, patience).await
+    }
+
     async fn move_nic(&self, vm: Uuid, nic: NicIndex, bridge: &str) -> Result<()> {
         let bridge = bridge.to_owned();
         self.short("move interface", Some(vm), move |c| {

@@ -369,6 +369,16 @@ impl Hypervisor for SimHypervisor {
         Faults::reply(fault, "detach interface", ())
     }
 
+    async fn detach_usb(&self, vm: Uuid, path: &str) -> Result<()> {
+        let path = path.to_owned();
+        self.run(Operation::Detach, "detach USB device", move |shared| {
+            let mut state = shared.state();
+            state.find(vm)?.carried.spec.usb.retain(|d| d.path != path);
+            Ok(())
+        })
+        .await
+    }
+
     async fn move_nic(&self, vm: Uuid, nic: NicIndex, bridge: &str) -> Result<()> {
         self.run(Operation::Attach, "move interface", |shared| {
             devices::move_nic(shared, vm, nic, bridge)

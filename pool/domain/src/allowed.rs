@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proto_types::generated::{host, network, pbd, pool, sr, task, vbd, vdi, vif, vm, vm_appliance};
+use proto_types::generated::{host, network, pbd, pool, sr, task, vbd, vdi, vif, vm, vm_appliance, vusb};
 use proto_types::{Field, Ref, Value};
 
 use crate::database::Database;
@@ -30,6 +30,8 @@ fn rule(row: &Row) -> Option<(Rests, Rule)> {
         (Rests::OnOthers, of_vbd)
     } else if class == vif::CLASS {
         (Rests::OnOthers, of_vif)
+    } else if class == vusb::CLASS {
+        (Rests::OnOthers, of_vusb)
     } else if class == vdi::CLASS {
         (Rests::OnOthers, vdi_rules::advertised)
     } else if class == sr::CLASS {
@@ -96,9 +98,11 @@ pub(crate) fn is_of_labels(change: &Change) -> bool {
 /// The rows whose operations may depend on a row: none, unless it is of a class that others look at.
 fn neighbours(row: &Row) -> Vec<Ref> {
     let fields: &[Field] = if row.class == vm::CLASS {
-        &[vm::VBDS, vm::VIFS, vm::APPLIANCE]
+        &[vm::VBDS, vm::VIFS, vm::VUSBS, vm::APPLIANCE]
     } else if row.class == vbd::CLASS {
         &[vbd::VDI, vbd::VM]
+    } else if row.class == vusb::CLASS {
+        &[vusb::VM]
     } else if row.class == vdi::CLASS {
         &[vdi::VBDS, vdi::SR]
     } else if row.class == pbd::CLASS {
@@ -158,6 +162,20 @@ fn of_vif(db: &Database, row: &Row) -> Value {
         } else {
             names.push("plug");
         }
+    }
+    Value::strings(names)
+}
+
+fn of_vusb(db: &Database, row: &Row) -> Value {
+    if busy(row, vusb::CURRENT_OPERATIONS) {
+        return Value::strings::<&str>([]);
+    }
+    let state = db
+        .of_class(vm::CLASS, row.get(vusb::VM).as_ref())
+        .map_or("", |v| v.get(vm::POWER_STATE).as_str());
+    let mut names = vec!["attach"];
+    if state == vm_rules::RUNNING && row.get(vusb::CURRENTLY_ATTACHED).as_bool() {
+        names.push("unplug");
     }
     Value::strings(names)
 }

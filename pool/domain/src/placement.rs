@@ -6,6 +6,7 @@ use proto_types::generated::{host, host_metrics, network, pbd, pif, sr, vbd, vdi
 use proto_types::{ApiError, Bytes, Ref, Value};
 
 use crate::database::Database;
+use crate::decide::usb;
 use crate::row::Row;
 use crate::{host_rules, vm_rules};
 
@@ -30,7 +31,7 @@ pub fn can_run(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiErr
 pub fn can_take(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiError> {
     is_open(db, vm_row, host_row)?;
     can_reach_networks(db, vm_row, host_row)?;
-    requires_devices(db, vm_row)?;
+    requires_devices(db, vm_row, host_row)?;
     has_room(db, vm_row, host_row)
 }
 
@@ -105,11 +106,11 @@ pub fn can_host(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiEr
         ));
     }
     can_reach(db, vm_row, host_row)?;
-    requires_devices(db, vm_row)
+    requires_devices(db, vm_row, host_row)
 }
 
-/// Graphics processors and USB devices that a VM asks for: no host has one to give.
-fn requires_devices(db: &Database, vm_row: &Row) -> Result<(), ApiError> {
+/// Graphics processors and USB devices that a VM asks for: no host has one of the former to give.
+fn requires_devices(db: &Database, vm_row: &Row, host_row: &Row) -> Result<(), ApiError> {
     let me = || vm_row.reference.to_string();
     if let Some(gpu) = vm_row
         .get(vm::VGPUS)
@@ -120,14 +121,14 @@ fn requires_devices(db: &Database, vm_row: &Row) -> Result<(), ApiError> {
         let group = gpu.get(vgpu::GPU_GROUP).as_ref();
         return Err(ApiError::new("VM_REQUIRES_GPU", [me(), group.to_string()]));
     }
-    if let Some(usb) = vm_row
-        .get(vm::VUSBS)
-        .as_refs()
-        .into_iter()
-        .find_map(|r| db.of_class(vusb::CLASS, r))
-    {
-        let group = usb.get(vusb::USB_GROUP).as_ref();
-        return Err(ApiError::new("VM_REQUIRES_VUSB", [me(), group.to_string()]));
+    for reference in vm_row.get(vm::VUSBS).as_refs() {
+        let Some(wish) = db.of_class(vusb::CLASS, reference) else {
+            continue;
+        };
+        if usb::device_for(db, wish, host_row.reference).is_none() {
+            let group = wish.get(vusb::USB_GROUP).as_ref();
+            return Err(ApiError::new("VM_REQUIRES_VUSB", [me(), group.to_string()]));
+        }
     }
     Ok(())
 }

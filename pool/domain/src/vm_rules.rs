@@ -4,6 +4,7 @@ use proto_types::generated::{vbd, vdi, vm, vm_appliance, vm_metrics};
 use proto_types::{ApiError, Ref, Value};
 
 use crate::database::Database;
+use crate::decide::usb;
 use crate::row::Row;
 
 /// Power states by the names of the wire.
@@ -173,6 +174,13 @@ pub fn check(db: &Database, row: &Row, operation: &str) -> Result<(), ApiError> 
             "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION",
             [image.to_string()],
         ));
+    }
+    if matches!(
+        operation,
+        "suspend" | "checkpoint" | "pool_migrate" | "migrate_send"
+    ) && usb::has_device(db, row)
+    {
+        return Err(ApiError::new("VM_HAS_VUSBS", [me()]));
     }
     if control_domain && !operation.starts_with("changing_") && operation != "metadata_export" {
         return Err(ApiError::new(

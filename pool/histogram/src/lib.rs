@@ -43,7 +43,9 @@ impl<T> Histogram<T> {
     /// How many values were counted.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
+        self.counts
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// The least value of the bucket below whose end lie so many thousandths of all values; 0 without values.
@@ -115,8 +117,13 @@ pub struct PercentileStats {
 
 impl fmt::Display for PercentileStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { samples, p50, p99, .. } = self;
-        write!(f, "{samples} values, half from {p50}, one in a hundred from {p99}")
+        let Self {
+            samples, p50, p99, ..
+        } = self;
+        write!(
+            f,
+            "{samples} values, half from {p50}, one in a hundred from {p99}"
+        )
     }
 }
 

@@ -7,7 +7,7 @@ use node_commands::{
 };
 use node_hypervisor::{BootDevice, CpuTuning, DiskKind, EndAction, EndActions, NicModel, Platform};
 use pool_domain::decide::vdi::device_number;
-use pool_domain::decide::{uefi_mode, vm_live, vtpm};
+use pool_domain::decide::{uefi_mode, usb, vm_live, vtpm};
 use pool_domain::{Database, Row, query, vm_rules};
 use proto_types::generated::{network, sr, vbd, vdi, vif, vm};
 use proto_types::{ApiError, Bytes, Ref};
@@ -40,6 +40,7 @@ pub fn build(db: &Database, reference: Ref, on: Ref, start_id: Uuid) -> Result<D
             mask: t.mask,
         },
     );
+    request.usb = usb::paths(db, row);
     request.tpm = vtpm::of(db, reference).map(|_| TpmRequest::default());
     let params = row.get(vm::HVM_BOOT_PARAMS);
     let platform = row.get(vm::PLATFORM);

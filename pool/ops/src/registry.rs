@@ -13,7 +13,7 @@ use crate::storage::{changes, merge, pbd, sr, vdi, vdi_live, vdi_move};
 use crate::transfer;
 use crate::vm::{
     checkpoint, clone, live, media, migrate, migrate_send, plug, power, provision, reset, revert, snapshot,
-    start, stop, suspend,
+    start, stop, suspend, unplug_usb,
 };
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came
@@ -52,6 +52,7 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         evacuate::Evacuate::NAME => go_on::<evacuate::Evacuate>(ops, saga),
         go_down::GoDown::NAME => go_on::<go_down::GoDown>(ops, saga),
         plug::PlugDevice::NAME => go_on::<plug::PlugDevice>(ops, saga),
+        unplug_usb::UnplugUsb::NAME => go_on::<unplug_usb::UnplugUsb>(ops, saga),
         media::ChangeMedium::NAME => go_on::<media::ChangeMedium>(ops, saga),
         snapshot::SnapshotVm::NAME => go_on::<snapshot::SnapshotVm>(ops, saga),
         checkpoint::Checkpoint::NAME => go_on::<checkpoint::Checkpoint>(ops, saga),

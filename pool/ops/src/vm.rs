@@ -17,3 +17,4 @@ pub mod start;
 pub mod stop;
 pub mod suspend;
 pub mod tpm;
+pub mod unplug_usb;

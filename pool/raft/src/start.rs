@@ -39,15 +39,15 @@ pub struct RaftConfig {
 }
 
 impl RaftConfig {
-    /// The defaults: a dead leader is replaced in about 1.2 s; a follower must hear nothing for over a second
+    /// The defaults: a dead leader is replaced in about 1.5 s; a follower must hear nothing for over a second
     /// before it so much as asks.
     pub fn new(node_id: u64, state_dir: impl Into<PathBuf>) -> RaftConfig {
         RaftConfig {
             node_id,
             state_dir: state_dir.into(),
-            heartbeat: Duration::from_millis(250),
-            election_min: Duration::from_millis(400),
-            election_max: Duration::from_millis(700),
+            heartbeat: Duration::from_millis(300),
+            election_min: Duration::from_millis(450),
+            election_max: Duration::from_millis(800),
             snapshot_every: 10_000,
             keep_log: 2_000,
         }

@@ -1,5 +1,5 @@
-//! Devices of hosts, and old kinds of patches and dumps. No host gives a device of its own to a guest: the records say
-//! so, and so do these.
+//! Devices of hosts, and old kinds of patches and dumps. A host gives its USB devices to guests, and no other device: the
+//! records say so, and so do these.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use std::time::Duration;
 use pool_domain::decide::usb::{self, UsbFacts};
 use pool_domain::query;
 use pool_ops::machine::{self, MachineReply, MachineVerb};
+use pool_ops::vm::unplug_usb::UnplugUsb;
 use proto_types::generated::{
-    crashdump, gpu_group, host, host_crashdump, host_patch, pci, pgpu, pool_patch, pusb, usb_group, vgpu,
-    vgpu_type, vm, vusb,
+    crashdump, gpu_group, host, host_crashdump, host_patch, pci, pgpu, pool_patch, vgpu, vgpu_type, vm,
 };
 use proto_types::{ApiError, Args, ClassId, Value};
 
-use super::{Handler, Scope, Table};
+use super::{Handler, Scope, Table, job};
 use crate::api::Api;
 use crate::api::gate::Entry;
 
@@ -108,12 +108,8 @@ pub const TABLE: Table = &[
         Handler::Unbuilt(|s, a| exists(s, a, 0, pgpu::CLASS)),
     ),
     (
-        // Off is what it is.
         "PUSB.set_passthrough_enabled",
-        Handler::Partly(|s, a| {
-            exists(s, a, 0, pusb::CLASS)?;
-            Ok((!a.truth(1)?).then_some(Value::Void))
-        }),
+        Handler::Write(|d, _, a| usb::set_passthrough(d, a.reference(0)?, a.truth(1)?).map(|()| Value::Void)),
     ),
     (
         "VGPU.create",
@@ -128,20 +124,20 @@ pub const TABLE: Table = &[
     ),
     (
         "VUSB.create",
-        Handler::Unbuilt(|s, a| {
-            exists(s, a, 0, vm::CLASS)?;
-            let group = a.reference(1)?;
-            let row = query::find(s.db, usb_group::CLASS, group)?;
-            match row.get(usb_group::PUSBS).as_refs().is_empty() {
-                true => Err(ApiError::new("USB_GROUP_CONTAINS_NO_PUSBS", [group.to_string()])),
-                false => Ok(()),
-            }
+        Handler::Write(|d, _, a| {
+            usb::ask_for(d, a.reference(0)?, a.reference(1)?, a.at(2)?.clone()).map(Value::from)
         }),
+    ),
+    (
+        "VUSB.destroy",
+        Handler::Write(|d, _, a| usb::ask_no_more(d, a.reference(0)?).map(|()| Value::Void)),
+    ),
+    (
+        "VUSB.unplug",
+        Handler::Run(|_, a| job(UnplugUsb::new(a.reference(0)?))),
     ),
     // None was ever made, so that there is none to be found.
     ("VGPU.destroy", Handler::Read(|s, a| gone(s, a, vgpu::CLASS))),
-    ("VUSB.destroy", Handler::Read(|s, a| gone(s, a, vusb::CLASS))),
-    ("VUSB.unplug", Handler::Read(|s, a| gone(s, a, vusb::CLASS))),
     (
         "crashdump.destroy",
         Handler::Read(|s, a| gone(s, a, crashdump::CLASS)),

@@ -3,7 +3,7 @@
 use gateway_codec::WireValue;
 use node_commands::{HostCommand, MachineVerb};
 use pool_domain::query;
-use proto_types::generated::{host, pool, pusb, vm};
+use proto_types::generated::{host, pool, pusb, vm, vusb};
 use proto_types::{Ref, Value};
 
 use super::leader::Leader;
@@ -125,29 +125,102 @@ async fn what_is_plugged_into_a_host_is_listed() {
         leader.refused("USB_group.destroy", &[group.into()]).await[0],
         "USB_GROUP_CONTAINS_PUSB"
     );
-    // No guest gets a device of a host's: what asks for it says that it is not built, and what does not is done.
-    let stick = leader.db().rows(pusb::CLASS).next().unwrap().reference;
-    leader
-        .ok("PUSB.set_passthrough_enabled", &[stick.into(), false.into()])
-        .await;
+    let made = reference(&leader.ok("USB_group.create", &["mine".into()]).await);
+    let guest = leader.vm().await;
     assert_eq!(
         leader
-            .refused("PUSB.set_passthrough_enabled", &[stick.into(), true.into()])
+            .refused("VUSB.create", &[guest.into(), made.into(), Value::empty_map()])
             .await,
-        ["NOT_IMPLEMENTED", "PUSB.set_passthrough_enabled"]
-    );
-    let guest = leader.vm().await;
-    let give = |group: Ref| [guest.into(), group.into(), Value::empty_map()];
-    assert_eq!(
-        leader.refused("VUSB.create", &give(group)).await,
-        ["NOT_IMPLEMENTED", "VUSB.create"]
-    );
-    let made = reference(&leader.ok("USB_group.create", &["mine".into()]).await);
-    assert_eq!(
-        leader.refused("VUSB.create", &give(made)).await,
         ["USB_GROUP_CONTAINS_NO_PUSBS", &made.to_string()]
     );
     leader.ok("USB_group.destroy", &[made.into()]).await;
+}
+
+#[tokio::test]
+async fn a_guest_has_a_usb_device_of_its_host_from_its_start_to_its_end() {
+    let leader = Leader::new().await;
+    let one = leader.host("one");
+    leader.ok("PUSB.scan", &[one.into()]).await;
+    let stick = leader.db().rows(pusb::CLASS).next().unwrap().reference;
+    let group = leader.db().get(stick).unwrap().get(pusb::USB_GROUP).as_ref();
+    let guest = leader.vm().await;
+    let give = |guest: Ref| [guest.into(), group.into(), Value::empty_map()];
+    let start = |guest: Ref| [guest.into(), false.into(), true.into()];
+    let wish = reference(&leader.ok("VUSB.create", &give(guest)).await);
+    let other = leader.vm().await;
+    assert_eq!(
+        leader.refused("VUSB.create", &give(other)).await,
+        ["USB_GROUP_CONFLICT", &group.to_string()]
+    );
+    // Its host keeps it to itself until told otherwise.
+    let on_one = [guest.into(), one.into(), false.into(), true.into()];
+    let requires = ["VM_REQUIRES_VUSB", &guest.to_string(), &group.to_string()].map(str::to_owned);
+    assert_eq!(leader.refused("VM.start_on", &on_one).await, requires);
+    let pass = |on: bool| [stick.into(), on.into()];
+    leader.ok("PUSB.set_passthrough_enabled", &pass(true)).await;
+    // Another host has none.
+    let on_two = [guest.into(), leader.host("two").into(), false.into(), true.into()];
+    assert_eq!(leader.refused("VM.start_on", &on_two).await, requires);
+
+    leader.ok("VM.start", &start(guest)).await;
+    let state = |field| leader.db().get(wish).unwrap().get(field).clone();
+    assert_eq!(leader.db().get(guest).unwrap().get(vm::RESIDENT_ON).as_ref(), one);
+    assert!(state(vusb::CURRENTLY_ATTACHED).as_bool());
+    assert_eq!(given(&leader), [["1-1"]]);
+    let held = ["USB_ALREADY_ATTACHED", &stick.to_string(), &guest.to_string()].map(str::to_owned);
+    assert_eq!(
+        leader.refused("PUSB.set_passthrough_enabled", &pass(false)).await,
+        held
+    );
+    assert_eq!(
+        leader.refused("VUSB.destroy", &[wish.into()]).await[0],
+        "OPERATION_NOT_ALLOWED"
+    );
+    let here = ["VM_HAS_VUSBS", &guest.to_string()].map(str::to_owned);
+    assert_eq!(leader.refused("VM.suspend", &[guest.into()]).await, here);
+    let running = ["VM_BAD_POWER_STATE", &guest.to_string(), "halted", "running"].map(str::to_owned);
+    assert_eq!(leader.refused("VUSB.create", &give(guest)).await, running);
+
+    leader.ok("VUSB.unplug", &[wish.into()]).await;
+    assert!(!state(vusb::CURRENTLY_ATTACHED).as_bool());
+    assert!(
+        leader
+            .hosts
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|(_, c)| matches!(c, HostCommand::DetachUsb { path, .. } if path == "1-1"))
+    );
+    assert_eq!(
+        leader.refused("VUSB.unplug", &[wish.into()]).await,
+        ["DEVICE_ALREADY_DETACHED", &wish.to_string()]
+    );
+    // It comes back with the next start, and goes with the guest's end.
+    leader.ok("VM.hard_shutdown", &[guest.into()]).await;
+    leader.ok("VM.start", &start(guest)).await;
+    assert_eq!(given(&leader), [["1-1"], ["1-1"]]);
+    leader.ok("VM.hard_shutdown", &[guest.into()]).await;
+    assert!(!state(vusb::CURRENTLY_ATTACHED).as_bool() && state(vusb::ATTACHED).as_ref().is_null());
+    assert_eq!(
+        leader.refused("VUSB.unplug", &[wish.into()]).await,
+        ["VM_BAD_POWER_STATE", &guest.to_string(), "running", "halted"]
+    );
+    leader.ok("PUSB.set_passthrough_enabled", &pass(false)).await;
+    assert_eq!(leader.refused("VM.start_on", &on_one).await, requires);
+    assert!(state(vusb::ATTACHED).as_ref().is_null());
+    leader.ok("VUSB.destroy", &[wish.into()]).await;
+    leader.ok("VM.start", &start(guest)).await;
+}
+
+/// The USB devices that came with each start, by their places.
+fn given(leader: &Leader) -> Vec<Vec<String>> {
+    let asked = leader.hosts.asked.lock().unwrap();
+    let starts = asked.iter().filter_map(|(_, command)| match command {
+        HostCommand::StartDomain { request, .. } => Some(request.usb.clone()),
+        _ => None,
+    });
+    starts.filter(|usb| !usb.is_empty()).collect()
 }
 
 #[tokio::test]

@@ -11,14 +11,9 @@ const TIERS: [&str; 2] = [include_str!("tier_zero.txt"), include_str!("tier_one.
 /// Those that are not built, and why.
 const UNBUILT: &[(&str, &str)] = &[
     (
-        "PUSB.set_passthrough_enabled",
-        "guests are given no devices of their hosts",
-    ),
-    (
         "VM.import_convert",
         "an appliance of XenServer's own does the work there",
     ),
-    ("VUSB.create", "guests are given no devices of their hosts"),
     (
         "pool.sync_updates",
         "hosts are updated by the tools of their distribution",

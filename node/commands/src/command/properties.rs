@@ -30,6 +30,7 @@ impl HostCommand {
             HostCommand::ResizeDisk { .. } => "resize_disk",
             HostCommand::AttachNic { .. } => "attach_nic",
             HostCommand::DetachNic { .. } => "detach_nic",
+            HostCommand::DetachUsb { .. } => "detach_usb",
             HostCommand::MoveNic { .. } => "move_nic",
             HostCommand::SetNicPolicy { .. } => "set_nic_policy",
             HostCommand::SetMemoryTarget { .. } => "set_memory_target",
@@ -140,6 +141,7 @@ impl HostCommand {
             | HostCommand::ResizeDisk { vm, .. }
             | HostCommand::AttachNic { vm, .. }
             | HostCommand::DetachNic { vm, .. }
+            | HostCommand::DetachUsb { vm, .. }
             | HostCommand::MoveNic { vm, .. }
             | HostCommand::SetNicPolicy { vm, .. }
             | HostCommand::SetMemoryTarget { vm, .. }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use node_hypervisor::{
     DiskBus, DiskCache, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, HypervisorError, NicIndex,
-    NicModel, NicSpec, Result,
+    NicModel, NicSpec, Result, UsbSpec,
 };
 
 use super::tree::Element;
@@ -251,6 +251,28 @@ pub(crate) fn nic_alias(index: NicIndex) -> String {
 /// Reads the alias back.
 pub(crate) fn nic_of_alias(alias: &str) -> Option<NicIndex> {
     alias.strip_prefix("ua-tarn-nic-")?.parse().ok().map(NicIndex)
+}
+
+/// The name by which the driver finds a USB device again; libvirt keeps aliases that begin with `ua-`.
+pub(crate) fn usb_alias(path: &str) -> String {
+    format!("ua-tarn-usb-{path}")
+}
+
+/// The element of a USB device of the host.
+pub(crate) fn usb(device: &UsbSpec) -> Result<Element> {
+    let is_place = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.');
+    if device.path.is_empty() || !device.path.chars().all(is_place) {
+        return Err(bad(format!("{:?} is no place of a USB device", device.path)));
+    }
+    let address = Element::new("address")
+        .with("bus", device.bus.to_string())
+        .with("device", device.device.to_string());
+    Ok(Element::new("hostdev")
+        .with("mode", "subsystem")
+        .with("type", "usb")
+        .with("managed", "yes")
+        .child(Element::new("source").child(address))
+        .child(Element::new("alias").with("name", usb_alias(&device.path))))
 }
 
 /// The element of an interface.

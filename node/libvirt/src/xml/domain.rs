@@ -429,6 +429,9 @@ fn device_list(spec: &DomainSpec, dialect: &Dialect) -> Result<Element> {
             ),
         );
     }
+    for device in &spec.usb {
+        list.children.push(devices::usb(device)?);
+    }
     let screen = match &spec.vnc_socket {
         Some(socket) => {
             list.children.push(
@@ -493,6 +496,29 @@ mod test {
             "a name / with <things>",
             Bytes::mib(128),
         )
+    }
+
+    #[test]
+    fn usb_devices_of_the_host_are_named_by_where_they_are() {
+        let mut wanted = spec();
+        let stick = node_hypervisor::UsbSpec {
+            path: "1-2.1".into(),
+            bus: 1,
+            device: 7,
+        };
+        wanted.usb = vec![stick];
+        let root = domain(&wanted, &dialect()).unwrap();
+        let list = &root.find("devices").unwrap().children;
+        let device = list.iter().find(|d| d.name == "hostdev").unwrap();
+        let address = device.find("source").unwrap().find("address").unwrap();
+        assert_eq!(
+            (address.attribute("bus"), address.attribute("device")),
+            (Some("1"), Some("7"))
+        );
+        let live = super::super::live::LiveDomain { root };
+        assert!(live.usb("1-2.1").is_some() && live.usb("1-2").is_none());
+        wanted.usb[0].path = "1-2'/><x".into();
+        assert!(domain(&wanted, &dialect()).is_err());
     }
 
     #[test]

@@ -83,6 +83,15 @@ impl LiveDomain {
         self.nics().into_iter().find(|n| n.index == index)
     }
 
+    /// The element of a USB device of the host's, as libvirt wants it back for detaching.
+    pub(crate) fn usb(&self, path: &str) -> Option<Element> {
+        let alias = devices::usb_alias(path);
+        self.devices()
+            .filter(|d| d.name == "hostdev")
+            .find(|d| d.of("alias", "name") == Some(alias.as_str()))
+            .cloned()
+    }
+
     pub(crate) fn consoles(&self) -> ConsoleEndpoints {
         let mut found = ConsoleEndpoints::default();
         for device in self.devices() {

@@ -7,7 +7,7 @@ use proto_types::generated::{console, host, tarn_saga, vbd, vdi, vif, vm, vm_met
 use proto_types::{ApiError, Ref, Value};
 
 use crate::database::Database;
-use crate::decide::{boot_record, guest, ha, message, operation, vdi as disks, vtpm};
+use crate::decide::{boot_record, guest, ha, message, operation, usb, vdi as disks, vtpm};
 use crate::draft::Draft;
 use crate::placement;
 use crate::row::Row;
@@ -70,6 +70,7 @@ pub fn begin_on_host(
             draft.touch(image);
         }
     }
+    usb::set_aside(draft, &row, chosen)?;
     operation::begin(draft, op.vm, vm::CURRENT_OPERATIONS, op.task, op.name);
     let on_host = if op.name.starts_with("resume") {
         "vm_resume"
@@ -118,6 +119,7 @@ pub fn abort(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Option<Ref>) {
     for reference in row.get(vm::VBDS).as_refs() {
         draft.set(reference, vbd::RESERVED, false);
     }
+    usb::give_back(draft, &row);
 }
 
 /// The VM runs on a host now (or stands paused there).
@@ -170,6 +172,7 @@ pub fn commit_live(draft: &mut Draft<'_>, op: &VmOperation<'_>, on: Ref, paused:
     for reference in row.get(vm::VIFS).as_refs() {
         draft.set(reference, vif::CURRENTLY_ATTACHED, true);
     }
+    usb::given(draft, &row);
     make_consoles(draft, op.vm, on);
     let place = message::host_in_words(draft.db(), on);
     if fresh_boot {
@@ -391,6 +394,7 @@ fn detach_all(draft: &mut Draft<'_>, row: &Row) {
             ],
         );
     }
+    usb::give_back(draft, row);
 }
 
 /// Begins a migration: checks the VM and the target, and sets memory aside there.

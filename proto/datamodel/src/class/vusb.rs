@@ -36,6 +36,12 @@ const FIELDS: &[Field] = &[
     Field::settable("other_config", TEXT_MAP, "inverness", "Further settings as keys and values.")
         .default(Default::EmptyMap),
     Field::runtime("currently_attached", Bool, "rio", "True while attached.").default(Default::Bool(false)),
+    Field::internal(
+        "attached",
+        Ref("PUSB"),
+        "inverness",
+        "The device set aside for it, from the VM's start on.",
+    ),
 ];
 
 const MESSAGES: &[Message] = &[

@@ -21,6 +21,8 @@ pub const USB_GROUP: Field = Field { class: CLASS, index: 4 };
 pub const OTHER_CONFIG: Field = Field { class: CLASS, index: 5 };
 /// True while attached. `bool`.
 pub const CURRENTLY_ATTACHED: Field = Field { class: CLASS, index: 6 };
+/// The device set aside for it, from the VM's start on. `PUSB ref`.
+pub const ATTACHED: Field = Field { class: CLASS, index: 7 };
 
 /// The description.
 pub static DEF: ClassDef = ClassDef {
@@ -52,6 +54,10 @@ pub static DEF: ClassDef = ClassDef {
         FieldDef {
             default: Default::Bool(false),
             ..FieldDef::new("currently_attached", Type::Bool, "rio", "True while attached.")
+        },
+        FieldDef {
+            internal: true,
+            ..FieldDef::new("attached", Type::Ref("PUSB"), "inverness", "The device set aside for it, from the VM's start on.")
         },
     ],
 };
@@ -181,6 +187,10 @@ impl<'a> Vusb<'a> {
     /// True while attached.
     pub fn currently_attached(&self) -> bool {
         view::truth(self.0, 6)
+    }
+    /// The device set aside for it, from the VM's start on.
+    pub fn attached(&self) -> crate::Ref {
+        view::reference(self.0, 7)
     }
 }
 

@@ -73,8 +73,15 @@ impl Credentials {
     }
 }
 
+/// What nodes encrypt with. AES with keys of 128 bits comes first: guests' memory passes here, and it takes a quarter less
+/// time than 256 bits do.
 pub(super) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    let wanted = rustls::CipherSuite::TLS13_AES_128_GCM_SHA256;
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| suite.suite() != wanted);
+    Arc::new(provider)
 }
 
 fn load(identity: &Identity) -> Result<Loaded, CredentialsError> {
