@@ -78,8 +78,9 @@ impl std::fmt::Display for Breach {
     }
 }
 
-/// The pause that is aimed at where nothing is agreed.
-const USUAL_DOWNTIME: Duration = Duration::from_millis(300);
+/// The pause that is aimed at where nothing is agreed: half of QEMU's own, which ends its copy while that much is still to
+/// be carried even where the guest writes nothing.
+pub const USUAL_DOWNTIME: Duration = Duration::from_millis(150);
 /// No more passes are worth counting.
 const PASSES: usize = 400;
 /// Auto-converge takes from the guest's time: so much at first, so much more with each pass, so much at most (per cent).

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use migration::contract::Terms;
+use migration::contract::{Terms, USUAL_DOWNTIME};
 use node_commands::{
     CommandError, CommandErrorKind, DomainRequest, HostReply, MemoryPath, MigrationDestination,
     MigrationOptions, MigrationPhase, MigrationStatus, has_arrived,
@@ -377,7 +377,7 @@ impl Agent {
             auto_converge: options.auto_converge,
             parallel: 0,
             bandwidth: options.bandwidth,
-            max_downtime: options.max_downtime,
+            max_downtime: Some(options.max_downtime.unwrap_or(USUAL_DOWNTIME)),
             deadline: Some(options.deadline.unwrap_or(self.inner.settings.migration_deadline)),
             destination: DestinationChanges {
                 disks: options
