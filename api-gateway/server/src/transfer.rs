@@ -29,6 +29,7 @@ mod spool;
 pub mod table;
 pub mod task;
 pub mod tunnel;
+pub mod update_sync;
 
 use std::sync::Arc;
 use std::time::Duration;

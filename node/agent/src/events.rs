@@ -130,6 +130,9 @@ fn tell(agent: &Agent, event: DomainEvent) {
         agent.inner.guests.wake.notify_one();
     }
     let (vm, kind) = (event.vm, event.kind.clone());
+    if kind == DomainEventKind::Resumed {
+        agent.inner.migrations.runs(vm);
+    }
     // Nobody listening is no fault.
     let _ = agent.inner.hub.sender.send(News::Domain(event));
     // A domain that was saved keeps what it holds until its memory is in the volume; whoever saves it sees to that.

@@ -44,6 +44,8 @@ const REVIVAL: Duration = Duration::from_secs(10);
 pub(crate) struct Migrations {
     outgoing: Mutex<HashMap<Uuid, Outgoing>>,
     incoming: Mutex<HashMap<Uuid, Incoming>>,
+    /// Whether those that were expected here have run here since.
+    arrivals: Mutex<HashMap<Uuid, bool>>,
     pub(crate) links: Links,
 }
 
@@ -71,6 +73,13 @@ impl Migrations {
     /// Whether a place is kept for the VM.
     pub(crate) fn expects(&self, vm: Uuid) -> bool {
         locked(&self.incoming).contains_key(&vm)
+    }
+
+    /// A domain runs here. For one that came from another host nothing elsewhere may go on any more.
+    pub(crate) fn runs(&self, vm: Uuid) {
+        if let Some(has_run) = locked(&self.arrivals).get_mut(&vm) {
+            *has_run = true;
+        }
     }
 
     /// Forgets a migration that has ended, and any place kept.
@@ -116,6 +125,7 @@ impl Agent {
             }
             .into());
         }
+        locked(&self.inner.migrations.arrivals).insert(vm, false);
         let prepared = async {
             let spec = self.build(request).await?;
             let endpoint = self.inner.hypervisor.migrate_prepare(&spec).await?;
@@ -217,7 +227,9 @@ impl Agent {
             None => {}
         }
         self.release_domain(vm).await;
-        Ok(HostReply::Done)
+        // A node that was started anew meanwhile does not know.
+        let had_run = locked(&self.inner.migrations.arrivals).get(&vm).copied();
+        Ok(had_run.map_or(HostReply::Done, |had_run| HostReply::ThrownAway { had_run }))
     }
 
     /// Connects to the socket where a domain is expected.

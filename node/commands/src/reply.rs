@@ -70,6 +70,11 @@ pub enum HostReply {
         #[serde(default)]
         disks: BTreeMap<u16, DiskSource>,
     },
+    /// What was to come in is thrown away. Whether the guest had already run here.
+    ThrownAway {
+        /// From the time when its place was prepared.
+        had_run: bool,
+    },
     /// A migration.
     Migration(MigrationStatus),
     /// Of the machine itself.

@@ -1,3 +1,4 @@
 //! The few XML documents that live inside fields.
 
 pub mod disks;
+pub mod repomd;

@@ -1,5 +1,5 @@
-//! Updates. Hosts of this pool are updated by the tools of their distribution: the records are kept, and whatever would
-//! fetch or install something is not built.
+//! Updates. Hosts of this pool are updated by the tools of their distribution: the records are kept, repositories are asked
+//! what they hold, and whatever would install something is not built.
 
 use pool_domain::decide::repository::{self, NewRepository, Origin};
 use pool_domain::{Draft, evacuation, placement, query};
@@ -9,6 +9,7 @@ use proto_types::{ApiError, Args, Ref, Value};
 use super::{Handler, Scope, Table};
 use crate::api::caller::Caller;
 use crate::certificates;
+use crate::transfer::update_sync;
 
 /// The messages.
 pub const TABLE: Table = &[
@@ -87,7 +88,12 @@ pub const TABLE: Table = &[
         "pool.disable_repository_proxy",
         Handler::Write(|d, _, a| repository::drop_proxy(d, a.reference(0)?).map(|()| Value::Void)),
     ),
-    ("pool.sync_updates", Handler::Unbuilt(sync)),
+    (
+        "pool.sync_updates",
+        Handler::Special(|api, entry, args| {
+            Box::pin(async move { update_sync::sync(&api, entry, &args).await })
+        }),
+    ),
     ("pool.check_update_readiness", Handler::Read(readiness)),
     (
         "pool_update.introduce",
@@ -129,14 +135,6 @@ fn introduce(draft: &mut Draft<'_>, _: &Caller, a: &Args) -> Result<Value, ApiEr
 fn none(scope: &Scope<'_>, args: &Args) -> Result<Value, ApiError> {
     query::find(scope.db, pool_update::CLASS, args.reference(0)?)?;
     Err(ApiError::internal("an update that this pool cannot have"))
-}
-
-fn sync(scope: &Scope<'_>, args: &Args) -> Result<(), ApiError> {
-    query::find(scope.db, pool::CLASS, args.reference(0)?)?;
-    if repository::enabled(scope.db).is_empty() {
-        return Err(ApiError::bare("NO_REPOSITORY_ENABLED"));
-    }
-    Ok(())
 }
 
 /// Why hosts could not be updated now, one after another: each reason is an error in its parts.

@@ -4,7 +4,7 @@ use gateway_codec::WireValue;
 use node_commands::{HostCommand, MachineVerb};
 use pool_domain::query;
 use proto_types::generated::{host, pool, pusb, vm, vusb};
-use proto_types::{Ref, Value};
+use proto_types::{DateTime, Ref, Value};
 
 use super::leader::Leader;
 
@@ -253,9 +253,25 @@ async fn records_of_repositories_are_kept_and_nothing_is_fetched() {
         leader.refused("Repository.forget", &[made.into()]).await,
         ["REPOSITORY_IS_IN_USE"]
     );
+    // A node asks no machine of its own link, whatever a record says.
+    let near = reference(
+        &leader
+            .ok("Repository.introduce", &new("near", "http://127.0.0.1:1/a"))
+            .await,
+    );
+    leader
+        .ok(
+            "pool.set_repositories",
+            &[here.into(), Value::Set(vec![near.into()])],
+        )
+        .await;
     assert_eq!(
         leader.refused("pool.sync_updates", &sync).await,
-        ["NOT_IMPLEMENTED", "pool.sync_updates"]
+        ["REPOSYNC_FAILED"]
+    );
+    assert_eq!(
+        leader.db().get(here).unwrap().get(pool::LAST_UPDATE_SYNC),
+        &DateTime::EPOCH.into()
     );
     leader
         .ok("pool.remove_repository", &[here.into(), made.into()])

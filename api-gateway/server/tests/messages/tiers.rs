@@ -12,15 +12,11 @@ const TIERS: [&str; 2] = [include_str!("tier_zero.txt"), include_str!("tier_one.
 const UNBUILT: &[(&str, &str)] = &[
     (
         "VM.import_convert",
-        "an appliance of XenServer's own does the work there",
-    ),
-    (
-        "pool.sync_updates",
-        "hosts are updated by the tools of their distribution",
+        "an appliance of XenServer's own does the work there, by a protocol of its own",
     ),
     (
         "pool_update.introduce",
-        "hosts are updated by the tools of their distribution",
+        "such updates are for hosts of their vendor's, and signed for them",
     ),
 ];
 

@@ -92,6 +92,10 @@ async fn a_domain_goes_over_and_goes_on() {
     let late = b.ask(HostCommand::CancelIncoming { vm }).await.unwrap_err();
     assert!(late.is(ErrorKind::WrongState));
     assert!(b.runs(vm).await, "an arrived guest is not thrown away");
+    // Once it has come to its end there, whoever asks is told that it had run.
+    b.ask(HostCommand::DestroyDomain { vm }).await.unwrap();
+    let gone = b.ask(HostCommand::CancelIncoming { vm }).await.unwrap();
+    assert_eq!(gone, HostReply::ThrownAway { had_run: true });
     assert_eq!(
         std::fs::read_dir(world.path().join("mig")).unwrap().count(),
         0,
@@ -117,7 +121,8 @@ async fn a_cut_in_the_middle_leaves_it_at_home_and_the_copy_is_thrown_away() {
     .unwrap();
     assert!(matches!(until_over(&a, vm).await, MigrationPhase::Failed(_)));
     for _ in 0..2 {
-        b.ask(HostCommand::CancelIncoming { vm }).await.unwrap();
+        let gone = b.ask(HostCommand::CancelIncoming { vm }).await.unwrap();
+        assert_eq!(gone, HostReply::ThrownAway { had_run: false });
     }
     assert!(a.runs(vm).await);
     assert!(b.domain(vm).await.is_none());

@@ -152,6 +152,61 @@ pub fn enabled(db: &Database) -> Vec<Ref> {
         .unwrap_or_default()
 }
 
+/// A repository of packages out on the network, as it is asked what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its record.
+    pub reference: Ref,
+    /// Where it is, without a slash at the end.
+    pub url: String,
+    /// Whether it holds updates, and so must describe them.
+    pub is_update: bool,
+}
+
+/// The repositories that `pool.sync_updates` asks.
+///
+/// # Errors
+/// `HANDLE_INVALID`; `NO_REPOSITORY_ENABLED []`; `CAN_NOT_SYNC_UPDATES []` where one is a bundle, which is uploaded;
+/// `NOT_IMPLEMENTED` where one is another pool.
+pub fn to_ask(db: &Database) -> Result<Vec<Asked>, ApiError> {
+    let wanted = enabled(db);
+    if wanted.is_empty() {
+        return Err(ApiError::bare("NO_REPOSITORY_ENABLED"));
+    }
+    let ask = |reference: Ref| {
+        let row = crate::query::find(db, repository::CLASS, reference)?;
+        match row.get(repository::ORIGIN).as_str() {
+            "remote" => Ok(Asked {
+                reference,
+                url: row
+                    .get(repository::BINARY_URL)
+                    .as_str()
+                    .trim_end_matches('/')
+                    .to_owned(),
+                is_update: row.get(repository::UPDATE).as_bool(),
+            }),
+            "bundle" => Err(ApiError::bare("CAN_NOT_SYNC_UPDATES")),
+            _ => Err(ApiError::new("NOT_IMPLEMENTED", ["pool.sync_updates"])),
+        }
+    };
+    wanted.into_iter().map(ask).collect()
+}
+
+/// Notes what repositories said they hold: for each the digest of its description of updates.
+///
+/// # Errors
+/// `HANDLE_INVALID` if one is gone meanwhile.
+pub fn synced(draft: &mut Draft<'_>, pool_ref: Ref, hashes: &[(Ref, String)]) -> Result<(), ApiError> {
+    draft.read(pool::CLASS, pool_ref)?;
+    for (reference, hash) in hashes {
+        draft.read(repository::CLASS, *reference)?;
+        draft.set(*reference, repository::HASH, hash.as_str());
+    }
+    let now = draft.facts().now;
+    draft.set(pool_ref, pool::LAST_UPDATE_SYNC, now);
+    Ok(())
+}
+
 /// Enables repositories, and those only: `pool.set_repositories`, `pool.add_repository`, `pool.remove_repository`.
 ///
 /// # Errors

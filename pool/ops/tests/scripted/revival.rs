@@ -34,6 +34,16 @@ fn incoming() -> Answer {
     })
 }
 
+fn broken_off() -> Answer {
+    let failed =
+        node_commands::CommandError::new(node_commands::CommandErrorKind::Internal, "the attempt broke off");
+    Ok(HostReply::Migration(MigrationStatus {
+        phase: MigrationPhase::Failed(failed),
+        progress: None,
+        dirty_rate: None,
+    }))
+}
+
 /// The attempt has failed with the guest stopped; the destination is down by the operator's word, and the source is silent.
 async fn stopped_and_unheard() -> Moving {
     let mut pool = Pool::new();
@@ -50,17 +60,7 @@ async fn stopped_and_unheard() -> Moving {
         // From here on the destination is not heard any more.
         _ if host == at_target => silence(host),
         _ if !hears.load(Ordering::SeqCst) => silence(host),
-        HostCommand::MigrationProgress { .. } | HostCommand::MigrateAbort { .. } => {
-            let failed = node_commands::CommandError::new(
-                node_commands::CommandErrorKind::Internal,
-                "the attempt broke off",
-            );
-            Ok(HostReply::Migration(MigrationStatus {
-                phase: MigrationPhase::Failed(failed),
-                progress: None,
-                dirty_rate: None,
-            }))
-        }
+        HostCommand::MigrationProgress { .. } | HostCommand::MigrateAbort { .. } => broken_off(),
         HostCommand::DomainState { .. } if host == at_source => Ok(HostReply::Domain(Some(half.clone()))),
         _ => Ok(HostReply::Done),
     });
@@ -139,4 +139,29 @@ async fn the_operators_word_on_the_source_ends_the_wait() {
     assert!(!pool_domain::vm_rules::is_busy(&row));
     assert!(row.get(vm::SCHEDULED_TO_BE_RESIDENT_ON).as_ref().is_null());
     assert_eq!(stage.asked(source, "revive_domain"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_came_to_its_end_on_the_destination_does_not_go_on_at_the_source() {
+    for had_run in [true, false] {
+        let mut pool = Pool::new();
+        let (guest, source, target) = (pool.vm(), pool.host("one"), pool.host("two"));
+        pool.start_on(guest, Some(source));
+        let stage = Stage::of(&pool);
+        let (at_source, at_target) = (stage.uuid(source), stage.uuid(target));
+        let half = domain(stage.uuid(guest), DomainState::Paused(PauseReason::Migrating));
+        stage.script(move |host, command| match command {
+            HostCommand::PrepareIncoming { .. } => incoming(),
+            HostCommand::DomainState { .. } if host == at_target => Ok(HostReply::Domain(None)),
+            HostCommand::CancelIncoming { .. } if host == at_target => Ok(HostReply::ThrownAway { had_run }),
+            HostCommand::MigrationProgress { .. } | HostCommand::MigrateAbort { .. } => broken_off(),
+            HostCommand::DomainState { .. } if host == at_source => Ok(HostReply::Domain(Some(half.clone()))),
+            _ => Ok(HostReply::Done),
+        });
+        let plan = MigrationPlan::from_options(&Default::default(), Default::default()).unwrap();
+        let operation = Migrate::new(guest, target, plan).patient_for(Duration::from_secs(1));
+        run(&stage.ops, operation, Call::default()).await.unwrap_err();
+        assert_eq!(stage.asked(source, "revive_domain"), usize::from(!had_run));
+        assert_eq!(stage.asked(source, "destroy_domain"), usize::from(had_run));
+    }
 }

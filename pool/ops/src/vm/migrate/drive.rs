@@ -375,6 +375,10 @@ impl<'a> Drive<'a> {
         // Each time afresh: what was true of the last time need not be of this one.
         let answer = self.look_at_destination(command, Duration::from_secs(20)).await?;
         match answer {
+            Answer::Said(HostReply::ThrownAway { had_run: true }) => {
+                self.cx.leave(MAY_HAVE_RUN, &true);
+                Ok(Event::CopyThrownAway)
+            }
             Answer::Said(_) => match self.has_stayed_up().await? {
                 Some(stayed) => {
                     self.cx.leave(MAY_HAVE_RUN, &!stayed);
@@ -444,7 +448,7 @@ impl<'a> Drive<'a> {
                 Seen::Domain(Some(domain)) if domain.state == DomainState::Paused(PauseReason::Migrating) => {
                     // What it wrote there is on its disks, and the memory here knows nothing of it.
                     self.because(
-                        "the destination went down, and the guest, which may have run there already, with it",
+                        "the guest came to its end on the destination, where it may have run already",
                     );
                     HostCommand::DestroyDomain { vm }
                 }
