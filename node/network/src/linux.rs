@@ -37,6 +37,7 @@ pub struct LinuxNetwork {
     /// Two changes at a time would see each other's halves.
     order: Mutex<()>,
     dhcp: dhcp::Clients,
+    filters: filter::Filters,
 }
 
 /// The longest that any call may take; the kernel answers within milliseconds.
@@ -147,7 +148,7 @@ impl NetworkDriver for LinuxNetwork {
     }
 
     async fn set_policy(&self, policy: &PortPolicy) -> Result<()> {
-        filter::set_policy(policy).await
+        self.filters.set_policy(policy).await
     }
 
     async fn set_link_options(

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("proto-types", &[]),
     ("proto-wire", &["proto-types"]),
     ("pool-domain", &["proto-types"]),
+    ("base2histogram", &[]),
     ("pool-saga", &["proto-types"]),
     ("pool-store", &["pool-domain", "proto-types", "proto-wire"]),
     (

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use tokio::sync::Mutex;
+
 use super::program::{self, Failure};
 use crate::device::{PortLock, PortPolicy};
 use crate::driver::check_name;
@@ -16,10 +18,60 @@ const NFT: &str = "nft";
 /// What a guest may send at once above its rate, at least, in bytes: a handful of large segments.
 const LEAST_BURST: u64 = 64 * 1024;
 
-/// See [`crate::NetworkDriver::set_policy`].
-pub async fn set_policy(policy: &PortPolicy) -> Result<()> {
-    let script = script(policy)?;
-    match program::run(NFT, &["-f", "-"], &script).await {
+/// What the names of the tables begin with; the port's name follows.
+const TABLE: &str = "tarn_";
+
+/// The filters of this host's ports.
+#[derive(Debug, Default)]
+pub struct Filters {
+    /// The ports that have a table, once the kernel was asked. Nobody else makes such tables, so that a port without one
+    /// need not be opened: most are never filtered, and running the program would hold up each start and each move.
+    filtered: Mutex<Option<BTreeSet<String>>>,
+}
+
+impl Filters {
+    /// See [`crate::NetworkDriver::set_policy`].
+    pub async fn set_policy(&self, policy: &PortPolicy) -> Result<()> {
+        let script = script(policy)?;
+        let mut filtered = self.filtered.lock().await;
+        if filtered.is_none() {
+            *filtered = tables().await;
+        }
+        if policy.is_open()
+            && let Some(known) = &*filtered
+            && !known.contains(&policy.port)
+        {
+            return Ok(());
+        }
+        // Whatever comes of it, if it comes to less than all: the kernel is asked again.
+        let known = filtered.take();
+        run(policy, &script).await?;
+        *filtered = known.map(|mut known| {
+            if policy.is_open() {
+                known.remove(&policy.port);
+            } else {
+                known.insert(policy.port.clone());
+            }
+            known
+        });
+        Ok(())
+    }
+}
+
+/// The ports that have a table; `None` where the program does not say.
+async fn tables() -> Option<BTreeSet<String>> {
+    let listed = program::output(NFT, &["list", "tables", "bridge"], "")
+        .await
+        .ok()?;
+    let port = |line: &str| {
+        let name = line.trim().strip_prefix("table bridge ")?;
+        name.strip_prefix(TABLE).map(str::to_owned)
+    };
+    Some(listed.lines().filter_map(port).collect())
+}
+
+async fn run(policy: &PortPolicy, script: &str) -> Result<()> {
+    match program::run(NFT, &["-f", "-"], script).await {
         Ok(()) => Ok(()),
         // Where nothing can be filtered nothing is held back.
         Err(Failure::Missing) if policy.is_open() => Ok(()),
@@ -71,7 +123,7 @@ fn script(policy: &PortPolicy) -> Result<String> {
             reason: "guests' ports have letters and digits only",
         });
     }
-    let table = format!("bridge tarn_{port}");
+    let table = format!("bridge {TABLE}{port}");
     let mut text = format!("add table {table}\ndelete table {table}\n");
     if policy.is_open() {
         return Ok(text);

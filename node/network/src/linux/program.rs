@@ -24,10 +24,15 @@ pub enum Failure {
 
 /// Runs a program to its end, with `input` on its standard input.
 pub async fn run(program: &str, arguments: &[&str], input: &str) -> Result<(), Failure> {
+    output(program, arguments, input).await.map(drop)
+}
+
+/// As [`run`]; what it has printed.
+pub async fn output(program: &str, arguments: &[&str], input: &str) -> Result<String, Failure> {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -47,7 +52,7 @@ pub async fn run(program: &str, arguments: &[&str], input: &str) -> Result<(), F
         .map_err(|_| Failure::Slow(DEADLINE))?
         .map_err(|error| Failure::Refused(error.to_string()))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     Err(Failure::Refused(

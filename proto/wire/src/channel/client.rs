@@ -12,12 +12,14 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 use uuid::Uuid;
 
 use super::credentials::{Credentials, provider};
+use super::server::READ_AT_ONCE;
 use crate::ca;
 
 /// How long connecting and the handshake may take together.
@@ -165,10 +167,11 @@ async fn dial(
     target: (String, u16),
     name: String,
     config: Arc<ClientConfig>,
-) -> io::Result<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>> {
+) -> io::Result<TokioIo<tokio_rustls::client::TlsStream<BufReader<TcpStream>>>> {
     let connect = async {
         let stream = TcpStream::connect((target.0.as_str(), target.1)).await?;
         stream.set_nodelay(true)?;
+        let stream = BufReader::with_capacity(READ_AT_ONCE, stream);
         let name = ServerName::try_from(name).map_err(io::Error::other)?;
         TlsConnector::from(config).connect(name, stream).await
     };
