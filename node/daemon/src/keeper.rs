@@ -30,7 +30,11 @@ pub async fn keep(pool: Pool, ops: Ops, leases: Arc<Leases>, stop: CancellationT
     let mut idle = Some(Memory::default());
     let mut at_work: Option<JoinHandle<Memory>> = None;
     loop {
-        let rest = if was_on { LOOK } else { REST };
+        let rest = if rules::is_on(&pool.snapshot()) {
+            LOOK
+        } else {
+            REST
+        };
         tokio::select! {
             () = stop.cancelled() => break,
             _ = plans.tick() => {

@@ -238,7 +238,7 @@ fn server_side_hold(lock: &Path) -> PathBuf {
 #[test]
 fn what_a_domain_that_merges_writes_as_a_parent_s_name_is_understood() {
     on_server(async |server| {
-        let (_host, _driver, sr, plugged) = made_and_plugged(&server).await;
+        let (_host, _driver, _, plugged) = made_and_plugged(&server).await;
         let job = Job::new();
         let new = NewVolume::empty(Uuid::new_v4(), proto_types::Bytes::mib(8));
         let source = plugged.create_volume(&new, &job).await.unwrap();

@@ -70,7 +70,10 @@ pub fn begin_on_host(
             draft.touch(image);
         }
     }
-    usb::set_aside(draft, &row, chosen)?;
+    if !op.name.starts_with("resume") {
+        // What is resumed has what it had when it was suspended: none.
+        usb::set_aside(draft, &row, chosen)?;
+    }
     operation::begin(draft, op.vm, vm::CURRENT_OPERATIONS, op.task, op.name);
     let on_host = if op.name.starts_with("resume") {
         "vm_resume"
