@@ -92,6 +92,8 @@ async fn write_through(file: &Path, term: u64) -> io::Result<()> {
     let fresh = file.with_extension("new");
     let mut handle = tokio::fs::File::create(&fresh).await?;
     handle.write_all(format!("{term}\n").as_bytes()).await?;
+    // `write_all` only hands the bytes over, and `sync_all` does not tell what came of them: a full disk would leave no term.
+    handle.flush().await?;
     handle.sync_all().await?;
     drop(handle);
     tokio::fs::rename(&fresh, file).await?;
@@ -119,6 +121,21 @@ mod test {
         assert_eq!(fence.seen(), 7);
         assert_eq!(fence.admit(6).await.unwrap_err().kind, CommandErrorKind::Fenced);
         fence.admit(7).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_term_that_finds_no_room_is_not_admitted_and_the_old_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("term");
+        let fence = Fence::load(file.clone()).await.unwrap();
+        fence.admit(3).await.unwrap();
+        std::os::unix::fs::symlink("/dev/full", file.with_extension("new")).unwrap();
+        let refused = fence.admit(4).await.unwrap_err();
+        assert!(
+            refused.retryable && refused.text.contains("No space left"),
+            "{refused:?}"
+        );
+        assert_eq!((fence.seen(), Fence::load(file).await.unwrap().seen()), (3, 3));
     }
 
     #[tokio::test]

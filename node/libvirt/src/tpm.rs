@@ -41,6 +41,10 @@ pub(crate) async fn put(folder: &Path, vm: Uuid, state: Option<&[u8]>) -> Result
     tokio::io::AsyncWriteExt::write_all(&mut open, state)
         .await
         .map_err(&failed)?;
+    // What became of the bytes is told here only.
+    tokio::io::AsyncWriteExt::flush(&mut open)
+        .await
+        .map_err(&failed)?;
     open.sync_all().await.map_err(&failed)
 }
 

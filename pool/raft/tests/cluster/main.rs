@@ -219,7 +219,7 @@ async fn members_leave_and_the_last_quorum_does_not() {
             .members
             .iter()
             .find(|m| m.member.node_id == trio.members[a].node_id)?;
-        (dead.heard? > Duration::from_millis(700)).then_some(())
+        (dead.heard? > Duration::from_millis(900)).then_some(())
     })
     .await;
     let refused = pool.remove_member(trio.members[b].node_id, PATIENCE).await;

@@ -39,7 +39,7 @@ const FIELDS: &[Field] = &[
     Field::internal(
         "attached",
         Ref("PUSB"),
-        "inverness",
+        "tarn-1",
         "The device set aside for it, from the VM's start on.",
     ),
 ];

@@ -57,7 +57,7 @@ pub static DEF: ClassDef = ClassDef {
         },
         FieldDef {
             internal: true,
-            ..FieldDef::new("attached", Type::Ref("PUSB"), "inverness", "The device set aside for it, from the VM's start on.")
+            ..FieldDef::new("attached", Type::Ref("PUSB"), "tarn-1", "The device set aside for it, from the VM's start on.")
         },
     ],
 };
