@@ -31,7 +31,7 @@ def get(at, path, auth=True, follow=False, headers=None, **query):
 
 def updates(at, **query):
     """/rrd_updates in both forms, which must agree: names, and rows from the newest on."""
-    # A sample may come between the two requests; then both are sent again.
+    # A sample, or what another host kept, may come between the two requests; then both are sent again.
     for _ in range(10):
         status, headers, body = get(at, "/rrd_updates", **query)
         assert (status, headers["Content-Type"]) == (200, "text/xml"), (status, headers)
@@ -39,17 +39,17 @@ def updates(at, **query):
         status, headers, body = get(at, "/rrd_updates", json="true", **query)
         assert (status, headers["Content-Type"]) == (200, "application/json"), (status, headers)
         document = json.loads(body)
+        assert all(isinstance(v, str) for row in document["data"] for v in row["values"])
         meta = {e.tag: e for e in tree.find("meta")}
         legend = [e.text for e in meta["legend"]]
-        if (document["meta"]["end"], document["meta"]["legend"]) == (int(meta["end"].text), legend):
+        rows = [(int(r.find("t").text), [float(v.text) for v in r.findall("v")]) for r in tree.find("data")]
+        same = str([(row["t"], [float(v) for v in row["values"]]) for row in document["data"]])
+        if (document["meta"]["end"], document["meta"]["legend"], same) == (int(meta["end"].text), legend, str(rows)):
             break
     else:
         raise AssertionError("the two forms never agree")
     assert tree.tag == "xport"
-    rows = [(int(r.find("t").text), [float(v.text) for v in r.findall("v")]) for r in tree.find("data")]
     assert int(meta["rows"].text) == len(rows) and int(meta["columns"].text) == len(legend)
-    assert all(isinstance(v, str) for row in document["data"] for v in row["values"])
-    assert str(rows) == str([(row["t"], [float(v) for v in row["values"]]) for row in document["data"]])
     assert [t for t, _ in rows] == sorted((t for t, _ in rows), reverse=True)
     return int(meta["step"].text), legend, rows
 
