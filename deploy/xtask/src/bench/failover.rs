@@ -18,8 +18,7 @@ pub fn run() -> Result<()> {
     let names: Vec<String> = bed.testbed.hosts.iter().map(|h| h.name.clone()).collect();
     let mut times = Vec::new();
     for round in 0..ROUNDS {
-        let address = pool::master_address(&bed.testbed, names.first().context("no host")?)
-            .or_else(|_| pool::master_address(&bed.testbed, names.get(1).context("no host")?))?;
+        let address = agreed(&bed, &names)?;
         let master = bed
             .testbed
             .hosts
@@ -61,4 +60,20 @@ pub fn run() -> Result<()> {
     }
     println!("\nmedian of {ROUNDS}: {:.2} s", bed::median(times));
     Ok(())
+}
+
+/// The address of the master that all hosts name: one that has just come back may not have heard of it yet.
+fn agreed(bed: &Bed, names: &[String]) -> Result<String> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let told: Result<Vec<String>> = names
+            .iter()
+            .map(|name| pool::master_address(&bed.testbed, name))
+            .collect();
+        match told.as_deref() {
+            Ok([first, rest @ ..]) if rest.iter().all(|other| other == first) => return Ok(first.clone()),
+            _ if Instant::now() > deadline => bail!("the hosts name no master that they agree on: {told:?}"),
+            _ => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
 }
