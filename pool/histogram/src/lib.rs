@@ -1,7 +1,7 @@
 //! Coarse histograms under the name of the crate that openraft counts its batches with.
 //!
 //! openraft makes one such histogram whether or not its statistics are asked for, and the crate it takes for that fills
-//! tables of 27 MiB with the first: half of what a node at rest had resident. Nothing here reads openraft's statistics, so
+//! tables of 26 MiB with the first: a third of what a node at rest had resident. Nothing here reads openraft's statistics, so
 //! this crate takes the other's place (`[patch.crates-io]` in the workspace's Cargo.toml; see `pool/decisions/0008`). It
 //! has the part of its interface that openraft uses, and counts by powers of two.
 

@@ -2,6 +2,8 @@
 a time: no block is another than they remember, no count is missing, none boots again, none is lost.
 
     soak.py POOL.JSON [MOVES]
+
+Run by hand; not among the tests, since it has not been run yet.
 """
 
 import sys
