@@ -56,7 +56,7 @@ pub use events::HostEvents;
 pub use guard::{Guard, GuardSettings};
 pub use known_guests::KnownGuests;
 pub use machine::MachineSettings;
-pub use metrics::{ArchiveSource, Form, Metrics};
+pub use metrics::{ArchiveSource, Elsewhere, Form, Metrics};
 pub use server::{AgentService, TraceHooks};
 pub use settings::AgentSettings;
 pub use tunnel::{GrpcDialer, TunnelDialer, TunnelStream, TunnelTarget, VolumeTunnel};

@@ -27,9 +27,24 @@ use files::Files;
 /// Other hosts' archives of a VM.
 #[async_trait]
 pub trait ArchiveSource: Send + Sync {
-    /// The archives of a VM that other hosts have, as [`Metrics::stored`] gives them, in any order. Bounded in time;
-    /// hosts that do not answer are left out.
-    async fn archives_of(&self, vm: Uuid) -> Vec<Bytes>;
+    /// The archives of a VM that other hosts have. Bounded in time.
+    async fn archives_of(&self, vm: Uuid) -> Elsewhere;
+}
+
+/// What other hosts have of a VM's archives.
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere {
+    /// As [`Metrics::stored`] gives them, in any order.
+    pub archives: Vec<Bytes>,
+    /// Whether a host did not answer: it may have newer ones.
+    pub incomplete: bool,
+}
+
+/// The newest archives of a VM that were found.
+pub(crate) struct Newest {
+    pub(crate) rrd: Option<Rrd>,
+    /// See [`Elsewhere::incomplete`].
+    pub(crate) incomplete: bool,
 }
 
 /// How archives are written out.
@@ -96,7 +111,7 @@ impl Metrics {
 
     /// A VM's archives written out, from this host or the newest that any other has.
     pub async fn archives_from_anywhere(&self, vm: Uuid, form: Form) -> Option<String> {
-        let rrd = self.newest(vm, self.find(Owner::Vm(vm)).await).await?;
+        let rrd = self.newest(vm, self.find(Owner::Vm(vm)).await).await.rrd?;
         Some(match form {
             Form::Xml => dump::xml(&rrd),
             Form::Json => dump::json(&rrd),
@@ -145,19 +160,25 @@ impl Metrics {
     }
 
     /// The newest archives of a VM among these and other hosts'.
-    async fn newest(&self, vm: Uuid, own: Option<Rrd>) -> Option<Rrd> {
-        let Some(source) = self.elsewhere.get() else {
-            return own;
+    async fn newest(&self, vm: Uuid, own: Option<Rrd>) -> Newest {
+        let others = match self.elsewhere.get() {
+            Some(source) => source.archives_of(vm).await,
+            None => Elsewhere::default(),
         };
-        let others = source.archives_of(vm).await;
-        let read = others.iter().filter_map(|bytes| match stored::decode(bytes) {
-            Ok(rrd) => Some(rrd),
-            Err(error) => {
-                tracing::warn!(%vm, %error, "archives of another host do not read");
-                None
-            }
-        });
-        own.into_iter().chain(read).max_by_key(Rrd::updated)
+        let read = others
+            .archives
+            .iter()
+            .filter_map(|bytes| match stored::decode(bytes) {
+                Ok(rrd) => Some(rrd),
+                Err(error) => {
+                    tracing::warn!(%vm, %error, "archives of another host do not read");
+                    None
+                }
+            });
+        Newest {
+            rrd: own.into_iter().chain(read).max_by_key(Rrd::updated),
+            incomplete: others.incomplete,
+        }
     }
 
     /// The last sample as Prometheus reads it.

@@ -132,6 +132,16 @@ impl Collection {
         }
     }
 
+    /// Puts archives of a VM that were found late in place of those begun meanwhile, whose few samples are given up. Nothing
+    /// if the VM is not here any more.
+    pub fn go_on_with(&mut self, vm: Uuid, mut rrd: Rrd) {
+        if let Some(entry) = self.entries.get_mut(&Owner::Vm(vm)) {
+            // Its last measures are those of another domain.
+            rrd.restart();
+            entry.rrd = rrd;
+        }
+    }
+
     /// Takes in a sample. Archives of VMs that are not in it are handed back: their domains are gone.
     ///
     /// A VM whose processors stand still keeps the archives it has: while memory is carried in from another host its

@@ -232,7 +232,13 @@ def moved():
     return legend if len(known) >= 3 and entry("vif_0_rx_errors") in legend else None
 
 
-wait_for("its archives on the other host", moved, 60)
+try:
+    wait_for("its archives on the other host", moved, 60)
+except AssertionError:
+    for name in (home, away):
+        step, legend, rows = updates(hosts[name], start=-60, host="true")
+        say(f"{name} has {len(rows)} rows of {legend}")
+    raise
 say("its archives have moved with it")
 
 # At rest it is not measured, and its archives are still to be had, from any host.

@@ -11,11 +11,12 @@ use futures::StreamExt;
 use node_commands::{DomainFigures, HostEvent};
 use node_hypervisor::{Bytes, CountedDomain, DiskIndex};
 use node_metrics::figures::Sample;
-use node_metrics::{Moment, Owner};
+use node_metrics::{Moment, Owner, Rrd};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::Newest;
 use crate::agent::{Agent, Inner};
 
 /// Samples between two looks at which interfaces are NICs.
@@ -24,6 +25,8 @@ const LOOK_AT_NICS: u64 = 12;
 const REPORT: u64 = 6;
 /// Domains whose archives are looked for at once.
 const SEARCHES: usize = 8;
+/// How often archives are looked for again while a host that may have them does not answer, a sample's time apart.
+const LATER_SEARCHES: usize = 12;
 
 /// Begins, until stopped.
 pub(crate) fn spawn(agent: &Agent, stop: &CancellationToken) {
@@ -122,7 +125,17 @@ impl Sampler {
             (vm, metrics.newest(vm, own).await)
         }))
         .buffer_unordered(SEARCHES);
-        while let Some((vm, rrd)) = found.next().await {
+        while let Some((vm, Newest { rrd, incomplete })) = found.next().await {
+            if incomplete {
+                let reach = rrd.as_ref().map(Rrd::updated);
+                let pause = agent.inner.settings.sampling;
+                tokio::spawn(search_on(
+                    std::sync::Arc::downgrade(&agent.inner),
+                    vm,
+                    reach,
+                    pause,
+                ));
+            }
             if let Some(rrd) = rrd {
                 metrics.collection().restore(Owner::Vm(vm), rrd);
             }
@@ -150,6 +163,28 @@ impl Sampler {
                 })
                 .collect(),
         });
+    }
+}
+
+/// Asks again for the archives of a VM until all hosts have answered, and goes on with what reaches further than what was
+/// found first: one lost call between two hosts is not to cost a VM its history.
+async fn search_on(weak: Weak<Inner>, vm: Uuid, mut reach: Option<Moment>, pause: Duration) {
+    for _ in 0..LATER_SEARCHES {
+        tokio::time::sleep(pause).await;
+        let Some(inner) = weak.upgrade() else { return };
+        if !inner.metrics.is_here(Owner::Vm(vm)) {
+            return;
+        }
+        let Newest { rrd, incomplete } = inner.metrics.newest(vm, None).await;
+        if let Some(rrd) = rrd
+            && reach.is_none_or(|reach| rrd.updated() > reach)
+        {
+            reach = Some(rrd.updated());
+            inner.metrics.collection().go_on_with(vm, rrd);
+        }
+        if !incomplete {
+            return;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Figures of domains: sampled, asked for, and carried along to where a VM goes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use node_metrics::{Owner, Query};
 use uuid::Uuid;
 
 use super::world::*;
-use crate::{ArchiveSource, Form};
+use crate::{ArchiveSource, Elsewhere, Form};
 
 fn names(host: &Host, vm: Uuid) -> Vec<String> {
     let query = Query {
@@ -112,25 +113,49 @@ async fn sources_are_listed_and_an_unknown_one_is_refused() {
     }
 }
 
-/// What one other host has.
-struct Other(crate::Agent);
+/// What one other host has, once it answers.
+struct Other {
+    agent: crate::Agent,
+    /// Calls that are lost before.
+    lost: AtomicU32,
+}
 
 #[async_trait]
 impl ArchiveSource for Other {
-    async fn archives_of(&self, vm: Uuid) -> Vec<Bytes> {
+    async fn archives_of(&self, vm: Uuid) -> Elsewhere {
         let junk = Bytes::from_static(b"no archives");
-        let archives = self.0.metrics().stored(vm).await;
-        [junk].into_iter().chain(archives.map(Bytes::from)).collect()
+        let less = |left: u32| left.checked_sub(1);
+        if self.lost.fetch_update(SeqCst, SeqCst, less).is_ok() {
+            return Elsewhere {
+                archives: vec![junk],
+                incomplete: true,
+            };
+        }
+        let archives = self.agent.metrics().stored(vm).await;
+        Elsewhere {
+            archives: [junk].into_iter().chain(archives.map(Bytes::from)).collect(),
+            incomplete: false,
+        }
     }
 }
 
 #[tokio::test]
 async fn archives_follow_a_vm_to_another_host() {
+    archives_follow(0).await;
+}
+
+#[tokio::test]
+async fn archives_are_asked_for_again_where_a_host_does_not_answer() {
+    archives_follow(2).await;
+}
+
+async fn archives_follow(lost: u32) {
     let world = World::new();
     let (from, to) = (world.host("a").await, world.host("b").await);
-    to.agent
-        .metrics()
-        .ask_elsewhere(Arc::new(Other(from.agent.clone())));
+    to.agent.metrics().ask_elsewhere(Arc::new(Other {
+        agent: from.agent.clone(),
+        lost: AtomicU32::new(lost),
+    }));
     let request = world.vm(&from).await;
     from.start(&request).await.unwrap();
     counted(&from, request.vm).await;
@@ -148,7 +173,10 @@ async fn archives_follow_a_vm_to_another_host() {
         .unwrap();
     to.start(&request).await.unwrap();
     counted(&to, request.vm).await;
-    assert!(names(&to, request.vm).iter().any(|entry| entry.ends_with(&name)));
+    wait_for("what was recorded there", async || {
+        names(&to, request.vm).iter().any(|entry| entry.ends_with(&name))
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -4,9 +4,8 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::StreamExt;
-use node_agent::ArchiveSource;
+use node_agent::{ArchiveSource, Elsewhere};
 use pool_raft::Pool;
 use uuid::Uuid;
 
@@ -27,9 +26,9 @@ pub struct PoolArchives {
 
 #[async_trait]
 impl ArchiveSource for PoolArchives {
-    async fn archives_of(&self, vm: Uuid) -> Vec<Bytes> {
+    async fn archives_of(&self, vm: Uuid) -> Elsewhere {
         let Some(agents) = self.agents.upgrade() else {
-            return Vec::new();
+            return Elsewhere::default();
         };
         let own = agents.own().host();
         let others = self.pool.members().into_iter().map(|(member, _)| member.host);
@@ -40,15 +39,17 @@ impl ArchiveSource for PoolArchives {
         let asked = clients
             .into_iter()
             .map(|client| async move { client.archives(vm, WAIT).await });
-        futures::stream::iter(asked)
-            .buffer_unordered(ASKED_AT_ONCE)
-            .filter_map(|answer| async move {
-                answer
-                    .inspect_err(|error| tracing::debug!(%vm, %error, "a host did not say what it archived"))
-                    .ok()
-                    .flatten()
-            })
-            .collect()
-            .await
+        let mut answers = futures::stream::iter(asked).buffer_unordered(ASKED_AT_ONCE);
+        let mut found = Elsewhere::default();
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(archives) => found.archives.extend(archives),
+                Err(error) => {
+                    tracing::info!(%vm, %error, "a host did not say what it archived");
+                    found.incomplete = true;
+                }
+            }
+        }
+        found
     }
 }
