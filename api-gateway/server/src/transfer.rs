@@ -7,6 +7,7 @@
 //! refuses turns into a status and, where the client named a task, into the end of that task.
 
 pub mod admit;
+mod appliance;
 pub mod audit_log;
 pub mod blob;
 pub mod body;

@@ -331,6 +331,12 @@ impl Agent {
             HostCommand::VolumeCreate { volume, fill } => self.volume_create(&volume, fill).await,
             HostCommand::VolumeClone { source, uuid } => self.volume_clone(&source, uuid).await,
             HostCommand::VolumeCopy { source, sr, uuid } => self.volume_copy(&source, sr, uuid).await,
+            HostCommand::VolumeCopyInto {
+                source,
+                target,
+                base,
+                job,
+            } => self.volume_copy_into(&source, &target, base.as_ref(), job).await,
             HostCommand::VolumeSnapshot { source, uuid } => self.volume_snapshot(&source, uuid).await,
             HostCommand::VolumeResize { volume, virtual_size } => {
                 self.volume_resize(&volume, virtual_size).await

@@ -18,6 +18,7 @@ mod changes;
 pub mod client;
 mod contract;
 mod convert;
+mod copy;
 mod disks;
 mod domains;
 mod events;

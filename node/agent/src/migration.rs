@@ -229,7 +229,11 @@ impl Agent {
         self.release_domain(vm).await;
         // A node that was started anew meanwhile does not know.
         let had_run = locked(&self.inner.migrations.arrivals).get(&vm).copied();
-        Ok(had_run.map_or(HostReply::Done, |had_run| HostReply::ThrownAway { had_run }))
+        Ok(match had_run {
+            Some(true) => HostReply::ThrownAway { had_run: true },
+            // In the words of releases that know no others: a leader may be older than this host.
+            Some(false) | None => HostReply::Done,
+        })
     }
 
     /// Connects to the socket where a domain is expected.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use node_commands::{CommandError, CommandErrorKind, VolumeRef};
 use node_hypervisor::{DiskFormat, DiskSource};
 use node_storage::Access;
 use tokio::net::UnixStream;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::agent::Agent;
+use crate::convert;
 use crate::serial::SerialPort;
 use crate::tunnel::{TunnelStream, TunnelTarget, VolumeTunnel, carry, connect_local};
 
@@ -97,27 +99,22 @@ impl Agent {
 
     /// Serves a volume as NBD over one connection: the server lives as long as that does.
     async fn open_volume_tunnel(&self, asked: VolumeTunnel) -> io::Result<Opened> {
-        let refused =
-            |error: node_commands::CommandError| io::Error::new(io::ErrorKind::PermissionDenied, error.text);
+        let refused = |error: CommandError| io::Error::new(io::ErrorKind::PermissionDenied, error.text);
         self.inner.fence.admit(asked.term).await.map_err(refused)?;
-        let sr = self.plugged(asked.volume.sr).map_err(|error| none(&error.text))?;
         let access = if asked.writable {
             Access::Write
         } else {
             Access::Read
         };
-        let source = sr
-            .resolve(&asked.volume.location, access)
-            .await
-            .map_err(|error| io::Error::other(error.chain()))?;
-        let served = self.inner.served.begin(&asked.volume);
-        let (stream, child) = match self.serve(&source, access).await {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.release_unless_held(&asked.volume).await;
-                return Err(error);
-            }
+        let unserved = |error: CommandError| match error.kind {
+            CommandErrorKind::SrNotPlugged => none(&error.text),
+            _ => io::Error::other(error.text),
         };
+        let ServedVolume {
+            stream,
+            child,
+            served,
+        } = self.serve_volume(&asked.volume, access).await.map_err(unserved)?;
         let mut opened = Opened::of(stream);
         let stop = CancellationToken::new();
         opened.stop = stop.clone();
@@ -127,6 +124,31 @@ impl Agent {
             drop(served);
         });
         Ok(opened)
+    }
+
+    /// Has a volume served to this node alone. Whoever has waited for the server's end releases the volume.
+    pub(crate) async fn serve_volume(
+        &self,
+        volume: &VolumeRef,
+        access: Access,
+    ) -> Result<ServedVolume, CommandError> {
+        let source = self
+            .plugged(volume.sr)?
+            .resolve(&volume.location, access)
+            .await
+            .map_err(convert::storage)?;
+        let served = self.inner.served.begin(volume);
+        match self.serve(&source, access).await {
+            Ok((stream, child)) => Ok(ServedVolume {
+                stream,
+                child,
+                served,
+            }),
+            Err(error) => {
+                self.release_unless_held(volume).await;
+                Err(convert::files("serve a volume", &error))
+            }
+        }
     }
 
     /// Opens a qcow2 image in the spool for reading, as NBD over one connection.
@@ -175,14 +197,14 @@ impl Agent {
     }
 
     /// Waits until no server has a volume open any more: a server ends a moment after its client has gone.
-    pub(crate) async fn until_not_served(&self, volume: &node_commands::VolumeRef) {
+    pub(crate) async fn until_not_served(&self, volume: &VolumeRef) {
         let ended = self.inner.served.ended(volume);
         if tokio::time::timeout(LINGERING, ended).await.is_err() {
             tracing::warn!(sr = %volume.sr, location = volume.location, "a volume is still served");
         }
     }
 
-    async fn release_unless_held(&self, volume: &node_commands::VolumeRef) {
+    pub(crate) async fn release_unless_held(&self, volume: &VolumeRef) {
         if self.inner.holdings.user_of_volume(volume).await.is_none() {
             self.release(volume).await;
         }
@@ -193,7 +215,7 @@ impl Agent {
 const LINGERING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The volumes that servers have open.
-pub(crate) struct Served(watch::Sender<Vec<node_commands::VolumeRef>>);
+pub(crate) struct Served(watch::Sender<Vec<VolumeRef>>);
 
 impl Default for Served {
     fn default() -> Self {
@@ -202,13 +224,23 @@ impl Default for Served {
 }
 
 /// A volume that is served, until this is dropped.
-struct Serving {
-    served: watch::Sender<Vec<node_commands::VolumeRef>>,
-    volume: node_commands::VolumeRef,
+pub(crate) struct Serving {
+    served: watch::Sender<Vec<VolumeRef>>,
+    volume: VolumeRef,
+}
+
+/// A volume that is served over one connection.
+pub(crate) struct ServedVolume {
+    /// The connection; the server ends soon after it.
+    pub(crate) stream: UnixStream,
+    /// The server.
+    pub(crate) child: Child,
+    /// To be kept until the server has ended.
+    pub(crate) served: Serving,
 }
 
 impl Served {
-    fn begin(&self, volume: &node_commands::VolumeRef) -> Serving {
+    fn begin(&self, volume: &VolumeRef) -> Serving {
         self.0.send_modify(|all| all.push(volume.clone()));
         Serving {
             served: self.0.clone(),
@@ -216,7 +248,7 @@ impl Served {
         }
     }
 
-    async fn ended(&self, volume: &node_commands::VolumeRef) {
+    async fn ended(&self, volume: &VolumeRef) {
         // The sender lives as long as this does.
         let _ = self.0.subscribe().wait_for(|all| !all.contains(volume)).await;
     }

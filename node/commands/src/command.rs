@@ -298,6 +298,18 @@ pub enum HostCommand {
         /// The copy's uuid.
         uuid: Uuid,
     },
+    /// Writes what a volume holds over another one that is there, from its beginning; with a base, only what differs from
+    /// that. Repeated, it copies anew. Answers `Volume`.
+    VolumeCopyInto {
+        /// What is copied.
+        source: VolumeRef,
+        /// What is written over; nobody may have it open.
+        target: VolumeRef,
+        /// What the target is taken to hold already.
+        base: Option<VolumeRef>,
+        /// The job.
+        job: Uuid,
+    },
     /// Freezes the content of a volume as a new one that nobody writes. Idempotent by the new uuid. Answers `Volume`.
     VolumeSnapshot {
         /// The one to freeze.

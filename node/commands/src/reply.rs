@@ -70,9 +70,9 @@ pub enum HostReply {
         #[serde(default)]
         disks: BTreeMap<u16, DiskSource>,
     },
-    /// What was to come in is thrown away. Whether the guest had already run here.
+    /// What was to come in is thrown away. [`HostReply::Done`] says the same of a guest that is not known to have run here.
     ThrownAway {
-        /// From the time when its place was prepared.
+        /// Whether it had run here since its place was prepared.
         had_run: bool,
     },
     /// A migration.

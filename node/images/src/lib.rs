@@ -9,10 +9,12 @@
 //! asked through [`Watch`] whether to go on, and told how far it is.
 #![forbid(unsafe_code)]
 
+pub mod copy;
 pub mod delta;
 pub mod disk;
 pub mod error;
 mod flow;
+pub mod members;
 pub mod memory;
 pub mod nbd;
 pub mod qcow2;
@@ -20,6 +22,7 @@ pub mod raw;
 pub mod tar;
 pub mod unpack;
 pub mod vhd;
+pub mod vmdk;
 pub mod xva;
 
 pub use delta::{Delta, Parent};

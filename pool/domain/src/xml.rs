@@ -1,4 +1,5 @@
 //! The few XML documents that live inside fields.
 
 pub mod disks;
+pub mod ovf;
 pub mod repomd;

@@ -5,10 +5,10 @@ mod pool_of_two;
 
 use pool_domain::decide::vm_power::{self, VmOperation};
 use pool_domain::decide::{self, session};
-use pool_domain::query;
+use pool_domain::{Draft, Outcome, query};
 use pool_of_two::Pool;
 use proto_types::generated::{sr, vbd, vm};
-use proto_types::{Ref, Value};
+use proto_types::{ApiError, Ref, Value};
 use uuid::Uuid;
 
 #[test]
@@ -138,11 +138,9 @@ fn the_least_recently_active_session_gives_way() {
     assert!(session::check(&pool.db, made[3]).is_ok());
 }
 
-#[test]
-fn a_disk_is_open_for_writing_once() {
-    let mut pool = Pool::new();
+/// A disk on a repository that both hosts have, in the drives of these VMs.
+fn disk_of(pool: &mut Pool, drives: &[(Ref, &str)]) -> Ref {
     let on = pool.host("one");
-    let (first, second) = (pool.vm(), pool.vm());
     let image = pool.facts.reference();
     pool.decide(|d| {
         let new = decide::storage::NewSr {
@@ -167,13 +165,13 @@ fn a_disk_is_open_for_writing_once() {
             fields: Vec::new(),
         };
         decide::vdi::made(d, image, made);
-        for owner in [first, second] {
+        for (owner, mode) in drives {
             d.insert(
                 vbd::CLASS,
                 vec![
-                    (vbd::VM, owner.into()),
+                    (vbd::VM, (*owner).into()),
                     (vbd::VDI, image.into()),
-                    (vbd::MODE, "RW".into()),
+                    (vbd::MODE, (*mode).into()),
                     (vbd::USERDEVICE, "0".into()),
                 ],
             );
@@ -181,31 +179,55 @@ fn a_disk_is_open_for_writing_once() {
         Ok(())
     })
     .unwrap();
+    image
+}
+
+/// Begins the start of a VM.
+fn start(vm: Ref, task: Ref) -> impl FnOnce(&mut Draft<'_>) -> Result<(), ApiError> {
+    let name = "start";
+    move |d| vm_power::begin_on_host(d, &VmOperation { vm, task, name }, None).map(|_| ())
+}
+
+#[test]
+fn a_disk_is_open_for_writing_once() {
+    let mut pool = Pool::new();
+    let (first, second) = (pool.vm(), pool.vm());
+    disk_of(&mut pool, &[(first, "RW"), (second, "RW")]);
     let task = pool.facts.reference();
-    pool.decide(|d| {
-        vm_power::begin_on_host(
-            d,
-            &VmOperation {
-                vm: first,
-                task,
-                name: "start",
-            },
-            None,
-        )
-    })
-    .unwrap();
-    let error = pool
-        .decide(|d| {
-            vm_power::begin_on_host(
+    pool.decide(start(first, task)).unwrap();
+    assert_eq!(pool.decide(start(second, task)).unwrap_err().code, "VDI_IN_USE");
+}
+
+#[test]
+fn a_disk_that_is_worked_on_is_not_opened() {
+    let mut pool = Pool::new();
+    let (writes, reads) = (pool.vm(), pool.vm());
+    let image = disk_of(&mut pool, &[(writes, "RW"), (reads, "RO")]);
+    let task = pool.facts.reference();
+    let work = |name: &'static str| move |d: &mut Draft<'_>| decide::vdi::begin(d, image, task, name);
+    for (name, read_meanwhile) in [("update", false), ("copy", true), ("snapshot", false)] {
+        pool.decide(work(name)).unwrap();
+        let refused = pool.decide(start(writes, task)).unwrap_err();
+        assert_eq!(refused.code, "OTHER_OPERATION_IN_PROGRESS", "{name}");
+        let params = ["VDI", &image.to_string(), name, &task.to_string()];
+        assert_eq!(refused.params, params);
+        assert_eq!(pool.decide(start(reads, task)).is_ok(), read_meanwhile, "{name}");
+        pool.decide(|d| {
+            decide::vdi::end(d, image, task);
+            let name = "start";
+            vm_power::abort(
                 d,
                 &VmOperation {
-                    vm: second,
+                    vm: reads,
                     task,
-                    name: "start",
+                    name,
                 },
                 None,
-            )
+            );
+            Ok(())
         })
-        .unwrap_err();
-    assert_eq!(error.code, "VDI_IN_USE");
+        .unwrap();
+    }
+    let at_once = pool.at_once(work("update"), start(writes, task));
+    assert!(matches!(at_once, Outcome::Conflict(_)), "{at_once:?}");
 }

@@ -16,6 +16,7 @@ pub mod data_sources;
 pub mod domain_request;
 pub mod ha;
 pub mod host;
+pub mod long_command;
 pub mod machine;
 pub mod network;
 pub mod operation;

@@ -9,7 +9,7 @@ use crate::ha::switch;
 use crate::host::{evacuate, go_down};
 use crate::network::{bond, cards, link, management, tunnel, vif, vlan};
 use crate::operation::{Operation, resume};
-use crate::storage::{changes, merge, pbd, sr, vdi, vdi_live, vdi_move};
+use crate::storage::{changes, merge, pbd, sr, vdi, vdi_copy, vdi_live, vdi_move};
 use crate::transfer;
 use crate::vm::{
     checkpoint, clone, live, media, migrate, migrate_send, plug, power, provision, reset, revert, snapshot,
@@ -62,6 +62,7 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         changes::TrackVdi::NAME => go_on::<changes::TrackVdi>(ops, saga),
         vdi_live::GrowVdi::NAME => go_on::<vdi_live::GrowVdi>(ops, saga),
         vdi::MakeVdi::NAME => go_on::<vdi::MakeVdi>(ops, saga),
+        vdi_copy::CopyOver::NAME => go_on::<vdi_copy::CopyOver>(ops, saga),
         vdi::ChangeVdi::NAME => go_on::<vdi::ChangeVdi>(ops, saga),
         pbd::Plug::NAME => go_on::<pbd::Plug>(ops, saga),
         sr::CreateSr::NAME => go_on::<sr::CreateSr>(ops, saga),

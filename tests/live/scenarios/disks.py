@@ -106,6 +106,42 @@ upload(back, delta, format="vhd")
 assert download(back)[1] == bytes(changed)
 say(f"packets land where they say; a difference of {len(delta)} bytes makes the whole again")
 
+# Over a disk that is there: all of it, or only what differs from a third one.
+local = x.SR.create(host_refs(x)[master], {"location": "/var/lib/tarn/other"}, "0", "other", "", "file", "user", False, {})
+null = "OpaqueRef:NULL"
+for home in [sr, local]:
+    larger = x.VDI.create(disk_record(home, virtual_size=str(SIZE + (2 << 20)), name_label="larger"))
+    upload(larger, random.randbytes(SIZE + (2 << 20)))
+    end = download(larger)[1][SIZE:]
+    assert x.VDI.copy(one, null, null, larger) == larger
+    assert download(larger)[1] == bytes(changed) + end
+    assert int(x.VDI.get_physical_utilisation(larger)) > 0 and not x.VDI.get_current_operations(one)
+    noise = random.randbytes(SIZE)
+    upload(larger, noise)
+    x.VDI.copy(one, sr, snapshot, larger)
+    mixed = download(larger)[1][:SIZE]
+    for offset, length in [(5 << 20, 4096), ((23 << 20) + 512, 100_000)]:
+        assert mixed[offset:offset + length] == changed[offset:offset + length]
+    touched = {at // 65536 for at in range(0, SIZE, 65536) if mixed[at:at + 65536] != noise[at:at + 65536]}
+    assert touched == {(5 << 20) // 65536, (23 << 20) // 65536, (23 << 20) // 65536 + 1}, touched
+    fresh = x.VDI.copy(one, home, snapshot, null)
+    assert fresh not in before and x.VDI.get_SR(fresh) == home and x.VDI.get_name_label(fresh) == "one"
+    only = bytearray(SIZE)
+    for block in touched:
+        only[block * 65536:(block + 1) * 65536] = changed[block * 65536:(block + 1) * 65536]
+    assert download(fresh)[1] == bytes(only)
+    x.VDI.destroy(fresh)
+    x.VDI.destroy(larger)
+small = new("small", SIZE - (1 << 20))
+assert refused("VDI_TOO_SMALL", x.VDI.copy, one, null, null, small) == [small, str(SIZE)]
+assert refused("HANDLE_INVALID", x.VDI.copy, one, null, null, sr)[0] == "VDI"
+assert refused("OTHER_OPERATION_IN_PROGRESS", x.VDI.copy, one, null, null, one)[:2] == ["VDI", one]
+x.VDI.destroy(small)
+for plug in x.SR.get_PBDs(local):
+    x.PBD.unplug(plug)
+x.SR.forget(local)
+say("a disk is copied over another one, whole or where it differs")
+
 # qcow2 children, and changes that are told and sent though the earlier snapshot has given up its data.
 uuids = [x.VDI.get_uuid(disk) for disk in (snapshot, one)]
 for uuid, disk, parts in [(uuids[0], snapshot, {}), (uuids[1], one, {"base": snapshot})]:
@@ -181,11 +217,18 @@ assert status == 302, status
 assert headers["location"] == f"https://{host['address']}/export_raw_vdi?{query(vdi=bad, session_id=token)}", headers
 say("what cannot be is refused with its status, and by name in the task")
 
-# Cancelled, and cut off: the disk is free again.
+# Cancelled, and cut off: the disk is free again. Meanwhile no VM can open it.
+owner = x.VM.clone(x.VM.get_by_uuid(pool["template"]), "owner")
+x.VM.set_is_a_template(owner, False)
+for drive in x.VM.get_VBDs(owner):
+    x.VBD.destroy(drive)
+x.VBD.create(dict(VM=owner, VDI=bad, userdevice="0", bootable=True, mode="RW", type="Disk", unpluggable=False,
+                  empty=False, other_config={}, qos_algorithm_type="", qos_algorithm_params={}))
 for cut in [True, False]:
     reference = task("cancelled")
     wire = stuttering(host, "/import_raw_vdi", 4 << 20, content[:1 << 20], vdi=bad, session_id=token, task_id=reference)
     wait_for("the upload", lambda: x.VDI.get_current_operations(bad))
+    assert refused("OTHER_OPERATION_IN_PROGRESS", x.VM.start, owner, False, False)[:2] == ["VDI", bad]
     if cut:
         wire.sock.shutdown(socket.SHUT_RDWR)
         wire.close()
@@ -195,6 +238,7 @@ for cut in [True, False]:
         x.task.cancel(reference)
         assert ended(x, reference, "cancelled")["error_info"] == ["TASK_CANCELLED", reference]
     wait_for("the disk", lambda: not x.VDI.get_current_operations(bad))
+x.VM.destroy(owner)
 x.VDI.destroy(bad)
 assert set(x.VDI.get_all()) == before
 say("an upload that is cut off or cancelled ends its task and frees the disk")

@@ -1,10 +1,13 @@
 """Images of disks become VMs, sent by a client or fetched from a URL, as do archives that are fetched."""
 
 import gzip
+import hashlib
 import http.server
+import io
 import random
 import re
 import subprocess
+import tarfile
 import threading
 
 from scratch import *
@@ -88,6 +91,77 @@ assert imported(qcow2[:len(qcow2) // 2], "failure") == ["IMPORT_ERROR_PREMATURE_
 x.SR.scan(sr)
 assert left(x) == before
 say("images that lead elsewhere, or are cut, leave nothing")
+
+# An appliance: a VM for each machine, its disks in whichever form they come, and a manifest that is believed only if it fits.
+DESCRIPTOR = f"""<?xml version="1.0"?>
+<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
+  xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
+  <References><File ovf:href="a-disk1.vmdk" ovf:id="f1"/><File ovf:href="a-disk2.img" ovf:id="f2"/></References>
+  <DiskSection><Info/>
+    <Disk ovf:capacity="{SIZE >> 20}" ovf:capacityAllocationUnits="byte * 2^20" ovf:diskId="d1" ovf:fileRef="f1"/>
+    <Disk ovf:capacity="{SIZE}" ovf:diskId="d2" ovf:fileRef="f2"/>
+    <Disk ovf:capacity="4" ovf:capacityAllocationUnits="byte * 2^20" ovf:diskId="d3"/>
+  </DiskSection>
+  <VirtualSystem ovf:id="a"><Info/><Name>appliance</Name>
+    <VirtualHardwareSection><Info/>
+      <Item><rasd:ResourceType>3</rasd:ResourceType><rasd:VirtualQuantity>2</rasd:VirtualQuantity></Item>
+      <Item><rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits><rasd:ResourceType>4</rasd:ResourceType>
+        <rasd:VirtualQuantity>256</rasd:VirtualQuantity></Item>
+      <Item><rasd:AddressOnParent>2</rasd:AddressOnParent><rasd:HostResource>ovf:/disk/d3</rasd:HostResource>
+        <rasd:ResourceType>17</rasd:ResourceType></Item>
+      <Item><rasd:AddressOnParent>0</rasd:AddressOnParent><rasd:HostResource>ovf:/disk/d1</rasd:HostResource>
+        <rasd:ResourceType>17</rasd:ResourceType></Item>
+      <Item><rasd:AddressOnParent>1</rasd:AddressOnParent><rasd:HostResource>ovf:/disk/d2</rasd:HostResource>
+        <rasd:ResourceType>17</rasd:ResourceType></Item>
+      <Item><rasd:ResourceType>10</rasd:ResourceType></Item><Item><rasd:ResourceType>10</rasd:ResourceType></Item>
+    </VirtualHardwareSection>
+  </VirtualSystem>
+</Envelope>""".encode()
+qemu_img("convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", at("raw.img"), at("a.vmdk"))
+vmdk = open(at("a.vmdk"), "rb").read()
+
+
+def appliance(files, says=None):
+    """An archive of these files, with a manifest that says this of them or what is true."""
+    said = "".join(f"SHA256({name})= {hashlib.sha256(body).hexdigest()}\n" for name, body in (says or files).items())
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, body in [*files.items(), ("a.mf", said.encode())]:
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            archive.addfile(member, io.BytesIO(body))
+    return packed.getvalue()
+
+
+parts = {"a.ovf": DESCRIPTOR, "a-disk1.vmdk": vmdk, "a-disk2.img": gzip.compress(content)}
+open(at("a.ova"), "wb").write(appliance(parts))
+for body in [appliance(parts), gzip.compress(appliance(parts))]:
+    [vm] = imported(body)
+    record = x.VM.get_record(vm)
+    assert record["name_label"] == "appliance" and record["memory_static_max"] == str(256 << 20), record
+    assert record["VCPUs_max"] == record["VCPUs_at_startup"] == "2" and len(record["VIFs"]) == 2, record
+    drives = {x.VBD.get_userdevice(v): x.VBD.get_VDI(v) for v in record["VBDs"]}
+    assert sorted(drives) == ["0", "1", "2"] and x.VDI.get_virtual_size(drives["2"]) == str(4 << 20), drives
+    for number, wanted in [("0", content), ("1", content), ("2", bytes(4 << 20))]:
+        assert get(host, "/export_raw_vdi", vdi=drives[number], session_id=token)[2] == wanted, number
+    x.VM.start(vm, True, True)
+    x.VM.hard_shutdown(vm)
+    remove(x, vm)
+vm = x.VM.get_by_uuid(testbed("exec", master, "xe", "vm-import", f"filename={at('a.ova')}").strip())
+assert x.VM.get_name_label(vm) == "appliance"
+remove(x, vm)
+for body, why in [
+    (appliance(parts, parts | {"a-disk1.vmdk": b"other"}), "SHA256 of a-disk1.vmdk is wrong"),
+    (appliance({name: body for name, body in parts.items() if name != "a-disk2.img"}), "a-disk2.img is not in the archive"),
+    (appliance(parts | {"a-disk1.vmdk": vmdk[:8] + bytes(4) + vmdk[12:]}), "streamOptimized"),
+    (appliance(parts | {"a.ovf": DESCRIPTOR.replace(b"/disk/d3", b"/disk/d9")}), "d9 is missing"),
+]:
+    code, text = imported(body, "failure")
+    assert code == "IMPORT_ERROR" and why in text, (code, text)
+assert imported(appliance(parts)[:len(vmdk) // 2], "failure") == ["IMPORT_ERROR_PREMATURE_EOF"]
+x.SR.scan(sr)
+assert left(x) == before
+say("appliances become VMs with their disks, and one that is not what it says leaves nothing")
 
 
 # What a host fetches.

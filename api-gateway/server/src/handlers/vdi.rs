@@ -6,6 +6,7 @@ use pool_domain::decide::{generic, vdi};
 use pool_domain::{Database, query};
 use pool_ops::storage::changes::TrackVdi;
 use pool_ops::storage::vdi::{ChangeVdi, Make, MakeVdi};
+use pool_ops::storage::vdi_copy::CopyOver;
 use pool_ops::storage::vdi_live::{self, GrowVdi, LookAtVdi};
 use proto_types::generated::vdi as class;
 use proto_types::{ApiError, Args, Field, Ref, Value};
@@ -124,11 +125,14 @@ fn create(args: &Args) -> Result<Work, ApiError> {
 
 fn copy(db: &Database, args: &Args) -> Result<Work, ApiError> {
     let (base, into) = (args.reference(2)?, args.reference(3)?);
-    if let Some(given) = [base, into].into_iter().find(|r| !r.is_null()) {
+    let (source, storage) = (args.reference(0)?, args.reference(1)?);
+    for given in [base, into].into_iter().filter_map(Ref::some) {
         query::find(db, class::CLASS, given)?;
-        return Err(ApiError::new("NOT_IMPLEMENTED", ["VDI.copy into another VDI"]));
     }
-    job(MakeVdi::from(Make::Copy, args.reference(0)?, args.reference(1)?))
+    if base.is_null() && into.is_null() {
+        return job(MakeVdi::from(Make::Copy, source, storage));
+    }
+    job(CopyOver::new(source, storage, base, into))
 }
 
 /// The fields of a record that is introduced, in the order of the parameters.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use node_images::unpack::{Packing, Plain, unpack_told};
 use node_images::{ImageError, qcow2, raw, tar};
-use pool_domain::decide::import_image;
+use pool_domain::decide::import_image::{self, Machine};
 use pool_ops::transfer::Carried;
 use pool_ops::transfer::import::ImportVms;
 use proto_types::{ApiError, Ref, Value};
 use tokio::io::AsyncReadExt;
 use uuid::Uuid;
 
+use super::appliance;
 use super::body::BodyReader;
 use super::import::Wanted;
 use super::moving::{self, Watcher};
@@ -40,6 +41,8 @@ pub struct Image {
 pub enum Opened {
     /// The image of a disk.
     Image(Image),
+    /// An appliance.
+    Appliance(Plain<'static>),
     /// An archive, or nothing that is known.
     Other(Plain<'static>),
 }
@@ -56,10 +59,13 @@ pub async fn open(body: BodyReader, length: Option<u64>) -> Result<Opened, ApiEr
     let mut first = Vec::with_capacity(tar::BLOCK);
     let read = (&mut plain).take(tar::BLOCK_LENGTH).read_to_end(&mut first).await;
     read.map_err(|error| moving::import_error(ImageError::Client(error)))?;
-    let is_archive = first
+    let archive = first
         .first_chunk()
-        .is_some_and(|block| tar::Header::parse(block).is_ok_and(|header| header.is_some()));
-    let form = if is_archive {
+        .and_then(|block| tar::Header::parse(block).ok().flatten());
+    let is_appliance = archive
+        .as_ref()
+        .is_some_and(|header| appliance::is_descriptor(&header.name));
+    let form = if archive.is_some() {
         None
     } else if qcow2::is_one(&first) {
         let header = qcow2::Header::parse(&first).map_err(moving::import_error)?;
@@ -76,6 +82,7 @@ pub async fn open(body: BodyReader, length: Option<u64>) -> Result<Opened, ApiEr
     let from: Plain<'static> = Box::pin(Cursor::new(first).chain(plain));
     Ok(match form {
         Some((form, size)) => Opened::Image(Image { form, size, from }),
+        None if is_appliance => Opened::Appliance(from),
         None => Opened::Other(from),
     })
 }
@@ -91,9 +98,10 @@ pub async fn receive(
     wanted: &Wanted,
 ) -> Result<Value, ApiError> {
     let db = api.ops.pool.snapshot();
-    let references = std::array::from_fn(|_| Ref::from_uuid(Uuid::new_v4()));
     let size = i64::try_from(image.size).unwrap_or(i64::MAX);
-    let planned = import_image::machine(&db, &wanted.name, size, references)
+    let mut reference = || Ref::from_uuid(Uuid::new_v4());
+    let machine = Machine::around(&wanted.name, size, reference());
+    let planned = import_image::machines(&db, &[machine], &mut reference)
         .and_then(|import| Ok((import.disks(&db)?, import)));
     let (disks, import) = match planned {
         Ok(planned) => planned,

@@ -15,6 +15,7 @@ use proto_types::generated::{pool, sr, vdi};
 use proto_types::{ApiError, Ref, Value};
 use uuid::Uuid;
 
+use super::appliance::Appliance;
 use super::moving::{self, Watcher};
 use super::ova::{self, Ova};
 use super::task::HandlerTask;
@@ -136,6 +137,7 @@ pub(super) async fn take(
     let opened = async {
         match image::open(body, wanted.length).await? {
             image::Opened::Image(image) => Ok(Source::Image(image)),
+            image::Opened::Appliance(plain) => Appliance::open(plain).await.map(Source::Appliance),
             image::Opened::Other(plain) => {
                 let (archive, ova) = records(plain).await?;
                 Ok(Source::Archive(archive, ova))
@@ -144,6 +146,7 @@ pub(super) async fn take(
     };
     match opened.await {
         Ok(Source::Image(image)) => image::receive(api, task, image, &wanted).await,
+        Ok(Source::Appliance(appliance)) => appliance.receive(api, task, wanted.storage).await,
         Ok(Source::Archive(archive, ova)) => {
             let import = Import {
                 objects: ova.objects,
@@ -163,6 +166,7 @@ pub(super) async fn take(
 enum Source {
     Archive(Incoming, Ova),
     Image(image::Image),
+    Appliance(Appliance),
 }
 
 async fn records(plain: Plain<'static>) -> Result<(Incoming, Ova), ApiError> {

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use node_images::nbd::NbdDisk;
 use node_images::{ImageError, qcow2};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
-use super::body::BodyReader;
 use crate::api::ports::HostStreams;
 
 /// An image that QEMU must have whole before it can be read: its parts need not come in the order of the disk. The file goes
@@ -45,7 +44,7 @@ impl Spooled {
     /// [`ImageError`]: of the stream, of the image, of the file.
     pub async fn open(
         streams: &Arc<dyn HostStreams>,
-        from: &mut BodyReader,
+        from: &mut (impl AsyncRead + Unpin),
         size: u64,
     ) -> Result<(Spooled, Arc<NbdDisk>), ImageError> {
         let spooled = Spooled(streams.spool().join(format!("{}.qcow2", Uuid::new_v4().simple())));
@@ -61,7 +60,12 @@ impl Spooled {
     }
 
     /// Takes in an image of a disk that is no larger than `size`, and not much more than its bytes.
-    async fn fill(&self, from: &mut BodyReader, size: u64, reserve: u64) -> Result<(), ImageError> {
+    async fn fill(
+        &self,
+        from: &mut (impl AsyncRead + Unpin),
+        size: u64,
+        reserve: u64,
+    ) -> Result<(), ImageError> {
         let folder = self.0.parent().unwrap_or(Path::new("/"));
         check_room(folder, BETWEEN_LOOKS, reserve)?;
         let mut head = vec![0; qcow2::HEADER];
@@ -138,7 +142,7 @@ mod test {
     async fn fill(reserve: u64) -> (ImageError, bool) {
         let folder = tempfile::tempdir().unwrap();
         let spooled = Spooled(folder.path().join("image"));
-        let mut from: BodyReader = Box::pin(std::io::Cursor::new(image(70 << 20)));
+        let mut from = std::io::Cursor::new(image(70 << 20));
         let error = spooled.fill(&mut from, 1 << 20, reserve).await.unwrap_err();
         let path = spooled.0.clone();
         let was_begun = path.exists();

@@ -48,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "node-commands",
             "node-hypervisor",
+            "node-images",
             "node-metrics",
             "node-network",
             "node-storage",

@@ -52,6 +52,7 @@ impl HostCommand {
             HostCommand::VolumeCreate { .. } => "volume_create",
             HostCommand::VolumeClone { .. } => "volume_clone",
             HostCommand::VolumeCopy { .. } => "volume_copy",
+            HostCommand::VolumeCopyInto { .. } => "volume_copy_into",
             HostCommand::VolumeSnapshot { .. } => "volume_snapshot",
             HostCommand::VolumeChecksum { .. } => "volume_checksum",
             HostCommand::VolumeTrack { .. } => "volume_track",
@@ -178,6 +179,7 @@ impl HostCommand {
             | HostCommand::VolumeCreate { .. }
             | HostCommand::VolumeClone { .. }
             | HostCommand::VolumeCopy { .. }
+            | HostCommand::VolumeCopyInto { .. }
             | HostCommand::VolumeSnapshot { .. }
             | HostCommand::VolumeResize { .. }
             | HostCommand::VolumeDestroy { .. }

@@ -1,4 +1,4 @@
-//! A machine around the image of a disk: the records that an archive of it would hold.
+//! Machines around disks: the records that an archive of them would hold.
 
 use std::sync::Arc;
 
@@ -22,92 +22,189 @@ fn member(name: &str, value: impl Into<Value>) -> (Arc<str>, Value) {
     (Arc::from(name), value.into())
 }
 
-/// Plans a VM that boots from one disk of this size and has a card in the network by which its host is managed.
+/// A machine to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Its name; empty if none is given.
+    pub name: String,
+    /// What is written about it.
+    pub description: String,
+    /// Its memory, if it is said.
+    pub memory: Option<Bytes>,
+    /// Virtual processors; `None` for as many as the template has.
+    pub processors: Option<i64>,
+    /// Whether it is started by UEFI rather than a BIOS.
+    pub uefi: bool,
+    /// Its disks in order, of which it boots from the first.
+    pub disks: Vec<Disk>,
+    /// Network cards, all in the network by which its host is managed.
+    pub cards: usize,
+}
+
+/// A disk of a machine to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// What the records call it by.
+    pub reference: Ref,
+    /// Bytes.
+    pub size: i64,
+}
+
+impl Machine {
+    /// One that boots from one disk of this size.
+    pub fn around(name: &str, size: i64, reference: Ref) -> Machine {
+        Machine {
+            name: name.to_owned(),
+            description: String::new(),
+            memory: None,
+            processors: None,
+            uefi: false,
+            disks: vec![Disk { reference, size }],
+            cards: 1,
+        }
+    }
+}
+
+/// Plans VMs. Objects are numbered as they come.
 ///
 /// # Errors
 /// `IMPORT_ERROR` if the pool lacks the template for such VMs.
-pub fn machine(db: &Database, name: &str, size: i64, references: [Ref; 5]) -> Result<Import, ApiError> {
-    let [me, image, drive, card, net] = references;
+pub fn machines(
+    db: &Database,
+    wanted: &[Machine],
+    reference: &mut dyn FnMut() -> Ref,
+) -> Result<Import, ApiError> {
     let template = db
         .rows(vm::CLASS)
         .find(|row| {
             row.get(vm::IS_DEFAULT_TEMPLATE).as_bool() && row.get(vm::NAME_LABEL).as_str() == TEMPLATE
         })
         .ok_or_else(|| ApiError::new("IMPORT_ERROR", [format!("there is no template {TEMPLATE:?}")]))?;
-    let name = if name.is_empty() { NAME } else { name };
-    let object = |class: ClassId, id: &str, reference: Ref, members: Members| ImportedObject {
-        class: class.name().to_owned(),
-        id: format!("Ref:{id}"),
+    let mut plan = Plan {
+        objects: Vec::new(),
         reference,
-        record: Value::Record(members),
     };
-    let mut machine = settings(db, template.reference);
-    let memory = MEMORY.as_i64();
-    let changes = [
-        member("name_label", name),
-        member("name_description", ""),
-        member("is_a_template", false),
-        member("is_default_template", false),
-        member("is_a_snapshot", false),
-        member("memory_static_min", memory),
-        member("memory_dynamic_min", memory),
-        member("memory_dynamic_max", memory),
-        member("memory_static_max", memory),
-        member(
-            "other_config",
-            Value::string_map([("base_template_name", TEMPLATE)]),
-        ),
-    ];
-    machine.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
-    machine.extend(changes);
-    let disk = vec![
-        member("name_label", name),
-        member("name_description", ""),
-        member("virtual_size", size),
-        member("type", "system"),
-        member("sharable", false),
-        member("read_only", false),
-        member("other_config", Value::empty_map()),
-        member("SR", Ref::NULL),
-    ];
-    let door = vec![
-        member("VM", me),
-        member("VDI", image),
-        member("userdevice", "0"),
-        member("bootable", true),
-        member("mode", "RW"),
-        member("type", "Disk"),
-        member("unpluggable", true),
-        member("empty", false),
-        member("other_config", Value::string_map([("owner", "")])),
-        member("qos_algorithm_type", ""),
-        member("qos_algorithm_params", Value::empty_map()),
-    ];
-    let mut objects = vec![
-        object(vm::CLASS, "0", me, machine),
-        object(vdi::CLASS, "1", image, disk),
-        object(vbd::CLASS, "2", drive, door),
-    ];
-    if let Some(managed) = db.rows(pif::CLASS).find(|row| row.get(pif::MANAGEMENT).as_bool()) {
-        let there = settings(db, managed.get(pif::NETWORK).as_ref());
-        let nic = vec![
-            member("VM", me),
-            member("network", net),
-            member("device", "0"),
-            member("MAC", ""),
-            member("MTU", 1500_i64),
-            member("other_config", Value::empty_map()),
-            member("qos_algorithm_type", ""),
-            member("qos_algorithm_params", Value::empty_map()),
-        ];
-        objects.push(object(network::CLASS, "3", net, there));
-        objects.push(object(vif::CLASS, "4", card, nic));
+    let managed = db.rows(pif::CLASS).find(|row| row.get(pif::MANAGEMENT).as_bool());
+    let net = managed.map(|card| {
+        let there = settings(db, card.get(pif::NETWORK).as_ref());
+        plan.add(network::CLASS, there)
+    });
+    for machine in wanted {
+        let settings = settings(db, template.reference);
+        plan.machine(settings, machine, net);
     }
     Ok(Import {
-        objects,
+        objects: plan.objects,
         restore: false,
         force: false,
     })
+}
+
+/// The objects so far.
+struct Plan<'a> {
+    objects: Vec<ImportedObject>,
+    reference: &'a mut dyn FnMut() -> Ref,
+}
+
+impl Plan<'_> {
+    fn add(&mut self, class: ClassId, members: Members) -> Ref {
+        let reference = (self.reference)();
+        self.add_as(reference, class, members);
+        reference
+    }
+
+    fn add_as(&mut self, reference: Ref, class: ClassId, members: Members) {
+        self.objects.push(ImportedObject {
+            class: class.name().to_owned(),
+            id: format!("Ref:{}", self.objects.len()),
+            reference,
+            record: Value::Record(members),
+        });
+    }
+
+    fn machine(&mut self, mut record: Members, machine: &Machine, net: Option<Ref>) {
+        let name = if machine.name.is_empty() {
+            NAME
+        } else {
+            &machine.name
+        };
+        let memory = machine.memory.unwrap_or(MEMORY).as_i64();
+        let mut changes = vec![
+            member("name_label", name),
+            member("name_description", machine.description.as_str()),
+            member("is_a_template", false),
+            member("is_default_template", false),
+            member("is_a_snapshot", false),
+            member("memory_static_min", memory),
+            member("memory_dynamic_min", memory),
+            member("memory_dynamic_max", memory),
+            member("memory_static_max", memory),
+            member(
+                "other_config",
+                Value::string_map([("base_template_name", TEMPLATE)]),
+            ),
+        ];
+        if let Some(count) = machine.processors {
+            changes.extend([member("VCPUs_max", count), member("VCPUs_at_startup", count)]);
+        }
+        if machine.uefi {
+            let boot = Value::string_map([("firmware", "uefi"), ("order", "cd")]);
+            changes.push(member("HVM_boot_params", boot));
+        }
+        record.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+        record.extend(changes);
+        let me = self.add(vm::CLASS, record);
+        for (number, disk) in machine.disks.iter().enumerate() {
+            let label = match number {
+                0 => name.to_owned(),
+                number => format!("{name} {number}"),
+            };
+            self.disk(me, number, disk, &label);
+        }
+        for number in 0..net.map_or(0, |_| machine.cards) {
+            self.add(
+                vif::CLASS,
+                vec![
+                    member("VM", me),
+                    member("network", net.unwrap_or(Ref::NULL)),
+                    member("device", number.to_string()),
+                    member("MAC", ""),
+                    member("MTU", 1500_i64),
+                    member("other_config", Value::empty_map()),
+                    member("qos_algorithm_type", ""),
+                    member("qos_algorithm_params", Value::empty_map()),
+                ],
+            );
+        }
+    }
+
+    fn disk(&mut self, me: Ref, number: usize, disk: &Disk, label: &str) {
+        let image = vec![
+            member("name_label", label),
+            member("name_description", ""),
+            member("virtual_size", disk.size),
+            member("type", if number == 0 { "system" } else { "user" }),
+            member("sharable", false),
+            member("read_only", false),
+            member("other_config", Value::empty_map()),
+            member("SR", Ref::NULL),
+        ];
+        self.add_as(disk.reference, vdi::CLASS, image);
+        let drive = vec![
+            member("VM", me),
+            member("VDI", disk.reference),
+            member("userdevice", number.to_string()),
+            member("bootable", number == 0),
+            member("mode", "RW"),
+            member("type", "Disk"),
+            member("unpluggable", true),
+            member("empty", false),
+            member("other_config", Value::string_map([("owner", "")])),
+            member("qos_algorithm_type", ""),
+            member("qos_algorithm_params", Value::empty_map()),
+        ];
+        self.add(vbd::CLASS, drive);
+    }
 }
 
 /// What a row says of itself; it refers to nothing.

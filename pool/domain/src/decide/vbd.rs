@@ -125,16 +125,7 @@ pub fn begin_plug(draft: &mut Draft<'_>, reference: Ref, task: Ref) -> Result<()
     if !disk.get(vdi::MANAGED).as_bool() {
         return Err(ApiError::new("VDI_NOT_MANAGED", [reference.to_string()]));
     }
-    if let Some((holder, current)) = disk
-        .get(vdi::CURRENT_OPERATIONS)
-        .as_map()
-        .and_then(|m| m.iter().find(|(_, o)| o.as_str() != "copy"))
-    {
-        return Err(ApiError::new(
-            "OTHER_OPERATION_IN_PROGRESS",
-            ["VDI", &image.to_string(), current.as_str(), holder.as_str()],
-        ));
-    }
+    disks::check_at_rest(draft, &[reference])?;
     let host = owner.get(vm::RESIDENT_ON).as_ref();
     let storage = disk.get(vdi::SR).as_ref();
     if !crate::placement::has_plugged(draft.db(), storage, host) {

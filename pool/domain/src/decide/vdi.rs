@@ -315,23 +315,40 @@ pub fn block(draft: &mut Draft<'_>, disks: &[Ref], task: Ref) -> Result<(), ApiE
 /// # Errors
 /// `OTHER_OPERATION_IN_PROGRESS`.
 pub fn check_not_blocked(draft: &mut Draft<'_>, owner: &Row) -> Result<(), ApiError> {
-    for drive in owner.get(vm::VBDS).as_refs() {
-        let Some(image) = draft
-            .db()
-            .of_class(vbd::CLASS, drive)
-            .map(|v| v.get(vbd::VDI).as_ref())
-        else {
+    let drives = owner.get(vm::VBDS).as_refs();
+    check_disks(draft, &drives, |_, operation| operation == "blocked")
+}
+
+/// Checks that a VM may open the disks of these drives: nobody is at work on one, but for copies of those that it only
+/// reads.
+///
+/// # Errors
+/// `OTHER_OPERATION_IN_PROGRESS`.
+pub fn check_at_rest(draft: &mut Draft<'_>, drives: &[Ref]) -> Result<(), ApiError> {
+    check_disks(draft, drives, |drive, operation| {
+        operation != "copy" || drive.get(vbd::MODE).as_str() == "RW"
+    })
+}
+
+fn check_disks(
+    draft: &mut Draft<'_>,
+    drives: &[Ref],
+    clashes: impl Fn(&Row, &str) -> bool,
+) -> Result<(), ApiError> {
+    for reference in drives {
+        let Some(drive) = draft.db().of_class(vbd::CLASS, *reference).cloned() else {
             continue;
         };
+        let image = drive.get(vbd::VDI).as_ref();
         let Some(row) = draft.db().of_class(vdi::CLASS, image).cloned() else {
             continue;
         };
         draft.note(image);
-        let blocked = row
+        let clash = row
             .get(vdi::CURRENT_OPERATIONS)
             .as_map()
-            .and_then(|m| m.iter().find(|(_, current)| current.as_str() == "blocked"));
-        if let Some((holder, current)) = blocked {
+            .and_then(|m| m.iter().find(|(_, current)| clashes(&drive, current.as_str())));
+        if let Some((holder, current)) = clash {
             return Err(ApiError::new(
                 "OTHER_OPERATION_IN_PROGRESS",
                 ["VDI", &image.to_string(), current.as_str(), holder.as_str()],

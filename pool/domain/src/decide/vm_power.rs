@@ -56,8 +56,9 @@ pub fn begin_on_host(
         }
         None => placement::choose(draft.db(), &row)?,
     };
-    disks::check_not_blocked(draft, &row)?;
-    for reference in row.get(vm::VBDS).as_refs() {
+    let drives = row.get(vm::VBDS).as_refs();
+    disks::check_at_rest(draft, &drives)?;
+    for reference in drives {
         let Some(disk) = draft.db().of_class(vbd::CLASS, reference).cloned() else {
             continue;
         };

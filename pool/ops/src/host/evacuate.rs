@@ -1,7 +1,9 @@
 //! `host.evacuate`: every guest moves to another host, live. The plan for all of them stands before the first one moves.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
-use futures::future::join_all;
+use futures::StreamExt;
 use pool_domain::Draft;
 use pool_domain::decide::host_life;
 use pool_domain::{evacuation, placement};
@@ -64,7 +66,8 @@ impl Operation for Evacuate {
     }
 }
 
-/// Moves the guests batch by batch. Those that have moved stay where they went.
+/// Moves the guests, so many at a time; each that has left makes room for the next. Those that have moved stay where they
+/// went. Once one cannot leave no other begins.
 struct MoveAll;
 
 #[async_trait]
@@ -76,22 +79,43 @@ impl Step<Cx<Evacuate>> for MoveAll {
     async fn run(&self, cx: &Cx<Evacuate>) -> Result<(), StepError> {
         let op = &cx.operation;
         let all = u32::try_from(op.moves.len()).unwrap_or(u32::MAX).max(1);
-        let mut done: u32 = 0;
-        for batch in op.moves.chunks(op.batch.max(1)) {
-            go_on(cx)?;
-            let ends = join_all(batch.iter().map(|(vm, to)| move_off(cx, op.host, *vm, *to))).await;
-            for end in ends {
-                end.map_err(step_error)?;
-                done = done.saturating_add(1);
+        let broken = AtomicBool::new(false);
+        let moves: Vec<_> = op
+            .moves
+            .iter()
+            .map(|(vm, to)| move_one(cx, *vm, *to, &broken))
+            .collect();
+        let mut moves = futures::stream::iter(moves).buffer_unordered(op.batch.max(1));
+        let (mut done, mut first_obstacle): (u32, _) = (0, None);
+        while let Some(end) = moves.next().await {
+            match end {
+                Ok(()) => done = done.saturating_add(1),
+                Err(error) => {
+                    broken.store(true, Ordering::Relaxed);
+                    first_obstacle.get_or_insert(error);
+                }
             }
-            cx.progress(f64::from(done) / f64::from(all) * 0.99).await;
+            if first_obstacle.is_none() {
+                cx.progress(f64::from(done) / f64::from(all) * 0.99).await;
+            }
         }
-        Ok(())
+        first_obstacle.map_or(Ok(()), Err)
     }
 
     async fn undo(&self, _: &Cx<Evacuate>) -> Result<(), StepError> {
         Ok(())
     }
+}
+
+/// Moves one guest, unless another could not leave.
+async fn move_one(cx: &Cx<Evacuate>, guest: Ref, to: Ref, broken: &AtomicBool) -> Result<(), StepError> {
+    if broken.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    go_on(cx)?;
+    move_off(cx, cx.operation.host, guest, to)
+        .await
+        .map_err(step_error)
 }
 
 fn step_error(error: ApiError) -> StepError {

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use node_commands::{CommandErrorKind, HostCommand, HostReply, MirrorRequest, VolumeRef};
+use node_commands::{CommandErrorKind, HostCommand, MirrorRequest, VolumeRef};
 use node_hypervisor::ErrorKind;
 use pool_domain::decide::storage as repositories;
 use pool_domain::decide::vdi::NewVdi;
@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::agent_step::step_error;
 use crate::core::uuid_of_host;
 use crate::domain_request::volume_of;
+use crate::long_command::{Broken, LongCommand};
 use crate::operation::{Cx, Operation, Outputs};
 use crate::storage::vdi::uuid_of_sr;
 use crate::storage::volumes::{FACTS, MakeVolumes, MakesVolumes, NewVolume, Source, made};
@@ -152,7 +153,7 @@ fn request(cx: &Cx<RelocateVdi>) -> Option<MirrorRequest> {
     })
 }
 
-/// How often a mirror is looked at.
+/// How long until a host that did not answer is asked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Longest for one disk.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -168,36 +169,22 @@ impl Step<Cx<RelocateVdi>> for Mirror {
 
     async fn run(&self, cx: &Cx<RelocateVdi>) -> Result<(), StepError> {
         let Some(mirror) = request(cx) else { return Ok(()) };
-        let (agents, host, job) = (&cx.ops.agents, cx.operation.host, cx.command_id("job"));
-        let command = HostCommand::MirrorDisk { mirror, job };
-        let mut mirroring = std::pin::pin!(agents.call(host, cx.command_id("mirror"), command, LONGEST));
-        let mut called_off = false;
-        loop {
-            tokio::select! {
-                answer = &mut mirroring => return match answer {
-                    Ok(_) if cx.is_cancelled() => Err(cancelled(cx)),
-                    Err(failure) if called_off && !failure.is_fenced => Err(cancelled(cx)),
-                    Err(failure) if failure.is_fenced => Err(StepError::LeadershipLost),
-                    Err(failure) => {
-                        tracing::info!(error = %failure.text, "a disk was not mirrored");
-                        Err(ApiError::new("MIRROR_FAILED", [cx.operation.vdi.to_string()]).into())
-                    }
-                    Ok(_) => Ok(()),
-                },
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+        let job = cx.command_id("job");
+        let mirroring = LongCommand {
+            host: cx.operation.host,
+            job,
+            id: cx.command_id("mirror"),
+            command: HostCommand::MirrorDisk { mirror, job },
+            wait: LONGEST,
+        };
+        match mirroring.follow(cx, |done| done * 0.95).await {
+            Ok(_) if cx.is_cancelled() => Err(Broken::CalledOff.step_error(cx)),
+            Ok(_) => Ok(()),
+            Err(Broken::Failed(failure)) if !failure.is_fenced => {
+                tracing::info!(error = %failure.text, "a disk was not mirrored");
+                Err(ApiError::new("MIRROR_FAILED", [cx.operation.vdi.to_string()]).into())
             }
-            let asked = if cx.is_cancelled() && !called_off {
-                called_off = true;
-                HostCommand::JobCancel { job }
-            } else {
-                HostCommand::JobProgress { job }
-            };
-            let answer = agents
-                .call(host, Uuid::new_v4(), asked, Duration::from_secs(10))
-                .await;
-            if let Ok(HostReply::Progress(Some(permille))) = answer {
-                cx.progress(f64::from(permille) / 1000.0 * 0.95).await;
-            }
+            Err(broken) => Err(broken.step_error(cx)),
         }
     }
 
@@ -216,10 +203,6 @@ impl Step<Cx<RelocateVdi>> for Mirror {
             Ok(_) => Ok(()),
         }
     }
-}
-
-fn cancelled(cx: &Cx<RelocateVdi>) -> StepError {
-    ApiError::new("TASK_CANCELLED", [cx.task.to_string()]).into()
 }
 
 /// How long the host is asked to have the guest go over, while it does not answer.

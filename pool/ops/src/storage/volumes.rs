@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::agent_step::step_error;
+use crate::long_command::LongCommand;
 use crate::operation::{Cx, Operation, Outputs, read_output};
 
 /// A volume to make.
@@ -133,9 +134,6 @@ impl<O: MakesVolumes> Step<Cx<O>> for MakeVolumes {
     }
 }
 
-/// How often a copy is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
 /// Has a volume made; the client sees how far a copy is, and may call it off.
 async fn watched<O: MakesVolumes>(
     cx: &Cx<O>,
@@ -143,47 +141,26 @@ async fn watched<O: MakesVolumes>(
     (id, wait): (Uuid, Duration),
     (position, count): (usize, usize),
 ) -> Result<HostReply, StepError> {
-    let agents = &cx.ops.agents;
-    let mut making = std::pin::pin!(agents.call(volume.host, id, command(volume), wait));
+    let command = command(volume);
     if !matches!(volume.source, Source::Copy(_)) {
-        return making.await.map_err(step_error);
+        let agents = &cx.ops.agents;
+        return agents
+            .call(volume.host, id, command, wait)
+            .await
+            .map_err(step_error);
     }
-    let job = volume.uuid;
-    let mut called_off = false;
-    loop {
-        tokio::select! {
-            answer = &mut making => {
-                return match answer {
-                    Err(failure) if called_off && !failure.is_fenced => {
-                        Err(ApiError::new("TASK_CANCELLED", [cx.task.to_string()]).into())
-                    }
-                    other => other.map_err(step_error),
-                };
-            }
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-        }
-        if cx.is_cancelled() && !called_off {
-            called_off = true;
-            let cancel = HostCommand::JobCancel { job };
-            let told = agents
-                .call(volume.host, Uuid::new_v4(), cancel, Duration::from_secs(10))
-                .await;
-            if let Err(failure) = told {
-                tracing::info!(error = %failure.text, "a copy was not called off");
-                called_off = false;
-            }
-            continue;
-        }
-        let look = HostCommand::JobProgress { job };
-        let answer = agents
-            .call(volume.host, Uuid::new_v4(), look, Duration::from_secs(10))
-            .await;
-        if let Ok(HostReply::Progress(Some(permille))) = answer {
-            #[allow(clippy::cast_precision_loss, reason = "a handful of disks")]
-            let done = (position as f64 + f64::from(permille) / 1000.0) / count as f64;
-            cx.progress(done).await;
-        }
-    }
+    let copy = LongCommand {
+        host: volume.host,
+        job: volume.uuid,
+        id,
+        command,
+        wait,
+    };
+    #[allow(clippy::cast_precision_loss, reason = "a handful of disks")]
+    let part = |done: f64| (position as f64 + done) / count as f64;
+    copy.follow(cx, part)
+        .await
+        .map_err(|broken| broken.step_error(cx))
 }
 
 fn command(volume: &NewVolume) -> HostCommand {
