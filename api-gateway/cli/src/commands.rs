@@ -1,5 +1,6 @@
 //! Commands that do more than send one message.
 
+mod adopt;
 mod appliances;
 mod console;
 mod diagnostics;
@@ -28,6 +29,7 @@ use crate::context::Run;
 pub type Table = &'static [(&'static str, Run)];
 
 const TABLES: &[Table] = &[
+    adopt::TABLE,
     appliances::TABLE,
     console::TABLE,
     diagnostics::TABLE,

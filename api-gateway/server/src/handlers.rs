@@ -1,5 +1,6 @@
 //! What each message does: one file per class, a table of names in each.
 
+mod adopt;
 pub mod appliance;
 pub mod certificate;
 pub mod data_source;

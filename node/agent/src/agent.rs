@@ -331,6 +331,9 @@ impl Agent {
             HostCommand::VolumeCreate { volume, fill } => self.volume_create(&volume, fill).await,
             HostCommand::VolumeClone { source, uuid } => self.volume_clone(&source, uuid).await,
             HostCommand::VolumeCopy { source, sr, uuid } => self.volume_copy(&source, sr, uuid).await,
+            HostCommand::ListForeign => Ok(HostReply::Foreign(self.inner.hypervisor.foreign().await?)),
+            HostCommand::AdoptDomain { vm, start_id, disks } => self.adopt_domain(vm, start_id, &disks).await,
+            HostCommand::DisownDomain { vm } => self.disown_domain(vm).await,
             HostCommand::VolumeCopyInto {
                 source,
                 target,

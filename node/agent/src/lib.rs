@@ -11,6 +11,7 @@
 //! turns ([`turns`]), and what a domain holds of storage is written down ([`holdings`]).
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod agent;
 mod carriers;
 pub mod certificates;

@@ -17,6 +17,8 @@ pub struct AgentSettings {
     pub console_dir: PathBuf,
     /// Where UEFI variables of VMs are. The same on all hosts of a pool.
     pub nvram_dir: PathBuf,
+    /// Where is kept what libvirt knew of domains before the pool took them over.
+    pub adopted_dir: PathBuf,
     /// Where sockets for migrations are made; kept short, since a socket's path is limited to 107 bytes. The same on all
     /// hosts of a pool.
     pub migration_dir: PathBuf,
@@ -54,6 +56,7 @@ impl AgentSettings {
             state_dir: state_dir.to_owned(),
             console_dir: state_dir.join("console"),
             nvram_dir: state_dir.join("nvram"),
+            adopted_dir: state_dir.join("adopted"),
             migration_dir: state_dir.join("mig"),
             boot_dirs: vec![
                 state_dir.join("guest"),

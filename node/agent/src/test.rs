@@ -1,5 +1,6 @@
 //! Agents over simulated hosts, in process and over the nodes' own channel.
 
+mod adopting;
 mod copying;
 mod counting;
 mod layers;

@@ -298,6 +298,24 @@ pub enum HostCommand {
         /// The copy's uuid.
         uuid: Uuid,
     },
+    /// Lists the live domains that the pool did not start. Answers [`crate::HostReply::Foreign`].
+    ListForeign,
+    /// Makes such a domain one of the pool's, without the guest's noticing. Its disks and interfaces have the numbers of
+    /// [`node_hypervisor::DeviceNumbers::of`]; each disk that has a medium is one of the volumes. Idempotent by `start_id`.
+    /// Answers [`crate::HostReply::Domain`].
+    AdoptDomain {
+        /// Which one.
+        vm: Uuid,
+        /// Stands for its start.
+        start_id: Uuid,
+        /// Its disks, as if it were started with them.
+        disks: Vec<DiskRequest>,
+    },
+    /// Gives back a domain that was taken over: it runs on as it did before. Idempotent.
+    DisownDomain {
+        /// Which one.
+        vm: Uuid,
+    },
     /// Writes what a volume holds over another one that is there, from its beginning; with a base, only what differs from
     /// that. Repeated, it copies anew. Answers `Volume`.
     VolumeCopyInto {

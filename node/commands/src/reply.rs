@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use node_hypervisor::{ConsoleEndpoints, DiskSource, Domain, DomainStatistics, HostFacts};
+use node_hypervisor::{ConsoleEndpoints, DiskSource, Domain, DomainStatistics, ForeignDomain, HostFacts};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::{MachineReply, SecretText, ShownCertificates};
@@ -22,6 +22,8 @@ pub enum HostReply {
     Domains(Vec<Domain>),
     /// One domain, or that it is not here.
     Domain(Option<Domain>),
+    /// Live domains that the pool did not start.
+    Foreign(Vec<ForeignDomain>),
     /// Where consoles are.
     Consoles(ConsoleEndpoints),
     /// What a trusted platform module held, in base64; `None` if there is none.

@@ -69,6 +69,12 @@ enum Command {
         /// `what=kill|cut|pause`, `host-uuid=`, `seconds=`, `vm-uuid=`.
         args: Vec<String>,
     },
+    /// List domains that hosts of the pool run and the pool did not start, or take one over as it runs:
+    /// `tarn adopt uuid=UUID`. The same as `xe host-adopt`.
+    Adopt {
+        /// `uuid=`, `host-uuid=`.
+        args: Vec<String>,
+    },
     /// Wait in the place of a node that plays dead, and become it again.
     #[command(hide = true)]
     DrillAway {
@@ -207,13 +213,13 @@ fn configuration(command: ConfigCommand) -> Result<()> {
 }
 
 /// `xe` has it all; it lies beside this program, or where programs are looked for.
-fn drill(args: &[String]) -> Result<()> {
+fn through_xe(command: &str, args: &[String]) -> Result<()> {
     let beside = std::env::current_exe()
         .ok()
         .and_then(|own| Some(own.parent()?.join("xe")))
         .filter(|xe| xe.exists());
     let xe = beside.unwrap_or_else(|| PathBuf::from("xe"));
-    let error = Process::new(&xe).arg("pool-drill").args(args).exec();
+    let error = Process::new(&xe).arg(command).args(args).exec();
     Err(error).with_context(|| format!("run {}", xe.display()))
 }
 
@@ -224,7 +230,8 @@ fn main() -> Result<()> {
     // Those that need no runtime, or must not have one.
     match &cli.command {
         Command::Watchdog { config } => return watchdog::run(&config::load(config)?),
-        Command::Drill { args } => return drill(args),
+        Command::Drill { args } => return through_xe("pool-drill", args),
+        Command::Adopt { args } => return through_xe("host-adopt", args),
         Command::DrillAway { millis, args } => {
             std::thread::sleep(Duration::from_millis(*millis));
             return Err(Process::new("/proc/self/exe").args(args).exec()).context("become the node again");
@@ -266,6 +273,7 @@ fn main() -> Result<()> {
             Command::Pages { folder } => pages::write::<Cli>(&folder)?,
             Command::Watchdog { .. }
             | Command::Drill { .. }
+            | Command::Adopt { .. }
             | Command::DrillAway { .. }
             | Command::DrillWake { .. } => {}
             Command::User { command } => users::run(command).await?,

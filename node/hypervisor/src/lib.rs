@@ -10,6 +10,7 @@ pub mod device;
 pub mod domain;
 pub mod error;
 pub mod event;
+pub mod foreign;
 pub mod host;
 pub mod migrate;
 pub mod statistics;
@@ -32,6 +33,7 @@ pub use domain::{
 };
 pub use error::{ErrorKind, HypervisorError, Result};
 pub use event::{DomainEvent, DomainEventKind, StopReason};
+pub use foreign::{DeviceNumbers, ForeignDisk, ForeignDomain, ForeignNic};
 pub use host::{Accelerator, ConsoleEndpoints, HostFacts};
 pub use migrate::{
     DestinationChanges, MigrateOptions, MigrateProgress, MigrateTarget, MigrationEndpoint, ProgressSink,
@@ -257,6 +259,21 @@ pub trait Hypervisor: Send + Sync {
 
     /// Counters of the host itself.
     async fn host_statistics(&self) -> Result<HostStatistics>;
+
+    /// All live domains that the pool did not start, in no particular order.
+    async fn foreign(&self) -> Result<Vec<ForeignDomain>>;
+
+    /// Makes a live domain that the pool did not start one of its own, without the guest's noticing: `operation` stands for
+    /// its start, and its devices have these numbers from now on. What would start it again on this host is taken away, and
+    /// written to `keep` before, for [`Hypervisor::disown`]. Idempotent by the operation.
+    ///
+    /// # Errors
+    /// [`HypervisorError::AlreadyExists`] if another operation has started it.
+    async fn adopt(&self, vm: Uuid, operation: &str, numbers: &DeviceNumbers, keep: &Path) -> Result<Domain>;
+
+    /// Gives a domain back that was taken over and has not been ended since: the pool has nothing to do with it any more, and
+    /// what would start it again, as it was written to `keep`, is as it was. Idempotent.
+    async fn disown(&self, vm: Uuid, keep: &Path) -> Result<()>;
 
     /// Sends one JSON command to the guest agent and returns its JSON answer.
     ///

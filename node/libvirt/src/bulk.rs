@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use node_hypervisor::{
-    Bytes, CountedDomain, DiskStatistics, DomainStatistics, HostStatistics, LinkStatistics, MemoryStatistics,
-    NicIndex, NicStatistics,
+    Bytes, CountedDomain, DiskIndex, DiskStatistics, DomainStatistics, HostStatistics, LinkStatistics,
+    MemoryStatistics, NicIndex, NicStatistics,
 };
 use uuid::Uuid;
 use virt::connect::Connect;
@@ -16,56 +16,51 @@ use crate::bridge::find;
 use crate::error::Fault;
 use crate::ffi::{self, Parameter, Parameters};
 use crate::lifecycle::live;
-use crate::xml::live::index_of_target;
 
-/// Which interface of a VM each tap is, as far as it has been looked up: libvirt counts by taps.
+/// Which interface of a VM each tap is and which disk each name, as far as it has been looked up: libvirt counts by these.
 #[derive(Clone, Default)]
-pub(crate) struct Taps(Arc<Mutex<HashMap<Uuid, Known>>>);
+pub(crate) struct Numbers(Arc<Mutex<HashMap<Uuid, Known>>>);
 
+/// One without a number is none of ours.
 #[derive(Clone, Default)]
 struct Known {
     domain: i64,
-    /// A tap without a number is none of ours.
     taps: BTreeMap<String, Option<NicIndex>>,
+    disks: BTreeMap<String, Option<DiskIndex>>,
 }
 
-impl Taps {
-    /// The numbers of a domain's taps. Its XML is read only if it has one that is not known.
-    fn of(
-        &self,
-        connect: &Connect,
-        vm: Uuid,
-        domain: i64,
-        names: &[String],
-    ) -> BTreeMap<String, Option<NicIndex>> {
+impl Numbers {
+    /// The numbers of a domain's devices. Its XML is read only if it has one that is not known.
+    fn of(&self, connect: &Connect, vm: Uuid, domain: i64, taps: &[String], disks: &[String]) -> Known {
         let known = {
             let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.get(&vm).filter(|known| known.domain == domain).cloned()
         };
         if let Some(known) = known
-            && names.iter().all(|name| known.taps.contains_key(name))
+            && taps.iter().all(|name| known.taps.contains_key(name))
+            && disks.iter().all(|name| known.disks.contains_key(name))
         {
-            return known.taps;
+            return known;
         }
         let Ok(read) = find(connect, vm).and_then(|domain| live(&domain)) else {
-            return BTreeMap::new();
+            return Known::default();
         };
-        let mut taps: BTreeMap<String, Option<NicIndex>> =
-            names.iter().map(|name| (name.clone(), None)).collect();
+        let mut known = Known {
+            domain,
+            taps: taps.iter().map(|name| (name.clone(), None)).collect(),
+            disks: disks.iter().map(|name| (name.clone(), None)).collect(),
+        };
         for nic in read.nics() {
             if let Some(tap) = nic.tap {
-                taps.insert(tap, Some(nic.index));
+                known.taps.insert(tap, Some(nic.index));
             }
         }
+        for disk in read.disks() {
+            known.disks.insert(disk.target, Some(disk.index));
+        }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(
-            vm,
-            Known {
-                domain,
-                taps: taps.clone(),
-            },
-        );
-        taps
+        all.insert(vm, known.clone());
+        known
     }
 
     /// Forgets domains that are gone.
@@ -75,25 +70,28 @@ impl Taps {
     }
 }
 
-pub(crate) fn all_statistics(connect: &Connect, taps: &Taps) -> Result<BTreeMap<Uuid, CountedDomain>, Fault> {
+pub(crate) fn all_statistics(
+    connect: &Connect,
+    numbers: &Numbers,
+) -> Result<BTreeMap<Uuid, CountedDomain>, Fault> {
     let mut all = BTreeMap::new();
     for (vm, id, parameters) in ffi::all_statistics(connect)? {
-        let names = names_of_taps(&parameters);
-        let numbers = if names.is_empty() {
-            BTreeMap::new()
+        let (taps, disks) = (names(&parameters, "net"), names(&parameters, "block"));
+        let known = if taps.is_empty() && disks.is_empty() {
+            Known::default()
         } else {
-            taps.of(connect, vm, id, &names)
+            numbers.of(connect, vm, id, &taps, &disks)
         };
         all.insert(
             vm,
             CountedDomain {
                 id,
                 running: number(&parameters, "state.state") == u64::from(sys::VIR_DOMAIN_RUNNING),
-                statistics: statistics(&parameters, &numbers),
+                statistics: statistics(&parameters, &known),
             },
         );
     }
-    taps.keep(&all);
+    numbers.keep(&all);
     Ok(all)
 }
 
@@ -119,18 +117,19 @@ fn text<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
     }
 }
 
-fn names_of_taps(parameters: &Parameters) -> Vec<String> {
-    (0..number(parameters, "net.count"))
-        .filter_map(|at| text(parameters, &format!("net.{at}.name")).map(str::to_owned))
+/// Names of a domain's devices of a kind, which are `net` and `block`.
+fn names(parameters: &Parameters, kind: &str) -> Vec<String> {
+    (0..number(parameters, &format!("{kind}.count")))
+        .filter_map(|at| text(parameters, &format!("{kind}.{at}.name")).map(str::to_owned))
         .collect()
 }
 
 /// Understands libvirt's names. What is not there counts as nothing.
-fn statistics(parameters: &Parameters, taps: &BTreeMap<String, Option<NicIndex>>) -> DomainStatistics {
+fn statistics(parameters: &Parameters, known: &Known) -> DomainStatistics {
     let get = |name: String| number(parameters, &name);
     let disks = (0..get("block.count".to_owned()))
         .filter_map(|at| {
-            let index = index_of_target(text(parameters, &format!("block.{at}.name"))?)?;
+            let index = (*known.disks.get(text(parameters, &format!("block.{at}.name"))?)?)?;
             // A drive without a medium has no counters.
             parameters.get(&format!("block.{at}.rd.bytes"))?;
             Some(DiskStatistics {
@@ -146,7 +145,7 @@ fn statistics(parameters: &Parameters, taps: &BTreeMap<String, Option<NicIndex>>
         .collect();
     let nics = (0..get("net.count".to_owned()))
         .filter_map(|at| {
-            let index = (*taps.get(text(parameters, &format!("net.{at}.name"))?)?)?;
+            let index = (*known.taps.get(text(parameters, &format!("net.{at}.name"))?)?)?;
             // libvirt has turned them round already: "rx" is what the guest received.
             Some(NicStatistics {
                 index,
@@ -247,7 +246,6 @@ fn links(table: &str) -> BTreeMap<String, LinkStatistics> {
 #[cfg(test)]
 mod test {
     use super::*;
-    use node_hypervisor::DiskIndex;
 
     #[test]
     fn libvirts_names_are_understood() {
@@ -284,12 +282,19 @@ mod test {
                     .map(|(name, text)| (name.to_owned(), Parameter::Text(text.to_owned()))),
             )
             .collect();
-        assert_eq!(names_of_taps(&parameters), ["vnet3", "macvtap0"]);
-        let taps = BTreeMap::from([
-            ("vnet3".to_owned(), Some(NicIndex(1))),
-            ("macvtap0".to_owned(), None),
-        ]);
-        let seen = statistics(&parameters, &taps);
+        assert_eq!(names(&parameters, "net"), ["vnet3", "macvtap0"]);
+        let known = Known {
+            domain: 1,
+            taps: BTreeMap::from([
+                ("vnet3".to_owned(), Some(NicIndex(1))),
+                ("macvtap0".to_owned(), None),
+            ]),
+            disks: BTreeMap::from([
+                ("vdb".to_owned(), Some(DiskIndex(1))),
+                ("sda".to_owned(), Some(DiskIndex(0))),
+            ]),
+        };
+        let seen = statistics(&parameters, &known);
         assert_eq!(
             seen.vcpu_times,
             [Duration::from_millis(1500)],

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use node_hypervisor::{
-    Accelerator, Bytes, ConsoleEndpoints, CountedDomain, CpuTuning, DiskIndex, DiskSource, DiskSpec, Domain,
-    DomainEvent, DomainSpec, DomainStatistics, HostFacts, HostStatistics, Hypervisor, HypervisorError,
-    MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, ProgressSink,
-    Result, StartMode,
+    Accelerator, Bytes, ConsoleEndpoints, CountedDomain, CpuTuning, DeviceNumbers, DiskIndex, DiskSource,
+    DiskSpec, Domain, DomainEvent, DomainSpec, DomainStatistics, ForeignDomain, HostFacts, HostStatistics,
+    Hypervisor, HypervisorError, MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint,
+    NicIndex, NicSpec, ProgressSink, Result, StartMode,
 };
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -18,8 +18,9 @@ use uuid::Uuid;
 use virt::connect::Connect;
 
 use crate::accelerator;
+use crate::adopt;
 use crate::bridge::{Bridge, Job, Lane, find};
-use crate::bulk::{self, Taps};
+use crate::bulk::{self, Numbers};
 use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
 use crate::error::Fault;
@@ -41,7 +42,7 @@ struct Inner {
     config: LibvirtConfig,
     accelerator: Accelerator,
     dialect: Dialect,
-    taps: Taps,
+    numbers: Numbers,
     _watching: DropGuard,
 }
 
@@ -85,7 +86,7 @@ impl LibvirtHypervisor {
             config,
             accelerator,
             dialect,
-            taps: Taps::default(),
+            numbers: Numbers::default(),
             _watching: stop.drop_guard(),
         };
         LibvirtHypervisor {
@@ -426,8 +427,8 @@ impl Hypervisor for LibvirtHypervisor {
     }
 
     async fn all_statistics(&self) -> Result<BTreeMap<Uuid, CountedDomain>> {
-        let taps = self.inner.taps.clone();
-        self.short("all statistics", None, move |c| bulk::all_statistics(c, &taps))
+        let numbers = self.inner.numbers.clone();
+        self.short("all statistics", None, move |c| bulk::all_statistics(c, &numbers))
             .await
     }
 
@@ -438,6 +439,24 @@ impl Hypervisor for LibvirtHypervisor {
                 operation: "host statistics",
                 source: source.into(),
             })
+    }
+
+    async fn foreign(&self) -> Result<Vec<ForeignDomain>> {
+        self.short("list others' domains", None, adopt::list).await
+    }
+
+    async fn adopt(&self, vm: Uuid, operation: &str, numbers: &DeviceNumbers, keep: &Path) -> Result<Domain> {
+        let (operation, numbers, keep) = (operation.to_owned(), numbers.clone(), keep.to_owned());
+        self.short("adopt", Some(vm), move |c| {
+            adopt::adopt(c, vm, &operation, &numbers, &keep)
+        })
+        .await
+    }
+
+    async fn disown(&self, vm: Uuid, keep: &Path) -> Result<()> {
+        let keep = keep.to_owned();
+        self.short("disown", Some(vm), move |c| adopt::disown(c, vm, &keep))
+            .await
     }
 
     async fn guest_agent(&self, vm: Uuid, command: &str) -> Result<String> {

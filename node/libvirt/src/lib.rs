@@ -5,6 +5,7 @@
 //! pool and has a deadline (`bridge`); its events arrive on one thread of their own (`event_loop`, `events`).
 
 mod accelerator;
+mod adopt;
 mod bridge;
 mod bulk;
 mod config;

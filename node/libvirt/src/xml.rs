@@ -2,6 +2,7 @@
 
 pub(crate) mod devices;
 pub(crate) mod domain;
+pub(crate) mod foreign;
 pub(crate) mod live;
 pub(crate) mod rewrite;
 pub(crate) mod smbios;
@@ -9,3 +10,5 @@ pub(crate) mod tree;
 
 /// Namespace of what the driver notes in a domain's metadata.
 pub(crate) const NAMESPACE: &str = "urn:tarn:domain:1";
+/// Namespace of the numbers that devices of a domain have which was taken over.
+pub(crate) const NUMBERS: &str = "urn:tarn:devices:1";

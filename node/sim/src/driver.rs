@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use node_hypervisor::{
-    Bytes, ConsoleEndpoints, CountedDomain, CpuTuning, DiskIndex, DiskSource, DiskSpec, Domain, DomainEvent,
-    DomainEventKind, DomainSpec, DomainState, DomainStatistics, HostFacts, HostStatistics, Hypervisor,
-    HypervisorError, MergeProgress, Merged, MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex,
-    NicSpec, PauseReason, ProgressSink, Result, StartMode, StopReason,
+    Bytes, ConsoleEndpoints, CountedDomain, CpuTuning, DeviceNumbers, DiskIndex, DiskSource, DiskSpec,
+    Domain, DomainEvent, DomainEventKind, DomainSpec, DomainState, DomainStatistics, ForeignDomain,
+    HostFacts, HostStatistics, Hypervisor, HypervisorError, MergeProgress, Merged, MigrateOptions,
+    MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason, ProgressSink, Result, StartMode,
+    StopReason,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use crate::domain::{Carried, SimDomain};
 use crate::faults::{Faults, Operation};
 use crate::host::{GuestEnd, Shared, SimHypervisor, State};
-use crate::{devices, guest, image, load, transfer};
+use crate::{devices, foreign, guest, image, load, transfer};
 
 impl SimHypervisor {
     /// Runs an operation between its fault and its answer.
@@ -542,6 +543,28 @@ impl Hypervisor for SimHypervisor {
 
     async fn host_statistics(&self) -> Result<HostStatistics> {
         Ok(load::host(&self.shared))
+    }
+
+    async fn foreign(&self) -> Result<Vec<ForeignDomain>> {
+        self.run(Operation::Read, "foreign", |shared| {
+            Ok(shared.state().foreign.values().cloned().collect())
+        })
+        .await
+    }
+
+    async fn adopt(&self, vm: Uuid, operation: &str, numbers: &DeviceNumbers, _: &Path) -> Result<Domain> {
+        self.run(Operation::Adopt, "adopt", |shared| {
+            foreign::adopt(shared, vm, operation, numbers)
+        })
+        .await
+    }
+
+    async fn disown(&self, vm: Uuid, _: &Path) -> Result<()> {
+        self.run(Operation::Adopt, "disown", |shared| {
+            foreign::disown(shared, vm);
+            Ok(())
+        })
+        .await
     }
 
     async fn guest_agent(&self, vm: Uuid, command: &str) -> Result<String> {

@@ -40,6 +40,8 @@ pub enum Operation {
     Freeze,
     /// Set memory or virtual CPUs, or the size of a disk.
     Resize,
+    /// Take a domain over that the pool did not start, or give it back.
+    Adopt,
     /// Read anything: list, state, facts, consoles, statistics.
     Read,
 }

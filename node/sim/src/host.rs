@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use node_hypervisor::{
-    Accelerator, Bytes, DomainEvent, DomainEventKind, DomainState, EndAction, HostFacts, HypervisorError,
-    StopReason,
+    Accelerator, Bytes, DomainEvent, DomainEventKind, DomainState, EndAction, ForeignDomain, HostFacts,
+    HypervisorError, StopReason,
 };
 use tokio::net::UnixListener;
 use tokio::sync::broadcast;
@@ -90,6 +90,10 @@ pub(crate) struct State {
     /// What trusted platform modules hold, also of domains that are not here now.
     pub(crate) tpms: BTreeMap<Uuid, Vec<u8>>,
     pub(crate) meter: HostMeter,
+    /// Live domains that the pool did not start.
+    pub(crate) foreign: BTreeMap<Uuid, ForeignDomain>,
+    /// What those were that it has taken over.
+    pub(crate) adopted: BTreeMap<Uuid, ForeignDomain>,
     last_id: i64,
 }
 
@@ -132,6 +136,11 @@ impl SimHypervisor {
             shared,
             _listening: Arc::new(stop.drop_guard()),
         })
+    }
+
+    /// Starts a domain as somebody would who knows nothing of the pool.
+    pub fn bring_foreign(&self, domain: ForeignDomain) {
+        self.shared.state().foreign.insert(domain.uuid, domain);
     }
 
     /// The faults of this host.

@@ -10,6 +10,7 @@ mod devices;
 mod domain;
 mod driver;
 mod faults;
+mod foreign;
 mod guest;
 mod host;
 mod image;

@@ -1,5 +1,6 @@
 //! Decisions, one file per class of verbs: pure functions that write into a [`crate::Draft`].
 
+pub mod adopt;
 pub mod appliance;
 pub mod authority;
 pub mod blob;

@@ -1,5 +1,6 @@
 //! Operations on VMs, one file each.
 
+pub mod adopt;
 pub mod checkpoint;
 pub mod clone;
 pub mod freeze;

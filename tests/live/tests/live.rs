@@ -114,6 +114,7 @@ fn disks_and_vms_travel_as_files() {
 fn snapshots_of_a_running_guest() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("snapshots.py", &[]);
+    bed.scenario("adopt.py", &[]);
 }
 
 #[test]

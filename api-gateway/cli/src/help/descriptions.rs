@@ -35,6 +35,10 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
         "event-wait",
         "Waits until an object of the class is as given: field=value, or field=/=value for 'is other than'.",
     ),
+    (
+        "host-adopt",
+        "Lists domains that hosts run and the pool did not start; with uuid= one becomes a VM of the pool as it runs.",
+    ),
     ("host-backup", "Writes a backup of a host's state to a file."),
     (
         "host-call-plugin",

@@ -227,6 +227,9 @@ async fn call_plugin(api: &Arc<Api>, entry: &Entry, args: &Args) -> Result<Value
     if args.text(1)? == super::drill::PLUGIN {
         return super::drill::call(api, entry, args).await;
     }
+    if args.text(1)? == super::adopt::PLUGIN {
+        return super::adopt::call(api, entry, args).await;
+    }
     let (name, function) = (args.text(1)?.to_owned(), args.text(2)?);
     let call = xmlrpc::call(function, &[entry.caller.session.into(), args.at(3)?.clone()]);
     let argument = String::from_utf8(call).map_err(|_| odd())?;

@@ -53,6 +53,9 @@ impl HostCommand {
             HostCommand::VolumeClone { .. } => "volume_clone",
             HostCommand::VolumeCopy { .. } => "volume_copy",
             HostCommand::VolumeCopyInto { .. } => "volume_copy_into",
+            HostCommand::ListForeign => "list_foreign",
+            HostCommand::AdoptDomain { .. } => "adopt_domain",
+            HostCommand::DisownDomain { .. } => "disown_domain",
             HostCommand::VolumeSnapshot { .. } => "volume_snapshot",
             HostCommand::VolumeChecksum { .. } => "volume_checksum",
             HostCommand::VolumeTrack { .. } => "volume_track",
@@ -117,6 +120,7 @@ impl HostCommand {
                 | HostCommand::SrMerges { .. }
                 | HostCommand::JobProgress { .. }
                 | HostCommand::ListNics
+                | HostCommand::ListForeign
                 | HostCommand::MigrationProgress { .. }
         )
     }
@@ -155,6 +159,8 @@ impl HostCommand {
             | HostCommand::MigrateOut { vm, .. }
             | HostCommand::MigrationProgress { vm }
             | HostCommand::MigrateAbort { vm }
+            | HostCommand::AdoptDomain { vm, .. }
+            | HostCommand::DisownDomain { vm }
             | HostCommand::ReviveDomain { vm } => Some(*vm),
             HostCommand::MirrorDisk { mirror, .. }
             | HostCommand::PivotDisk { mirror }
@@ -180,6 +186,7 @@ impl HostCommand {
             | HostCommand::VolumeClone { .. }
             | HostCommand::VolumeCopy { .. }
             | HostCommand::VolumeCopyInto { .. }
+            | HostCommand::ListForeign
             | HostCommand::VolumeSnapshot { .. }
             | HostCommand::VolumeResize { .. }
             | HostCommand::VolumeDestroy { .. }

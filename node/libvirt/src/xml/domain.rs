@@ -515,7 +515,7 @@ mod test {
             (address.attribute("bus"), address.attribute("device")),
             (Some("1"), Some("7"))
         );
-        let live = super::super::live::LiveDomain { root };
+        let live = super::super::live::LiveDomain::of(root);
         assert!(live.usb("1-2.1").is_some() && live.usb("1-2").is_none());
         wanted.usb[0].path = "1-2'/><x".into();
         assert!(domain(&wanted, &dialect()).is_err());

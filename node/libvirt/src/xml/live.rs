@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use node_hypervisor::{ConsoleEndpoints, DiskIndex, DiskSource, NicIndex};
+use node_hypervisor::{ConsoleEndpoints, DeviceNumbers, DiskIndex, DiskSource, NicIndex};
 use uuid::Uuid;
 
 use super::tree::{Element, NotXml};
-use super::{NAMESPACE, devices};
+use super::{NAMESPACE, NUMBERS, devices, foreign};
 
 /// A live domain, or the one in a save image.
 pub(crate) struct LiveDomain {
     pub(crate) root: Element,
+    /// If it was taken over: the numbers of the devices it had then.
+    numbers: Option<DeviceNumbers>,
 }
 
 /// A disk of it.
@@ -38,7 +40,20 @@ pub(crate) struct LiveNic {
 
 impl LiveDomain {
     pub(crate) fn parse(xml: &str) -> Result<LiveDomain, NotXml> {
-        Element::parse(xml).map(|root| LiveDomain { root })
+        Element::parse(xml).map(LiveDomain::of)
+    }
+
+    /// Of XML that is read.
+    pub(crate) fn of(root: Element) -> LiveDomain {
+        let notes = root
+            .find("metadata")
+            .into_iter()
+            .flat_map(|notes| &notes.children);
+        let numbers = notes
+            .filter(|note| is_of(note, NUMBERS))
+            .map(foreign::numbers)
+            .next();
+        LiveDomain { root, numbers }
     }
 
     pub(crate) fn uuid(&self) -> Option<Uuid> {
@@ -64,8 +79,27 @@ impl LiveDomain {
     pub(crate) fn disks(&self) -> Vec<LiveDisk> {
         self.devices()
             .filter(|d| d.name == "disk")
-            .filter_map(disk)
+            .filter_map(|d| disk(d, self.index_of_disk(d)?))
             .collect()
+    }
+
+    /// The number of a disk, if it is one of the pool's.
+    pub(crate) fn index_of_disk(&self, element: &Element) -> Option<DiskIndex> {
+        let target = element.of("target", "dev")?;
+        let Some(numbers) = &self.numbers else {
+            return index_of_target(target);
+        };
+        let plugged = element.of("alias", "name").and_then(devices::disk_of_alias);
+        numbers.disks.get(target).copied().or(plugged)
+    }
+
+    /// The number of an interface, if it is one of the pool's.
+    pub(crate) fn index_of_nic(&self, element: &Element) -> Option<NicIndex> {
+        let own = element.of("alias", "name").and_then(devices::nic_of_alias);
+        own.or_else(|| {
+            let mac = element.of("mac", "address")?.to_lowercase();
+            self.numbers.as_ref()?.nics.get(&mac).copied()
+        })
     }
 
     pub(crate) fn disk(&self, index: DiskIndex) -> Option<LiveDisk> {
@@ -75,7 +109,7 @@ impl LiveDomain {
     pub(crate) fn nics(&self) -> Vec<LiveNic> {
         self.devices()
             .filter(|d| d.name == "interface")
-            .filter_map(nic)
+            .filter_map(|d| nic(d, self.index_of_nic(d)?))
             .collect()
     }
 
@@ -113,22 +147,24 @@ impl LiveDomain {
 
 /// The operation in one note of the metadata, if it is the driver's.
 pub(crate) fn operation_of_note(note: &Element) -> Option<String> {
-    let ours = note
-        .attributes
-        .iter()
-        .any(|(n, v)| n.starts_with("xmlns") && v == NAMESPACE);
-    if ours {
+    if is_of(note, NAMESPACE) {
         note.attribute("operation").map(String::from)
     } else {
         None
     }
 }
 
-fn disk(element: &Element) -> Option<LiveDisk> {
-    let target = element.of("target", "dev")?;
+/// Whether a note of the metadata belongs to a namespace.
+fn is_of(note: &Element, namespace: &str) -> bool {
+    note.attributes
+        .iter()
+        .any(|(name, value)| name.starts_with("xmlns") && value == namespace)
+}
+
+fn disk(element: &Element, index: DiskIndex) -> Option<LiveDisk> {
     Some(LiveDisk {
-        index: index_of_target(target)?,
-        target: target.to_owned(),
+        index,
+        target: element.of("target", "dev")?.to_owned(),
         bus: element.of("target", "bus")?.to_owned(),
         cdrom: element.attribute("device") == Some("cdrom"),
         source: element.find("source").and_then(source_name),
@@ -154,9 +190,9 @@ pub(crate) fn name_of_source(source: &DiskSource) -> Option<String> {
     source_name(&element?)
 }
 
-fn nic(element: &Element) -> Option<LiveNic> {
+fn nic(element: &Element, index: NicIndex) -> Option<LiveNic> {
     Some(LiveNic {
-        index: devices::nic_of_alias(element.of("alias", "name")?)?,
+        index,
         mac: element.of("mac", "address")?.to_lowercase(),
         tap: element.of("target", "dev").map(String::from),
         element: element.clone(),

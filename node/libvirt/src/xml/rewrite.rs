@@ -7,7 +7,7 @@ use node_hypervisor::{DestinationChanges, DomainSpec, HypervisorError, Result};
 
 use super::devices;
 use super::domain::note;
-use super::live::{LiveDomain, index_of_target, operation_of_note};
+use super::live::{LiveDomain, operation_of_note};
 use super::tree::Element;
 
 /// What a spec calls its disks and bridges.
@@ -34,7 +34,7 @@ pub(crate) fn apply(
         metadata.children.push(note(operation));
         domain.root.replace(metadata);
     }
-    let Some(list) = domain.root.find_mut("devices") else {
+    let Some(mut list) = domain.root.find("devices").cloned() else {
         return Err(HypervisorError::BadSpec {
             reason: "the domain has no devices".into(),
         });
@@ -42,7 +42,7 @@ pub(crate) fn apply(
     for device in &mut list.children {
         match device.name.as_str() {
             "disk" => {
-                let index = device.of("target", "dev").and_then(index_of_target);
+                let index = domain.index_of_disk(device);
                 let Some(wanted) = index.and_then(|i| changes.disks.get(&i)) else {
                     continue;
                 };
@@ -57,7 +57,7 @@ pub(crate) fn apply(
                 device.children.extend(devices::backing_store(wanted)?);
             }
             "interface" => {
-                let index = device.of("alias", "name").and_then(devices::nic_of_alias);
+                let index = domain.index_of_nic(device);
                 let Some(bridge) = index.and_then(|i| changes.bridges.get(&i)) else {
                     continue;
                 };
@@ -66,6 +66,7 @@ pub(crate) fn apply(
             _ => {}
         }
     }
+    domain.root.replace(list);
     Ok(())
 }
 

@@ -64,11 +64,6 @@ impl Element {
         self.children.iter().find(|c| c.name == name)
     }
 
-    /// The first child by that name.
-    pub(crate) fn find_mut(&mut self, name: &str) -> Option<&mut Element> {
-        self.children.iter_mut().find(|c| c.name == name)
-    }
-
     /// All children by that name.
     #[cfg(test)]
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {

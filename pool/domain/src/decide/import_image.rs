@@ -18,10 +18,6 @@ const NAME: &str = "Imported VM";
 
 type Members = Vec<(Arc<str>, Value)>;
 
-fn member(name: &str, value: impl Into<Value>) -> (Arc<str>, Value) {
-    (Arc::from(name), value.into())
-}
-
 /// A machine to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -74,12 +70,6 @@ pub fn machines(
     wanted: &[Machine],
     reference: &mut dyn FnMut() -> Ref,
 ) -> Result<Import, ApiError> {
-    let template = db
-        .rows(vm::CLASS)
-        .find(|row| {
-            row.get(vm::IS_DEFAULT_TEMPLATE).as_bool() && row.get(vm::NAME_LABEL).as_str() == TEMPLATE
-        })
-        .ok_or_else(|| ApiError::new("IMPORT_ERROR", [format!("there is no template {TEMPLATE:?}")]))?;
     let mut plan = Plan {
         objects: Vec::new(),
         reference,
@@ -87,11 +77,10 @@ pub fn machines(
     let managed = db.rows(pif::CLASS).find(|row| row.get(pif::MANAGEMENT).as_bool());
     let net = managed.map(|card| {
         let there = settings(db, card.get(pif::NETWORK).as_ref());
-        plan.add(network::CLASS, there)
+        plan.add(network::CLASS, Value::Record(there))
     });
     for machine in wanted {
-        let settings = settings(db, template.reference);
-        plan.machine(settings, machine, net);
+        plan.machine(db, machine, net)?;
     }
     Ok(Import {
         objects: plan.objects,
@@ -107,53 +96,47 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    fn add(&mut self, class: ClassId, members: Members) -> Ref {
+    fn add(&mut self, class: ClassId, record: Value) -> Ref {
         let reference = (self.reference)();
-        self.add_as(reference, class, members);
+        self.add_as(reference, class, record);
         reference
     }
 
-    fn add_as(&mut self, reference: Ref, class: ClassId, members: Members) {
+    fn add_as(&mut self, reference: Ref, class: ClassId, record: Value) {
         self.objects.push(ImportedObject {
             class: class.name().to_owned(),
             id: format!("Ref:{}", self.objects.len()),
             reference,
-            record: Value::Record(members),
+            record,
         });
     }
 
-    fn machine(&mut self, mut record: Members, machine: &Machine, net: Option<Ref>) {
+    fn machine(&mut self, db: &Database, machine: &Machine, net: Option<Ref>) -> Result<(), ApiError> {
         let name = if machine.name.is_empty() {
             NAME
         } else {
             &machine.name
         };
         let memory = machine.memory.unwrap_or(MEMORY).as_i64();
-        let mut changes = vec![
-            member("name_label", name),
-            member("name_description", machine.description.as_str()),
-            member("is_a_template", false),
-            member("is_default_template", false),
-            member("is_a_snapshot", false),
-            member("memory_static_min", memory),
-            member("memory_dynamic_min", memory),
-            member("memory_dynamic_max", memory),
-            member("memory_static_max", memory),
-            member(
+        let mut changes: Vec<(&str, Value)> = vec![
+            ("name_label", name.into()),
+            ("name_description", machine.description.as_str().into()),
+            ("memory_static_min", memory.into()),
+            ("memory_dynamic_min", memory.into()),
+            ("memory_dynamic_max", memory.into()),
+            ("memory_static_max", memory.into()),
+            (
                 "other_config",
                 Value::string_map([("base_template_name", TEMPLATE)]),
             ),
         ];
         if let Some(count) = machine.processors {
-            changes.extend([member("VCPUs_max", count), member("VCPUs_at_startup", count)]);
+            changes.extend([("VCPUs_max", count.into()), ("VCPUs_at_startup", count.into())]);
         }
         if machine.uefi {
-            let boot = Value::string_map([("firmware", "uefi"), ("order", "cd")]);
-            changes.push(member("HVM_boot_params", boot));
+            changes.push(("HVM_boot_params", uefi()));
         }
-        record.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
-        record.extend(changes);
-        let me = self.add(vm::CLASS, record);
+        let me = self.add(vm::CLASS, like_template(db, changes)?);
         for (number, disk) in machine.disks.iter().enumerate() {
             let label = match number {
                 0 => name.to_owned(),
@@ -162,49 +145,83 @@ impl Plan<'_> {
             self.disk(me, number, disk, &label);
         }
         for number in 0..net.map_or(0, |_| machine.cards) {
-            self.add(
-                vif::CLASS,
-                vec![
-                    member("VM", me),
-                    member("network", net.unwrap_or(Ref::NULL)),
-                    member("device", number.to_string()),
-                    member("MAC", ""),
-                    member("MTU", 1500_i64),
-                    member("other_config", Value::empty_map()),
-                    member("qos_algorithm_type", ""),
-                    member("qos_algorithm_params", Value::empty_map()),
-                ],
-            );
+            let card = [
+                ("VM", me.into()),
+                ("network", net.unwrap_or(Ref::NULL).into()),
+                ("device", number.to_string().into()),
+                ("MAC", "".into()),
+                ("MTU", Value::Int(1500)),
+                ("other_config", Value::empty_map()),
+                ("qos_algorithm_type", "".into()),
+                ("qos_algorithm_params", Value::empty_map()),
+            ];
+            self.add(vif::CLASS, record(card));
         }
+        Ok(())
     }
 
     fn disk(&mut self, me: Ref, number: usize, disk: &Disk, label: &str) {
-        let image = vec![
-            member("name_label", label),
-            member("name_description", ""),
-            member("virtual_size", disk.size),
-            member("type", if number == 0 { "system" } else { "user" }),
-            member("sharable", false),
-            member("read_only", false),
-            member("other_config", Value::empty_map()),
-            member("SR", Ref::NULL),
+        let image = [
+            ("name_label", label.into()),
+            ("name_description", "".into()),
+            ("virtual_size", disk.size.into()),
+            ("type", if number == 0 { "system" } else { "user" }.into()),
+            ("sharable", false.into()),
+            ("read_only", false.into()),
+            ("other_config", Value::empty_map()),
+            ("SR", Ref::NULL.into()),
         ];
-        self.add_as(disk.reference, vdi::CLASS, image);
-        let drive = vec![
-            member("VM", me),
-            member("VDI", disk.reference),
-            member("userdevice", number.to_string()),
-            member("bootable", number == 0),
-            member("mode", "RW"),
-            member("type", "Disk"),
-            member("unpluggable", true),
-            member("empty", false),
-            member("other_config", Value::string_map([("owner", "")])),
-            member("qos_algorithm_type", ""),
-            member("qos_algorithm_params", Value::empty_map()),
+        self.add_as(disk.reference, vdi::CLASS, record(image));
+        let drive = [
+            ("VM", me.into()),
+            ("VDI", disk.reference.into()),
+            ("userdevice", number.to_string().into()),
+            ("bootable", (number == 0).into()),
+            ("mode", "RW".into()),
+            ("type", "Disk".into()),
+            ("unpluggable", true.into()),
+            ("empty", false.into()),
+            ("other_config", Value::string_map([("owner", "")])),
+            ("qos_algorithm_type", "".into()),
+            ("qos_algorithm_params", Value::empty_map()),
         ];
-        self.add(vbd::CLASS, drive);
+        self.add(vbd::CLASS, record(drive));
     }
+}
+
+/// A record of these members.
+pub(crate) fn record<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    Value::Record(
+        members
+            .into_iter()
+            .map(|(name, value)| (Arc::from(name), value))
+            .collect(),
+    )
+}
+
+/// How a VM is started by UEFI.
+pub(crate) fn uefi() -> Value {
+    Value::string_map([("firmware", "uefi"), ("order", "cd")])
+}
+
+/// The record of a VM with the settings of the template for such VMs, but for what is said.
+///
+/// # Errors
+/// `IMPORT_ERROR` if the pool lacks the template.
+pub(crate) fn like_template(db: &Database, changes: Vec<(&str, Value)>) -> Result<Value, ApiError> {
+    let template = db
+        .rows(vm::CLASS)
+        .find(|row| {
+            row.get(vm::IS_DEFAULT_TEMPLATE).as_bool() && row.get(vm::NAME_LABEL).as_str() == TEMPLATE
+        })
+        .ok_or_else(|| ApiError::new("IMPORT_ERROR", [format!("there is no template {TEMPLATE:?}")]))?;
+    let mut members = settings(db, template.reference);
+    let usual = ["is_a_template", "is_default_template", "is_a_snapshot"].map(|name| (name, false.into()));
+    for (name, value) in usual.into_iter().chain(changes) {
+        members.retain(|(there, _)| &**there != name);
+        members.push((Arc::from(name), value));
+    }
+    Ok(Value::Record(members))
 }
 
 /// What a row says of itself; it refers to nothing.

@@ -2,6 +2,7 @@
 //! when something has changed by the time it does.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod adopting;
 #[path = "../../../domain/tests/bed/pool_of_two.rs"]
 mod bed;
 mod endings;
