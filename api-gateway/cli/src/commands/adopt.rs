@@ -24,13 +24,24 @@ const FIELDS: [&str; 7] = [
 
 /// With `uuid=` it takes one over and prints the VM's uuid, which is the same; without it lists them all.
 fn adopt(cx: &mut Context<'_>) -> Result<(), Failure> {
-    let hosts = match cx.named_if_given("host", "host-uuid")? {
-        Some(host) => vec![cx.client.object("host", &host)?],
+    let named = cx.named_if_given("host", "host-uuid")?;
+    let hosts = match &named {
+        Some(host) => vec![cx.client.object("host", host)?],
         None => cx.client.objects("host", "true")?,
     };
     let mut found: Vec<(String, Row)> = Vec::new();
     for host in &hosts {
-        for domain in list(cx, host)? {
+        let domains = match list(cx, host) {
+            Ok(domains) => domains,
+            // The others can be asked all the same.
+            Err(failure) if named.is_none() => {
+                cx.out
+                    .complain(&format!("{}: {failure}", host.text("name_label")));
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        for domain in domains {
             let mut row: Row = FIELDS.map(str::to_owned).into_iter().zip(domain).collect();
             row.push(("host".to_owned(), host.text("name_label").to_owned()));
             found.push((host.reference.clone(), row));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use nix::sys::signal::Signal;
 use proto_types::Value;
@@ -30,10 +31,12 @@ fn lines(kind: &str) -> Vec<String> {
     found
 }
 
-/// `xe`, built now if it does not lie beside the node's program, where cargo leaves it.
+/// `xe`, beside the node's program, where cargo leaves it. Built now: one that is there may be of an earlier day, since
+/// tests of this crate build the node's program alone.
 fn program_of_xe() -> PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_tarn")).with_file_name("xe");
-    if !program.is_file() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let program = Path::new(env!("CARGO_BIN_EXE_tarn")).with_file_name("xe");
         let place = program.parent().unwrap();
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build.args(["build", "--package", "gateway-cli", "--bin", "xe", "--target-dir"]);
@@ -43,12 +46,13 @@ fn program_of_xe() -> PathBuf {
         }
         let built = build.current_dir(repo()).output().unwrap();
         assert!(
-            program.is_file(),
+            built.status.success() && program.is_file(),
             "xe is not there: {}",
             String::from_utf8_lossy(&built.stderr)
         );
-    }
-    program
+        program
+    };
+    BUILT.get_or_init(build).clone()
 }
 
 /// What the guide's placeholders stand for, as it goes.
