@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::agent::Agent;
 use crate::convert;
+use crate::durable;
 use crate::operations::Outcome;
 
 impl Agent {
@@ -71,10 +72,23 @@ impl Agent {
         if let Some(variables) = &domain.uefi {
             self.keep_variables(vm, variables).await?;
         }
-        let keep = self.kept_definition(vm);
-        let adopted = self.inner.hypervisor.adopt(vm, operation, numbers, &keep).await?;
+        self.keep_definition(vm).await?;
+        let adopted = self.inner.hypervisor.adopt(vm, operation, numbers).await?;
         self.remember(vm, spec).await;
         Ok(HostReply::Domain(Some(adopted)))
+    }
+
+    /// Before it is taken away. One that is gone already was kept by an earlier attempt.
+    async fn keep_definition(&self, vm: Uuid) -> Result<(), CommandError> {
+        let Some(definition) = self.inner.hypervisor.definition(vm).await? else {
+            return Ok(());
+        };
+        let kept = async {
+            tokio::fs::create_dir_all(&self.inner.settings.adopted_dir).await?;
+            durable::replace(&self.kept_definition(vm), definition.as_bytes()).await
+        };
+        kept.await
+            .map_err(|error| convert::files("keep a definition", &error))
     }
 
     /// Its next start finds the firmware's variables where those of the pool's guests are.
@@ -102,11 +116,19 @@ impl Agent {
 
     /// Gives a domain back.
     pub(crate) async fn disown_domain(&self, vm: Uuid) -> Outcome {
-        self.inner
-            .hypervisor
-            .disown(vm, &self.kept_definition(vm))
-            .await?;
+        let kept = self.kept_definition(vm);
+        let definition = match tokio::fs::read_to_string(&kept).await {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(convert::files("read a definition", &error)),
+        };
+        self.inner.hypervisor.disown(vm, definition.as_deref()).await?;
         self.release_domain(vm).await;
+        if definition.is_some()
+            && let Err(error) = tokio::fs::remove_file(&kept).await
+        {
+            tracing::warn!(%vm, %error, "a definition that is in use again stays kept");
+        }
         Ok(HostReply::Done)
     }
 }

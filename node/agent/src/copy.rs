@@ -106,7 +106,7 @@ impl Agent {
         volume: &VolumeRef,
         access: Access,
     ) -> Result<Arc<NbdDisk>, CommandError> {
-        // Snapshot and base may be one and the same volume; a server has one client.
+        // Also where it is open already, as source and base may be one and the same: a server has one client.
         let ServedVolume {
             stream,
             child,

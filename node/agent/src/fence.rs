@@ -1,11 +1,12 @@
 //! Refuses callers that no longer lead: a term older than the highest seen is turned away, also after a restart.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use node_commands::{CommandError, CommandErrorKind};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::{Mutex, watch};
+
+use crate::durable;
 
 /// The highest term seen, kept in a file.
 pub struct Fence {
@@ -51,13 +52,15 @@ impl Fence {
         if term > self.seen() {
             let _raising = self.raising.lock().await;
             if term > self.seen() {
-                write_through(&self.file, term).await.map_err(|error| {
-                    CommandError::new(
-                        CommandErrorKind::Internal,
-                        format!("the term was not written: {error}"),
-                    )
-                    .retryable()
-                })?;
+                durable::replace(&self.file, format!("{term}\n").as_bytes())
+                    .await
+                    .map_err(|error| {
+                        CommandError::new(
+                            CommandErrorKind::Internal,
+                            format!("the term was not written: {error}"),
+                        )
+                        .retryable()
+                    })?;
                 self.seen.send_replace(term);
             }
         }
@@ -85,22 +88,6 @@ impl Fence {
         // The sender lives as long as this does.
         let _ = seen.wait_for(|seen| *seen > term).await;
     }
-}
-
-/// Replaces the file in a way that leaves the old or the new number, whatever happens.
-async fn write_through(file: &Path, term: u64) -> io::Result<()> {
-    let fresh = file.with_extension("new");
-    let mut handle = tokio::fs::File::create(&fresh).await?;
-    handle.write_all(format!("{term}\n").as_bytes()).await?;
-    // `write_all` only hands the bytes over, and `sync_all` does not tell what came of them: a full disk would leave no term.
-    handle.flush().await?;
-    handle.sync_all().await?;
-    drop(handle);
-    tokio::fs::rename(&fresh, file).await?;
-    if let Some(folder) = file.parent() {
-        tokio::fs::File::open(folder).await?.sync_all().await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

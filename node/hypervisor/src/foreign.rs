@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -37,6 +38,28 @@ pub struct ForeignDomain {
 }
 
 impl ForeignDomain {
+    /// One that runs, with one processor and no devices, to be filled in.
+    pub fn new(uuid: Uuid, name: impl Into<String>, memory: Bytes) -> ForeignDomain {
+        ForeignDomain {
+            uuid,
+            name: name.into(),
+            description: String::new(),
+            state: DomainState::Running,
+            memory: MemorySpec {
+                maximum: memory,
+                target: memory,
+            },
+            vcpus: VcpuSpec {
+                maximum: 1,
+                at_startup: 1,
+            },
+            uefi: None,
+            disks: Vec::new(),
+            nics: Vec::new(),
+            obstacles: Vec::new(),
+        }
+    }
+
     /// What the pool would have started in its place: for what looks at a domain's spec, not for starting it.
     pub fn spec(&self, operation: &str, numbers: &DeviceNumbers) -> DomainSpec {
         let mut spec = DomainSpec::new(operation, self.uuid, self.name.as_str(), self.memory.maximum);
@@ -152,7 +175,6 @@ pub fn number_of_target(target: &str) -> Option<DiskIndex> {
 #[cfg(test)]
 mod test {
     use super::*;
-    use proto_types::Bytes;
 
     #[test]
     fn disks_keep_their_letters_and_drives_give_way() {
@@ -167,30 +189,14 @@ mod test {
             mac: mac.into(),
             bridge: "br0".into(),
         };
-        let memory = Bytes::mib(1);
-        let domain = ForeignDomain {
-            uuid: Uuid::nil(),
-            name: "web".into(),
-            description: String::new(),
-            state: DomainState::Running,
-            memory: MemorySpec {
-                maximum: memory,
-                target: memory,
-            },
-            vcpus: VcpuSpec {
-                maximum: 1,
-                at_startup: 1,
-            },
-            uefi: None,
-            disks: vec![
-                disk("sda", DiskKind::Cdrom),
-                disk("vda", DiskKind::Disk),
-                disk("vdc", DiskKind::Disk),
-                disk("fda", DiskKind::Disk),
-            ],
-            nics: vec![nic("b"), nic("a")],
-            obstacles: Vec::new(),
-        };
+        let mut domain = ForeignDomain::new(Uuid::nil(), "web", Bytes::mib(1));
+        domain.disks = vec![
+            disk("sda", DiskKind::Cdrom),
+            disk("vda", DiskKind::Disk),
+            disk("vdc", DiskKind::Disk),
+            disk("fda", DiskKind::Disk),
+        ];
+        domain.nics = vec![nic("b"), nic("a")];
         let numbers = DeviceNumbers::of(&domain);
         let expected = [("fda", 1), ("sda", 3), ("vda", 0), ("vdc", 2)];
         let found: Vec<(&str, u16)> = numbers.disks.iter().map(|(t, i)| (t.as_str(), i.0)).collect();

@@ -263,17 +263,21 @@ pub trait Hypervisor: Send + Sync {
     /// All live domains that the pool did not start, in no particular order.
     async fn foreign(&self) -> Result<Vec<ForeignDomain>>;
 
+    /// What would start such a domain again on this host, in the hypervisor's own words; nothing if nothing would. May hold
+    /// a password.
+    async fn definition(&self, vm: Uuid) -> Result<Option<String>>;
+
     /// Makes a live domain that the pool did not start one of its own, without the guest's noticing: `operation` stands for
-    /// its start, and its devices have these numbers from now on. What would start it again on this host is taken away, and
-    /// written to `keep` before, for [`Hypervisor::disown`]. Idempotent by the operation.
+    /// its start, and its devices have these numbers from now on. Its definition goes, so the caller must have kept it for
+    /// [`Hypervisor::disown`]. Idempotent by the operation.
     ///
     /// # Errors
     /// [`HypervisorError::AlreadyExists`] if another operation has started it.
-    async fn adopt(&self, vm: Uuid, operation: &str, numbers: &DeviceNumbers, keep: &Path) -> Result<Domain>;
+    async fn adopt(&self, vm: Uuid, operation: &str, numbers: &DeviceNumbers) -> Result<Domain>;
 
     /// Gives a domain back that was taken over and has not been ended since: the pool has nothing to do with it any more, and
-    /// what would start it again, as it was written to `keep`, is as it was. Idempotent.
-    async fn disown(&self, vm: Uuid, keep: &Path) -> Result<()>;
+    /// it has the definition that it had. Idempotent.
+    async fn disown(&self, vm: Uuid, definition: Option<&str>) -> Result<()>;
 
     /// Sends one JSON command to the guest agent and returns its JSON answer.
     ///

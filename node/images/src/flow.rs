@@ -68,11 +68,17 @@ impl Writes {
         }
     }
 
-    /// Waits for all, and until the disk has them safe.
-    pub(crate) async fn finish(mut self) -> Result<(), ImageError> {
+    /// Waits for all: what comes then is written after them.
+    pub(crate) async fn settle(&mut self) -> Result<(), ImageError> {
         while !self.running.is_empty() {
             self.one().await?;
         }
+        Ok(())
+    }
+
+    /// Waits for all, and until the disk has them safe.
+    pub(crate) async fn finish(mut self) -> Result<(), ImageError> {
+        self.settle().await?;
         self.disk.flush().await.map_err(ImageError::Disk)
     }
 }

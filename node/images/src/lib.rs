@@ -1,7 +1,7 @@
 //! The forms in which disks and VMs travel.
 //!
 //! ```text
-//! client's bytes ─► unpack (gzip, zstd) ─► xva │ vhd │ raw ─► Disk ◄─► nbd ◄─► qemu-nbd ◄─► volume
+//! client's bytes ─► unpack (gzip, zstd) ─► xva │ vhd │ vmdk │ raw ─► Disk ◄─► nbd ◄─► qemu-nbd ◄─► volume
 //!                                           reader, writer
 //! ```
 //! Each format has a pure part, which turns headers into numbers and back and never panics on input, and a part that moves
@@ -29,3 +29,8 @@ pub use delta::{Delta, Parent};
 pub use disk::{Disk, Extent};
 pub use error::ImageError;
 pub use flow::{Unwatched, Watch};
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -11,10 +11,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::error::ImageError;
 use crate::flow::{read_piece, skip};
+use crate::hex;
 use crate::tar::{self, Header};
-
-/// No header that says more than a plain one is longer.
-const LARGEST_WORDS: u64 = 1 << 20;
 
 /// An archive being read.
 pub struct Members<R> {
@@ -49,20 +47,8 @@ impl<R: AsyncRead + Unpin> Members<R> {
     /// # Errors
     /// [`ImageError::Ended`] if the archive does not say that it ends; [`ImageError::Malformed`] for what is no plain file.
     pub async fn next(&mut self) -> Result<Option<Member<'_, R>>, ImageError> {
-        let header = loop {
-            let block = read_piece(&mut self.from, tar::BLOCK).await?;
-            let block = block.first_chunk().ok_or(ImageError::Ended)?;
-            let Some(header) = Header::parse(block)? else {
-                return Ok(None);
-            };
-            match header.kind {
-                b'0' => break header,
-                // Times and owners in many words.
-                b'x' | b'g' if header.size <= LARGEST_WORDS => {
-                    skip(&mut self.from, header.size + header.padding()).await?;
-                }
-                _ => return Err(ImageError::malformed(format!("{} is no file", header.name))),
-            }
+        let Some(header) = tar::next_file(&mut self.from).await? else {
+            return Ok(None);
         };
         Ok(Some(Member {
             from: &mut self.from,
@@ -103,7 +89,6 @@ impl<R: AsyncRead + Unpin> Member<'_, R> {
             .await
             .map_err(ImageError::reading)?;
         skip(self.from, self.header.padding()).await?;
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Digests {
             sha1: hex(&self.sums.0.finalize()),
             sha256: hex(&self.sums.1.finalize()),

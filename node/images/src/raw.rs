@@ -96,6 +96,8 @@ pub async fn read_packets(
     watch: &dyn Watch,
 ) -> Result<(), ImageError> {
     let mut writes = Writes::new(disk);
+    // Between these two is all that may be on its way.
+    let mut unsettled = 0..0;
     loop {
         let head = read_piece(from, 12).await?;
         let (Some(offset), Some(length)) = (head.first_chunk::<8>(), head.last_chunk::<4>()) else {
@@ -115,9 +117,19 @@ pub async fn read_packets(
             let piece = read_piece(from, left.min(PIECE)).await?;
             left -= piece.len();
             let moved = piece.len() as u64;
+            let end = offset.saturating_add(moved);
             // Packets may overlap, and the later one counts.
+            if offset < unsettled.end && end > unsettled.start {
+                writes.settle().await?;
+                unsettled = 0..0;
+            }
+            unsettled = if unsettled.is_empty() {
+                offset..end
+            } else {
+                unsettled.start.min(offset)..unsettled.end.max(end)
+            };
             writes.push(offset, piece).await?;
-            offset = offset.saturating_add(moved);
+            offset = end;
             watch.moved(moved).await?;
         }
     }
@@ -187,6 +199,56 @@ mod test {
             .await
             .unwrap_err();
         assert!(matches!(error, ImageError::Disk(_)), "{error:?}");
+    }
+
+    /// Its first write takes longer than all others.
+    struct Reluctant {
+        disk: MemoryDisk,
+        writes: std::sync::atomic::AtomicU32,
+    }
+
+    #[async_trait::async_trait]
+    impl Disk for Reluctant {
+        fn size(&self) -> u64 {
+            self.disk.size()
+        }
+        async fn read(&self, offset: u64, length: usize) -> std::io::Result<Bytes> {
+            self.disk.read(offset, length).await
+        }
+        async fn write(&self, offset: u64, data: Bytes) -> std::io::Result<()> {
+            if self.writes.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            self.disk.write(offset, data).await
+        }
+        async fn zero(&self, offset: u64, length: u64) -> std::io::Result<()> {
+            self.disk.zero(offset, length).await
+        }
+        async fn extents(&self, offset: u64, length: u64) -> std::io::Result<Vec<crate::Extent>> {
+            self.disk.extents(offset, length).await
+        }
+        async fn flush(&self) -> std::io::Result<()> {
+            self.disk.flush().await
+        }
+    }
+
+    #[tokio::test]
+    async fn of_packets_that_overlap_the_later_one_counts() {
+        let mut packets = Vec::new();
+        for (offset, data) in [(0_u64, &b"aaaa"[..]), (8, b"c"), (2, b"bb")] {
+            packets.extend(offset.to_le_bytes());
+            packets.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+            packets.extend(data);
+        }
+        packets.extend([0; 12]);
+        let disk = Arc::new(Reluctant {
+            disk: MemoryDisk::new(4096),
+            writes: std::sync::atomic::AtomicU32::new(0),
+        });
+        read_packets(&mut packets.as_slice(), disk.clone(), &Unwatched)
+            .await
+            .unwrap();
+        assert_eq!(&disk.disk.content()[..9], b"aabb\0\0\0\0c");
     }
 
     #[tokio::test]

@@ -3,7 +3,10 @@
 //! Only what XVA uses: plain files of any size, and headers that say more than that, which are refused.
 //! Source: POSIX.1-1988 ustar; GNU tar's base-256 numbers.
 
+use tokio::io::AsyncRead;
+
 use crate::error::ImageError;
+use crate::flow::{read_piece, skip};
 
 /// Bytes of a header, and what members are padded to.
 pub const BLOCK: usize = 512;
@@ -91,6 +94,31 @@ impl Header {
     /// Bytes that follow the content up to the next header.
     pub fn padding(&self) -> u64 {
         padding(self.size)
+    }
+}
+
+/// No header that only says more than the next one is longer.
+const LARGEST_WORDS: u64 = 1 << 20;
+
+/// Reads the header of the next plain file; `None` at the archive's end. What stands before one, times and owners in many
+/// words, is passed over.
+///
+/// # Errors
+/// [`ImageError::Ended`] if the archive does not say that it ends; [`ImageError::Malformed`] for what is no plain file.
+pub(crate) async fn next_file(from: &mut (impl AsyncRead + Unpin)) -> Result<Option<Header>, ImageError> {
+    loop {
+        let block = read_piece(from, BLOCK).await?;
+        let block = block.first_chunk().ok_or(ImageError::Ended)?;
+        let Some(header) = Header::parse(block)? else {
+            return Ok(None);
+        };
+        match header.kind {
+            b'0' => return Ok(Some(header)),
+            b'x' | b'g' if header.size <= LARGEST_WORDS => {
+                skip(from, header.size + header.padding()).await?;
+            }
+            _ => return Err(ImageError::malformed(format!("{} is no file", header.name))),
+        }
     }
 }
 

@@ -1,9 +1,6 @@
 //! Domains that others started, and how they become the pool's: by notes in their metadata, without the guest's noticing.
 
-use std::io::Write;
-use std::path::Path;
-
-use node_hypervisor::{DeviceNumbers, Domain, ForeignDomain, HypervisorError, Result};
+use node_hypervisor::{DeviceNumbers, Domain, ForeignDomain, HypervisorError};
 use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain as VirtDomain;
@@ -38,8 +35,9 @@ fn look(domain: &VirtDomain) -> Result<Option<ForeignDomain>, Fault> {
     Ok(Some(foreign::domain(&live.root, there.uuid, there.state)))
 }
 
-/// What would start the domain again on this host, as text; nothing if nothing would.
-fn definition(domain: &VirtDomain) -> Result<Option<String>, Fault> {
+/// What would start a domain again on this host; nothing if nothing would.
+pub(crate) fn definition(connect: &Connect, vm: Uuid) -> Result<Option<String>, Fault> {
+    let domain = find(connect, vm)?;
     if !domain.is_persistent()? {
         return Ok(None);
     }
@@ -47,37 +45,11 @@ fn definition(domain: &VirtDomain) -> Result<Option<String>, Fault> {
     Ok(Some(domain.xml_desc(flags)?))
 }
 
-/// Written whole and forced to disk before anything is taken away. Only the node reads it: it may hold a password.
-fn write(keep: &Path, text: &str) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let failed = |source: std::io::Error| HypervisorError::Failed {
-        operation: "keep a definition",
-        source: format!("{}: {source}", keep.display()).into(),
-    };
-    let fresh = keep.with_extension("new");
-    let written = || {
-        if let Some(folder) = keep.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, keep)
-    };
-    written().map_err(failed)
-}
-
 pub(crate) fn adopt(
     connect: &Connect,
     vm: Uuid,
     operation: &str,
     numbers: &DeviceNumbers,
-    keep: &Path,
 ) -> Result<Domain, Fault> {
     let domain = find(connect, vm)?;
     let there = overview(&domain)?;
@@ -99,8 +71,7 @@ pub(crate) fn adopt(
         }
         _ => {}
     }
-    if let Some(text) = definition(&domain)? {
-        write(keep, &text)?;
+    if domain.is_persistent()? {
         // The files of its firmware and module stay: it runs on with them.
         let flags = sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
             | sys::VIR_DOMAIN_UNDEFINE_KEEP_TPM
@@ -117,7 +88,7 @@ pub(crate) fn adopt(
     overview(&domain)
 }
 
-pub(crate) fn disown(connect: &Connect, vm: Uuid, keep: &Path) -> Result<(), Fault> {
+pub(crate) fn disown(connect: &Connect, vm: Uuid, definition: Option<&str>) -> Result<(), Fault> {
     match find(connect, vm) {
         Ok(domain) => {
             let kind = i32::try_from(sys::VIR_DOMAIN_METADATA_ELEMENT).unwrap_or_default();
@@ -133,18 +104,8 @@ pub(crate) fn disown(connect: &Connect, vm: Uuid, keep: &Path) -> Result<(), Fau
         Err(Fault::Virt(error)) if is_absent(&error) => {}
         Err(fault) => return Err(fault),
     }
-    match std::fs::read_to_string(keep) {
-        Ok(text) => {
-            connect.define_domain_xml(&text)?;
-            // It is there again; the copy is of no use any more.
-            let _ = std::fs::remove_file(keep);
-            Ok(())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(HypervisorError::Failed {
-            operation: "read a definition",
-            source: source.into(),
-        }
-        .into()),
+    if let Some(text) = definition {
+        connect.define_domain_xml(text)?;
     }
+    Ok(())
 }

@@ -125,18 +125,15 @@ pub(crate) fn change_media(
     if there.source == name_of_source(source) {
         return Ok(());
     }
-    let mut wanted = DiskSpec::cdrom(drive, source.clone());
-    if there.bus == "sata" {
-        wanted.bus = node_hypervisor::DiskBus::Sata;
-    }
-    let mut xml = devices::disk(&wanted, None)?;
+    let mut xml = devices::disk(&DiskSpec::cdrom(drive, source.clone()), None)?;
     // An update must not seem to change anything but the medium and its format: not how the host caches it either.
     if let Some(mut driver) = there.element.find("driver").cloned() {
         let format = xml.of("driver", "type").unwrap_or("raw").to_owned();
         driver.attributes.retain(|(name, _)| name != "type");
         xml.replace(driver.with("type", format));
     }
-    for kept in ["address", "alias", "boot", "serial"] {
+    // Its bus and its name are those it has: one that was taken over has others than the pool would give it.
+    for kept in ["address", "alias", "boot", "serial", "target"] {
         xml.children.retain(|c| c.name != kept);
         xml.children.extend(there.element.find(kept).cloned());
     }

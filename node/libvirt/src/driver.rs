@@ -445,18 +445,25 @@ impl Hypervisor for LibvirtHypervisor {
         self.short("list others' domains", None, adopt::list).await
     }
 
-    async fn adopt(&self, vm: Uuid, operation: &str, numbers: &DeviceNumbers, keep: &Path) -> Result<Domain> {
-        let (operation, numbers, keep) = (operation.to_owned(), numbers.clone(), keep.to_owned());
+    async fn definition(&self, vm: Uuid) -> Result<Option<String>> {
+        self.short("read definition", Some(vm), move |c| adopt::definition(c, vm))
+            .await
+    }
+
+    async fn adopt(&self, vm: Uuid, operation: &str, numbers: &DeviceNumbers) -> Result<Domain> {
+        let (operation, numbers) = (operation.to_owned(), numbers.clone());
         self.short("adopt", Some(vm), move |c| {
-            adopt::adopt(c, vm, &operation, &numbers, &keep)
+            adopt::adopt(c, vm, &operation, &numbers)
         })
         .await
     }
 
-    async fn disown(&self, vm: Uuid, keep: &Path) -> Result<()> {
-        let keep = keep.to_owned();
-        self.short("disown", Some(vm), move |c| adopt::disown(c, vm, &keep))
-            .await
+    async fn disown(&self, vm: Uuid, definition: Option<&str>) -> Result<()> {
+        let definition = definition.map(str::to_owned);
+        self.short("disown", Some(vm), move |c| {
+            adopt::disown(c, vm, definition.as_deref())
+        })
+        .await
     }
 
     async fn guest_agent(&self, vm: Uuid, command: &str) -> Result<String> {

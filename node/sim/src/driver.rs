@@ -552,17 +552,20 @@ impl Hypervisor for SimHypervisor {
         .await
     }
 
-    async fn adopt(&self, vm: Uuid, operation: &str, numbers: &DeviceNumbers, _: &Path) -> Result<Domain> {
+    async fn definition(&self, vm: Uuid) -> Result<Option<String>> {
+        Ok(foreign::definition(&self.shared, vm))
+    }
+
+    async fn adopt(&self, vm: Uuid, operation: &str, numbers: &DeviceNumbers) -> Result<Domain> {
         self.run(Operation::Adopt, "adopt", |shared| {
             foreign::adopt(shared, vm, operation, numbers)
         })
         .await
     }
 
-    async fn disown(&self, vm: Uuid, _: &Path) -> Result<()> {
+    async fn disown(&self, vm: Uuid, definition: Option<&str>) -> Result<()> {
         self.run(Operation::Adopt, "disown", |shared| {
-            foreign::disown(shared, vm);
-            Ok(())
+            foreign::disown(shared, vm, definition)
         })
         .await
     }

@@ -25,17 +25,26 @@ pub(crate) fn adopt(shared: &Shared, vm: Uuid, operation: &str, numbers: &Device
     let id = state.next_id();
     let domain = SimDomain::boot(id, &taken.spec(operation, numbers), taken.state);
     let overview = domain.overview();
-    state.adopted.insert(vm, taken);
     state.domains.insert(vm, domain);
     Ok(overview)
 }
 
-/// Gives one back.
-pub(crate) fn disown(shared: &Shared, vm: Uuid) {
+/// What would start one again: these are their own definition.
+pub(crate) fn definition(shared: &Shared, vm: Uuid) -> Option<String> {
+    serde_json::to_string(shared.state().foreign.get(&vm)?).ok()
+}
+
+/// Gives one back as it was defined.
+pub(crate) fn disown(shared: &Shared, vm: Uuid, definition: Option<&str>) -> Result<()> {
     let mut state = shared.state();
-    if let Some(was) = state.adopted.remove(&vm)
-        && state.domains.remove(&vm).is_some()
-    {
-        state.foreign.insert(vm, was);
-    }
+    let Some(text) = definition.filter(|_| state.domains.contains_key(&vm)) else {
+        return Ok(());
+    };
+    let was = serde_json::from_str(text).map_err(|source| HypervisorError::Failed {
+        operation: "disown",
+        source: source.into(),
+    })?;
+    state.domains.remove(&vm);
+    state.foreign.insert(vm, was);
+    Ok(())
 }

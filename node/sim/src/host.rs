@@ -92,8 +92,6 @@ pub(crate) struct State {
     pub(crate) meter: HostMeter,
     /// Live domains that the pool did not start.
     pub(crate) foreign: BTreeMap<Uuid, ForeignDomain>,
-    /// What those were that it has taken over.
-    pub(crate) adopted: BTreeMap<Uuid, ForeignDomain>,
     last_id: i64,
 }
 

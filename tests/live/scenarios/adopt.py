@@ -26,19 +26,19 @@ def virsh(host, *words):
     return testbed("exec", host, "virsh", *words)
 
 
-def bring(host, name, image):
-    """Defines and starts a domain as somebody would who knows nothing of the pool; its uuid."""
+def bring(host, name, image, machine="<type machine='pc'>hvm</type>", system="<os>", drive="hda", bus="ide", medium=""):
+    """Defines and starts a domain as somebody would who knows nothing of the pool; its uuid and its address."""
     uuid = str(uuids.uuid4())
     mac = "52:54:00:" + ":".join(re.findall("..", uuid[:6]))
     testbed("exec", host, "mkdir", "-p", os.path.dirname(image))
     testbed("exec", host, "qemu-img", "convert", "-O", "qcow2", disk, image)
     domain = f"""<domain type='{kind}'><name>{name}</name><uuid>{uuid}</uuid><description>Serves</description>
-      <memory unit='MiB'>192</memory><currentMemory unit='MiB'>192</currentMemory><vcpu current='1'>2</vcpu>
-      <os><type machine='pc'>hvm</type><boot dev='hd'/></os><features><acpi/></features>
+      <memory unit='MiB'>256</memory><currentMemory unit='MiB'>256</currentMemory><vcpu current='1'>2</vcpu>
+      {system}{machine}<boot dev='hd'/></os><features><acpi/></features>
       <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
         <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/>
           <target dev='vda' bus='virtio'/></disk>
-        <disk type='file' device='cdrom'><target dev='hda' bus='ide'/><readonly/></disk>
+        <disk type='file' device='cdrom'>{medium}<target dev='{drive}' bus='{bus}'/><readonly/></disk>
         <interface type='bridge'><mac address='{mac}'/><source bridge='{bridge}'/><model type='virtio'/></interface>
         <serial type='pty'><log file='/run/tarn/console/{uuid}.log' append='on'/></serial>
         <video><model type='none'/></video></devices></domain>"""
@@ -71,7 +71,7 @@ vm = x.VM.get_by_uuid(testbed("exec", master, "xe", "host-adopt", f"uuid={uuid}"
 record = x.VM.get_record(vm)
 assert record["uuid"] == uuid and record["name_label"] == "web" and record["name_description"] == "Serves", record
 assert record["power_state"] == "Running" and record["resident_on"] == refs[first], record
-assert record["memory_static_max"] == str(192 << 20) and record["VCPUs_max"] == "2", record
+assert record["memory_static_max"] == str(256 << 20) and record["VCPUs_max"] == "2", record
 assert record["VCPUs_at_startup"] == "1" and not record["current_operations"], record
 drives = {x.VBD.get_userdevice(v): x.VBD.get_record(v) for v in record["VBDs"]}
 assert sorted(drives) == ["0", "1"] and drives["1"]["type"] == "CD" and drives["1"]["empty"], drives
@@ -120,14 +120,35 @@ x.VM.destroy(vm)
 say("and it is started like any other VM")
 
 # What the pool cannot keep, it does not take: the domain goes on as it was.
-local, _ = bring(first, "local", "/var/lib/libvirt/images/local.qcow2")
-wait_for("the guest", lambda: counted(first, local), 120)
+images, isos = "/var/lib/libvirt/images", "/var/lib/libvirt/isos"
+testbed("exec", first, "sh", "-c", f"mkdir -p {isos} && head -c 1048576 /dev/zero > {isos}/disc.iso")
+local, _ = bring(
+    first, "local", f"{images}/local.qcow2", "<type machine='q35'>hvm</type>",
+    "<os firmware='efi'><firmware><feature enabled='no' name='secure-boot'/></firmware>", "sda", "sata",
+    f"<source file='{isos}/disc.iso'/>",
+)
+wait_for("the guest", lambda: counted(first, local), 180)
+variables = re.search(r"<nvram[^>]*>([^<]*)</nvram>", virsh(first, "dumpxml", local))[1]
 vm = x.VM.get_by_uuid(testbed("exec", master, "xe", "host-adopt", f"uuid={local}").strip())
-[image] = [x.VBD.get_VDI(v) for v in x.VM.get_VBDs(vm) if x.VBD.get_type(v) == "Disk"]
-assert x.SR.get_name_label(x.VDI.get_SR(image)) == "/var/lib/libvirt/images"
+drives = {x.VBD.get_type(v): x.VBD.get_VDI(v) for v in x.VM.get_VBDs(vm)}
+assert x.SR.get_name_label(x.VDI.get_SR(drives["Disk"])) == images
+assert x.SR.get_type(x.VDI.get_SR(drives["CD"])) == "iso" and x.VDI.get_location(drives["CD"]) == "disc.iso"
+assert x.VM.get_HVM_boot_params(vm)["firmware"] == "uefi"
+[drive] = [v for v in x.VM.get_VBDs(vm) if x.VBD.get_type(v) == "CD"]
+x.VBD.eject(drive)
+assert "disc.iso" not in virsh(first, "domblklist", local)
+x.VBD.insert(drive, drives["CD"])
+assert "disc.iso" in virsh(first, "domblklist", local)
+boot = counted(first, local)[1]
+x.VM.hard_shutdown(vm)
+x.VM.start_on(vm, refs[first], False, False)
+wait_for("another boot", lambda: (lambda now: now if now and now[1] != boot else None)(counted(first, local)), 180)
+now = re.search(r"<nvram[^>]*>([^<]*)</nvram>", virsh(first, "dumpxml", local))[1]
+assert testbed("exec", first, "realpath", now).strip() == variables, (now, variables)
+say("one that begins by UEFI keeps its variables, and what is in its drive is the pool's")
 x.VM.hard_shutdown(vm)
 x.VM.destroy(vm)
-x.VDI.destroy(image)
+x.VDI.destroy(drives["Disk"])
 odd, _ = bring(first, "odd", f"{folder}/odd.qcow2")
 virsh(first, "suspend", "odd")
 assert "it does not run" in testbed("exec", master, "xe", "host-adopt")

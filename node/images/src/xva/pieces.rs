@@ -27,7 +27,7 @@ impl Checksum {
     pub fn of(self, data: &[u8]) -> String {
         match self {
             Checksum::Xxhash => format!("{:016X}", xxh64(data, 0)),
-            Checksum::Sha1 => Sha1::digest(data).iter().map(|b| format!("{b:02x}")).collect(),
+            Checksum::Sha1 => crate::hex(&Sha1::digest(data)),
         }
     }
 }

@@ -110,23 +110,7 @@ impl<R: AsyncRead + Unpin + Send> Archive<R> {
         if let Some(header) = self.next.take() {
             return Ok(Some(header));
         }
-        loop {
-            let block = read_piece(&mut self.from, tar::BLOCK).await?;
-            let Some(block) = block.first_chunk() else {
-                return Err(ImageError::Ended);
-            };
-            let Some(header) = Header::parse(block)? else {
-                return Ok(None);
-            };
-            match header.kind {
-                b'0' => return Ok(Some(header)),
-                // Times and owners in many words: nothing that is looked at.
-                b'x' | b'g' if header.size <= LARGEST_TEXT => {
-                    skip(&mut self.from, header.size + header.padding()).await?;
-                }
-                _ => return Err(ImageError::malformed(format!("{} is no file", header.name))),
-            }
-        }
+        tar::next_file(&mut self.from).await
     }
 
     async fn content(&mut self, header: &Header, most: u64) -> Result<Bytes, ImageError> {

@@ -61,6 +61,9 @@ pub(crate) fn domain(root: &Element, uuid: Uuid, state: DomainState) -> ForeignD
     let nvram = os
         .and_then(|os| os.find("nvram"))
         .map(|nvram| nvram.text.trim().into());
+    if loader.is_some_and(|loader| loader.attribute("secure") == Some("yes")) {
+        obstacles.push("it is started by Secure Boot".to_owned());
+    }
     if is_uefi && nvram.is_none() {
         obstacles.push("the file of its UEFI variables is not known".to_owned());
     }
@@ -236,6 +239,11 @@ mod test {
                 "no file",
             ),
             ("bridge='virbr0'", "", "on no bridge"),
+            (
+                "</os>",
+                "<loader type='pflash' secure='yes'/></os>",
+                "Secure Boot",
+            ),
             ("</devices>", "<hostdev/></devices>", "device of the host"),
             ("device='cdrom'", "device='lun'", "is a lun"),
         ] {

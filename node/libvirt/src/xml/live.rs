@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use node_hypervisor::foreign::number_of_target;
 use node_hypervisor::{ConsoleEndpoints, DeviceNumbers, DiskIndex, DiskSource, NicIndex};
 use uuid::Uuid;
 
@@ -20,7 +21,6 @@ pub(crate) struct LiveDomain {
 pub(crate) struct LiveDisk {
     pub(crate) index: DiskIndex,
     pub(crate) target: String,
-    pub(crate) bus: String,
     pub(crate) cdrom: bool,
     /// File, device or name within the network source.
     pub(crate) source: Option<String>,
@@ -87,7 +87,7 @@ impl LiveDomain {
     pub(crate) fn index_of_disk(&self, element: &Element) -> Option<DiskIndex> {
         let target = element.of("target", "dev")?;
         let Some(numbers) = &self.numbers else {
-            return index_of_target(target);
+            return number_of_target(target);
         };
         let plugged = element.of("alias", "name").and_then(devices::disk_of_alias);
         numbers.disks.get(target).copied().or(plugged)
@@ -165,16 +165,10 @@ fn disk(element: &Element, index: DiskIndex) -> Option<LiveDisk> {
     Some(LiveDisk {
         index,
         target: element.of("target", "dev")?.to_owned(),
-        bus: element.of("target", "bus")?.to_owned(),
         cdrom: element.attribute("device") == Some("cdrom"),
         source: element.find("source").and_then(source_name),
         element: element.clone(),
     })
-}
-
-/// The number of the disk behind a name such as `vda`.
-pub(crate) fn index_of_target(target: &str) -> Option<DiskIndex> {
-    DiskIndex::from_letters(target.strip_prefix("vd").or_else(|| target.strip_prefix("sd"))?)
 }
 
 fn source_name(source: &Element) -> Option<String> {

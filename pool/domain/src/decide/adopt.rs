@@ -93,7 +93,8 @@ pub fn enter(draft: &mut Draft<'_>, running: &Running, on: Ref, task: Ref) -> Re
         });
     };
     let me = draft.facts().reference();
-    add(vm::CLASS, me, record_of(draft.db(), running)?);
+    let seed = draft.facts().uuid_text();
+    add(vm::CLASS, me, record_of(draft.db(), running, &seed)?);
     let first = running
         .disks
         .iter()
@@ -171,7 +172,7 @@ pub fn withdraw(draft: &mut Draft<'_>, reference: Ref, on: Ref, task: Ref) {
     vm_create::remove(draft, reference);
 }
 
-fn record_of(db: &Database, running: &Running) -> Result<Value, ApiError> {
+fn record_of(db: &Database, running: &Running, seed: &str) -> Result<Value, ApiError> {
     let (memory, now) = (
         running.memory.as_i64(),
         running.memory_now.min(running.memory).as_i64(),
@@ -186,7 +187,10 @@ fn record_of(db: &Database, running: &Running) -> Result<Value, ApiError> {
         ("memory_static_max", memory.into()),
         ("VCPUs_max", running.processors.into()),
         ("VCPUs_at_startup", running.processors_now.into()),
-        ("other_config", Value::string_map([("adopted", "true")])),
+        (
+            "other_config",
+            Value::string_map([("adopted", "true"), ("mac_seed", seed)]),
+        ),
     ];
     if running.uefi {
         changes.push(("HVM_boot_params", import_image::uefi()));

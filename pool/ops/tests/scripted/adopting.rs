@@ -1,7 +1,7 @@
 //! Domains that others started: taken over, given back where the host refuses, kept where it does not answer.
 
 use node_commands::{CommandErrorKind, HostCommand, HostReply};
-use node_hypervisor::{Bytes, DomainState, ForeignDomain, MemorySpec, VcpuSpec};
+use node_hypervisor::{Bytes, DomainState, ForeignDomain};
 use pool_ops::vm::adopt::Adopt;
 use pool_ops::{AgentFailure, Call, run};
 use proto_types::generated::vm;
@@ -14,25 +14,9 @@ use crate::stage::{Answer, Stage, a_while, domain, report, silence};
 const WEB: Uuid = Uuid::from_u128(0xad0 << 100);
 
 fn web() -> ForeignDomain {
-    let memory = Bytes::mib(256);
-    ForeignDomain {
-        uuid: WEB,
-        name: "web".into(),
-        description: "Serves".into(),
-        state: DomainState::Running,
-        memory: MemorySpec {
-            maximum: memory,
-            target: memory,
-        },
-        vcpus: VcpuSpec {
-            maximum: 2,
-            at_startup: 1,
-        },
-        uefi: None,
-        disks: Vec::new(),
-        nics: Vec::new(),
-        obstacles: Vec::new(),
-    }
+    let mut web = ForeignDomain::new(WEB, "web", Bytes::mib(256));
+    web.vcpus.maximum = 2;
+    web
 }
 
 /// Adopts, with a host that answers so when it is to take the domain over and when it is to give it back.
@@ -89,6 +73,11 @@ async fn a_domain_becomes_a_vm_that_runs_where_it_is() {
         (2, 1)
     );
     assert!(row.get(vm::CURRENT_OPERATIONS).as_map().unwrap().is_empty());
+    let seed = row.get(vm::OTHER_CONFIG).get("mac_seed").unwrap_or_default();
+    assert!(
+        Uuid::try_parse(seed).is_ok(),
+        "cards that it gets later have addresses of their own"
+    );
     let twice = run(&stage.ops, Adopt::new(on, WEB), Call::default()).await;
     assert_eq!(twice.unwrap_err().code, "OPERATION_NOT_ALLOWED");
 }
