@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::drift::Drift;
 use crate::events::{HostEvents, Hub};
 use crate::fence::Fence;
 use crate::guard::Guard;
@@ -95,6 +96,7 @@ pub(crate) struct Inner {
     pub(crate) hub: Hub,
     pub(crate) metrics: Metrics,
     pub(crate) guests: Guests,
+    pub(crate) drift: Drift,
     pub(crate) timings: Timings,
     /// When this node started, in seconds since 1970.
     pub(crate) started: i64,
@@ -166,6 +168,7 @@ impl Agent {
                 hub: Hub::new(),
                 metrics,
                 guests: Guests::default(),
+                drift: Drift::default(),
                 timings: Timings::default(),
                 started: machine::now(),
                 leaving: AtomicBool::new(false),
@@ -304,10 +307,8 @@ impl Agent {
             HostCommand::DetachUsb { vm, path } => self.detach_usb(vm, &path).await,
             HostCommand::MoveNic { vm, nic } => self.move_nic(vm, &nic).await,
             HostCommand::SetNicPolicy { vm, nic } => self.set_nic_policy(vm, &nic).await,
-            HostCommand::SetMemoryTarget { vm, target } => {
-                done(self.inner.hypervisor.set_memory_target(vm, target).await)
-            }
-            HostCommand::SetVcpus { vm, count } => done(self.inner.hypervisor.set_vcpus(vm, count).await),
+            HostCommand::SetMemoryTarget { vm, target } => self.set_memory_target(vm, target).await,
+            HostCommand::SetVcpus { vm, count } => self.set_vcpus(vm, count).await,
             HostCommand::SetCpuTuning { vm, tuning } => {
                 done(self.inner.hypervisor.set_cpu_tuning(vm, &tuning).await)
             }

@@ -1,7 +1,7 @@
 //! Disks of domains: volumes are opened here, and given back when the last domain lets go.
 
 use node_commands::{CommandError, DiskRequest, HostReply, VolumeRef};
-use node_hypervisor::{DiskIndex, DiskKind, DiskSource, DiskSpec};
+use node_hypervisor::{DiskIndex, DiskKind, DiskSource, DiskSpec, DomainSpec};
 use node_storage::Access;
 use uuid::Uuid;
 
@@ -17,6 +17,15 @@ fn serial(volume: &VolumeRef) -> String {
         .filter(char::is_ascii_alphanumeric)
         .take(20)
         .collect()
+}
+
+/// Gives disks of a spec other sources.
+pub(crate) fn have_sources(spec: &mut DomainSpec, sources: &[(DiskIndex, DiskSource)]) {
+    for disk in &mut spec.disks {
+        if let Some((_, source)) = sources.iter().find(|(index, _)| *index == disk.index) {
+            disk.source = source.clone();
+        }
+    }
 }
 
 impl Agent {
@@ -144,7 +153,14 @@ impl Agent {
             }
         };
         match self.inner.hypervisor.attach_disk(vm, &spec).await {
-            Ok(()) => Ok(HostReply::Done),
+            Ok(()) => {
+                self.note(vm, |made| {
+                    made.disks.retain(|there| there.index != spec.index);
+                    made.disks.push(spec);
+                })
+                .await;
+                Ok(HostReply::Done)
+            }
             Err(error) => {
                 // After a time-out it may be attached, and stays noted.
                 if held.is_none() && !error.is_retryable() {
@@ -160,6 +176,8 @@ impl Agent {
             .hypervisor
             .detach_disk(vm, DiskIndex(userdevice))
             .await?;
+        self.note(vm, |spec| spec.disks.retain(|disk| disk.index.0 != userdevice))
+            .await;
         self.release_disk(vm, userdevice).await;
         Ok(HostReply::Done)
     }
@@ -175,6 +193,10 @@ impl Agent {
             .hypervisor
             .change_media(vm, DiskIndex(userdevice), &source)
             .await;
+        if answer.is_ok() {
+            let sources = [(DiskIndex(userdevice), source)];
+            self.note(vm, |spec| have_sources(spec, &sources)).await;
+        }
         match (&answer, before) {
             (Ok(()), Some(before)) if Some(&before) != volume.as_ref() => self.release(&before).await,
             (Err(_), Some(before)) => {

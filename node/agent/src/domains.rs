@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use node_commands::{BootRequest, CommandError, CommandErrorKind, DomainRequest, FirmwareRequest, HostReply};
-use node_hypervisor::{Boot, CpuTuning, DomainSpec, Firmware, FwCfg, MemorySpec, StartMode, VcpuSpec};
+use node_hypervisor::{Boot, Bytes, CpuTuning, DomainSpec, Firmware, FwCfg, MemorySpec, StartMode, VcpuSpec};
 use uuid::Uuid;
 
 use crate::agent::Agent;
@@ -198,6 +198,25 @@ impl Agent {
         if let Err(error) = self.inner.holdings.made_from(vm, spec).await {
             tracing::warn!(%vm, %error, "what a domain was made from was not written");
         }
+    }
+
+    /// Notes that a domain is made another way now. What is not written is lost only when the node restarts.
+    pub(crate) async fn note(&self, vm: Uuid, change: impl FnOnce(&mut DomainSpec) + Send) {
+        if let Err(error) = self.inner.holdings.change(vm, change).await {
+            tracing::warn!(%vm, %error, "what a domain is made of was not written");
+        }
+    }
+
+    pub(crate) async fn set_memory_target(&self, vm: Uuid, target: Bytes) -> Outcome {
+        self.inner.hypervisor.set_memory_target(vm, target).await?;
+        self.note(vm, |spec| spec.memory.target = target).await;
+        Ok(HostReply::Done)
+    }
+
+    pub(crate) async fn set_vcpus(&self, vm: Uuid, count: u32) -> Outcome {
+        self.inner.hypervisor.set_vcpus(vm, count).await?;
+        self.note(vm, |spec| spec.vcpus.at_startup = count).await;
+        Ok(HostReply::Done)
     }
 
     pub(crate) async fn destroy_domain(&self, vm: Uuid) -> Outcome {

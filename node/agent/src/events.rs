@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::agent::{Agent, Inner};
-use crate::guests;
 use crate::stats::CpuMeter;
 use crate::turns::Turn;
+use crate::{drift, guests};
 
 /// Events that a slow listener may be behind; more, and it gets everything again.
 const BACKLOG: usize = 1024;
@@ -93,6 +93,9 @@ pub(crate) fn spawn(agent: &Agent, stop: &CancellationToken) {
     let pace = agent.inner.settings.guest_pace;
     let asking = guests::follow(pace, weak.clone());
     tokio::spawn(stop.clone().run_until_cancelled_owned(asking));
+    let pace = agent.inner.settings.drift_pace;
+    let comparing = drift::follow(pace, weak.clone());
+    tokio::spawn(stop.clone().run_until_cancelled_owned(comparing));
     let pace = agent.inner.settings.heartbeat;
     tokio::spawn(stop.clone().run_until_cancelled_owned(beat(pace, weak)));
 }
@@ -210,6 +213,11 @@ async fn follow(inner: Weak<Inner>, mut news: broadcast::Receiver<News>, sender:
                             return;
                         }
                     }
+                    if let Some(domains) = agent.inner.drift.told()
+                        && sender.send(HostEvent::Drift { domains }).await.is_err()
+                    {
+                        return;
+                    }
                     anew = false;
                 }
                 Err(error) => {
@@ -259,10 +267,10 @@ impl Agent {
         })
     }
 
-    /// Tells all listeners what was counted.
-    pub(crate) fn tell_figures(&self, figures: HostEvent) {
+    /// Tells all listeners what needs no second look.
+    pub(crate) fn tell(&self, event: HostEvent) {
         // Nobody listening is no fault.
-        let _ = self.inner.hub.sender.send(News::Plain(figures));
+        let _ = self.inner.hub.sender.send(News::Plain(event));
     }
 
     /// Tells all listeners everything again, for instance since a repository was plugged.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use node_commands::VolumeRef;
-use node_hypervisor::{DiskIndex, DiskSource, DomainSpec, NicIndex, NicSpec};
+use node_hypervisor::DomainSpec;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -77,20 +77,8 @@ impl Holdings {
         self.write(vm, holding).await
     }
 
-    /// Notes that a domain has an interface as described, or has it no longer.
-    pub async fn note_nic(&self, vm: Uuid, index: NicIndex, nic: Option<NicSpec>) {
-        let mut table = self.table.lock().await;
-        let Some(holding) = table.get_mut(&vm) else { return };
-        let Some(spec) = &mut holding.spec else { return };
-        spec.nics.retain(|there| there.index != index);
-        spec.nics.extend(nic);
-        if let Err(error) = self.write(vm, holding).await {
-            tracing::warn!(%vm, %error, "what a domain holds was not written");
-        }
-    }
-
-    /// Notes that disks of a domain have other sources now.
-    pub async fn sources_are(&self, vm: Uuid, sources: &[(DiskIndex, DiskSource)]) -> io::Result<()> {
+    /// Notes that a domain is made another way now. Without a note of what it was made from nothing is noted.
+    pub async fn change(&self, vm: Uuid, change: impl FnOnce(&mut DomainSpec) + Send) -> io::Result<()> {
         let mut table = self.table.lock().await;
         let Some(holding) = table.get_mut(&vm) else {
             return Ok(());
@@ -98,11 +86,7 @@ impl Holdings {
         let Some(spec) = &mut holding.spec else {
             return Ok(());
         };
-        for disk in &mut spec.disks {
-            if let Some((_, source)) = sources.iter().find(|(index, _)| *index == disk.index) {
-                disk.source = source.clone();
-            }
-        }
+        change(spec);
         self.write(vm, holding).await
     }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::agent::Agent;
 use crate::convert;
+use crate::disks::have_sources;
 use crate::operations::Outcome;
 use crate::storage::{busy, volume_facts};
 
@@ -45,9 +46,7 @@ impl Agent {
             }
             return Err(error);
         }
-        if let Err(error) = self.inner.holdings.sources_are(vm, &layers).await {
-            tracing::warn!(%vm, %error, "what a domain was made from was not written");
-        }
+        self.note(vm, |spec| have_sources(spec, &layers)).await;
         let mut volumes = Vec::new();
         for disk in disks {
             let made = self

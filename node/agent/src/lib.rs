@@ -22,6 +22,7 @@ mod convert;
 mod copy;
 mod disks;
 mod domains;
+mod drift;
 mod durable;
 mod events;
 pub mod fence;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::agent::Agent;
 use crate::convert;
+use crate::disks::have_sources;
 use crate::operations::Outcome;
 
 /// Under this number above its own a disk holds the volume that it goes to.
@@ -127,7 +128,11 @@ impl Agent {
             .map_err(convert::storage)?;
         self.inner.hypervisor.pivot_disk(vm, disk, &target).await?;
         let noted = async {
-            self.inner.holdings.sources_are(vm, &[(disk, target)]).await?;
+            let sources = [(disk, target)];
+            self.inner
+                .holdings
+                .change(vm, |spec| have_sources(spec, &sources))
+                .await?;
             self.inner
                 .holdings
                 .hold(vm, mirror.userdevice, mirror.to.clone())

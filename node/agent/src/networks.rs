@@ -384,17 +384,26 @@ impl Agent {
         }
     }
 
+    /// Notes that a domain has an interface as described, or has it no longer.
+    async fn note_nic(&self, vm: Uuid, index: NicIndex, nic: Option<NicSpec>) {
+        self.note(vm, |spec| {
+            spec.nics.retain(|there| there.index != index);
+            spec.nics.extend(nic);
+        })
+        .await;
+    }
+
     pub(crate) async fn attach_nic(&self, vm: Uuid, nic: &NicRequest) -> Outcome {
         let spec = self.open_nic(vm, nic).await?;
         let attached = done(self.inner.hypervisor.attach_nic(vm, &spec).await)?;
-        self.inner.holdings.note_nic(vm, spec.index, Some(spec)).await;
+        self.note_nic(vm, spec.index, Some(spec)).await;
         Ok(attached)
     }
 
     pub(crate) async fn detach_nic(&self, vm: Uuid, device: u16) -> Outcome {
         let index = NicIndex(device);
         let detached = done(self.inner.hypervisor.detach_nic(vm, index).await)?;
-        self.inner.holdings.note_nic(vm, index, None).await;
+        self.note_nic(vm, index, None).await;
         self.forget_policy(&tap_name(vm, device)).await;
         Ok(detached)
     }
@@ -402,7 +411,7 @@ impl Agent {
     pub(crate) async fn move_nic(&self, vm: Uuid, nic: &NicRequest) -> Outcome {
         let spec = self.open_nic(vm, nic).await?;
         let moved = done(self.inner.hypervisor.move_nic(vm, spec.index, &spec.bridge).await)?;
-        self.inner.holdings.note_nic(vm, spec.index, Some(spec)).await;
+        self.note_nic(vm, spec.index, Some(spec)).await;
         Ok(moved)
     }
 

@@ -43,6 +43,8 @@ pub struct AgentSettings {
     pub qemu_nbd: PathBuf,
     /// How often guests' agents are asked.
     pub guest_pace: Duration,
+    /// How often domains are compared with what they were made from.
+    pub drift_pace: Duration,
     /// The host as a machine.
     pub machine: MachineSettings,
     /// What keeps it from running guests without a lease.
@@ -72,6 +74,7 @@ impl AgentSettings {
             qemu_img: PathBuf::from("qemu-img"),
             qemu_nbd: PathBuf::from("qemu-nbd"),
             guest_pace: Duration::from_secs(10),
+            drift_pace: Duration::from_secs(20),
             machine: MachineSettings::default(),
             guard: GuardSettings {
                 lease_file: state_dir.join("lease"),

@@ -1,5 +1,7 @@
 //! What a host tells the leader unasked.
 
+use std::collections::BTreeMap;
+
 use node_hypervisor::{Domain, DomainEventKind};
 use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,12 @@ pub enum HostEvent {
         vm: Uuid,
         /// Its guest's report.
         report: Option<Box<GuestReport>>,
+    },
+    /// Everything that others have changed about the host's domains, in words for people. Sent when that changes, and after
+    /// each `Snapshot` once it has been looked for; a domain that is not named is as the pool has it.
+    Drift {
+        /// By VM.
+        domains: BTreeMap<Uuid, Vec<String>>,
     },
     /// The host lives. Sent at a steady pace.
     Heartbeat {

@@ -45,16 +45,27 @@ pub fn header(db: &Database) -> BackupHeader {
     }
 }
 
+/// Who says what the database holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teller {
+    /// The leader, whose word is the pool's.
+    Leader,
+    /// This machine's node, whoever leads: what it has heard of.
+    Own,
+}
+
 /// Fetches the whole database of this host's pool as it was at a moment, now if it is 0, in the form of a backup.
 ///
 /// # Errors
-/// When no leader answers.
-pub async fn fetch(config: &Config, moment: DateTime) -> Result<Vec<u8>> {
+/// When who is to tell does not answer.
+pub async fn fetch(config: &Config, moment: DateTime, teller: Teller) -> Result<Vec<u8>> {
     let (peers, first) = command::way_in(config)?;
+    let own = teller == Teller::Own;
     let mut stream = follow(first, |at| {
         let channel = peers.channel(at.host, &at.address, at.port, Lane::Agent);
         let mut client = PoolClient::new(channel).max_decoding_message_size(proto_wire::LARGEST_MESSAGE);
-        async move { Ok(client.backup(BackupRequest { at: moment.0 }).await?.into_inner()) }
+        let request = BackupRequest { at: moment.0, own };
+        async move { Ok(client.backup(request).await?.into_inner()) }
     })
     .await?;
     let mut bytes = Vec::new();
@@ -71,12 +82,12 @@ pub async fn fetch(config: &Config, moment: DateTime) -> Result<Vec<u8>> {
 /// Takes a backup and checks it by restoring it in memory.
 ///
 /// # Errors
-/// When no leader answers or keeps that moment, the file cannot be written, or what was written cannot be restored.
-pub async fn take(settings: &Path, at: Option<&str>, file: &Path) -> Result<()> {
+/// When who is to tell does not answer or keep that moment, the file cannot be written, or what was written cannot be restored.
+pub async fn take(settings: &Path, at: Option<&str>, teller: Teller, file: &Path) -> Result<()> {
     let moment = at.map_or(Ok(DateTime::EPOCH), |at| {
         history::moment(at, pool_ops::core::now())
     })?;
-    let bytes = fetch(&config::load(settings)?, moment).await?;
+    let bytes = fetch(&config::load(settings)?, moment, teller).await?;
     let part = file.with_extension("part");
     let written = write(&part, &bytes).and_then(|()| checked(&part));
     let backup = match written {

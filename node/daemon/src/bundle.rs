@@ -165,7 +165,7 @@ fn text_of(bytes: &[u8]) -> String {
 }
 
 async fn database(config: &Config) -> Result<String> {
-    let bytes = backups::fetch(config, DateTime::EPOCH).await?;
+    let bytes = backups::fetch(config, DateTime::EPOCH, backups::Teller::Leader).await?;
     let backup = pool_store::backup::read(&mut bytes.as_slice())?;
     let shown = tokio::task::spawn_blocking(move || shown(&backup.database)).await?;
     Ok(shown)

@@ -16,7 +16,7 @@ use node_agent::CertificateKeeper;
 use node_commands::ShownCertificates;
 use pool_domain::Database;
 use pool_domain::decide::certificate::CertificateFacts;
-use pool_domain::decide::{authority, certificate, certificate_alerts};
+use pool_domain::decide::{authority, certificate, certificate_alerts, learner};
 use pool_domain::transaction::Origin;
 use pool_ops::Ops;
 use pool_raft::Pool;
@@ -404,13 +404,14 @@ fn signing(db: &Database) -> Result<(Ref, Authority), ApiError> {
 pub async fn issue(ops: &Ops, own: Uuid, request_pem: &str) -> Result<RenewReply, ApiError> {
     let db = ops.pool.snapshot();
     let uuid = own.to_string();
-    let reference = db
-        .by_uuid(host::CLASS, &uuid)
-        .map(|h| h.reference)
-        .ok_or_else(|| ApiError::internal("the host belongs to this pool no more"))?;
+    let of_host = db.by_uuid(host::CLASS, &uuid).map(|h| h.reference);
+    let learns = learner::find(&db, &uuid).map(|row| row.reference);
+    if of_host.or(learns).is_none() {
+        return Err(ApiError::internal("the host belongs to this pool no more"));
+    }
     let addresses: Vec<_> = db
         .rows(tarn_member::CLASS)
-        .filter(|m| m.get(tarn_member::HOST).as_ref() == reference)
+        .filter(|m| Some(m.reference) == learns || Some(m.get(tarn_member::HOST).as_ref()) == of_host)
         .filter_map(|m| m.get(tarn_member::ADDRESS).as_str().parse().ok())
         .collect();
     let (row, signs) = signing(&db)?;
@@ -420,7 +421,9 @@ pub async fn issue(ops: &Ops, own: Uuid, request_pem: &str) -> Result<RenewReply
     let facts = described(&certificate_pem)?;
     ops.decide(&origin("certificate renewal"), |d| {
         d.note(row);
-        certificate::renewed(d, reference, &facts);
+        if let Some(reference) = of_host {
+            certificate::renewed(d, reference, &facts);
+        }
         authority::signed(d, &uuid, row);
         Ok(())
     })

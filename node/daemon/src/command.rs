@@ -19,13 +19,16 @@ use pool_domain::{Database, Draft, Facts as DecisionFacts, Transaction};
 use pool_raft::{Member, RaftConfig, start};
 use proto_types::DateTime;
 use proto_wire::ca::{self, Authority};
-use proto_wire::channel::{Credentials, Identity, Lane, Peers, Pinned};
+use proto_wire::channel::{Credentials, Identity, Lane, Peers};
 use proto_wire::pool::pool_client::PoolClient;
-use proto_wire::pool::{CompactRequest, CreateTokenRequest, JoinRequest, MetricsRequest, StatusRequest};
+use proto_wire::pool::{
+    CompactRequest, CreateTokenRequest, ForgetLearnerRequest, MetricsRequest, StatusRequest,
+};
 use uuid::Uuid;
 
 use crate::config::{self, Config};
 use crate::facts::host_facts;
+use crate::joining::{self, JoinAs};
 use crate::redirect::{Elsewhere, follow};
 use crate::report::Report;
 use crate::{identity, parts, status_page};
@@ -89,17 +92,27 @@ pub enum PoolCommand {
         #[arg(long, conflicts_with = "replaces")]
         again: bool,
     },
-}
-
-/// As whom a host joins.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum JoinAs {
-    /// As a new member.
-    New,
-    /// As a host that the pool has already, and which is lost.
-    Lost(Uuid),
-    /// As itself, with an empty database.
-    Itself,
+    /// Have this machine take the pool's log in, at another site perhaps, without being one of its hosts. Before its node
+    /// starts.
+    Learn {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+        /// The token; `-` reads it from standard input.
+        #[arg(long)]
+        token: String,
+        /// Address of this machine, if not the one in the settings.
+        #[arg(long)]
+        address: Option<String>,
+    },
+    /// Send a machine away that only learns. On a running member.
+    ForgetLearner {
+        /// Settings.
+        #[arg(long, default_value = "/etc/tarn/tarn.toml")]
+        config: PathBuf,
+        /// Its uuid, as `tarn status` shows it.
+        uuid: Uuid,
+    },
 }
 
 /// Runs one.
@@ -141,8 +154,21 @@ pub async fn run(command: PoolCommand) -> Result<()> {
             } else {
                 token
             };
-            join(&settings(&config, address)?, &token, who).await
+            joining::join(&settings(&config, address)?, &token, who).await
         }
+        PoolCommand::Learn {
+            config,
+            token,
+            address,
+        } => {
+            let token = if token == "-" {
+                given(Path::new("-"))?
+            } else {
+                token
+            };
+            joining::learn(&settings(&config, address)?, &token).await
+        }
+        PoolCommand::ForgetLearner { config, uuid } => forget_learner(&config::load(&config)?, uuid).await,
     }
 }
 
@@ -187,7 +213,11 @@ impl TunnelDialer for NoDialer {
     }
 }
 
-async fn own_facts(config: &Config, host: Uuid) -> Result<Facts> {
+/// What this host is and has.
+///
+/// # Errors
+/// When its agent cannot say.
+pub async fn own_facts(config: &Config, host: Uuid) -> Result<Facts> {
     let agent = parts::agent(config, host, None, Arc::new(NoDialer)).await?;
     match agent
         .execute(agent.term(), Uuid::new_v4(), HostCommand::Facts)
@@ -339,86 +369,6 @@ async fn token(config: &Config, seconds: u64) -> Result<()> {
     print(&token)
 }
 
-async fn join(config: &Config, token: &str, who: JoinAs) -> Result<()> {
-    let dir = &config.node.state_dir;
-    if who == JoinAs::Itself {
-        // A node that runs holds its database, and would go on with it.
-        if own_status(config).await.is_ok() {
-            bail!("this host's node runs: stop it first");
-        }
-    } else if identity::load(dir).is_ok() {
-        bail!("this host is in a pool already");
-    }
-    if let JoinAs::Lost(lost) = who {
-        identity::take_uuid(dir, lost)?;
-    }
-    // tarn1:ADDRESS:PORT:FINGERPRINT:SECRET; an IPv6 address has colons of its own.
-    let parts: Vec<&str> = token.trim().rsplitn(4, ':').collect();
-    let [secret, fingerprint, port, front] = parts.as_slice() else {
-        bail!("this is no join token")
-    };
-    let address = front.strip_prefix("tarn1:").context("this is no join token")?;
-    let port: u16 = port.parse().context("this is no join token")?;
-    let host = identity::host_uuid(dir)?;
-    let facts = own_facts(config, host).await?;
-    let facts =
-        Bytes::from(serde_json::to_vec(&with_name(facts, &config.node.name)).context("encode facts")?);
-    let key_pem = ca::make_key().context("make a key")?;
-    let request_pem = ca::make_request(&key_pem, host).context("make a certificate request")?;
-    let request = JoinRequest {
-        secret: (*secret).to_owned(),
-        host: Bytes::copy_from_slice(host.as_bytes()),
-        request_pem,
-        facts,
-        address: config.node.address.clone(),
-        grpc_port: u32::from(config.listen.grpc.port()),
-        api_port: u32::from(config.listen.https.port()),
-        replaces: who != JoinAs::New,
-        ..JoinRequest::default()
-    };
-    let first = Elsewhere {
-        host: Uuid::nil(),
-        address: address.to_owned(),
-        port,
-    };
-    let reply = follow(first, |at| {
-        let request = request.clone();
-        let channel = Pinned::channel(&at.address, at.port, fingerprint);
-        async move {
-            let channel = channel.map_err(|e| tonic::Status::internal(e.to_string()))?;
-            let call = tokio::time::timeout(Duration::from_secs(20), async move {
-                PoolClient::new(channel).join(request).await
-            });
-            match call.await {
-                Ok(answer) => answer.map(tonic::Response::into_inner),
-                Err(_) => Err(tonic::Status::unavailable("no answer")),
-            }
-        }
-    })
-    .await
-    .context("join")?;
-    if !reply.refusal.is_empty() {
-        bail!("the pool refuses: {}", reply.refusal.join(" "));
-    }
-    // Only now: until the pool has agreed, what is here may still be of use.
-    if who == JoinAs::Itself {
-        identity::set_aside(dir)?;
-    }
-    let who = Identity {
-        host,
-        certificate_pem: reply.certificate_pem,
-        key_pem,
-        trust_pem: reply.trust_pem,
-    };
-    identity::save(dir, &who)
-}
-
-/// The name in the settings is the host's name in the pool.
-fn with_name(mut facts: Facts, name: &str) -> Facts {
-    facts.host.hostname = name.to_owned();
-    facts
-}
-
 /// What an operator must have read.
 const RISKS: &str = "\
 This makes this host the only one of its pool that votes. It is for a pool whose majority is lost for good.
@@ -432,6 +382,11 @@ Afterwards start this host's node. Then `xe pool-recover-slaves` tells those tha
 host-declare-dead` and `xe host-forget` give up those that never come back.";
 
 async fn recover(config: &Config, certain: bool) -> Result<()> {
+    if identity::is_learner(&config.node.state_dir) {
+        bail!(
+            "this machine only learns: `tarn backup --own` writes what it knows, for `tarn restore` on a host"
+        );
+    }
     print(RISKS)?;
     if !certain {
         bail!("nothing was done: say --i-know-what-this-risks to do it");
@@ -449,8 +404,27 @@ async fn recover(config: &Config, certain: bool) -> Result<()> {
     Ok(())
 }
 
+/// Has the leader send a node away that only learns.
+async fn forget_learner(config: &Config, uuid: Uuid) -> Result<()> {
+    let (peers, first) = way_in(config)?;
+    let reply = follow(first, |at| {
+        let channel = peers.channel(at.host, &at.address, at.port, Lane::Agent);
+        let node = Bytes::copy_from_slice(uuid.as_bytes());
+        async move {
+            PoolClient::new(channel)
+                .forget_learner(ForgetLearnerRequest { node })
+                .await
+        }
+    })
+    .await?;
+    match reply.into_inner().refusal.as_slice() {
+        [] => Ok(()),
+        refusal => bail!("the pool refuses: {}", refusal.join(" ")),
+    }
+}
+
 /// This host's own node, as another caller reaches it.
-fn own_node(config: &Config) -> Result<PoolClient<tonic::transport::Channel>> {
+pub fn own_node(config: &Config) -> Result<PoolClient<tonic::transport::Channel>> {
     let (peers, own) = way_in(config)?;
     Ok(PoolClient::new(peers.channel(
         own.host,

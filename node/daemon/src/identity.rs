@@ -48,6 +48,23 @@ pub fn save(dir: &Path, identity: &Identity) -> Result<()> {
     write(dir, CERTIFICATE, &identity.certificate_pem, 0o644)
 }
 
+/// Says that this machine is no host of its pool: it only takes the log in.
+const LEARNER: &str = "learner";
+
+/// Notes that this machine only learns. Before it has an identity.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn note_learner(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).context("create the state folder")?;
+    write(dir, LEARNER, "", 0o644)
+}
+
+/// Whether this machine only learns.
+pub fn is_learner(dir: &Path) -> bool {
+    dir.join(LEARNER).exists()
+}
+
 /// Gives a host that has no number yet the number of another, whose place it takes.
 ///
 /// # Errors

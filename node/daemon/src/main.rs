@@ -11,6 +11,7 @@ mod departure;
 mod facts;
 mod history;
 mod identity;
+mod joining;
 mod keeper;
 mod leader;
 mod lease;
@@ -123,6 +124,10 @@ enum Command {
         /// The pool as it was at a time such as 20261130T14:00:00Z, or so long ago: 90s, 5m, 2h, 1d.
         #[arg(long)]
         at: Option<String>,
+        /// As this machine's node knows it, whoever leads: when no master is to be had any more, or on a machine that only
+        /// learns.
+        #[arg(long)]
+        own: bool,
         /// The file. One that is there is replaced once the new one is whole.
         file: PathBuf,
     },
@@ -253,7 +258,19 @@ fn main() -> Result<()> {
             Command::Node { config } => return Box::pin(wiring::run(&config)).await,
             Command::Pool { command } => command::run(command).await?,
             Command::Status { config, json } => command::status(&config, json).await?,
-            Command::Backup { config, at, file } => backups::take(&config, at.as_deref(), &file).await?,
+            Command::Backup {
+                config,
+                at,
+                own,
+                file,
+            } => {
+                let teller = if own {
+                    backups::Teller::Own
+                } else {
+                    backups::Teller::Leader
+                };
+                backups::take(&config, at.as_deref(), teller, &file).await?;
+            }
             Command::History {
                 command: Some(command),
                 ..

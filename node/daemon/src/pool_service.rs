@@ -1,5 +1,6 @@
 //! The service by which hosts join and local calls reach the leader.
 
+mod learning;
 mod looking_back;
 
 use std::net::IpAddr;
@@ -29,10 +30,11 @@ use proto_wire::pool::change_user_request::Change;
 use proto_wire::pool::pool_server::Pool as Rpc;
 use proto_wire::pool::{
     AuditLines, BackupPart, BackupRequest, ChangeUserReply, ChangeUserRequest, CompactReply, CompactRequest,
-    CreateTokenReply, CreateTokenRequest, FollowReply, FollowRequest, ForwardReply, ForwardRequest,
-    HistoryEntry, HistoryRequest, JoinReply, JoinRequest, LeaseReply, LeaseRequest, ListUsersReply,
-    ListUsersRequest, MetricsReply, MetricsRequest, ReadAuditRequest, RejoinReply, RejoinRequest, RenewReply,
-    RenewRequest, StatusReply, StatusRequest, UndoReply, UndoRequest, User,
+    CreateTokenReply, CreateTokenRequest, FollowReply, FollowRequest, ForgetLearnerReply,
+    ForgetLearnerRequest, ForwardReply, ForwardRequest, HistoryEntry, HistoryRequest, JoinReply, JoinRequest,
+    LeaseReply, LeaseRequest, ListUsersReply, ListUsersRequest, MetricsReply, MetricsRequest,
+    ReadAuditRequest, RejoinReply, RejoinRequest, RenewReply, RenewRequest, StatusReply, StatusRequest,
+    UndoReply, UndoRequest, User,
 };
 use sha2::{Digest, Sha256};
 use tokio_stream::wrappers::ReceiverStream;
@@ -239,7 +241,6 @@ impl Rpc for PoolService {
             .address
             .parse()
             .map_err(|_| Status::invalid_argument("the address is no IP address"))?;
-        let facts = serde_json::from_slice(&request.facts).map_err(|_| Status::invalid_argument("facts"))?;
         let row = db
             .rows(tarn_authority::CLASS)
             .find(|a| a.get(tarn_authority::ACTIVE).as_bool())
@@ -253,7 +254,25 @@ impl Rpc for PoolService {
         let port = u16::try_from(request.grpc_port).map_err(|_| Status::invalid_argument("port"))?;
         let api_port = u16::try_from(request.api_port).map_err(|_| Status::invalid_argument("port"))?;
         let member = Member::new(host, request.address.clone(), port);
-        let facts: node_commands::Facts = facts;
+        let place = MemberFacts {
+            node_id: member.node_id,
+            grpc_port: port,
+            api_port,
+        };
+        let taken_in = JoinReply {
+            certificate_pem,
+            trust_pem: certificates::trust(&db),
+            refusal: Vec::new(),
+        };
+        if request.learns {
+            let learner = (host, request.address.as_str());
+            return match self.admit_learner(learner, &place, row.reference, token).await {
+                Ok(()) => Ok(Response::new(taken_in)),
+                Err(refused) => Ok(refusal_of(&refused)),
+            };
+        }
+        let facts: node_commands::Facts =
+            serde_json::from_slice(&request.facts).map_err(|_| Status::invalid_argument("facts"))?;
         let described = host_facts(host, &facts.host.hostname, &request.address, &facts);
         let rows = request
             .rows
@@ -264,11 +283,6 @@ impl Rpc for PoolService {
         if let Err(refused) = pool_members::may_be_joined(&db, &described.cpu_vendor, request.force) {
             return Ok(refusal_of(&refused));
         }
-        let place = MemberFacts {
-            node_id: member.node_id,
-            grpc_port: port,
-            api_port,
-        };
         if request.replaces {
             self.make_way(&db, &described.uuid, member.node_id, (&request.address, port))
                 .await?;
@@ -312,11 +326,20 @@ impl Rpc for PoolService {
             Err(refused) if token.is_none() => return Ok(refusal_of(&refused)),
             Err(error) => return Err(Status::failed_precondition(error.to_string())),
         }
-        Ok(Response::new(JoinReply {
-            certificate_pem,
-            trust_pem: certificates::trust(&db),
-            refusal: Vec::new(),
-        }))
+        Ok(Response::new(taken_in))
+    }
+
+    async fn forget_learner(
+        &self,
+        request: Request<ForgetLearnerRequest>,
+    ) -> Result<Response<ForgetLearnerReply>, Status> {
+        peer_host(&request)?;
+        let node =
+            Uuid::from_slice(&request.into_inner().node).map_err(|_| Status::invalid_argument("node"))?;
+        self.leading().await?;
+        let gone = self.send_learner_away(node).await;
+        let refusal = gone.err().map(|error| error.description()).unwrap_or_default();
+        Ok(Response::new(ForgetLearnerReply { refusal }))
     }
 
     async fn create_token(
@@ -452,8 +475,8 @@ impl Rpc for PoolService {
 
     async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
         peer_host(&request)?;
-        let moment = DateTime(request.into_inner().at);
-        Ok(Response::new(self.state_at(moment).await?))
+        let BackupRequest { at, own } = request.into_inner();
+        Ok(Response::new(self.state_at(DateTime(at), own).await?))
     }
 
     type HistoryStream = ReceiverStream<Result<HistoryEntry, Status>>;

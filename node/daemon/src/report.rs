@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use pool_domain::decide::{drift, learner};
 use pool_domain::{Database, Row, placement};
 use pool_raft::{MemberStatus, Standing, Status};
-use proto_types::generated::{host, host_metrics, pbd, pool, sr, tarn_authority, tarn_saga, task, vm};
+use proto_types::generated::{
+    host, host_metrics, message, pbd, pool, sr, tarn_authority, tarn_member, tarn_saga, task, vm,
+};
 use proto_types::{DateTime, Field, Ref};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +19,8 @@ const FAR_BEHIND: u64 = 2_000;
 const NEARLY_FULL: i64 = 90;
 /// A task that takes longer than this may hang.
 const LONG_TASK: i64 = 24 * 3600;
+/// Milliseconds for which a learner may be silent.
+const LEARNER_SILENT: u64 = 60_000;
 /// An authority that ends within this time should be replaced.
 const ENDS_SOON: i64 = 60 * 86_400;
 
@@ -28,6 +33,9 @@ pub struct Report {
     pub healthy: bool,
     /// The hosts, by name.
     pub hosts: Vec<HostLine>,
+    /// Machines that only take the log in.
+    #[serde(default)]
+    pub learners: Vec<LearnerLine>,
     /// The repositories that hold disks, by name.
     pub storage: Vec<StorageLine>,
     /// VMs that run, are paused, are suspended, are off.
@@ -80,6 +88,19 @@ pub struct HostLine {
     pub memory_total: i64,
     /// The release of its node.
     pub release: String,
+}
+
+/// One machine that only takes the log in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearnerLine {
+    /// Its uuid.
+    pub uuid: String,
+    /// Its address.
+    pub address: String,
+    /// Entries of the log that it is behind; only the leader knows.
+    pub lag: Option<u64>,
+    /// Milliseconds since it was last heard; only the leader knows.
+    pub heard: Option<u64>,
 }
 
 /// One repository.
@@ -169,6 +190,7 @@ pub fn of(known: &Known<'_>) -> Report {
             .map(|p| text(p, pool::NAME_LABEL))
             .unwrap_or_default(),
         hosts: hosts(known),
+        learners: learners(known),
         storage: storage(known.db),
         vms: vms(known.db),
         tasks: tasks(known),
@@ -189,6 +211,28 @@ fn member<'a>(known: &'a Known<'_>, uuid: &str) -> Option<&'a MemberStatus> {
         .find(|m| m.member.host.to_string() == uuid)
 }
 
+fn heard(member: &MemberStatus) -> Option<u64> {
+    let heard = member.heard?;
+    Some(u64::try_from(heard.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn learners(known: &Known<'_>) -> Vec<LearnerLine> {
+    let mut lines: Vec<LearnerLine> = learner::all(known.db)
+        .map(|row| {
+            let uuid = text(row, tarn_member::LEARNER);
+            let member = member(known, &uuid);
+            LearnerLine {
+                address: text(row, tarn_member::ADDRESS),
+                lag: member.and_then(|m| m.lag),
+                heard: member.and_then(heard),
+                uuid,
+            }
+        })
+        .collect();
+    lines.sort_by(|a, b| a.address.cmp(&b.address));
+    lines
+}
+
 fn hosts(known: &Known<'_>) -> Vec<HostLine> {
     let db = known.db;
     let leader = known.status.leader.as_ref().map(|l| l.host.to_string());
@@ -207,9 +251,7 @@ fn hosts(known: &Known<'_>) -> Vec<HostLine> {
                 live: placement::is_live(db, row),
                 enabled: row.get(host::ENABLED).as_bool(),
                 lag: member.and_then(|m| m.lag),
-                heard: member
-                    .and_then(|m| m.heard)
-                    .map(|h| u64::try_from(h.as_millis()).unwrap_or(u64::MAX)),
+                heard: member.and_then(heard),
                 vms: guests(db)
                     .filter(|vm| vm.get(vm::RESIDENT_ON).as_ref() == row.reference)
                     .count(),
@@ -329,6 +371,8 @@ fn troubles(known: &Known<'_>, report: &Report) -> Vec<Trouble> {
     }
     found.extend(report.hosts.iter().flat_map(of_host));
     found.extend(report.storage.iter().flat_map(of_storage));
+    let leads = report.hosts.iter().any(|h| h.lag.is_some());
+    found.extend(report.learners.iter().filter_map(|l| of_learner(l, leads)));
     found.extend(of_pool(known, report));
     found
 }
@@ -359,6 +403,27 @@ fn of_host(line: &HostLine) -> Vec<Trouble> {
         ));
     }
     found
+}
+
+/// Only the leader knows how a learner stands.
+fn of_learner(line: &LearnerLine, leads: bool) -> Option<Trouble> {
+    let silent = leads && line.heard.is_none_or(|millis| millis > LEARNER_SILENT);
+    let remedy = "switch it on and look at the network to it; `tarn pool forget-learner` with its uuid if it is gone for good";
+    if silent {
+        return Some(trouble(
+            format!("the learner {} at {} is not heard", line.uuid, line.address),
+            remedy,
+        ));
+    }
+    line.lag.filter(|lag| *lag > FAR_BEHIND).map(|lag| {
+        trouble(
+            format!(
+                "the learner {} at {} is {lag} entries behind",
+                line.uuid, line.address
+            ),
+            remedy,
+        )
+    })
 }
 
 fn of_storage(line: &StorageLine) -> Vec<Trouble> {
@@ -411,6 +476,16 @@ fn of_pool(known: &Known<'_>, report: &Report) -> Vec<Trouble> {
             "finish the upgrade",
         ));
     }
+    let changed = known
+        .db
+        .rows(message::CLASS)
+        .filter(|m| m.get(message::NAME).as_str() == drift::NAME);
+    found.extend(changed.map(|m| {
+        trouble(
+            m.get(message::BODY).as_str().to_owned(),
+            "put it back as it was with the tool that changed it, then make the change through the API",
+        )
+    }));
     for task in report.tasks.iter().filter(|t| t.age > LONG_TASK) {
         found.push(trouble(
             format!(

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{HostLine, Report, StorageLine, size};
+use crate::report::{HostLine, LearnerLine, Report, StorageLine, size};
 
 /// The page. `applied` is the index of the log that this node has come to.
 pub fn page(report: &Report, term: u64, applied: u64) -> String {
@@ -20,6 +20,10 @@ pub fn page(report: &Report, term: u64, applied: u64) -> String {
         "VMs  {running} running, {paused} paused, {suspended} suspended, {halted} halted\n"
     );
     table(&mut out, HOSTS, report.hosts.iter().map(host).collect());
+    if !report.learners.is_empty() {
+        out.push('\n');
+        table(&mut out, LEARNERS, report.learners.iter().map(learner).collect());
+    }
     if !report.storage.is_empty() {
         out.push('\n');
         table(&mut out, STORAGE, report.storage.iter().map(storage).collect());
@@ -55,6 +59,7 @@ const HOSTS: &[&str] = &[
     "memory free",
     "release",
 ];
+const LEARNERS: &[&str] = &["learner", "address", "behind"];
 const STORAGE: &[&str] = &["storage", "type", "plugged", "used", "of"];
 const TASKS: &[&str] = &["task", "done", "since"];
 
@@ -74,11 +79,19 @@ fn host(line: &HostLine) -> Vec<String> {
         line.address.clone(),
         role.to_owned(),
         state.to_owned(),
-        line.lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string()),
+        behind(line.lag),
         line.vms.to_string(),
         format!("{} of {}", bytes(line.memory_free), bytes(line.memory_total)),
         line.release.clone(),
     ]
+}
+
+fn learner(line: &LearnerLine) -> Vec<String> {
+    vec![line.uuid.clone(), line.address.clone(), behind(line.lag)]
+}
+
+fn behind(lag: Option<u64>) -> String {
+    lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string())
 }
 
 fn storage(line: &StorageLine) -> Vec<String> {

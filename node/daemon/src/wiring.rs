@@ -112,7 +112,12 @@ fn listened_to(pool: Pool) -> impl FnMut(Request<()>) -> Result<Request<()>, Sta
 /// # Errors
 /// When a part cannot start: an address is taken, the store is damaged, the host belongs to no pool.
 pub async fn run(file: &Path) -> Result<Ended> {
-    let config = config::load(file)?;
+    let mut config = config::load(file)?;
+    let learns = identity::is_learner(&config.node.state_dir);
+    if learns {
+        // It runs no guests: nothing of a hypervisor need be there.
+        config.node.hypervisor = config::Hypervisor::Sim;
+    }
     let telemetry = telemetry::start(&config.telemetry, &config.node.name)?;
     let supervisor = Supervisor::from_environment();
     let dir = &config.node.state_dir;
@@ -162,6 +167,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
         pool: Arc::new(cluster.clone()),
         agents: agents.clone(),
         transfers: Arc::default(),
+        turns: Arc::default(),
         encode,
     };
     keeper.begin(ops.clone());
@@ -257,15 +263,17 @@ pub async fn run(file: &Path) -> Result<Ended> {
             .await
     });
 
-    // Among what runs before others: a busy API must not cost the lease.
-    pool.runtime().spawn(lease::renew(
-        pool.clone(),
-        peers.clone(),
-        agents.own().clone(),
-        Arc::clone(&leases),
-        Duration::from_millis(config.ha.renew_ms.max(100)),
-        stop.clone(),
-    ));
+    if !learns {
+        // Among what runs before others: a busy API must not cost the lease.
+        pool.runtime().spawn(lease::renew(
+            pool.clone(),
+            peers.clone(),
+            agents.own().clone(),
+            Arc::clone(&leases),
+            Duration::from_millis(config.ha.renew_ms.max(100)),
+            stop.clone(),
+        ));
+    }
 
     let gateway = GatewayConfig {
         https: config.listen.https,
@@ -282,7 +290,12 @@ pub async fn run(file: &Path) -> Result<Ended> {
         .await
         .context("listen for clients")?;
     let departure = departure::watch(pool.clone(), peers, who.host, dir.clone(), restart.clone());
-    let departure = tokio::spawn(departure);
+    let departure = tokio::spawn(async move {
+        // It is no host that could go on alone.
+        if !learns {
+            departure.await;
+        }
+    });
     let keeping = tokio::spawn(keeper.keep(stop.clone()));
     tokio::spawn(past::keep(pool.clone(), config.history, stop.clone()));
     let realm = Realm {

@@ -13,6 +13,7 @@ pub mod event;
 pub mod foreign;
 pub mod host;
 pub mod migrate;
+pub mod shape;
 pub mod statistics;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub use migrate::{
     DestinationChanges, MigrateOptions, MigrateProgress, MigrateTarget, MigrationEndpoint, ProgressSink,
 };
 pub use proto_types::Bytes;
+pub use shape::{DomainShape, NicShape};
 pub use statistics::{
     CountedDomain, DiskStatistics, DomainStatistics, HostStatistics, LinkStatistics, MemoryStatistics,
     NicStatistics,
@@ -278,6 +280,10 @@ pub trait Hypervisor: Send + Sync {
     /// Gives a domain back that was taken over and has not been ended since: the pool has nothing to do with it any more, and
     /// it has the definition that it had. Idempotent.
     async fn disown(&self, vm: Uuid, definition: Option<&str>) -> Result<()>;
+
+    /// What is different about a live domain from the spec that its owner keeps of it, in words for people: what others have
+    /// changed. Only what can change while it runs is looked at.
+    async fn drift(&self, spec: &DomainSpec) -> Result<Vec<String>>;
 
     /// Sends one JSON command to the guest agent and returns its JSON answer.
     ///

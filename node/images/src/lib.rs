@@ -14,6 +14,7 @@ pub mod delta;
 pub mod disk;
 pub mod error;
 mod flow;
+pub mod iso;
 pub mod members;
 pub mod memory;
 pub mod nbd;

@@ -23,6 +23,7 @@ use crate::bridge::{Bridge, Job, Lane, find};
 use crate::bulk::{self, Numbers};
 use crate::config::{LibvirtConfig, Limits};
 use crate::device_plugging::{self, Device};
+use crate::drift;
 use crate::error::Fault;
 use crate::mirror::Mirror;
 use crate::xml::domain::Dialect;
@@ -464,6 +465,12 @@ impl Hypervisor for LibvirtHypervisor {
             adopt::disown(c, vm, definition.as_deref())
         })
         .await
+    }
+
+    async fn drift(&self, spec: &DomainSpec) -> Result<Vec<String>> {
+        let (vm, spec) = (spec.uuid, spec.clone());
+        self.short("look for changes", Some(vm), move |c| drift::look(c, &spec))
+            .await
     }
 
     async fn guest_agent(&self, vm: Uuid, command: &str) -> Result<String> {

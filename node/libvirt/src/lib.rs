@@ -10,6 +10,7 @@ mod bridge;
 mod bulk;
 mod config;
 mod device_plugging;
+mod drift;
 mod driver;
 mod error;
 mod event_loop;

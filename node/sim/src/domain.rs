@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use node_hypervisor::{Bytes, CpuTuning, Domain, DomainSpec, DomainState, PauseReason};
+use node_hypervisor::{
+    Bytes, CpuTuning, DiskSource, Domain, DomainShape, DomainSpec, DomainState, PauseReason,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -92,6 +94,15 @@ impl SimDomain {
         }
     }
 
+    /// What it consists of now.
+    pub(crate) fn shape(&self) -> DomainShape {
+        DomainShape {
+            vcpus: self.carried.vcpus,
+            memory: self.carried.memory_target,
+            ..DomainShape::wanted(&self.carried.spec, name_of_source)
+        }
+    }
+
     /// How the outside sees it.
     pub(crate) fn overview(&self) -> Domain {
         Domain {
@@ -101,4 +112,9 @@ impl SimDomain {
             operation: Some(self.carried.spec.operation.clone()),
         }
     }
+}
+
+/// How simulated domains name what is in a disk.
+pub(crate) fn name_of_source(source: &DiskSource) -> Option<String> {
+    (*source != DiskSource::Empty).then(|| format!("{source:?}"))
 }

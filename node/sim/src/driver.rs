@@ -8,15 +8,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use node_hypervisor::{
     Bytes, ConsoleEndpoints, CountedDomain, CpuTuning, DeviceNumbers, DiskIndex, DiskSource, DiskSpec,
-    Domain, DomainEvent, DomainEventKind, DomainSpec, DomainState, DomainStatistics, ForeignDomain,
-    HostFacts, HostStatistics, Hypervisor, HypervisorError, MergeProgress, Merged, MigrateOptions,
-    MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason, ProgressSink, Result, StartMode,
-    StopReason,
+    Domain, DomainEvent, DomainEventKind, DomainShape, DomainSpec, DomainState, DomainStatistics,
+    ForeignDomain, HostFacts, HostStatistics, Hypervisor, HypervisorError, MergeProgress, Merged,
+    MigrateOptions, MigrateTarget, MigrationEndpoint, NicIndex, NicSpec, PauseReason, ProgressSink, Result,
+    StartMode, StopReason,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use crate::domain::{Carried, SimDomain};
+use crate::domain::{Carried, SimDomain, name_of_source};
 use crate::faults::{Faults, Operation};
 use crate::host::{GuestEnd, Shared, SimHypervisor, State};
 use crate::{devices, foreign, guest, image, load, transfer};
@@ -566,6 +566,15 @@ impl Hypervisor for SimHypervisor {
     async fn disown(&self, vm: Uuid, definition: Option<&str>) -> Result<()> {
         self.run(Operation::Adopt, "disown", |shared| {
             foreign::disown(shared, vm, definition)
+        })
+        .await
+    }
+
+    async fn drift(&self, spec: &DomainSpec) -> Result<Vec<String>> {
+        let spec = spec.clone();
+        self.run(Operation::Read, "look for changes", move |shared| {
+            let found = shared.state().find(spec.uuid)?.shape();
+            Ok(DomainShape::wanted(&spec, name_of_source).differences(&found))
         })
         .await
     }

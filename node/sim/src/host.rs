@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use node_hypervisor::{
-    Accelerator, Bytes, DomainEvent, DomainEventKind, DomainState, EndAction, ForeignDomain, HostFacts,
-    HypervisorError, StopReason,
+    Accelerator, Bytes, DomainEvent, DomainEventKind, DomainSpec, DomainState, EndAction, ForeignDomain,
+    HostFacts, HypervisorError, StopReason,
 };
 use tokio::net::UnixListener;
 use tokio::sync::broadcast;
@@ -134,6 +134,19 @@ impl SimHypervisor {
             shared,
             _listening: Arc::new(stop.drop_guard()),
         })
+    }
+
+    /// Changes a domain as somebody would who knows nothing of the pool.
+    ///
+    /// # Errors
+    /// [`HypervisorError::NoSuchDomain`].
+    pub fn change_behind(
+        &self,
+        vm: Uuid,
+        change: impl FnOnce(&mut DomainSpec),
+    ) -> Result<(), HypervisorError> {
+        change(&mut self.shared.state().find(vm)?.carried.spec);
+        Ok(())
     }
 
     /// Starts a domain as somebody would who knows nothing of the pool.

@@ -231,6 +231,14 @@ pub fn is_busy(row: &Row) -> bool {
         .is_some_and(|m| !m.is_empty())
 }
 
+/// Says whether nobody is at work on a VM.
+///
+/// # Errors
+/// `OTHER_OPERATION_IN_PROGRESS [VM, vm, operation, task]`.
+pub fn check_idle(row: &Row) -> Result<(), ApiError> {
+    other_operation(row, "")
+}
+
 fn other_operation(row: &Row, operation: &str) -> Result<(), ApiError> {
     let Some(current) = row.get(vm::CURRENT_OPERATIONS).as_map().filter(|m| !m.is_empty()) else {
         return Ok(());

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::ports::{HostAgents, OfTerm, PoolError, PoolPort};
 use crate::transfer::Transfers;
+use crate::turns::{Turn, Turns};
 
 /// How often a decision is made again after a lost race.
 const RACES: usize = 64;
@@ -26,6 +27,8 @@ pub struct Ops {
     pub agents: Arc<dyn HostAgents>,
     /// Work of this node's HTTP handlers that waits for its operation.
     pub transfers: Arc<Transfers>,
+    /// Turns at rows that many want to write at once.
+    pub turns: Arc<Turns>,
     /// Encodes a result as `task.result` has it.
     pub encode: fn(&Value) -> String,
 }
@@ -39,8 +42,8 @@ pub fn now() -> DateTime {
 }
 
 impl Ops {
-    /// Decides and writes. A lost race is decided again on the newer state, an unanswered proposal repeated under the
-    /// same request id.
+    /// Decides and writes. A lost race is decided again on the newer state, when it is its turn; an unanswered proposal is
+    /// repeated under the same request id.
     ///
     /// # Errors
     /// The decision's refusal; `HOST_IS_SLAVE` or `HOST_STILL_BOOTING` if this node does not lead.
@@ -50,7 +53,8 @@ impl Ops {
         mut decision: impl FnMut(&mut Draft<'_>) -> Result<T, ApiError> + Send,
     ) -> Result<(T, Database), ApiError> {
         let mut db = self.pool.snapshot();
-        for race in 0..RACES {
+        let mut turn: Option<Turn> = None;
+        for _ in 0..RACES {
             let (transaction, result) = {
                 let facts = Facts::new(now(), Uuid::new_v4);
                 let mut draft = Draft::new(&db, &facts);
@@ -60,6 +64,13 @@ impl Ops {
                 }
                 (draft.finish(Uuid::new_v4(), origin.clone()), result)
             };
+            if turn.is_none()
+                && let Some(row) = self.turns.wanted(transaction.reads.iter().map(|(row, _)| *row))
+            {
+                turn = Some(self.turns.take(row).await);
+                db = self.pool.snapshot();
+                continue;
+            }
             let mut repeats = 0;
             let (outcome, after) = loop {
                 match self.pool.propose(transaction.clone()).await {
@@ -70,16 +81,14 @@ impl Ops {
             };
             match outcome {
                 Outcome::Applied(_) => return Ok((result, after)),
-                Outcome::Conflict(_) => {
-                    db = after;
-                    // Those who race for one row take turns better when they do not retry in step.
-                    if race > 4 {
-                        tokio::time::sleep(Duration::from_millis(
-                            u64::from(Uuid::new_v4().as_bytes()[0]) / 16,
-                        ))
-                        .await;
-                    }
+                Outcome::Conflict(row) if turn.as_ref().is_none_or(|turn| turn.row() != row) => {
+                    // One turn at a time: whoever had one and waited for another could be waited for in a ring.
+                    drop(turn.take());
+                    turn = Some(self.turns.take(row).await);
+                    db = self.pool.snapshot();
                 }
+                // Somebody who was under way already has won.
+                Outcome::Conflict(_) => db = after,
             }
         }
         Err(ApiError::internal("the object changes too often; try again"))

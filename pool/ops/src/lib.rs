@@ -26,6 +26,7 @@ pub mod reconcile;
 pub mod registry;
 pub mod storage;
 pub mod transfer;
+pub mod turns;
 pub mod vm;
 
 pub use core::Ops;

@@ -4,6 +4,7 @@ mod halves;
 mod later;
 mod strays;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use node_commands::{GuestReport, HostCommand, HostEvent};
@@ -11,13 +12,13 @@ use node_hypervisor::{Domain, DomainEventKind, DomainState, StopReason};
 use pool_domain::decide::figures::{self, HostFigures};
 use pool_domain::decide::guest::{self, GuestFacts};
 use pool_domain::decide::vm_power::{self, GuestEnd};
-use pool_domain::decide::{host as hosts, message};
+use pool_domain::decide::{drift, host as hosts, message};
 use pool_domain::{placement, vm_rules};
 use proto_types::generated::{host, pbd, vm};
 use proto_types::{ApiError, Ref};
 use uuid::Uuid;
 
-use crate::core::{Ops, own};
+use crate::core::{Ops, own, uuid_of_host};
 use crate::network::reconcile as networks;
 use crate::operation::Call;
 use crate::storage::pbd::spec_of;
@@ -39,6 +40,7 @@ pub async fn take(ops: &Ops, on: Ref, event: HostEvent) -> Result<(), ApiError> 
         }
         HostEvent::Domain { vm, kind, now } => domain_changed(ops, on, vm, kind, now).await,
         HostEvent::Guest { vm, report } => guest_told(ops, on, vm, report.as_deref()).await,
+        HostEvent::Drift { domains } => drifted(ops, on, domains).await,
         HostEvent::Heartbeat { .. } => set_live(ops, on, Liveness::Live).await,
         HostEvent::Figures {
             memory_total,
@@ -64,6 +66,20 @@ pub async fn take(ops: &Ops, on: Ref, event: HostEvent) -> Result<(), ApiError> 
 async fn counted(ops: &Ops, on: Ref, figures: HostFigures) -> Result<(), ApiError> {
     ops.decide(&own("figures"), |d| {
         figures::note(d, on, &figures);
+        Ok(())
+    })
+    .await
+    .map(|_| ())
+}
+
+/// What others have changed about a host's domains.
+async fn drifted(ops: &Ops, on: Ref, domains: BTreeMap<Uuid, Vec<String>>) -> Result<(), ApiError> {
+    let domains: BTreeMap<String, Vec<String>> = domains
+        .into_iter()
+        .map(|(vm, texts)| (vm.to_string(), texts))
+        .collect();
+    ops.decide(&own("changes from outside"), |d| {
+        drift::note(d, on, &domains);
         Ok(())
     })
     .await
@@ -217,7 +233,6 @@ async fn domain_changed(
         return Ok(());
     }
     match kind {
-        DomainEventKind::Stopped(StopReason::Migrated | StopReason::Saved) => Ok(()),
         DomainEventKind::Stopped(reason) if now.is_none() => {
             let ending = Ending::of(reason);
             let follows = vm_power::after(row, ending == Ending::Crashed);
@@ -241,7 +256,15 @@ async fn domain_changed(
             if !still_ours {
                 later::look(ops, on, reference, ending);
             }
-            if still_ours && follows == GuestEnd::Restart && reason != StopReason::Destroyed {
+            if still_ours && reason == StopReason::Saved {
+                // By somebody else, so that nobody is going to use what its host keeps for it.
+                give_back(ops, on, uuid).await;
+            }
+            let by_hand = matches!(
+                reason,
+                StopReason::Destroyed | StopReason::Saved | StopReason::Migrated
+            );
+            if still_ours && follows == GuestEnd::Restart && !by_hand {
                 restart(ops, reference, on);
             }
             Ok(())
@@ -264,6 +287,20 @@ async fn domain_changed(
             .map(|_| ())
         }
         _ => Ok(()),
+    }
+}
+
+/// Has a host let go of what a guest held that is not there any more.
+async fn give_back(ops: &Ops, on: Ref, vm: Uuid) {
+    let Ok(host) = uuid_of_host(&ops.pool.snapshot(), on) else {
+        return;
+    };
+    let command = HostCommand::DestroyDomain { vm };
+    let asked = ops
+        .agents
+        .call(host, Uuid::new_v4(), command, Duration::from_secs(10));
+    if let Err(failure) = asked.await {
+        tracing::warn!(%vm, error = %failure.text, "what it held is not given back yet");
     }
 }
 

@@ -15,7 +15,7 @@ use crate::cut::Cut;
 use crate::leader::{Leadership, Lease};
 use crate::membership::MembershipError;
 use crate::runtime::Threads;
-use crate::status::Status;
+use crate::status::{Standing, Status};
 use crate::type_config::Raft;
 
 /// A member of the pool as Raft knows it.
@@ -227,7 +227,16 @@ impl Pool {
     /// # Errors
     /// See [`MembershipError`]. After a time-out the node may be left a learner; calling again goes on.
     pub async fn add_member(&self, member: Member, within: Duration) -> Result<(), MembershipError> {
-        crate::membership::add(self, member, within).await
+        crate::membership::add(self, member, Standing::Voter, within).await
+    }
+
+    /// Adds a member that takes the log in and never votes. Idempotent; one that votes already goes on voting. On the leader
+    /// only.
+    ///
+    /// # Errors
+    /// See [`MembershipError`].
+    pub async fn add_learner(&self, member: Member, within: Duration) -> Result<(), MembershipError> {
+        crate::membership::add(self, member, Standing::Learner, within).await
     }
 
     /// Removes a member, which may be down or be this node. Idempotent. On the leader only.

@@ -132,7 +132,12 @@ fn find(pool: &Pool, node_id: u64) -> Option<(Member, Standing)> {
         .find(|(member, _)| member.node_id == node_id)
 }
 
-pub(crate) async fn add(pool: &Pool, member: Member, within: Duration) -> Result<(), MembershipError> {
+pub(crate) async fn add(
+    pool: &Pool,
+    member: Member,
+    wanted: Standing,
+    within: Duration,
+) -> Result<(), MembershipError> {
     let began = Instant::now();
     let id = member.node_id;
     require_leader(pool, began, within).await?;
@@ -149,7 +154,7 @@ pub(crate) async fn add(pool: &Pool, member: Member, within: Duration) -> Result
             change(pool, ChangeMembers::AddNodes(nodes), "learner", began, within).await?;
         }
     }
-    if known.is_some_and(|(_, standing)| standing == Standing::Voter) {
+    if wanted == Standing::Learner || known.is_some_and(|(_, standing)| standing == Standing::Voter) {
         return Ok(());
     }
     caught_up(pool, id, NEAR, began, within).await?;

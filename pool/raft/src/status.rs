@@ -13,7 +13,7 @@ use crate::type_config::Raft;
 pub enum Standing {
     /// It votes.
     Voter,
-    /// It is catching up and does not vote yet.
+    /// It does not vote: it is catching up, or only learns.
     Learner,
 }
 

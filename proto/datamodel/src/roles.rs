@@ -72,6 +72,7 @@ pub const FURTHER: &[(&str, Role)] = &[
     ("http/get_export_raw_vdi", Role::VmAdmin),
     ("http/get_host_rrd", Role::ReadOnly),
     ("http/get_metrics", Role::ReadOnly),
+    ("http/get_pool_xml_db_sync", Role::PoolAdmin),
     ("http/get_rrd_updates", Role::ReadOnly),
     ("http/get_sr_rrd", Role::ReadOnly),
     ("http/get_vm_rrd", Role::ReadOnly),
@@ -79,4 +80,5 @@ pub const FURTHER: &[(&str, Role)] = &[
     ("http/put_import", Role::VmAdmin),
     ("http/put_import_metadata", Role::VmAdmin),
     ("http/put_import_raw_vdi", Role::VmAdmin),
+    ("http/put_pool_xml_db_sync", Role::PoolAdmin),
 ];

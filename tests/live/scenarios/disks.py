@@ -239,6 +239,30 @@ for cut in [True, False]:
         assert ended(x, reference, "cancelled")["error_info"] == ["TASK_CANCELLED", reference]
     wait_for("the disk", lambda: not x.VDI.get_current_operations(bad))
 x.VM.destroy(owner)
+# What an update in the old form would be looked for in: a hand-made ISO image with one file at its top.
+
+
+def iso(name, content):
+    """An image with a file in its root directory, by ECMA-119."""
+    def record(name, sector, size, flags=0):
+        body = bytes([0, 0]) + struct.pack("<I4xI4x", sector, size) + bytes(7) + bytes([flags]) + bytes(6)
+        body += bytes([len(name)]) + name.encode() + bytes((33 + len(name)) % 2)
+        return bytes([len(body)]) + body[1:]
+    described = b"\x01CD001\x01" + bytes(149) + record("\0", 20, 2048, 2)
+    sectors = {16: described, 17: b"\xffCD001\x01", 20: record(name, 21, len(content)), 21: content}
+    return b"".join(sectors.get(number, b"").ljust(2048, b"\0") for number in range(512))
+
+
+vendors = b"<update name-label='a' uuid='6fa5a1c6-1a5b-4b6e-9d25-0d9a3f7a1f10'/>"
+for wanted, image in [("no ISO image", bytes(1 << 20)), ("no update.xml", iso("OTHER.TXT;1", b"")),
+                      ("describes no update", iso("UPDATE.XML;1", b"<other/>")),
+                      ("signed by its vendor", iso("UPDATE.XML;1", vendors))]:
+    update = new("update", len(image))
+    upload(update, image)
+    [why] = refused("INVALID_UPDATE", x.pool_update.introduce, update)
+    assert wanted in why, why
+    x.VDI.destroy(update)
+say("a disk is looked at for an update, and what is wrong with it is said")
 x.VDI.destroy(bad)
 assert set(x.VDI.get_all()) == before
 say("an upload that is cut off or cancelled ends its task and frees the disk")

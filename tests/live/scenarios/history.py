@@ -81,5 +81,50 @@ session, master = login()
 wait_for("the same past", lambda: renames() == told, 30)
 testbed("start", dead)
 wait_for("one digest", same_digest, 90)
-session.xenapi.VM.destroy(vm)
 say(f"the next master tells the same {len(told)} renames")
+
+# The objects as one document, as backup tools of XenServer pools keep them, and put back.
+x = session.xenapi
+document = "/run/objects.xml"
+
+
+def xe(*words):
+    return testbed("exec", master, "xe", *words)
+
+
+def refuses_to_restore(why, *words):
+    try:
+        xe("pool-restore-database", f"file-name={document}", *words)
+        raise SystemExit("it was restored")
+    except subprocess.CalledProcessError as failure:
+        assert why in failure.stderr + failure.stdout, (failure.stdout, failure.stderr)
+
+
+xe("pool-dump-database", f"file-name={document}")
+text = testbed("exec", master, "cat", document)
+assert text.count("<table ") > 50 and "named before" in text and password not in text and session._session not in text
+x.VM.set_name_label(vm, "named too late")
+late = x.VM.clone(x.VM.get_by_uuid(pool["template"]), "made too late")
+gone = x.VM.clone(x.VM.get_by_uuid(pool["template"]), "lives")
+x.VM.provision(gone)
+x.VM.start(gone, False, False)
+refuses_to_restore("force")
+refuses_to_restore("not in a power state", "--dry-run")
+refuses_to_restore("not in a power state", "--force")
+assert x.VM.get_name_label(vm) == "named too late" and x.VM.get_name_label(late) == "made too late"
+x.VM.hard_shutdown(gone)
+x.VM.destroy(vm)
+xe("pool-restore-database", f"file-name={document}", "--dry-run")
+refused("HANDLE_INVALID", x.VM.get_record, vm)
+xe("pool-restore-database", f"file-name={document}", "--force")
+assert x.VM.get_uuid(vm) == uuid and x.VM.get_name_label(vm) == "named before"
+for other in (late, gone):
+    refused("HANDLE_INVALID", x.VM.get_record, other)
+wait_for("one digest", same_digest, 30)
+x.VM.provision(vm)
+x.VM.start(vm, False, False)
+x.VM.hard_shutdown(vm)
+testbed("exec", master, "sh", "-c", f"head -c 20000 {document} > {document}.half && mv {document}.half {document}")
+refuses_to_restore("not closed", "--force")
+x.VM.destroy(vm)
+say("objects go into one document, and are put back while the pool goes on")

@@ -115,6 +115,7 @@ fn snapshots_of_a_running_guest() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("snapshots.py", &[]);
     bed.scenario("adopt.py", &[]);
+    bed.scenario("drift.py", &[]);
 }
 
 #[test]
@@ -136,6 +137,12 @@ fn playbooks_make_a_pool_of_clean_hosts_and_keep_it() {
         return;
     };
     bed.play("ansible.py", Kind::Sim);
+}
+
+#[test]
+fn a_machine_at_another_site_learns_what_the_pool_knows() {
+    let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("learner.py", &[]);
 }
 
 #[test]

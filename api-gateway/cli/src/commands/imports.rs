@@ -246,8 +246,8 @@ fn restore_database(cx: &mut Context<'_>) -> Result<(), Failure> {
     let dry_run = cx.params.has("dry-run");
     if !dry_run && !cx.params.has("force") {
         return Err(Failure::cli(
-            "This operation will restore the database backup to this host, making it the master. All slave hosts are \
-             assumed dead and they will be forgotten. This operation must be forced (use --force).",
+            "This operation will put the pool's objects back to what the backup says: halted VMs become what they were, \
+             and those that it does not know are forgotten. This operation must be forced (use --force).",
         ));
     }
     let way = Way::Up(file(cx, "file-name")?);
@@ -257,7 +257,7 @@ fn restore_database(cx: &mut Context<'_>) -> Result<(), Failure> {
     let said = if dry_run {
         "Dry-run backup restore successful"
     } else {
-        "Host will reboot with restored database"
+        "The pool's objects are as the backup has them"
     };
     cx.out.value(said);
     Ok(())

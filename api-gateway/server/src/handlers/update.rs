@@ -3,13 +3,13 @@
 
 use pool_domain::decide::repository::{self, NewRepository, Origin};
 use pool_domain::{Draft, evacuation, placement, query};
-use proto_types::generated::{host, pool, pool_update, vdi};
+use proto_types::generated::{host, pool, pool_update};
 use proto_types::{ApiError, Args, Ref, Value};
 
 use super::{Handler, Scope, Table};
 use crate::api::caller::Caller;
 use crate::certificates;
-use crate::transfer::update_sync;
+use crate::transfer::{old_update, update_sync};
 
 /// The messages.
 pub const TABLE: Table = &[
@@ -97,7 +97,9 @@ pub const TABLE: Table = &[
     ("pool.check_update_readiness", Handler::Read(readiness)),
     (
         "pool_update.introduce",
-        Handler::Unbuilt(|s, a| query::find(s.db, vdi::CLASS, a.reference(0)?).map(|_| ())),
+        Handler::Special(|api, entry, args| {
+            Box::pin(async move { old_update::introduce(&api, entry, &args).await })
+        }),
     ),
     ("pool_update.apply", Handler::Read(none)),
     ("pool_update.attach", Handler::Read(none)),

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use hyper::{Method, StatusCode};
 use proto_types::schema::Role;
 
-use super::{Exchange, Refusal, Reply, audit_log, blob, console, export, figures, import, raw_vdi};
+use super::{Exchange, Refusal, Reply, audit_log, blob, console, database, export, figures, import, raw_vdi};
 
 /// The methods of handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,6 +225,26 @@ pub const TABLE: &[Entry] = &[
         is_told: true,
         handle: |exchange| Box::pin(blob::put(exchange)),
     },
+    Entry {
+        verb: Verb::Get,
+        path: "/pool/xmldbdump",
+        label: "Pool.xml_db_sync",
+        action: "get_pool_xml_db_sync",
+        role: Role::PoolAdmin,
+        place: Place::Leader,
+        is_told: true,
+        handle: |exchange| Box::pin(database::get(exchange)),
+    },
+    Entry {
+        verb: Verb::Put,
+        path: "/pool/xmldbdump",
+        label: "Pool.xml_db_sync",
+        action: "put_pool_xml_db_sync",
+        role: Role::PoolAdmin,
+        place: Place::Leader,
+        is_told: true,
+        handle: |exchange| Box::pin(database::put(exchange)),
+    },
 ];
 
 /// Handlers of the API that are not built. A `POST` to one of them is not a call.
@@ -240,7 +260,6 @@ const UNBUILT: &[&str] = &[
     "/bundle",
     "/host_backup",
     "/host_restore",
-    "/pool/xmldbdump",
     "/sync_config_files",
     "/cli",
     "/remote_db_access",

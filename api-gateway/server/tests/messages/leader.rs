@@ -346,6 +346,7 @@ impl Leader {
             agents: hosts.clone(),
             encode: xmlrpc::task_result,
             transfers: Arc::default(),
+            turns: Arc::default(),
         };
         let own = memory.clone();
         let trail = Arc::new(Trail::default());
@@ -539,6 +540,7 @@ impl Leader {
             agents: self.hosts.clone(),
             encode: xmlrpc::task_result,
             transfers: Arc::default(),
+            turns: Arc::default(),
         }
     }
 

@@ -31,8 +31,9 @@ pub fn run() -> Result<()> {
             .iter()
             .filter(|h| h.name != master.name)
             .collect();
-        pool::switch_off(bed.dir(), &master.name)?;
+        // Switching off takes the host's network away too, which may last longer than an election.
         let began = Instant::now();
+        pool::switch_off(bed.dir(), &master.name)?;
         // The slave's socket passes the call on to the leader: what any client that follows HOST_IS_SLAVE sees.
         let wrote = loop {
             let first = others.first().context("no other host")?;

@@ -150,7 +150,7 @@ impl Sampler {
         if !is_new && !self.number.is_multiple_of(REPORT) {
             return;
         }
-        agent.tell_figures(HostEvent::Figures {
+        agent.tell(HostEvent::Figures {
             memory_total: host.memory_total,
             memory_free: host.memory_free,
             domains: sample

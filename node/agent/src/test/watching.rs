@@ -1,7 +1,7 @@
 //! What listeners hear.
 
-use node_commands::{HostCommand, HostEvent};
-use node_hypervisor::{DomainEventKind, DomainState, StopReason};
+use node_commands::{BridgeRequest, DiskRequest, HostCommand, HostEvent};
+use node_hypervisor::{Bytes, DomainEventKind, DomainState, StopReason};
 use uuid::Uuid;
 
 use super::world::*;
@@ -17,7 +17,7 @@ async fn next(events: &mut HostEvents) -> Option<HostEvent> {
 async fn news(events: &mut HostEvents) -> HostEvent {
     loop {
         match next(events).await.expect("the stream ended") {
-            HostEvent::Heartbeat { .. } | HostEvent::Figures { .. } => {}
+            HostEvent::Heartbeat { .. } | HostEvent::Figures { .. } | HostEvent::Drift { .. } => {}
             event => return event,
         }
     }
@@ -105,4 +105,55 @@ async fn a_listener_that_sleeps_gets_everything_again() {
         matches!(news(&mut events).await, HostEvent::Snapshot { .. })
     })
     .await;
+}
+
+/// The next word on what others have changed.
+async fn drift(events: &mut HostEvents) -> std::collections::BTreeMap<Uuid, Vec<String>> {
+    loop {
+        if let HostEvent::Drift { domains } = next(events).await.expect("the stream ended") {
+            return domains;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_others_change_is_told_and_what_the_pool_changes_is_not() {
+    let world = World::new();
+    let a = world.host("a").await;
+    let request = world.vm(&a).await;
+    let vm = request.vm;
+    a.start(&request).await.unwrap();
+    let mut events = a.agent.watch(1).await.unwrap();
+    assert!(drift(&mut events).await.is_empty());
+    let second = DiskRequest::disk(1, world.volume(&a, "user").await);
+    let mut moved = request.nics[0].clone();
+    moved.bridge = BridgeRequest::internal("xapi1");
+    for command in [
+        HostCommand::AttachDisk { vm, disk: second },
+        HostCommand::SetMemoryTarget {
+            vm,
+            target: Bytes::mib(100),
+        },
+        HostCommand::MoveNic { vm, nic: moved },
+    ] {
+        a.ask(command).await.unwrap();
+    }
+    a.sim
+        .change_behind(vm, |spec| spec.disks.retain(|disk| disk.index.0 != 0))
+        .unwrap();
+    let found = drift(&mut events).await;
+    assert_eq!(found.len(), 1);
+    let [said] = found[&vm].as_slice() else {
+        panic!("{found:?}")
+    };
+    assert!(
+        said.starts_with("disk 0 (") && said.ends_with("was taken away"),
+        "{said}"
+    );
+    let mut late = a.agent.watch(1).await.unwrap();
+    assert_eq!(drift(&mut late).await, found, "whoever comes later hears it too");
+    a.ask(HostCommand::DetachDisk { vm, userdevice: 0 })
+        .await
+        .unwrap();
+    assert!(drift(&mut events).await.is_empty(), "the pool has it so now");
 }

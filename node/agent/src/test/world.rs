@@ -116,6 +116,7 @@ impl World {
         settings.migration_dir = self.path().join("mig");
         settings.heartbeat = Duration::from_millis(20);
         settings.sampling = Duration::from_millis(20);
+        settings.drift_pace = Duration::from_millis(20);
         let network = Arc::new(SimNetwork::two_nics(1, None));
         let parts = AgentParts {
             host: uuid,

@@ -122,6 +122,7 @@ impl Membership for MembershipAdapter {
             force: other.force,
             rows: other.rows.iter().map(|row| row_to_wire(row)).collect(),
             replaces: false,
+            learns: false,
         };
         let mut client = PoolClient::new(channel).max_decoding_message_size(proto_wire::LARGEST_MESSAGE);
         let reply = match tokio::time::timeout(ANSWER, client.join(request)).await {

@@ -29,12 +29,18 @@ fn broken(error: impl ToString) -> Status {
 
 #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
 impl PoolService {
-    /// The database as it was at a moment, now if it is 0, in the form of a backup.
+    /// The database as it was at a moment, now if it is 0, in the form of a backup. As this node knows it, if `own` is said;
+    /// else only the leader answers.
     pub(super) async fn state_at(
         &self,
         moment: DateTime,
+        own: bool,
     ) -> Result<ReceiverStream<Result<BackupPart, Status>>, Status> {
-        let now = self.leading().await?;
+        let now = if own {
+            self.pool.snapshot()
+        } else {
+            self.leading().await?
+        };
         let store = self.pool.store().clone();
         let made = tokio::task::spawn_blocking(move || {
             let (db, taken) = match moment {

@@ -253,9 +253,12 @@ pub(crate) fn nic_of_alias(alias: &str) -> Option<NicIndex> {
     alias.strip_prefix("ua-tarn-nic-")?.parse().ok().map(NicIndex)
 }
 
-/// The name by which the driver finds a USB device again; libvirt keeps aliases that begin with `ua-`.
+/// What the names begin with by which the driver finds USB devices again; libvirt keeps aliases that begin with `ua-`.
+pub(crate) const USB_ALIAS: &str = "ua-tarn-usb-";
+
+/// The name by which the driver finds a USB device again.
 pub(crate) fn usb_alias(path: &str) -> String {
-    format!("ua-tarn-usb-{path}")
+    format!("{USB_ALIAS}{path}")
 }
 
 /// The element of a USB device of the host.

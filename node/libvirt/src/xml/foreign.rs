@@ -52,8 +52,6 @@ pub(crate) fn domain(root: &Element, uuid: Uuid, state: DomainState) -> ForeignD
         obstacles.push("its memory is not known".to_owned());
         Bytes(0)
     });
-    let vcpus = text("vcpu").parse().unwrap_or(1);
-    let current = root.of("vcpu", "current").and_then(|count| count.parse().ok());
     let os = root.find("os");
     let loader = os.and_then(|os| os.find("loader"));
     let is_uefi = os.is_some_and(|os| os.attribute("firmware") == Some("efi"))
@@ -91,10 +89,7 @@ pub(crate) fn domain(root: &Element, uuid: Uuid, state: DomainState) -> ForeignD
             maximum,
             target: size(root.find("currentMemory")).unwrap_or(maximum),
         },
-        vcpus: VcpuSpec {
-            maximum: vcpus,
-            at_startup: current.unwrap_or(vcpus),
-        },
+        vcpus: vcpus(root),
         uefi: nvram.filter(|_| is_uefi),
         disks,
         nics,
@@ -102,8 +97,19 @@ pub(crate) fn domain(root: &Element, uuid: Uuid, state: DomainState) -> ForeignD
     }
 }
 
+/// Its virtual CPUs now, and how many there can be.
+pub(crate) fn vcpus(root: &Element) -> VcpuSpec {
+    let count = root.find("vcpu").and_then(|vcpu| vcpu.text.trim().parse().ok());
+    let maximum = count.unwrap_or(1);
+    let current = root.of("vcpu", "current").and_then(|count| count.parse().ok());
+    VcpuSpec {
+        maximum,
+        at_startup: current.unwrap_or(maximum),
+    }
+}
+
 /// libvirt writes KiB, and says so.
-fn size(element: Option<&Element>) -> Option<Bytes> {
+pub(crate) fn size(element: Option<&Element>) -> Option<Bytes> {
     let element = element?;
     let number: u64 = element.text.trim().parse().ok()?;
     let unit = match element.attribute("unit").unwrap_or("KiB") {

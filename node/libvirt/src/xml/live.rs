@@ -117,6 +117,20 @@ impl LiveDomain {
         self.nics().into_iter().find(|n| n.index == index)
     }
 
+    /// Devices that the pool did not give it, of the kinds that it gives. Those are disks without a number, though one that was
+    /// added under a name like the pool's has the number of that name.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &Element> {
+        self.devices().filter(|device| match device.name.as_str() {
+            "disk" => self.index_of_disk(device).is_none(),
+            "interface" => self.index_of_nic(device).is_none(),
+            "hostdev" => !device
+                .of("alias", "name")
+                .is_some_and(|alias| alias.starts_with(devices::USB_ALIAS)),
+            "filesystem" => true,
+            _ => false,
+        })
+    }
+
     /// The element of a USB device of the host's, as libvirt wants it back for detaching.
     pub(crate) fn usb(&self, path: &str) -> Option<Element> {
         let alias = devices::usb_alias(path);

@@ -1,10 +1,10 @@
 //! The pool's certificate authorities: one signs; older ones are trusted until every host has a certificate of the new one.
 
-use proto_types::generated::{host, tarn_authority};
+use proto_types::generated::{host, tarn_authority, tarn_member};
 use proto_types::{ApiError, DateTime, Ref};
 
 use crate::database::Database;
-use crate::decide::setting;
+use crate::decide::{learner, setting};
 use crate::draft::Draft;
 use crate::row::Row;
 
@@ -81,9 +81,9 @@ pub fn retire(draft: &mut Draft<'_>) {
         .filter(|row| *row != signs)
         .collect();
     let signs = signs.to_string();
-    let all_follow = db
-        .rows(host::CLASS)
-        .all(|h| setting::get(db, &key(h.uuid())) == Some(signs.as_str()));
+    let follows = |uuid: &str| setting::get(db, &key(uuid)) == Some(signs.as_str());
+    let all_follow = db.rows(host::CLASS).all(|h| follows(h.uuid()))
+        && learner::all(db).all(|node| follows(node.get(tarn_member::LEARNER).as_str()));
     if !older.is_empty() && all_follow {
         for row in older {
             draft.note(row);
@@ -97,6 +97,7 @@ mod test {
     use uuid::Uuid;
 
     use super::*;
+    use crate::decide::host::MemberFacts;
     use crate::transaction::Origin;
     use crate::{Facts, apply};
 
@@ -138,6 +139,14 @@ mod test {
         decide(&mut db, retire);
         assert_eq!(all(&db).len(), 2, "a host that is away has not renewed");
         decide(&mut db, |d| signed(d, "two", second));
+        decide(&mut db, |d| {
+            learner::admit(d, "three", "192.0.2.3", &MemberFacts::default()).unwrap()
+        });
+        decide(&mut db, retire);
+        assert_eq!(all(&db).len(), 2, "a node that only learns has not renewed");
+        decide(&mut db, |d| learner::forget(d, "three").unwrap());
+        let again = decide(&mut db, |d| learner::forget(d, "three"));
+        assert_eq!(again.unwrap_err().code, "UUID_INVALID");
         decide(&mut db, retire);
         assert_eq!(
             all(&db).iter().map(|row| row.reference).collect::<Vec<_>>(),

@@ -74,7 +74,8 @@ fn locate(tag: &BytesStart<'_>, at: &mut Option<Part>) {
     }
 }
 
-fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+/// An attribute of an element.
+pub(super) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let found = tag.try_get_attribute(name).ok()??;
     Some(found.value.trim().to_owned())
 }

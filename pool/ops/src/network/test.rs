@@ -121,6 +121,7 @@ impl World {
             agents: Arc::<Hosts>::clone(&hosts),
             encode: |_| String::new(),
             transfers: Arc::default(),
+            turns: Arc::default(),
         };
         let member = |node_id| MemberFacts {
             node_id,

@@ -261,6 +261,7 @@ impl Leader {
             pool: Arc::<Node>::clone(&node),
             agents: Arc::new(Net(Arc::clone(&node))),
             transfers: Arc::default(),
+            turns: Arc::default(),
             encode: |_| String::new(),
         };
         Leader {

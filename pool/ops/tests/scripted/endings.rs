@@ -1,6 +1,6 @@
 //! A guest that ended while an operation was at work on it: how it ended decides whether it is to run again.
 
-use node_commands::{HostEvent, HostReply};
+use node_commands::{HostCommand, HostEvent, HostReply};
 use node_hypervisor::{DomainEventKind, StopReason};
 use pool_domain::decide::{ha, ha_switch};
 use proto_types::Value;
@@ -58,4 +58,23 @@ async fn one_that_went_down_by_itself_is_not() {
 #[tokio::test(start_paused = true)]
 async fn one_that_its_host_no_longer_lists_is_to_run_again() {
     assert!(is_to_run_again(|_| report(Vec::new())).await);
+}
+
+/// Somebody has saved a guest with the hypervisor's own tools: for the pool it has ended, and its host lets go of its disks.
+#[tokio::test(start_paused = true)]
+async fn one_that_was_saved_behind_the_pools_back_is_halted() {
+    let mut pool = Pool::new();
+    let (guest, one) = (pool.vm(), pool.host("one"));
+    pool.start_on(guest, Some(one));
+    let stage = Stage::of(&pool);
+    stage.script(|_, command| match command {
+        HostCommand::DomainState { .. } => Ok(HostReply::Domain(None)),
+        _ => Ok(HostReply::Done),
+    });
+    let vm = stage.uuid(guest);
+    stage.tells(one, stopped(StopReason::Saved)(vm)).await;
+    let db = stage.db();
+    let row = db.get(guest).unwrap();
+    assert_eq!(row.get(vm::POWER_STATE).as_str(), "Halted");
+    assert_eq!(stage.asked(one, "destroy_domain"), 1);
 }

@@ -5,6 +5,7 @@
 mod adopting;
 #[path = "../../../domain/tests/bed/pool_of_two.rs"]
 mod bed;
+mod contention;
 mod endings;
 mod leftovers;
 mod restarts;

@@ -29,6 +29,7 @@ pub struct Group {
     db: Mutex<Database>,
     race: Mutex<Option<Race>>,
     leads: AtomicBool,
+    commit: Mutex<Duration>,
 }
 
 fn write(db: &mut Database, transaction: &Transaction) -> Outcome {
@@ -43,6 +44,10 @@ impl PoolPort for Group {
     }
 
     async fn propose(&self, transaction: Transaction) -> Result<(Outcome, Database), PoolError> {
+        let commit = *self.commit.lock().unwrap();
+        if !commit.is_zero() {
+            tokio::time::sleep(commit).await;
+        }
         let mut db = self.db.lock().unwrap();
         if let Some(race) = self.race.lock().unwrap().take() {
             race(&mut db);
@@ -98,6 +103,7 @@ impl Stage {
             db: Mutex::new(pool.db.clone()),
             race: Mutex::default(),
             leads: AtomicBool::new(true),
+            commit: Mutex::default(),
         });
         let hosts = Arc::new(Hosts {
             script: Mutex::new(Box::new(|_, _| Ok(HostReply::Done))),
@@ -108,6 +114,7 @@ impl Stage {
                 pool: Arc::<Group>::clone(&group),
                 agents: Arc::<Hosts>::clone(&hosts),
                 transfers: Arc::default(),
+                turns: Arc::default(),
                 encode: |_| String::new(),
             },
             group,
@@ -123,6 +130,11 @@ impl Stage {
     /// The next proposal loses a race against this.
     pub fn race(&self, first: impl FnOnce(&mut Database) + Send + 'static) {
         *self.group.race.lock().unwrap() = Some(Box::new(first));
+    }
+
+    /// From now on a write takes so long to be agreed on.
+    pub fn commits_in(&self, time: Duration) {
+        *self.group.commit.lock().unwrap() = time;
     }
 
     /// The node leads, or believes for a moment that it might not.

@@ -12,4 +12,5 @@ const FIELDS: &[Field] = &[
     Field::internal("grpc_port", Int, "tarn-1", "Port for peers."),
     Field::internal("api_port", Int, "tarn-1", "Port for clients."),
     Field::internal("joined", Time, "tarn-1", "When it joined."),
+    Field::internal("learner", Text, "tarn-1", "The uuid of a node that only learns; empty for a host's."),
 ];

@@ -18,6 +18,8 @@ pub const GRPC_PORT: Field = Field { class: CLASS, index: 3 };
 pub const API_PORT: Field = Field { class: CLASS, index: 4 };
 /// When it joined. `datetime`.
 pub const JOINED: Field = Field { class: CLASS, index: 5 };
+/// The uuid of a node that only learns; empty for a host's. `string`.
+pub const LEARNER: Field = Field { class: CLASS, index: 6 };
 
 /// The description.
 pub static DEF: ClassDef = ClassDef {
@@ -46,6 +48,10 @@ pub static DEF: ClassDef = ClassDef {
         FieldDef { internal: true, ..FieldDef::new("grpc_port", Type::Int, "tarn-1", "Port for peers.") },
         FieldDef { internal: true, ..FieldDef::new("api_port", Type::Int, "tarn-1", "Port for clients.") },
         FieldDef { internal: true, ..FieldDef::new("joined", Type::DateTime, "tarn-1", "When it joined.") },
+        FieldDef {
+            internal: true,
+            ..FieldDef::new("learner", Type::String, "tarn-1", "The uuid of a node that only learns; empty for a host's.")
+        },
     ],
 };
 
@@ -81,5 +87,9 @@ impl<'a> TarnMember<'a> {
     /// When it joined.
     pub fn joined(&self) -> crate::DateTime {
         view::time(self.0, 5)
+    }
+    /// The uuid of a node that only learns; empty for a host's.
+    pub fn learner(&self) -> &'a str {
+        view::text(self.0, 6)
     }
 }
