@@ -45,6 +45,10 @@ struct Options {
     /// write is one.
     #[arg(long, default_value = "")]
     number_at: String,
+    /// File to which is written, a line for each call that counts, when it ended in milliseconds from the first that could and how
+    /// long it took in microseconds: to see what slow ones have in common.
+    #[arg(long)]
+    timeline: Option<PathBuf>,
     /// An answer without this text counts as an error.
     #[arg(long, default_value = "")]
     expect: String,
@@ -54,6 +58,8 @@ struct Options {
 #[derive(Default)]
 struct Seen {
     latencies: Vec<Duration>,
+    /// When each call was sent.
+    sent: Vec<Instant>,
     errors: u64,
     bytes: u64,
 }
@@ -100,8 +106,21 @@ async fn main() -> anyhow::Result<()> {
     for worker in workers {
         let seen = worker.await.context("join")?.context("connection")?;
         all.latencies.extend(seen.latencies);
+        all.sent.extend(seen.sent);
         all.errors += seen.errors;
         all.bytes += seen.bytes;
+    }
+    if let Some(file) = &options.timeline {
+        let mut lines = String::new();
+        for (sent, took) in all.sent.iter().zip(&all.latencies) {
+            let ended = (*sent + *took).duration_since(begin);
+            lines.push_str(&format!(
+                "{:.2} {}\n",
+                ended.as_secs_f64() * 1000.0,
+                took.as_micros()
+            ));
+        }
+        std::fs::write(file, lines).with_context(|| format!("write {}", file.display()))?;
     }
     all.latencies.sort_unstable();
     let at = |percent: usize| {
@@ -160,6 +179,7 @@ async fn post_until(
         }
         if good {
             seen.latencies.push(sent.elapsed());
+            seen.sent.push(sent);
         } else {
             seen.errors += 1;
         }

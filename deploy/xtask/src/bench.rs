@@ -72,16 +72,15 @@ const BENCHES: &[Bench] = &[
     },
 ];
 
-/// Runs one measurement, or all.
-pub fn run(name: Option<&str>) -> Result<()> {
-    let chosen: Vec<&Bench> = BENCHES
-        .iter()
-        .filter(|bench| name.is_none_or(|name| name == bench.name))
-        .collect();
-    if chosen.is_empty() {
-        let names: Vec<&str> = BENCHES.iter().map(|b| b.name).collect();
-        bail!("no such measurement; there are: {}", names.join(", "));
+/// Runs some measurements, or all.
+pub fn run(names: &[String]) -> Result<()> {
+    let known: Vec<&str> = BENCHES.iter().map(|b| b.name).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!("no measurement {name}; there are: {}", known.join(", "));
     }
+    let chosen = BENCHES
+        .iter()
+        .filter(|bench| names.is_empty() || names.iter().any(|name| name == bench.name));
     install::packages(&[install::BUILD, install::TESTBED, install::BENCH].concat())?;
     crate::rocksdb::ensure_built()?;
     for bench in chosen {

@@ -57,8 +57,8 @@ enum Command {
     Fix,
     /// Measure against the tools we are compared with.
     Bench {
-        /// Which one; all when not given.
-        name: Option<String>,
+        /// Which ones; all when none is given.
+        names: Vec<String>,
     },
     /// Install the packages that building, the testbed and the tests need.
     Install,
@@ -88,7 +88,7 @@ fn run_command() -> Result<ExitCode> {
         Command::Codegen { check } => codegen::run(check)?,
         Command::Tidy => tidy::check(&paths::repo()?)?,
         Command::Fix => fix::run()?,
-        Command::Bench { name } => bench::run(name.as_deref())?,
+        Command::Bench { names } => bench::run(&names)?,
         Command::Install => {
             install::packages(&[install::BUILD, install::TESTBED, install::JUDGES].concat())?;
             println!("Python with XenAPI: {}", install::python_client()?.display());

@@ -9,7 +9,6 @@ use pool_domain::decide::blob;
 use proto_types::generated::blob as class;
 use proto_types::{ApiError, Ref, Value};
 
-use super::body::RequestBody;
 use super::task::HandlerTask;
 use super::{Exchange, Query, Refusal, Reply, reply};
 
@@ -56,7 +55,7 @@ pub async fn put(mut exchange: Exchange) -> Result<Reply, Refusal> {
     let task = HandlerTask::take(&exchange).await?;
     let named = task.reference;
     let kept = async {
-        let bytes = whole(&mut exchange.request.body).await?;
+        let bytes = exchange.request.body.whole(blob::MOST_BYTES, "a blob").await?;
         let (content, size) = (STANDARD.encode(&bytes), bytes.len());
         let origin = exchange.caller.history("http/put_blob");
         let write = exchange
@@ -72,29 +71,4 @@ pub async fn put(mut exchange: Exchange) -> Result<Reply, Refusal> {
     };
     task.finish(outcome).await;
     kept.map(|()| reply::of_task(reply::bytes("text/plain", Vec::new()), named))
-}
-
-/// The body, if it is no more than a blob holds.
-async fn whole(body: &mut RequestBody) -> Result<Vec<u8>, Refusal> {
-    let too_much = || {
-        let text = format!("a blob holds no more than {} bytes", blob::MOST_BYTES);
-        Refusal::Api(StatusCode::PAYLOAD_TOO_LARGE, ApiError::internal(text))
-    };
-    if body
-        .length()
-        .is_some_and(|length| length > blob::MOST_BYTES as u64)
-    {
-        return Err(too_much());
-    }
-    let mut bytes = Vec::new();
-    loop {
-        match body.next().await {
-            Ok(Some(piece)) if bytes.len() + piece.len() <= blob::MOST_BYTES => {
-                bytes.extend_from_slice(&piece);
-            }
-            Ok(Some(_)) => return Err(too_much()),
-            Ok(None) => return Ok(bytes),
-            Err(_) => return Err(ApiError::internal("the body broke off").into()),
-        }
-    }
 }

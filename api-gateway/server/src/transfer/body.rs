@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
+use proto_types::ApiError;
 use tokio::io::AsyncRead;
 use tokio::sync::Mutex;
 use tokio_util::io::StreamReader;
+
+use super::Refusal;
 
 /// How much of what a client still sends after the end is taken in, so that it reads the answer rather than an error.
 const DRAINED: usize = 1 << 20;
@@ -47,6 +51,31 @@ impl RequestBody {
                     Ok(data) if !data.is_empty() => return Ok(Some(data)),
                     _ => {}
                 },
+            }
+        }
+    }
+
+    /// All of it, if it is no longer than `most` bytes; `what` says in the refusal what has no more.
+    ///
+    /// # Errors
+    /// 413 for a longer one; 500 for one that breaks off.
+    pub async fn whole(&mut self, most: usize, what: &str) -> Result<Vec<u8>, Refusal> {
+        let too_long = || {
+            let text = format!("{what} has no more than {most} bytes");
+            Refusal::Api(StatusCode::PAYLOAD_TOO_LARGE, ApiError::internal(text))
+        };
+        if self.length().is_some_and(|length| length > most as u64) {
+            return Err(too_long());
+        }
+        let mut bytes = Vec::new();
+        loop {
+            match self.next().await {
+                Ok(Some(piece)) if bytes.len().saturating_add(piece.len()) <= most => {
+                    bytes.extend_from_slice(&piece);
+                }
+                Ok(Some(_)) => return Err(too_long()),
+                Ok(None) => return Ok(bytes),
+                Err(_) => return Err(ApiError::internal("the body broke off").into()),
             }
         }
     }

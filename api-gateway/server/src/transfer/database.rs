@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream;
-use hyper::StatusCode;
 use pool_domain::decide::put_back::{put_back, unreadable};
 use pool_domain::xml::database::{self, DumpedRow};
 use pool_domain::{Draft, Facts};
@@ -16,7 +15,6 @@ use pool_ops::storage::sr::WorkOnSr;
 use proto_types::{ApiError, Ref, Value};
 use uuid::Uuid;
 
-use super::body::RequestBody;
 use super::task::HandlerTask;
 use super::{Exchange, Refusal, Reply, reply};
 
@@ -65,7 +63,7 @@ pub async fn put(mut exchange: Exchange) -> Result<Reply, Refusal> {
     let dry_run = exchange.query.get("dry_run") == Some("true");
     let task = HandlerTask::take(&exchange).await?;
     let named = task.reference;
-    let done = match whole(&mut exchange.request.body).await {
+    let done = match exchange.request.body.whole(LONGEST, "a database").await {
         Ok(document) => take(&exchange, document, dry_run).await.map_err(Refusal::from),
         Err(refusal) => Err(refusal),
     };
@@ -75,28 +73,6 @@ pub async fn put(mut exchange: Exchange) -> Result<Reply, Refusal> {
     };
     task.finish(outcome).await;
     done.map(|()| reply::of_task(reply::bytes("text/plain", Vec::new()), named))
-}
-
-async fn whole(body: &mut RequestBody) -> Result<Vec<u8>, Refusal> {
-    let too_long = || {
-        let text = format!("a database has no more than {LONGEST} bytes");
-        Refusal::Api(StatusCode::PAYLOAD_TOO_LARGE, ApiError::internal(text))
-    };
-    if body.length().is_some_and(|length| length > LONGEST as u64) {
-        return Err(too_long());
-    }
-    let mut document = Vec::new();
-    while let Some(piece) = body
-        .next()
-        .await
-        .map_err(|_| ApiError::internal("the document broke off"))?
-    {
-        if document.len().saturating_add(piece.len()) > LONGEST {
-            return Err(too_long());
-        }
-        document.extend_from_slice(&piece);
-    }
-    Ok(document)
 }
 
 async fn take(exchange: &Exchange, document: Vec<u8>, dry_run: bool) -> Result<(), ApiError> {

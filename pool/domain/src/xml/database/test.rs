@@ -1,3 +1,5 @@
+//! Documents of the pool's objects: written, read, and refused.
+
 use proto_types::DateTime;
 use proto_types::generated::{secret, vm};
 
