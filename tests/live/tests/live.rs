@@ -11,6 +11,10 @@
 
 #[path = "live/bed.rs"]
 mod bed;
+#[path = "../../../node/daemon/tests/daemon/collector.rs"]
+mod collector;
+#[path = "live/traces.rs"]
+mod traces;
 
 use bed::{Bed, Kind};
 
@@ -72,10 +76,11 @@ fn samples_and_another_public_client_work_as_they_are() {
 }
 
 #[test]
-fn every_host_shows_the_consoles_of_every_guest() {
+fn every_host_shows_the_consoles_of_every_guest_and_what_a_start_was_made_of() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("consoles.py", &[]);
     bed.scenario("metrics.py", &[]);
+    traces::of_a_start(&bed);
 }
 
 #[test]

@@ -39,6 +39,17 @@ impl Span {
     }
 }
 
+/// The spans from one up to the top of its trace, itself first.
+pub fn way_up<'a>(spans: &'a [Span], from: &'a Span) -> Vec<&'a Span> {
+    let mut way = vec![from];
+    let mut at = from;
+    while let Some(above) = spans.iter().find(|s| s.trace == at.trace && s.id == at.parent) {
+        way.push(above);
+        at = above;
+    }
+    way
+}
+
 /// The collector; ends when dropped.
 pub struct Collector {
     /// Where it listens.
@@ -48,16 +59,14 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Begins to listen.
-    pub fn start() -> Collector {
+    /// Begins to listen at an address.
+    pub fn start(at: &str) -> Collector {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-            .unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(at)).unwrap();
         let address = listener.local_addr().unwrap();
         let spans = Arc::<Mutex<Vec<Span>>>::default();
         let service = TraceServiceServer::new(Keeper(Arc::clone(&spans)));

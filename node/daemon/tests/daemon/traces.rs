@@ -3,22 +3,11 @@
 use std::time::Duration;
 
 use crate::bed::{Bed, wait_for};
-use crate::collector::{Collector, Span};
-
-/// The spans from one up to the top of its trace, itself first.
-fn way_up<'a>(spans: &'a [Span], from: &'a Span) -> Vec<&'a Span> {
-    let mut way = vec![from];
-    let mut at = from;
-    while let Some(above) = spans.iter().find(|s| s.trace == at.trace && s.id == at.parent) {
-        way.push(above);
-        at = above;
-    }
-    way
-}
+use crate::collector::{Collector, Span, way_up};
 
 #[test]
 fn one_trace_leads_from_the_gateway_through_raft_and_the_agent_to_the_hypervisor_of_another_host() {
-    let collector = Collector::start();
+    let collector = Collector::start("127.0.0.1:0");
     let more = format!("[telemetry]\notlp_endpoint = \"http://{}\"", collector.address);
     let bed = Bed::up(2, &more);
     let [first, second] = bed.hosts.as_slice() else {
