@@ -19,7 +19,7 @@ use pool_domain::{Database, Draft, Facts as DecisionFacts, Transaction};
 use pool_raft::{Member, RaftConfig, start};
 use proto_types::DateTime;
 use proto_wire::ca::{self, Authority};
-use proto_wire::channel::{Credentials, Identity, Lane, Peers};
+use proto_wire::channel::{Credentials, Identity, Lane, Peers, distrust};
 use proto_wire::pool::pool_client::PoolClient;
 use proto_wire::pool::{
     CompactRequest, CreateTokenRequest, ForgetLearnerRequest, MetricsRequest, StatusRequest,
@@ -456,7 +456,10 @@ pub async fn own_metrics(config: &Config) -> Result<String> {
 }
 
 fn told(status: &tonic::Status) -> anyhow::Error {
-    anyhow::anyhow!("{}: {}", status.code(), status.message())
+    match distrust(status) {
+        Some(why) => anyhow::anyhow!("{why}"),
+        None => anyhow::anyhow!("{}: {}", status.code(), status.message()),
+    }
 }
 
 async fn status_of(node: &mut PoolClient<tonic::transport::Channel>) -> Result<serde_json::Value> {

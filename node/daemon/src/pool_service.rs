@@ -73,6 +73,17 @@ const CHANGE: std::time::Duration = std::time::Duration::from_secs(30);
 const LONGEST_TOKEN: u64 = 30 * 24 * 3600;
 
 impl PoolService {
+    /// The member that sent a request.
+    #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
+    fn member<T>(&self, request: &Request<T>) -> Result<Uuid, Status> {
+        let host = peer_host(request)?;
+        if self.pool.counts(host) {
+            Ok(host)
+        } else {
+            Err(sent_away())
+        }
+    }
+
     #[allow(clippy::result_large_err, reason = "tonic's own type for a refused call")]
     async fn leading(&self) -> Result<pool_domain::Database, Status> {
         self.pool.read_barrier().await.map_err(|not| {
@@ -158,6 +169,11 @@ impl PoolService {
             now: pool_ops::core::now(),
         })
     }
+}
+
+/// The answer to a host that is none of the pool's any more.
+pub fn sent_away() -> Status {
+    Status::permission_denied("the caller belongs to this pool no more: its certificate is not accepted")
 }
 
 /// A refusal in the API's terms.
@@ -333,7 +349,7 @@ impl Rpc for PoolService {
         &self,
         request: Request<ForgetLearnerRequest>,
     ) -> Result<Response<ForgetLearnerReply>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         let node =
             Uuid::from_slice(&request.into_inner().node).map_err(|_| Status::invalid_argument("node"))?;
         self.leading().await?;
@@ -346,7 +362,7 @@ impl Rpc for PoolService {
         &self,
         request: Request<CreateTokenRequest>,
     ) -> Result<Response<CreateTokenReply>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         self.leading().await?;
         let token = join_token(&self.ops, &self.pool, request.into_inner().seconds)
             .await
@@ -370,7 +386,7 @@ impl Rpc for PoolService {
         &self,
         request: Request<ChangeUserRequest>,
     ) -> Result<Response<ChangeUserReply>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         let ChangeUserRequest { name, change } = request.into_inner();
         let change = change.ok_or_else(|| Status::invalid_argument("nothing is to be changed"))?;
         self.leading().await?;
@@ -400,7 +416,7 @@ impl Rpc for PoolService {
         &self,
         request: Request<ListUsersRequest>,
     ) -> Result<Response<ListUsersReply>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         let db = self.leading().await?;
         let users = users::list(&db).into_iter().map(|user| User {
             name: user.name,
@@ -417,7 +433,7 @@ impl Rpc for PoolService {
         &self,
         request: Request<ReadAuditRequest>,
     ) -> Result<Response<Self::ReadAuditStream>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         let lines = self.trail.read(DateTime(request.into_inner().since)).await;
         let lines = lines.map(|piece| match piece {
             Ok(text) => Ok(AuditLines { text }),
@@ -427,7 +443,7 @@ impl Rpc for PoolService {
     }
 
     async fn forward(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         let request = request.into_inner();
         let format = if request.json {
             Format::Json
@@ -474,7 +490,7 @@ impl Rpc for PoolService {
     type BackupStream = ReceiverStream<Result<BackupPart, Status>>;
 
     async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         let BackupRequest { at, own } = request.into_inner();
         Ok(Response::new(self.state_at(DateTime(at), own).await?))
     }
@@ -485,17 +501,17 @@ impl Rpc for PoolService {
         &self,
         request: Request<HistoryRequest>,
     ) -> Result<Response<Self::HistoryStream>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         Ok(Response::new(self.told(request.into_inner()).await?))
     }
 
     async fn undo(&self, request: Request<UndoRequest>) -> Result<Response<UndoReply>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         Ok(Response::new(self.take_back(request.into_inner()).await?))
     }
 
     async fn metrics(&self, request: Request<MetricsRequest>) -> Result<Response<MetricsReply>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         Ok(Response::new(MetricsReply {
             text: self.api.metrics().1,
         }))
@@ -550,7 +566,7 @@ impl Rpc for PoolService {
     }
 
     async fn follow_me(&self, request: Request<FollowRequest>) -> Result<Response<FollowReply>, Status> {
-        let caller = peer_host(&request)?;
+        let caller = self.member(&request)?;
         let request = request.into_inner();
         let port = u16::try_from(request.port).map_err(|_| Status::invalid_argument("port"))?;
         self.survival
@@ -564,7 +580,7 @@ impl Rpc for PoolService {
     }
 
     async fn compact(&self, request: Request<CompactRequest>) -> Result<Response<CompactReply>, Status> {
-        peer_host(&request)?;
+        self.member(&request)?;
         self.pool
             .compact()
             .await

@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use pool_raft::Member;
+use proto_wire::channel::distrust;
 
 const KEY: &str = "tarn-leader";
 
@@ -61,6 +62,9 @@ where
             Ok(answer) => return Ok(answer),
             Err(status) => status,
         };
+        if let Some(why) = distrust(&status) {
+            bail!("{why}");
+        }
         if let Some(elsewhere) = named(&status) {
             target = elsewhere;
         } else if status.code() != Code::Unavailable {

@@ -37,7 +37,7 @@ use crate::certificates::Keeper;
 use crate::config::{self, Config};
 use crate::leader::Realm;
 use crate::lease::Leases;
-use crate::pool_service::PoolService;
+use crate::pool_service::{PoolService, sent_away};
 use crate::supervisor::{Supervisor, monotonic};
 use crate::{Ended, departure, identity, leader, lease, parts, past, report, survival, telemetry};
 
@@ -97,13 +97,16 @@ fn listened_to(pool: Pool) -> impl FnMut(Request<()>) -> Result<Request<()>, Sta
         if pool.cut().is_cut() {
             return Err(Status::unavailable("this node is cut off"));
         }
-        if pool.listens_to(peer_host(&request)?) {
-            Ok(request)
-        } else {
-            Err(Status::permission_denied(
+        let host = peer_host(&request)?;
+        if !pool.listens_to(host) {
+            return Err(Status::permission_denied(
                 "this node has left the pool that the caller is of",
-            ))
+            ));
         }
+        if !pool.counts(host) {
+            return Err(sent_away());
+        }
+        Ok(request)
     }
 }
 

@@ -322,6 +322,13 @@ impl Pool {
         !self.inner.barred.contains(&id) || self.members().iter().any(|(m, _)| m.node_id == id)
     }
 
+    /// Whether a host's word counts for this node: it is a member, or this node knows of no members yet. One that was sent
+    /// away still has a certificate of the pool's.
+    pub fn counts(&self, host: uuid::Uuid) -> bool {
+        let (id, members) = (Node::id_of(host), self.members());
+        id == self.inner.node_id || members.is_empty() || members.iter().any(|(m, _)| m.node_id == id)
+    }
+
     /// A switch that makes this node drop all Raft traffic, both ways: for tests of partitions.
     pub fn cut(&self) -> Cut {
         self.inner.cut.clone()

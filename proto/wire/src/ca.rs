@@ -132,9 +132,28 @@ impl Authority {
     /// # Errors
     /// [`CaError`] when the key does not read.
     pub fn issue_for_key(&self, key_pem: &str, host: Uuid, addresses: &[IpAddr]) -> Result<String, CaError> {
+        self.issue(key_pem, host_params(host, addresses)?)
+    }
+
+    /// The same, until a moment.
+    ///
+    /// # Errors
+    /// [`CaError`] when the key does not read.
+    pub fn issue_until(
+        &self,
+        key_pem: &str,
+        host: Uuid,
+        addresses: &[IpAddr],
+        until: OffsetDateTime,
+    ) -> Result<String, CaError> {
+        let mut params = host_params(host, addresses)?;
+        params.not_after = until;
+        self.issue(key_pem, params)
+    }
+
+    fn issue(&self, key_pem: &str, params: CertificateParams) -> Result<String, CaError> {
         let key = KeyPair::from_pem(key_pem).map_err(|_| CaError::NotPem { what: "private key" })?;
-        let issuer = self.issuer()?;
-        let certificate: Certificate = host_params(host, addresses)?.signed_by(&key, &issuer)?;
+        let certificate: Certificate = params.signed_by(&key, &self.issuer()?)?;
         Ok(format!("{}{}", certificate.pem(), self.links_pem))
     }
 

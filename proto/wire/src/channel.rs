@@ -9,7 +9,9 @@
 mod client;
 mod credentials;
 mod server;
+mod trust;
 
 pub use client::{Lane, Peers, Pinned};
 pub use credentials::{Credentials, CredentialsError, Identity};
 pub use server::{Incoming, PeerInfo, PeerStream, accept, peer_host};
+pub use trust::distrust;

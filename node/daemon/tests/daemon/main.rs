@@ -16,3 +16,4 @@ mod guide;
 mod observation;
 mod settings;
 mod traces;
+mod trust;

@@ -1,11 +1,12 @@
 //! The accepting side: TLS handshakes beside one another, each with a time-out.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
@@ -18,6 +19,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::credentials::Credentials;
+use super::trust::distrust;
 use crate::ca;
 
 /// How long a peer may take for the TLS handshake.
@@ -121,6 +123,23 @@ impl Stream for Incoming {
     }
 }
 
+/// What was said of whom lately: a node that is refused tries again many times a second.
+#[derive(Default)]
+struct Said(Mutex<HashMap<IpAddr, Instant>>);
+
+/// How often one address is spoken of.
+const SPOKEN_OF: Duration = Duration::from_secs(60);
+
+impl Said {
+    fn say(&self, address: IpAddr, why: &str) {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|_, at| at.elapsed() < SPOKEN_OF);
+        if said.len() < HANDSHAKES && said.insert(address, Instant::now()).is_none() {
+            tracing::warn!(%address, why, "a connection was refused");
+        }
+    }
+}
+
 /// Accepts connections on a listener until the result is dropped. Needs a tokio runtime.
 ///
 /// A peer that sends garbage, is too slow, or shows a foreign certificate is disconnected; others do not notice.
@@ -128,6 +147,7 @@ pub fn accept(listener: TcpListener, credentials: Credentials) -> Incoming {
     let (sender, ready) = mpsc::channel(16);
     let accepting = tokio::spawn(async move {
         let places = Arc::new(Semaphore::new(HANDSHAKES));
+        let said = Arc::<Said>::default();
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
@@ -142,7 +162,7 @@ pub fn accept(listener: TcpListener, credentials: Credentials) -> Incoming {
                 }
             };
             let acceptor = TlsAcceptor::from(Arc::clone(&credentials.current().server));
-            let sender = sender.clone();
+            let (sender, said) = (sender.clone(), Arc::clone(&said));
             tokio::spawn(async move {
                 let _place = place;
                 let _ = stream.set_nodelay(true);
@@ -162,7 +182,10 @@ pub fn accept(listener: TcpListener, credentials: Credentials) -> Incoming {
                             })
                             .await;
                     }
-                    Ok(Err(error)) => tracing::debug!(%address, %error, "handshake failed"),
+                    Ok(Err(error)) => match distrust(&error) {
+                        Some(why) => said.say(address.ip(), why),
+                        None => tracing::debug!(%address, %error, "handshake failed"),
+                    },
                     Err(_) => tracing::debug!(%address, "handshake took too long"),
                 }
             });
