@@ -104,7 +104,28 @@ fn halted_vms_become_what_they_were_and_those_that_run_stay_what_they_are() {
     assert!(pool.db.get(back.get(vm::METRICS).as_ref()).is_some());
     assert_eq!(pool.get(drive, vbd::VDI).as_ref(), image);
     assert_eq!(pool.get(image, vdi::VIRTUAL_SIZE).as_int(), 7);
-    pool.start(gone);
+}
+
+#[test]
+fn an_image_that_was_found_again_is_the_one_it_was() {
+    let mut pool = Pool::new();
+    let guest = pool.vm();
+    let (storage, image, drive) = disk(&mut pool, guest);
+    let rows = dump(&pool);
+    let uuid = pool.db.get(image).unwrap().uuid().to_owned();
+    let found = pool
+        .decide(|d| {
+            vm_create::remove(d, guest);
+            d.delete(image);
+            Ok(d.insert(
+                vdi::CLASS,
+                vec![(vdi::SR, storage.into()), (vdi::UUID, uuid.as_str().into())],
+            ))
+        })
+        .unwrap();
+    assert_eq!(restore(&mut pool, &rows).unwrap(), []);
+    assert!(pool.db.get(image).is_none());
+    assert_eq!(pool.get(drive, vbd::VDI).as_ref(), found);
 }
 
 #[test]

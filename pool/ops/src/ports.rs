@@ -21,6 +21,12 @@ pub enum PoolError {
     /// It may be written yet: ask again with the same request id.
     #[error("the outcome is not known")]
     Unknown,
+    /// Nothing was written: one change of the pool may not be so large.
+    #[error("{bytes} bytes are too much for one change")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+    },
     /// This node has stopped serving.
     #[error("this node has stopped")]
     Stopped,
@@ -36,6 +42,7 @@ impl From<PoolError> for ApiError {
             PoolError::Unknown => {
                 ApiError::internal("the pool did not confirm the change in time; it may have been made")
             }
+            PoolError::TooLarge { .. } => ApiError::internal(error.to_string()),
             PoolError::Stopped => ApiError::internal("this node has stopped serving"),
         }
     }

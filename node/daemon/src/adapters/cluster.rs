@@ -60,7 +60,8 @@ impl PoolPort for ClusterAdapter {
                 leader: leader.map(|l| l.address),
             },
             ProposeError::TimedOut { .. } => PoolError::Unknown,
-            ProposeError::TooLarge { .. } | ProposeError::Stopped => PoolError::Stopped,
+            ProposeError::TooLarge { size } => PoolError::TooLarge { bytes: size },
+            ProposeError::Stopped => PoolError::Stopped,
         })
     }
 

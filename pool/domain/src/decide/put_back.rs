@@ -13,6 +13,7 @@ use proto_types::generated::{
 use proto_types::schema::Qualifier;
 use proto_types::{ApiError, ClassId, Field, Ref, Value};
 
+use crate::database::Database;
 use crate::decide::{subject as subjects, vm_create};
 use crate::draft::Draft;
 use crate::row::Row;
@@ -79,7 +80,7 @@ pub fn unreadable(error: &NotADatabase) -> ApiError {
 /// `RESTORE_TARGET_MGMT_IF_NOT_IN_BACKUP []` for another pool's document; `VM_BAD_POWER_STATE` if a VM runs that the
 /// document does not know; `OTHER_OPERATION_IN_PROGRESS` if one is being worked on.
 pub fn put_back(draft: &mut Draft<'_>, rows: &[DumpedRow]) -> Result<Vec<Ref>, ApiError> {
-    let dump = Dump::of(rows);
+    let dump = Dump::of(draft.db(), rows);
     let master = draft.db().only(pool::CLASS).map(|p| p.get(pool::MASTER).as_ref());
     if !master.is_some_and(|master| dump.has(host::CLASS, master)) {
         return Err(ApiError::bare("RESTORE_TARGET_MGMT_IF_NOT_IN_BACKUP"));
@@ -113,12 +114,33 @@ pub fn put_back(draft: &mut Draft<'_>, rows: &[DumpedRow]) -> Result<Vec<Ref>, A
 /// A document's rows, to be found.
 struct Dump<'a> {
     rows: BTreeMap<Ref, &'a DumpedRow>,
+    /// Drives and interfaces by the VM that has them.
+    parts: BTreeMap<Ref, Vec<&'a DumpedRow>>,
+    /// What is here under another reference by now: an image that a scan has found again.
+    now_as: BTreeMap<Ref, Ref>,
 }
 
 impl<'a> Dump<'a> {
-    fn of(rows: &'a [DumpedRow]) -> Dump<'a> {
+    fn of(db: &Database, rows: &'a [DumpedRow]) -> Dump<'a> {
+        let mut parts: BTreeMap<Ref, Vec<&DumpedRow>> = BTreeMap::new();
+        let mut now_as = BTreeMap::new();
+        for row in rows {
+            for (class, owner) in [(vbd::CLASS, vbd::VM), (vif::CLASS, vif::VM)] {
+                if row.class == class {
+                    parts.entry(row.reference_in(owner)).or_default().push(row);
+                }
+            }
+            if ADDED.contains(&row.class)
+                && db.get(row.reference).is_none()
+                && let Some(here) = db.by_uuid(row.class, uuid_of(row))
+            {
+                now_as.insert(row.reference, here.reference);
+            }
+        }
         Dump {
             rows: rows.iter().map(|row| (row.reference, row)).collect(),
+            parts,
+            now_as,
         }
     }
 
@@ -138,10 +160,9 @@ impl<'a> Dump<'a> {
     }
 
     /// The parts of a class that a VM has by the document.
-    fn parts(&self, class: ClassId, owner: Field, of: Ref) -> Vec<&'a DumpedRow> {
-        self.of_class(class)
-            .filter(|row| row.reference_in(owner) == of)
-            .collect()
+    fn parts(&self, class: ClassId, of: Ref) -> Vec<&'a DumpedRow> {
+        let all = self.parts.get(&of).into_iter().flatten();
+        all.copied().filter(|row| row.class == class).collect()
     }
 
     /// The VMs that become what they were: those that are halted, or gone. Busy ones are in the way.
@@ -211,26 +232,38 @@ fn settle(draft: &mut Draft<'_>, dump: &Dump<'_>, row: &DumpedRow, takes: impl F
         .iter()
         .filter(|(field, _)| takes(*field))
         .map(|(field, value)| (*field, known(draft, dump, value)))
+        .filter(|(field, value)| {
+            draft
+                .db()
+                .get(row.reference)
+                .is_some_and(|now| now.get(*field) != value)
+        })
         .collect();
-    draft.note(row.reference);
-    draft.update(row.reference, fields);
+    if !fields.is_empty() {
+        draft.note(row.reference);
+        draft.update(row.reference, fields);
+    }
 }
 
 /// Makes a row that is gone, without what was true of it then only. Of an image the repository is the answer.
 fn add(draft: &mut Draft<'_>, dump: &Dump<'_>, row: &DumpedRow) -> Option<Ref> {
-    let there = |class: ClassId, field: Field| draft.db().of_class(class, row.reference_in(field)).is_some();
+    let there = |class: ClassId, field: Field| {
+        let of = row
+            .get(field)
+            .map_or(Ref::NULL, |of| known(draft, dump, of).as_ref());
+        draft.db().of_class(class, of).is_some()
+    };
     let has_place = match row.class {
         pbd::CLASS => there(host::CLASS, pbd::HOST) && there(sr::CLASS, pbd::SR),
         vdi::CLASS => there(sr::CLASS, vdi::SR),
         _ => true,
     };
-    // Its uuid may be another object's by now: an image that was found again by a scan.
-    let is_taken = draft.db().by_uuid(row.class, uuid_of(row)).is_some();
-    if !has_place || is_taken {
+    if !has_place || dump.now_as.contains_key(&row.reference) {
         return None;
     }
     insert(draft, dump, row);
-    (row.class == vdi::CLASS).then(|| row.reference_in(vdi::SR))
+    let made = draft.db().of_class(vdi::CLASS, row.reference);
+    made.map(|image| image.get(vdi::SR).as_ref())
 }
 
 fn uuid_of<'a>(row: &'a DumpedRow) -> &'a str {
@@ -253,9 +286,12 @@ fn insert(draft: &mut Draft<'_>, dump: &Dump<'_>, row: &DumpedRow) {
     draft.insert_as(row.class, row.reference, fields);
 }
 
-/// A value without references to what is not there and does not come back.
+/// A value without references to what is not there and does not come back, and with the references of now.
 fn known(draft: &Draft<'_>, dump: &Dump<'_>, value: &Value) -> Value {
     let stays = |reference: &Ref| {
+        if dump.now_as.contains_key(reference) {
+            return true;
+        }
         let comes = dump.rows.get(reference).is_some_and(|row| {
             ADDED.contains(&row.class)
                 || [vm::CLASS, vbd::CLASS, vif::CLASS, vm_metrics::CLASS].contains(&row.class)
@@ -264,14 +300,17 @@ fn known(draft: &Draft<'_>, dump: &Dump<'_>, value: &Value) -> Value {
     };
     match value {
         Value::Ref(reference) if !stays(reference) => Value::Ref(Ref::NULL),
+        Value::Ref(reference) => Value::Ref(dump.now_as.get(reference).copied().unwrap_or(*reference)),
         Value::Set(items) => {
             let keeps = |item: &&Value| !matches!(item, Value::Ref(r) if !stays(r));
-            Value::Set(items.iter().filter(keeps).cloned().collect())
+            let kept = items.iter().filter(keeps);
+            Value::Set(kept.map(|item| known(draft, dump, item)).collect())
         }
         Value::Map(map) => {
             let keeps = |(key, _): &(&Value, &Value)| !matches!(key, Value::Ref(r) if !stays(r));
             let pairs = map.iter().filter(keeps);
-            Value::Map(pairs.map(|(k, v)| (k.clone(), known(draft, dump, v))).collect())
+            let now = pairs.map(|(k, v)| (known(draft, dump, k), known(draft, dump, v)));
+            Value::Map(now.collect())
         }
         other => other.clone(),
     }
@@ -316,8 +355,8 @@ fn put_vm_back(draft: &mut Draft<'_>, dump: &Dump<'_>, reference: Ref) {
             ],
         );
     }
-    for (class, owner, list) in [(vbd::CLASS, vbd::VM, vm::VBDS), (vif::CLASS, vif::VM, vm::VIFS)] {
-        let parts = dump.parts(class, owner, reference);
+    for (class, list) in [(vbd::CLASS, vm::VBDS), (vif::CLASS, vm::VIFS)] {
+        let parts = dump.parts(class, reference);
         let there = draft
             .db()
             .of_class(vm::CLASS, reference)
