@@ -241,16 +241,28 @@ impl AgentClient {
                 });
             }
         };
-        Ok(stream.map(move |item| match item {
-            Ok(event) => serde_json::from_slice(&event.event).map_err(|error| AgentError::Unreadable {
-                host,
-                source: error.into(),
-            }),
-            Err(status) => Err(AgentError::Unreachable {
-                host,
-                source: status.into(),
-            }),
+        Ok(stream.filter_map(move |item| {
+            let read = match item {
+                Ok(event) => read_event(&event.event).map_err(|error| AgentError::Unreadable {
+                    host,
+                    source: error.into(),
+                }),
+                Err(status) => Err(AgentError::Unreachable {
+                    host,
+                    source: status.into(),
+                }),
+            };
+            std::future::ready(read.transpose())
         }))
+    }
+}
+
+/// Reads an event; nothing for one of a kind that only a later release knows.
+fn read_event(bytes: &[u8]) -> serde_json::Result<Option<HostEvent>> {
+    match serde_json::from_slice(bytes) {
+        Ok(event) => Ok(Some(event)),
+        Err(error) if error.to_string().starts_with("unknown variant") => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -425,5 +437,23 @@ impl<T: Send + 'static> AsyncWrite for PartWriter<T> {
         self.sender.send_item(end).map_err(|_| broken())?;
         self.sender.close();
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn an_event_of_a_later_release_is_passed_over() {
+        let event = HostEvent::Drift {
+            domains: Default::default(),
+        };
+        let bytes = serde_json::to_vec(&event).unwrap();
+        assert_eq!(read_event(&bytes).unwrap(), Some(event));
+        assert_eq!(read_event(br#"{"Eclipse":{"of":"the moon"}}"#).unwrap(), None);
+        for bad in [&b"{"[..], b"7", br#"{"Drift":{}}"#] {
+            assert!(read_event(bad).is_err());
+        }
     }
 }

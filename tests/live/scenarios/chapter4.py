@@ -45,8 +45,8 @@ assert sorted(said.split("\n")) == sorted(f"{label}: moved" for label in labels)
 for vm in vms:
     assert x.VM.get_resident_on(vm) == refs[target] and x.VM.get_power_state(vm) == "Running"
 for label in labels:
-    before = len(counts(label))
-    wait_for(label, lambda: len(counts(label)) > before + 2)
+    before = count(label)
+    wait_for(label, lambda: count(label) > before + 2)
     # Whole, from both hosts: the last lines of one may not reach back to those of the other.
     whole = re.findall(r"TARN-COUNT (\d+) (\S+)", testbed("serial", "--lines", "1000000", label))
     numbers = [int(n) for n, _ in whole]

@@ -30,7 +30,7 @@ task = x.Async.VM.pool_migrate(vm, refs[destination["name"]], {"live": "true"})
 time.sleep(float(sys.argv[2]))
 status = x.task.get_status(task)
 # Asked before: without a master nobody says which guest has this name.
-seen = len(counts(label))
+seen = count(label)
 testbed("kill", master)
 
 
@@ -53,7 +53,7 @@ wait_for("one home", lambda: len(running_on()) == 1, 60)
 home = running_on()[0]
 wait_for("the record", lambda: answer("VM.get_resident_on", vm) == refs[home], 60)
 assert answer("VM.get_power_state", vm) == "Running"
-wait_for("the counter", lambda: len(counts(label)) > seen + 3)
+wait_for("the counter", lambda: count(label) > seen + 3)
 numbers = [int(n) for n, _ in counts(label)]
 assert len({b for _, b in counts(label)}) == 1, "the guest booted again"
 missing = set(range(min(numbers), max(numbers) + 1)) - set(numbers)

@@ -15,6 +15,11 @@ def counts(label):
     return re.findall(r"TARN-COUNT (\d+) (\S+)", testbed("serial", label))
 
 
+def count(label):
+    """The highest number that a guest has printed, of what is shown: of each host the last lines."""
+    return max((int(number) for number, _ in counts(label)), default=-1)
+
+
 def home(x, vm):
     """The name of the host where a VM runs."""
     uuid = x.host.get_uuid(x.VM.get_resident_on(vm))
