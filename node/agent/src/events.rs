@@ -138,12 +138,14 @@ fn tell(agent: &Agent, event: DomainEvent) {
     }
     // Nobody listening is no fault.
     let _ = agent.inner.hub.sender.send(News::Domain(event));
-    // A domain that was saved keeps what it holds until its memory is in the volume; whoever saves it sees to that.
-    if matches!(kind, DomainEventKind::Stopped(reason) if reason != StopReason::Saved) {
+    if let DomainEventKind::Stopped(reason) = kind {
         let agent = agent.clone();
         tokio::spawn(async move {
+            // Where the pool saves a domain, that has the turn until its memory is in the volume.
             let _turn = agent.inner.turns.take(Turn::Life(vm)).await;
-            agent.release_if_absent(vm).await;
+            if reason != StopReason::Saved || !agent.has_spool(vm).await {
+                agent.release_if_absent(vm).await;
+            }
         });
     }
 }

@@ -37,6 +37,11 @@ impl Agent {
         let _ = tokio::fs::remove_file(self.spool(vm)).await;
     }
 
+    /// Whether memory of a domain is on its way into a volume; if that cannot be said, it may be.
+    pub(crate) async fn has_spool(&self, vm: Uuid) -> bool {
+        tokio::fs::try_exists(self.spool(vm)).await.unwrap_or(true)
+    }
+
     pub(crate) async fn suspend_domain(&self, vm: Uuid, image: &VolumeRef) -> Outcome {
         let spool = self.spool(vm);
         let sr = self.plugged(image.sr)?;

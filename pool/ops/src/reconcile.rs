@@ -18,7 +18,7 @@ use proto_types::generated::{host, pbd, vm};
 use proto_types::{ApiError, Ref};
 use uuid::Uuid;
 
-use crate::core::{Ops, own, uuid_of_host};
+use crate::core::{Ops, own};
 use crate::network::reconcile as networks;
 use crate::operation::Call;
 use crate::storage::pbd::spec_of;
@@ -256,10 +256,6 @@ async fn domain_changed(
             if !still_ours {
                 later::look(ops, on, reference, ending);
             }
-            if still_ours && reason == StopReason::Saved {
-                // By somebody else, so that nobody is going to use what its host keeps for it.
-                give_back(ops, on, uuid).await;
-            }
             let by_hand = matches!(
                 reason,
                 StopReason::Destroyed | StopReason::Saved | StopReason::Migrated
@@ -287,20 +283,6 @@ async fn domain_changed(
             .map(|_| ())
         }
         _ => Ok(()),
-    }
-}
-
-/// Has a host let go of what a guest held that is not there any more.
-async fn give_back(ops: &Ops, on: Ref, vm: Uuid) {
-    let Ok(host) = uuid_of_host(&ops.pool.snapshot(), on) else {
-        return;
-    };
-    let command = HostCommand::DestroyDomain { vm };
-    let asked = ops
-        .agents
-        .call(host, Uuid::new_v4(), command, Duration::from_secs(10));
-    if let Err(failure) = asked.await {
-        tracing::warn!(%vm, error = %failure.text, "what it held is not given back yet");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What listeners hear.
 
 use node_commands::{BridgeRequest, DiskRequest, HostCommand, HostEvent};
-use node_hypervisor::{Bytes, DomainEventKind, DomainState, StopReason};
+use node_hypervisor::{Bytes, DomainEventKind, DomainState, Hypervisor, StopReason};
 use uuid::Uuid;
 
 use super::world::*;
@@ -156,4 +156,23 @@ async fn what_others_change_is_told_and_what_the_pool_changes_is_not() {
         .await
         .unwrap();
     assert!(drift(&mut events).await.is_empty(), "the pool has it so now");
+}
+
+#[tokio::test]
+async fn what_a_domain_held_that_others_saved_is_given_back() {
+    let world = World::new();
+    let a = world.host("a").await;
+    let request = world.vm(&a).await;
+    let vm = request.vm;
+    a.start(&request).await.unwrap();
+    assert!(a.agent.inner.holdings.of(vm).await.is_some());
+    a.sim
+        .suspend_to(vm, &world.path().join("elsewhere"))
+        .await
+        .unwrap();
+    wait_for("its disks are free", async || {
+        a.agent.inner.holdings.of(vm).await.is_none()
+    })
+    .await;
+    assert!(a.agent.inner.holdings.user_of_sr(world.sr.uuid).await.is_none());
 }

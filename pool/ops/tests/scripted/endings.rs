@@ -60,7 +60,7 @@ async fn one_that_its_host_no_longer_lists_is_to_run_again() {
     assert!(is_to_run_again(|_| report(Vec::new())).await);
 }
 
-/// Somebody has saved a guest with the hypervisor's own tools: for the pool it has ended, and its host lets go of its disks.
+/// Somebody has saved a guest with the hypervisor's own tools: for the pool it has ended.
 #[tokio::test(start_paused = true)]
 async fn one_that_was_saved_behind_the_pools_back_is_halted() {
     let mut pool = Pool::new();
@@ -76,5 +76,9 @@ async fn one_that_was_saved_behind_the_pools_back_is_halted() {
     let db = stage.db();
     let row = db.get(guest).unwrap();
     assert_eq!(row.get(vm::POWER_STATE).as_str(), "Halted");
-    assert_eq!(stage.asked(one, "destroy_domain"), 1);
+    assert_eq!(
+        stage.asked(one, "destroy_domain"),
+        0,
+        "it may have been started again by then"
+    );
 }

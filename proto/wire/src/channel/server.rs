@@ -127,6 +127,8 @@ impl Stream for Incoming {
 #[derive(Default)]
 struct Said(Mutex<HashMap<IpAddr, Instant>>);
 
+/// Addresses that are spoken of in that time.
+const MOST_SPOKEN_OF: usize = 64;
 /// How often one address is spoken of.
 const SPOKEN_OF: Duration = Duration::from_secs(60);
 
@@ -134,7 +136,7 @@ impl Said {
     fn say(&self, address: IpAddr, why: &str) {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         said.retain(|_, at| at.elapsed() < SPOKEN_OF);
-        if said.len() < HANDSHAKES && said.insert(address, Instant::now()).is_none() {
+        if said.len() < MOST_SPOKEN_OF && said.insert(address, Instant::now()).is_none() {
             tracing::warn!(%address, why, "a connection was refused");
         }
     }
