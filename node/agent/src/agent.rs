@@ -288,6 +288,12 @@ impl Agent {
             HostCommand::RebootDomain { vm } => done(self.inner.hypervisor.reboot(vm).await),
             HostCommand::ResetDomain { vm } => done(self.inner.hypervisor.reset(vm).await),
             HostCommand::DestroyDomain { vm } => self.destroy_domain(vm).await,
+            HostCommand::SettleLeftover {
+                vm,
+                id,
+                operation,
+                fate,
+            } => self.settle_leftover(vm, id, operation, fate).await,
             HostCommand::AttachDisk { vm, disk } => self.attach_disk(vm, &disk).await,
             HostCommand::DetachDisk { vm, userdevice } => self.detach_disk(vm, userdevice).await,
             HostCommand::ChangeMedia {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use migration::contract::{self, Load, Means, Terms};
 use node_commands::{CommandError, CommandErrorKind};
-use node_hypervisor::{MigrateOptions, MigrateProgress};
+use node_hypervisor::{Accelerator, EMULATED_DOWNTIME, MigrateOptions, MigrateProgress};
 use proto_types::Bytes;
 use uuid::Uuid;
 
@@ -62,6 +62,18 @@ impl Agent {
             return Ok(None);
         }
         let hypervisor = &self.inner.hypervisor;
+        if let Some(agreed) = terms.max_downtime.filter(|agreed| *agreed < EMULATED_DOWNTIME)
+            && matches!(hypervisor.host_facts().await, Ok(facts) if facts.accelerator == Accelerator::Tcg)
+        {
+            return Err(CommandError::new(
+                CommandErrorKind::Unsupported,
+                format!(
+                    "{} ms are agreed to, and the guest is emulated: its pause cannot be held below {} ms without harm to it",
+                    agreed.as_millis(),
+                    EMULATED_DOWNTIME.as_millis()
+                ),
+            ));
+        }
         let (rate, memory) = match (
             hypervisor.dirty_rate(vm, WATCHED).await,
             hypervisor.statistics(vm).await,

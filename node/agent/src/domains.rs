@@ -2,7 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use node_commands::{BootRequest, CommandError, CommandErrorKind, DomainRequest, FirmwareRequest, HostReply};
+use node_commands::{
+    BootRequest, CommandError, CommandErrorKind, DomainRequest, Fate, FirmwareRequest, HostReply,
+};
 use node_hypervisor::{Boot, Bytes, CpuTuning, DomainSpec, Firmware, FwCfg, MemorySpec, StartMode, VcpuSpec};
 use uuid::Uuid;
 
@@ -225,6 +227,27 @@ impl Agent {
         self.release_domain(vm).await;
         self.drop_spool(vm).await;
         Ok(HostReply::Done)
+    }
+
+    /// Settles one domain of a VM and no other.
+    pub(crate) async fn settle_leftover(
+        &self,
+        vm: Uuid,
+        id: i64,
+        operation: Option<String>,
+        fate: Fate,
+    ) -> Outcome {
+        let there = match self.inner.hypervisor.state(vm).await? {
+            Some(there) if there.id == id && (operation.is_none() || there.operation == operation) => there,
+            Some(_) | None => return Ok(HostReply::Domain(None)),
+        };
+        tracing::warn!(%vm, id, ?fate, "was left over");
+        match fate {
+            Fate::End => self.destroy_domain(vm).await?,
+            Fate::GoOn => self.revive_domain(vm).await?,
+            Fate::Cancel => self.cancel_incoming(vm).await?,
+        };
+        Ok(HostReply::Domain(Some(there)))
     }
 }
 

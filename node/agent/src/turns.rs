@@ -24,6 +24,7 @@ pub fn turn_of(command: &HostCommand) -> Option<Turn> {
         | HostCommand::ResumeDomain { .. }
         | HostCommand::SuspendDomain { .. }
         | HostCommand::DestroyDomain { .. }
+        | HostCommand::SettleLeftover { .. }
         | HostCommand::PrepareIncoming { .. }
         | HostCommand::CancelIncoming { .. }
         | HostCommand::ReviveDomain { .. }

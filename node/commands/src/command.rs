@@ -494,10 +494,35 @@ pub enum HostCommand {
         /// The VM.
         vm: Uuid,
     },
+    /// Settles what was seen of a VM that nobody is at work on, if it is still here: a later domain of the same VM, which may
+    /// have come while the command was on its way, is left alone. Idempotent. Answers [`crate::HostReply::Domain`]: what it
+    /// found and settled, `None` if that is here no more.
+    SettleLeftover {
+        /// The VM.
+        vm: Uuid,
+        /// The number of the domain that was seen.
+        id: i64,
+        /// What had started it.
+        operation: Option<String>,
+        /// What becomes of it.
+        fate: Fate,
+    },
 
     /// Something of the machine itself. Answers [`crate::HostReply::Machine`].
     Machine {
         /// What.
         verb: MachineVerb,
     },
+}
+
+/// What becomes of a domain that was left over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It should not run here: as [`HostCommand::DestroyDomain`].
+    End,
+    /// A migration left it paused, and it goes on: as [`HostCommand::ReviveDomain`].
+    GoOn,
+    /// A migration left it paused, and it runs elsewhere: as [`HostCommand::CancelIncoming`].
+    Cancel,
 }

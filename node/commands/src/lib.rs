@@ -23,7 +23,7 @@ pub mod release;
 pub mod reply;
 pub mod storage;
 
-pub use command::HostCommand;
+pub use command::{Fate, HostCommand};
 pub use domain::{
     BootRequest, DiskRequest, DomainRequest, FirmwareRequest, MirrorRequest, NicRequest, TpmRequest,
     VolumeRef,

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::adapters::agents::Agents;
+use crate::adapters::cluster::DOUBT;
 use crate::facts::host_facts;
 use crate::lease::Leases;
 use crate::{certificates, keeper, members};
@@ -52,16 +53,24 @@ pub struct Realm {
     pub limits: watch::Receiver<SessionLimits>,
 }
 
-/// Follows leadership until the node stops.
+/// Follows leadership until the node stops. A reign outlives a moment of doubt in its own term.
 pub async fn follow(realm: Realm, stop: CancellationToken) {
     let mut leadership = realm.pool.leadership();
     let started = pool_ops::core::now();
     let mut reign: Option<(u64, CancellationToken)> = None;
+    let mut doubt: Option<tokio::time::Instant> = None;
     loop {
         let now = leadership.borrow_and_update().clone();
         let leads = now.is_me && now.ready;
-        if let Some((term, token)) = &reign
-            && (!leads || *term != now.term)
+        let same_term = reign.as_ref().is_some_and(|(term, _)| *term == now.term);
+        doubt = if same_term && !leads && now.leader.is_none() {
+            doubt.or_else(|| Some(tokio::time::Instant::now() + DOUBT))
+        } else {
+            None
+        };
+        let patience = doubt.filter(|end| tokio::time::Instant::now() < *end);
+        if let Some((_, token)) = &reign
+            && (!same_term || !leads && patience.is_none())
         {
             token.cancel();
             reign = None;
@@ -73,8 +82,15 @@ pub async fn follow(realm: Realm, stop: CancellationToken) {
             tokio::spawn(lead(realm.clone(), started, token.clone()));
             reign = Some((now.term, token));
         }
+        let out_of_patience = async {
+            match patience {
+                Some(end) => tokio::time::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             changed = leadership.changed() => if changed.is_err() { break },
+            () = out_of_patience => {}
             () = stop.cancelled() => break,
         }
     }

@@ -37,7 +37,8 @@ pub use event::{DomainEvent, DomainEventKind, StopReason};
 pub use foreign::{DeviceNumbers, ForeignDisk, ForeignDomain, ForeignNic};
 pub use host::{Accelerator, ConsoleEndpoints, HostFacts};
 pub use migrate::{
-    DestinationChanges, MigrateOptions, MigrateProgress, MigrateTarget, MigrationEndpoint, ProgressSink,
+    DestinationChanges, EMULATED_DOWNTIME, MigrateOptions, MigrateProgress, MigrateTarget, MigrationEndpoint,
+    ProgressSink,
 };
 pub use proto_types::Bytes;
 pub use shape::{DomainShape, NicShape};

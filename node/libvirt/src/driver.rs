@@ -362,6 +362,7 @@ impl Hypervisor for LibvirtHypervisor {
     ) -> Result<()> {
         let leading = migrate::migrate_to(
             self.inner.bridge.clone(),
+            self.inner.accelerator,
             self.long_job("migrate", vm),
             target.clone(),
             options.clone(),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use node_hypervisor::{
-    Bytes, DomainSpec, HypervisorError, MigrateOptions, MigrateProgress, MigrateTarget, ProgressSink, Result,
+    Accelerator, Bytes, DomainSpec, EMULATED_DOWNTIME, HypervisorError, MigrateOptions, MigrateProgress,
+    MigrateTarget, ProgressSink, Result,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -77,6 +78,7 @@ fn flags(options: &MigrateOptions) -> u32 {
 /// The blocking part. Answers the guest's pause, if the destination knows it.
 fn lead_over(
     connect: &Connect,
+    accelerator: Accelerator,
     vm: Uuid,
     target: &MigrateTarget,
     options: &MigrateOptions,
@@ -97,6 +99,10 @@ fn lead_over(
         parameters.dest_xml = Some(there.root.to_xml());
     }
     if let Some(downtime) = options.max_downtime {
+        let downtime = match accelerator {
+            Accelerator::Tcg => downtime.max(EMULATED_DOWNTIME),
+            Accelerator::Kvm | Accelerator::Simulated => downtime,
+        };
         let milliseconds = u64::try_from(downtime.as_millis()).unwrap_or(u64::MAX);
         domain.migrate_set_max_downtime(milliseconds, 0)?;
     }
@@ -115,6 +121,7 @@ fn lead_over(
 /// Leads a domain over, tells progress, calls it off at the deadline.
 pub(crate) async fn migrate_to(
     bridge: Bridge,
+    accelerator: Accelerator,
     job: Job,
     target: MigrateTarget,
     options: MigrateOptions,
@@ -138,7 +145,9 @@ pub(crate) async fn migrate_to(
         operation: "migration progress",
         ..job
     };
-    let leading = bridge.call(job, move |connect| lead_over(connect, vm, &target, &options));
+    let leading = bridge.call(job, move |connect| {
+        lead_over(connect, accelerator, vm, &target, &options)
+    });
     let mut leading = std::pin::pin!(leading);
     let mut last = MigrateProgress::default();
     let mut called_off = false;

@@ -43,6 +43,7 @@ pub trait Cluster: Send + Sync {
     /// Who leads.
     fn role(&self) -> Role;
     /// A state that holds every write acknowledged before; `Err` with the role if this node does not lead.
+    /// Waits two seconds at most for a leader to be known.
     async fn read(&self) -> Result<Database, Role>;
     /// The latest state this node knows, for checks of a follower.
     fn snapshot(&self) -> Database;

@@ -279,3 +279,44 @@ async fn a_guest_left_paused_by_an_attempt_goes_on_and_one_that_runs_is_left_alo
     a.ask(revive).await.unwrap();
     assert!(!a.runs(vm).await);
 }
+
+#[tokio::test]
+async fn what_is_settled_is_the_domain_that_was_seen_and_no_later_one_of_its_guest() {
+    let world = World::new();
+    let (a, b) = (world.host("a").await, world.host("b").await);
+    let request = world.vm(&a).await;
+    let vm = request.vm;
+    a.start(&request).await.unwrap();
+    let ends = |seen: &node_hypervisor::Domain| HostCommand::SettleLeftover {
+        vm,
+        id: seen.id,
+        operation: seen.operation.clone(),
+        fate: Fate::End,
+    };
+    let seen = a.domain(vm).await.unwrap();
+    let go = async |from: &Host, to: &Host, meanwhile: Option<HostCommand>| {
+        let (destination, options) = prepare(to, &request).await.unwrap();
+        if let Some(command) = meanwhile {
+            assert_eq!(to.ask(command).await.unwrap(), HostReply::Domain(None));
+        }
+        let out = HostCommand::MigrateOut {
+            vm,
+            destination,
+            options,
+        };
+        from.ask(out).await.unwrap();
+        assert_eq!(until_over(from, vm).await, MigrationPhase::Arrived);
+    };
+    go(&a, &b, None).await;
+    // Late word of what ran here before does not touch the place that is kept for its return, nor what has returned.
+    go(&b, &a, Some(ends(&seen))).await;
+    assert_eq!(a.ask(ends(&seen)).await.unwrap(), HostReply::Domain(None));
+    assert!(a.runs(vm).await);
+    let again = a.domain(vm).await.unwrap();
+    assert_eq!(
+        a.ask(ends(&again)).await.unwrap(),
+        HostReply::Domain(Some(again.clone()))
+    );
+    assert!(a.domain(vm).await.is_none());
+    assert_eq!(a.ask(ends(&again)).await.unwrap(), HostReply::Domain(None));
+}

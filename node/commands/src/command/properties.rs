@@ -82,6 +82,7 @@ impl HostCommand {
             HostCommand::MigrationProgress { .. } => "migration_progress",
             HostCommand::MigrateAbort { .. } => "migrate_abort",
             HostCommand::ReviveDomain { .. } => "revive_domain",
+            HostCommand::SettleLeftover { .. } => "settle_leftover",
             HostCommand::Machine { .. } => "machine",
         }
     }
@@ -161,7 +162,8 @@ impl HostCommand {
             | HostCommand::MigrateAbort { vm }
             | HostCommand::AdoptDomain { vm, .. }
             | HostCommand::DisownDomain { vm }
-            | HostCommand::ReviveDomain { vm } => Some(*vm),
+            | HostCommand::ReviveDomain { vm }
+            | HostCommand::SettleLeftover { vm, .. } => Some(*vm),
             HostCommand::MirrorDisk { mirror, .. }
             | HostCommand::PivotDisk { mirror }
             | HostCommand::EndMirror { mirror } => Some(mirror.vm),

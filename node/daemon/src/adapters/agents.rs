@@ -15,6 +15,7 @@ use proto_types::generated::host;
 use proto_wire::channel::Peers;
 use uuid::Uuid;
 
+use crate::adapters::cluster::DOUBT;
 use crate::lease::Leases;
 
 /// Between two looks at the lease of a host that is being waited for.
@@ -76,6 +77,16 @@ impl Agents {
         now.is_me.then_some(now.term)
     }
 
+    /// The term under which this node leads, as soon as it is sure of that or of a successor.
+    async fn certain_term(&self) -> Option<u64> {
+        let mut leadership = self.pool.leadership();
+        let sure = leadership.wait_for(|now| now.is_me || now.leader.is_some());
+        match tokio::time::timeout(DOUBT, sure).await {
+            Ok(Ok(now)) => now.is_me.then_some(now.term),
+            Ok(Err(_)) | Err(_) => None,
+        }
+    }
+
     /// This host's agent.
     pub fn own(&self) -> &Agent {
         &self.own
@@ -97,10 +108,10 @@ impl Agents {
     async fn may_run(&self, host: Uuid) -> bool {
         let deadline = tokio::time::Instant::now() + ARMING;
         while !self.leases.may_run(host) {
-            if tokio::time::Instant::now() >= deadline || self.term().is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if tokio::time::Instant::now() >= deadline || self.certain_term().await.is_none() {
                 return false;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         true
     }
@@ -112,7 +123,9 @@ impl Agents {
             HostCommand::DestroyDomain { .. }
             | HostCommand::CancelIncoming { .. }
             | HostCommand::MigrateAbort { .. } => Ok(HostReply::Done),
-            HostCommand::DomainState { .. } => Ok(HostReply::Domain(None)),
+            HostCommand::DomainState { .. } | HostCommand::SettleLeftover { .. } => {
+                Ok(HostReply::Domain(None))
+            }
             HostCommand::ListDomains => Ok(HostReply::Domains(Vec::new())),
             _ => Err(AgentFailure {
                 is_unknown: false,
@@ -169,7 +182,7 @@ impl HostAgents for Agents {
         command: HostCommand,
         wait: Duration,
     ) -> Result<HostReply, AgentFailure> {
-        match self.term() {
+        match self.certain_term().await {
             Some(term) => self.call_in(term, host, operation, command, wait).await,
             None => Err(fenced(host, "this node does not lead")),
         }
@@ -188,7 +201,7 @@ impl HostAgents for Agents {
         command: HostCommand,
         wait: Duration,
     ) -> Result<HostReply, AgentFailure> {
-        if self.term() != Some(term) {
+        if self.certain_term().await != Some(term) {
             return Err(fenced(host, "this node does not lead in that term"));
         }
         if self.leases.is_over(host) {

@@ -1,7 +1,7 @@
 //! The replicated pool behind the ports of operations and gateway.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use gateway_server::api::ports::{Cluster, Leader, Role};
@@ -9,6 +9,12 @@ use gateway_server::latencies::{Ended, Latencies};
 use pool_domain::{Database, Index, Outcome, Transaction};
 use pool_ops::{PoolError, PoolPort};
 use pool_raft::{Member, Pool, ProposeError};
+
+/// How long the node waits for a leader to be known: an election is over before, and so is the doubt of a leader that a
+/// busy machine answers late.
+pub const DOUBT: Duration = Duration::from_secs(2);
+/// How often a read asks again meanwhile.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The pool of this node.
 #[derive(Clone)]
@@ -90,14 +96,25 @@ impl Cluster for ClusterAdapter {
     }
 
     async fn read(&self) -> Result<Database, Role> {
-        self.pool.read_barrier().await.map_err(|not| match not.leader {
-            Some(leader) => Role::Follower(leader_of(leader)),
-            // The metrics may know more than the refused read.
-            None => match self.role() {
-                Role::Leader => Role::Unknown,
-                other => other,
-            },
-        })
+        let until = Instant::now() + DOUBT;
+        loop {
+            let not = match self.pool.read_barrier().await {
+                Ok(db) => return Ok(db),
+                Err(not) => not,
+            };
+            let role = match not.leader {
+                Some(leader) => Role::Follower(leader_of(leader)),
+                // The metrics may know more than the refused read.
+                None => match self.role() {
+                    Role::Leader => Role::Unknown,
+                    other => other,
+                },
+            };
+            if !matches!(role, Role::Unknown) || Instant::now() + ASK_AGAIN >= until {
+                return Err(role);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     fn snapshot(&self) -> Database {

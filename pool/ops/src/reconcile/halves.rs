@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use node_commands::HostCommand;
+use node_commands::Fate;
 use node_hypervisor::{Domain, DomainState, PauseReason};
 use pool_domain::vm_rules;
 use proto_types::Ref;
 use proto_types::generated::vm;
-use uuid::Uuid;
 
-use super::later::{Found, present, until_settled};
+use super::later::{Found, present, settled, until_settled};
 use crate::core::Ops;
 
 /// How long the host may take.
@@ -22,16 +21,19 @@ pub(super) async fn settle(ops: &Ops, on: Ref, domains: &[Domain]) {
         .iter()
         .filter(|d| d.state == DomainState::Paused(PauseReason::Migrating));
     for domain in halves {
-        let vm = domain.uuid;
-        if settle_one(ops, on, vm).await == Found::Open {
-            until_settled(ops, move |ops| async move { settle_one(&ops, on, vm).await });
+        if settle_one(ops, on, domain).await == Found::Open {
+            let domain = domain.clone();
+            until_settled(ops, move |ops| {
+                let domain = domain.clone();
+                async move { settle_one(&ops, on, &domain).await }
+            });
         }
     }
 }
 
-async fn settle_one(ops: &Ops, on: Ref, domain: Uuid) -> Found {
+async fn settle_one(ops: &Ops, on: Ref, domain: &Domain) -> Found {
     let db = ops.pool.snapshot();
-    let Some(row) = db.by_uuid(vm::CLASS, &domain.to_string()) else {
+    let Some(row) = db.by_uuid(vm::CLASS, &domain.uuid.to_string()) else {
         return Found::Settled;
     };
     if vm_rules::is_busy(row) {
@@ -47,19 +49,6 @@ async fn settle_one(ops: &Ops, on: Ref, domain: Uuid) -> Found {
     }
     // The migration is over, so that it is known not to have run on its destination: one of which that is not known does
     // not end before its source has answered.
-    let command = if home == on {
-        tracing::info!(vm = %domain, "was left paused by a migration, and goes on");
-        HostCommand::ReviveDomain { vm: domain }
-    } else {
-        tracing::info!(vm = %domain, "runs elsewhere; its remains go");
-        // Not simply destroyed: the report may be older than a guest that has come here since.
-        HostCommand::CancelIncoming { vm: domain }
-    };
-    match ops.agents.call(host, Uuid::new_v4(), command, WAIT).await {
-        Ok(_) => Found::Settled,
-        Err(failure) => {
-            tracing::warn!(vm = %domain, error = %failure.text, "what a migration has left stays for now");
-            Found::Open
-        }
-    }
+    let fate = if home == on { Fate::GoOn } else { Fate::Cancel };
+    settled(ops, host, domain, fate, WAIT).await
 }

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use node_commands::{HostCommand, HostReply};
-use node_hypervisor::StopReason;
+use node_commands::{Fate, HostCommand, HostReply};
+use node_hypervisor::{Domain, StopReason};
 use pool_domain::decide::{ha, message, vm_power};
 use pool_domain::{Database, Draft, Index, placement, vm_rules};
 use proto_types::generated::{host, vm};
@@ -92,6 +92,29 @@ where
             }
         }
     });
+}
+
+/// Has a host settle a domain that was seen there. It may be gone by now and the VM on its way to this host again: the host
+/// touches the one that was seen and no other.
+pub(super) async fn settled(ops: &Ops, host: Uuid, seen: &Domain, fate: Fate, wait: Duration) -> Found {
+    let vm = seen.uuid;
+    let command = HostCommand::SettleLeftover {
+        vm,
+        id: seen.id,
+        operation: seen.operation.clone(),
+        fate,
+    };
+    match ops.agents.call(host, Uuid::new_v4(), command, wait).await {
+        Ok(HostReply::Domain(Some(_))) => {
+            tracing::warn!(%vm, %host, ?fate, "a domain was left over: it is settled");
+            Found::Settled
+        }
+        Ok(_) => Found::Settled,
+        Err(failure) => {
+            tracing::warn!(%vm, %host, ?fate, error = %failure.text, "a domain that was left over stays for now");
+            Found::Open
+        }
+    }
 }
 
 /// Waits until nobody is at work on a VM; if it is still said to run on the host and its domain is not there, it is

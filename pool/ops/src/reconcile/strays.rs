@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use node_commands::HostCommand;
+use node_commands::Fate;
 use node_hypervisor::Domain;
 use pool_domain::{Database, vm_rules};
 use proto_types::Ref;
 use proto_types::generated::vm;
 use uuid::Uuid;
 
-use super::later::{Found, present, until_settled};
+use super::later::{Found, present, settled, until_settled};
 use crate::core::Ops;
 
 /// How long the host may take. Short: what is decided here must not be carried out much later.
@@ -19,33 +19,30 @@ const WAIT: Duration = Duration::from_secs(10);
 /// Ends what is not the host's own: at once, or as soon as nobody is at work on it and the host answers.
 pub(super) async fn clear(ops: &Ops, on: Ref, domains: &[Domain]) {
     for domain in domains.iter().filter(|d| d.state.is_live()) {
-        let vm = domain.uuid;
-        if clear_one(ops, on, vm).await == Found::Open {
-            until_settled(ops, move |ops| async move { clear_one(&ops, on, vm).await });
+        if clear_one(ops, on, domain).await == Found::Open {
+            let domain = domain.clone();
+            until_settled(ops, move |ops| {
+                let domain = domain.clone();
+                async move { clear_one(&ops, on, &domain).await }
+            });
         }
     }
 }
 
-/// Looks at one domain of a host.
-async fn clear_one(ops: &Ops, on: Ref, domain: Uuid) -> Found {
+/// Looks at one domain that a host had. It may be gone by now and the VM on its way to this host again, so that the host
+/// is asked to end the domain that was seen and no other.
+async fn clear_one(ops: &Ops, on: Ref, domain: &Domain) -> Found {
+    let vm = domain.uuid;
     let db = ops.pool.snapshot();
     let Some(host) = present(&db, on) else {
         return Found::Settled;
     };
-    match place(&db, on, domain) {
+    match place(&db, on, vm) {
         Place::Its => return Found::Settled,
         Place::Unsettled => return Found::Open,
         Place::NotHere => {}
     }
-    tracing::warn!(vm = %domain, %host, "runs where it should not: it is ended");
-    let command = HostCommand::DestroyDomain { vm: domain };
-    match ops.agents.call(host, Uuid::new_v4(), command, WAIT).await {
-        Ok(_) => Found::Settled,
-        Err(failure) => {
-            tracing::warn!(vm = %domain, error = %failure.text, "a guest that should not run was not ended yet");
-            Found::Open
-        }
-    }
+    settled(ops, host, domain, Fate::End, WAIT).await
 }
 
 /// What the records say of a live domain on a host.
@@ -59,8 +56,8 @@ enum Place {
     NotHere,
 }
 
-fn place(db: &Database, on: Ref, domain: Uuid) -> Place {
-    let Some(row) = db.by_uuid(vm::CLASS, &domain.to_string()) else {
+fn place(db: &Database, on: Ref, vm: Uuid) -> Place {
+    let Some(row) = db.by_uuid(vm::CLASS, &vm.to_string()) else {
         // The hypervisor lists what this pool made: this VM was destroyed since.
         return Place::NotHere;
     };

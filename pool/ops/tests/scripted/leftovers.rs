@@ -18,7 +18,7 @@ async fn a_stray_is_ended_as_soon_as_nobody_is_at_work_on_it_and_its_host_answer
     let stage = Stage::of(&pool);
     let mut unheard = 2;
     stage.script(move |host, command| {
-        if matches!(command, HostCommand::DestroyDomain { .. }) && unheard > 0 {
+        if matches!(command, HostCommand::SettleLeftover { .. }) && unheard > 0 {
             unheard -= 1;
             return silence(host);
         }
@@ -29,14 +29,18 @@ async fn a_stray_is_ended_as_soon_as_nobody_is_at_work_on_it_and_its_host_answer
         .tells(two, report(vec![domain(uuid, DomainState::Running)]))
         .await;
     a_while().await;
-    assert_eq!(stage.asked(two, "destroy_domain"), 0, "somebody is at work on it");
+    assert_eq!(
+        stage.asked(two, "settle_leftover"),
+        0,
+        "somebody is at work on it"
+    );
     stage.gives_up(&op).await;
     stage
-        .until("its end", |s| s.asked(two, "destroy_domain") == 3)
+        .until("its end", |s| s.asked(two, "settle_leftover") == 3)
         .await;
     a_while().await;
-    assert_eq!(stage.asked(two, "destroy_domain"), 3, "it was answered");
-    assert_eq!(stage.asked(one, "destroy_domain"), 0);
+    assert_eq!(stage.asked(two, "settle_leftover"), 3, "it was answered");
+    assert_eq!(stage.asked(one, "settle_leftover"), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +65,7 @@ async fn what_has_become_the_hosts_own_meanwhile_is_left_alone() {
     };
     stage.decide(|d| vm_power::commit_migration(d, &op, way)).await;
     a_while().await;
-    assert_eq!(stage.asked(two, "destroy_domain"), 0);
+    assert_eq!(stage.asked(two, "settle_leftover"), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,7 +77,7 @@ async fn a_half_that_a_migration_has_left_is_settled_once_its_host_answers() {
     let stage = Stage::of(&pool);
     let mut unheard = 1;
     stage.script(move |host, command| {
-        if matches!(command, HostCommand::ReviveDomain { .. }) && unheard > 0 {
+        if matches!(command, HostCommand::SettleLeftover { .. }) && unheard > 0 {
             unheard -= 1;
             return silence(host);
         }
@@ -82,13 +86,17 @@ async fn a_half_that_a_migration_has_left_is_settled_once_its_host_answers() {
     let half = domain(stage.uuid(guest), DomainState::Paused(PauseReason::Migrating));
     stage.tells(one, report(vec![half])).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(stage.asked(one, "revive_domain"), 0, "somebody is at work on it");
+    assert_eq!(
+        stage.asked(one, "settle_leftover"),
+        0,
+        "somebody is at work on it"
+    );
     stage.gives_up(&op).await;
     stage
-        .until("its revival", |s| s.asked(one, "revive_domain") == 2)
+        .until("its revival", |s| s.asked(one, "settle_leftover") == 2)
         .await;
     a_while().await;
-    assert_eq!(stage.asked(one, "revive_domain"), 2);
+    assert_eq!(stage.asked(one, "settle_leftover"), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,9 +114,9 @@ async fn a_stray_is_not_forgotten_over_a_moment_of_doubt_and_is_left_to_a_succes
         stage.gives_up(&op).await;
         stage.leads(false);
         tokio::time::sleep(Duration::from_secs(doubt)).await;
-        assert_eq!(stage.asked(two, "destroy_domain"), 0, "it does not lead");
+        assert_eq!(stage.asked(two, "settle_leftover"), 0, "it does not lead");
         stage.leads(true);
         a_while().await;
-        assert_eq!(stage.asked(two, "destroy_domain"), asked);
+        assert_eq!(stage.asked(two, "settle_leftover"), asked);
     }
 }
