@@ -32,6 +32,8 @@ def take():
     while not over.is_set():
         for event in old.xenapi.event.next():
             if event["operation"] == "del":
+                if any(ref == event["ref"] for ref, *_ in seen):
+                    seen.append((event["ref"], "del", "gone", int(event["id"])))
                 continue
             record = event["snapshot"]
             if record["name_label"] == "Async.VM.pool_migrate":
@@ -53,15 +55,16 @@ for label in labels:
     assert len({boot for _, boot in whole}) == 1, f"{label} booted again"
     assert set(range(min(numbers), max(numbers) + 1)) == set(numbers), f"{label} lost counts"
 
-# Every task was seen to begin and to end, in this order, and no word of it came twice.
-tasks = {ref for ref, *_ in seen}
-wait_for("the end of all tasks", lambda: len({r for r, _, status, _ in seen if status == "success"}) == NUMBER)
+# Every task was seen to begin, to end and to go, in this order, and no word of it came twice. A task that ends and goes
+# between two batches is told of once: it is gone.
+ORDER = ["pending", "success", "gone"]
+wait_for("the end of all tasks", lambda: len({r for r, _, status, _ in seen if status == "gone"}) == NUMBER)
 over.set()
 assert len({ref for ref, *_ in seen}) == NUMBER, seen
 for ref in {ref for ref, *_ in seen}:
     told = [(operation, status) for r, operation, status, _ in seen if r == ref]
-    assert told[0][0] == "add" and told[-1][1] == "success", told
-    assert [s for _, s in told] == sorted((s for _, s in told), key=["pending", "success"].index), told
+    assert told[0][0] == "add" and told[-1] == ("del", "gone"), told
+    assert [s for _, s in told] == sorted((s for _, s in told), key=ORDER.index), told
 assert len({(ref, number) for ref, _, _, number in seen}) == len(seen), "an event came twice"
 # Whoever did not register is told so.
 assert refused("SESSION_NOT_REGISTERED", x.event.next) == [session._session]
