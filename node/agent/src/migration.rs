@@ -125,6 +125,8 @@ impl Agent {
             }
             .into());
         }
+        // How it once left this host says nothing of how it leaves the next time.
+        self.inner.migrations.forget(vm);
         locked(&self.inner.migrations.arrivals).insert(vm, false);
         let prepared = async {
             let spec = self.build(request).await?;

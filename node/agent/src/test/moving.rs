@@ -310,6 +310,16 @@ async fn what_is_settled_is_the_domain_that_was_seen_and_no_later_one_of_its_gue
     go(&a, &b, None).await;
     // Late word of what ran here before does not touch the place that is kept for its return, nor what has returned.
     go(&b, &a, Some(ends(&seen))).await;
+    // Nor is its earlier departure taken for a later one.
+    for ask in [
+        HostCommand::MigrationProgress { vm },
+        HostCommand::MigrateAbort { vm },
+    ] {
+        assert_eq!(
+            a.ask(ask).await.unwrap_err().kind,
+            CommandErrorKind::NoSuchMigration
+        );
+    }
     assert_eq!(a.ask(ends(&seen)).await.unwrap(), HostReply::Domain(None));
     assert!(a.runs(vm).await);
     let again = a.domain(vm).await.unwrap();
