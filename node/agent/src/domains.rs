@@ -135,7 +135,7 @@ impl Agent {
         let refuse_rival = self.refuse_rival(request).await;
         refuse_rival?;
         let started = async {
-            self.inner.migrations.forget(request.vm);
+            self.inner.migrations.forget_departure(request.vm);
             let spec = self.build(request).await?;
             self.lay_tpm(request).await?;
             self.clear_variables(request, &spec).await?;

@@ -149,7 +149,7 @@ impl Agent {
                     spool.as_path()
                 }
             };
-            self.inner.migrations.forget(request.vm);
+            self.inner.migrations.forget_departure(request.vm);
             let spec = self.build(request).await?;
             let domain = self.inner.hypervisor.resume_from(&spec, file, mode).await?;
             self.remember(vm, spec).await;

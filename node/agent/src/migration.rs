@@ -84,6 +84,12 @@ impl Migrations {
 
     /// Forgets a migration that has ended, and any place kept.
     pub(crate) fn forget(&self, vm: Uuid) {
+        self.forget_departure(vm);
+        self.give_up_place(vm);
+    }
+
+    /// Forgets how a guest left, once it comes again: that says nothing of how it leaves the next time.
+    pub(crate) fn forget_departure(&self, vm: Uuid) {
         let mut outgoing = locked(&self.outgoing);
         if outgoing
             .get(&vm)
@@ -91,8 +97,6 @@ impl Migrations {
         {
             outgoing.remove(&vm);
         }
-        drop(outgoing);
-        self.give_up_place(vm);
     }
 
     /// Lets go of the place kept for a VM and cuts its tunnels.
@@ -125,8 +129,7 @@ impl Agent {
             }
             .into());
         }
-        // How it once left this host says nothing of how it leaves the next time.
-        self.inner.migrations.forget(vm);
+        self.inner.migrations.forget_departure(vm);
         locked(&self.inner.migrations.arrivals).insert(vm, false);
         let prepared = async {
             let spec = self.build(request).await?;
