@@ -308,7 +308,7 @@ impl Client {
                     response.status()
                 )));
             }
-            let limited = Limited::new(response.into_body(), Limits::RESPONSE.bytes);
+            let limited = Limited::new(response.into_body(), Limits::LISTING.bytes);
             limited
                 .collect()
                 .await
@@ -321,7 +321,7 @@ impl Client {
         self.link.borrow_mut().open = Some(connection);
         let thin = fields.and_then(|fields| xmlrpc::thinned(&bytes, &|name| fields.contains(&name)));
         let bytes = thin.as_deref().unwrap_or(&bytes);
-        xmlrpc::decode_response(bytes, &Limits::RESPONSE).map_err(|error| lost(&error))
+        xmlrpc::decode_response(bytes, &Limits::LISTING).map_err(|error| lost(&error))
     }
 
     /// The text that a message answers.

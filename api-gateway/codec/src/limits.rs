@@ -22,6 +22,14 @@ impl Limits {
         string: 307_200,
     };
 
+    /// For answers to a client that asks for it: every VM's record of a pool of 64 hosts is 500 MiB.
+    pub const LISTING: Limits = Limits {
+        bytes: 1 << 30,
+        depth: 32,
+        values: 64 << 20,
+        string: 64 << 20,
+    };
+
     /// For answers of other servers, which may hold whole databases.
     pub const RESPONSE: Limits = Limits {
         bytes: 64 << 20,

@@ -88,6 +88,7 @@ impl Wire {
         self.stream
             .write_all(&[head.as_bytes(), body.as_bytes()].concat())
             .await?;
+        self.stream.flush().await?;
         let wait = read_answer(&mut self.stream, &mut self.answer, b"Success");
         let good = tokio::time::timeout(Duration::from_secs(60), wait).await??;
         ensure!(good, "{method} failed: {}", String::from_utf8_lossy(&self.answer));

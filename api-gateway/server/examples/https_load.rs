@@ -167,6 +167,8 @@ async fn post_until(
             return Ok(seen);
         }
         stream.write_all(&request).await.context("send")?;
+        // What the socket did not take at once stays within TLS otherwise.
+        stream.flush().await.context("send")?;
         let good = tokio::time::timeout(
             Duration::from_secs(60),
             read_answer(&mut stream, &mut answer, &expect),

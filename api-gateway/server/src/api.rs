@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod execute;
 pub mod fair;
 pub mod gate;
+pub mod listing;
 pub mod login;
 pub mod ports;
 
@@ -191,14 +192,11 @@ impl Api {
     }
 }
 
-/// An answer with more records than this is not written by the threads that answer calls.
-const SHORT_LIST: usize = 256;
-
 impl Api {
     /// Writes an answer. Many records take a while: their clients take turns, and nobody else waits.
     async fn encode(&self, client: Client, answer: Answer, shape: Shape) -> CallReply {
         let is_long = match &answer {
-            Answer::Records(_, rows) => rows.len() > SHORT_LIST,
+            Answer::Records(_, rows) => rows.len() > answer::SHORT_LIST,
             // Anybody may ask for it, without a session.
             Answer::Methods(_) => true,
             Answer::Value(_) | Answer::Record(..) | Answer::Failure(_) => false,

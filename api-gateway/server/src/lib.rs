@@ -30,5 +30,5 @@ pub mod web;
 pub use api::Api;
 pub use limits::TransportLimits;
 pub use listener::{GatewayConfig, GatewayError, ServerHandle, serve};
-pub use service::{ApiService, CallHeaders, CallReply, Format, Health, Origin};
+pub use service::{ApiService, CallHeaders, CallReply, Content, Format, Health, Origin};
 pub use tls::{ServerIdentity, TlsError};

@@ -131,7 +131,7 @@ fn keeps_open(version: Version, headers: &HeaderMap) -> bool {
 }
 
 fn respond(reply: CallReply, version: Version, keeps_open: bool) -> Response<ReplyBody> {
-    let mut response = Response::new(reply_body::full(reply.body));
+    let mut response = Response::new(reply_body::content(reply.body));
     *response.status_mut() = reply.status;
     if version == Version::HTTP_10 {
         // Else hyper would add `keep-alive` where the client asked for it.

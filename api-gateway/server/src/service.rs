@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 
+use crate::api::listing::Listing;
 use crate::http::error_page;
 use crate::transfer::{Broken, Reply, Request};
 
@@ -74,12 +75,60 @@ pub struct CallReply {
     /// Further headers, such as `x-xenapi-response-host-certificate-thumbprint`; what is no valid header is left out.
     pub headers: Vec<(&'static str, String)>,
     /// The encoded answer.
-    pub body: Bytes,
+    pub body: Content,
+}
+
+/// The bytes of an answer.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// At hand.
+    Whole(Bytes),
+    /// Put together while they are sent.
+    Listing(Listing),
+}
+
+/// Size in bytes of the pieces in which an answer at hand is passed on.
+const PIECE: usize = 1 << 20;
+
+impl Content {
+    /// All of them.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Content::Whole(bytes) => bytes,
+            Content::Listing(listing) => {
+                let room = Vec::with_capacity(listing.len());
+                let all = listing.fold(room, |mut all, piece| {
+                    all.extend_from_slice(&piece);
+                    all
+                });
+                all.into()
+            }
+        }
+    }
+
+    /// All of them in pieces of about a megabyte at most.
+    pub fn pieces(self) -> impl Iterator<Item = Bytes> + Send {
+        let (mut whole, listing) = match self {
+            Content::Whole(bytes) => (bytes, None),
+            Content::Listing(listing) => (Bytes::new(), Some(listing)),
+        };
+        let parts = std::iter::from_fn(move || match whole.len() {
+            0 => None,
+            length => Some(whole.split_to(length.min(PIECE))),
+        });
+        parts.chain(listing.into_iter().flatten())
+    }
+}
+
+impl<B: Into<Bytes>> From<B> for Content {
+    fn from(bytes: B) -> Content {
+        Content::Whole(bytes.into())
+    }
 }
 
 impl CallReply {
     /// An answer in XML.
-    pub fn xml(body: impl Into<Bytes>) -> CallReply {
+    pub fn xml(body: impl Into<Content>) -> CallReply {
         CallReply {
             status: StatusCode::OK,
             content_type: "text/xml",
@@ -89,7 +138,7 @@ impl CallReply {
     }
 
     /// An answer in JSON.
-    pub fn json(body: impl Into<Bytes>) -> CallReply {
+    pub fn json(body: impl Into<Content>) -> CallReply {
         CallReply {
             status: StatusCode::OK,
             content_type: "application/json",

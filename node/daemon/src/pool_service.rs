@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use gateway_server::api::fair::Peer;
 use gateway_server::audit::{End, Note};
 use gateway_server::{Api, Format};
@@ -442,7 +442,12 @@ impl Rpc for PoolService {
         Ok(Response::new(lines.boxed()))
     }
 
-    async fn forward(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {
+    type ForwardStream = BoxStream<'static, Result<ForwardReply, Status>>;
+
+    async fn forward(
+        &self,
+        request: Request<ForwardRequest>,
+    ) -> Result<Response<Self::ForwardStream>, Status> {
         self.member(&request)?;
         let request = request.into_inner();
         let format = if request.json {
@@ -451,7 +456,8 @@ impl Rpc for PoolService {
             Format::XmlRpc
         };
         let reply = self.api.forwarded(format, request.body).await;
-        Ok(Response::new(ForwardReply { body: reply.body }))
+        let pieces = reply.body.pieces().map(|body| Ok(ForwardReply { body }));
+        Ok(Response::new(stream::iter(pieces).boxed()))
     }
 
     async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {

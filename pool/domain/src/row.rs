@@ -29,8 +29,8 @@ pub struct Encoded(OnceLock<Arc<[u8]>>);
 
 impl Encoded {
     /// The kept bytes, made by `encode` at the first call.
-    pub fn get_or_init(&self, encode: impl FnOnce() -> Vec<u8>) -> &Arc<[u8]> {
-        self.0.get_or_init(|| Arc::from(encode()))
+    pub fn get_or_init(&self, encode: impl FnOnce() -> Arc<[u8]>) -> &Arc<[u8]> {
+        self.0.get_or_init(encode)
     }
 }
 

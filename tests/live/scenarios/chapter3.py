@@ -1,8 +1,5 @@
 """The guide's third chapter, and what a slave says."""
 
-import socket
-import xmlrpc.client
-
 from tarn import *
 
 session, master = login()
@@ -46,29 +43,11 @@ except XenAPI.Failure as failure:
 
 # Over the Unix socket of a slave: any credentials, the same records.
 slave = next(h for n, h in hosts.items() if n != master)
-local = XenAPI.xapi_local() if "socket" not in slave else None
-
-
-class UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path):
-        super().__init__()
-        self.path = path
-
-    def make_connection(self, host):
-        import http.client
-
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.sock.connect(self.path)
-        return connection
-
-
-if local is None:
-    proxy = xmlrpc.client.ServerProxy("http://localhost/", transport=UnixTransport(slave["socket"]))
-    reference = ok(proxy.session.login_with_password("nobody", "nothing"))
-    assert ok(proxy.VM.get_all_records(reference)).keys() == session.xenapi.VM.get_all_records().keys()
-    ok(proxy.session.logout(reference))
-    say("the slave's socket reads what the master has")
+proxy = over_socket(slave)
+reference = ok(proxy.session.login_with_password("nobody", "nothing"))
+assert ok(proxy.VM.get_all_records(reference)).keys() == session.xenapi.VM.get_all_records().keys()
+ok(proxy.session.logout(reference))
+say("the slave's socket reads what the master has")
 
 reference = session._session
 session.xenapi.session.logout()

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -38,6 +39,25 @@ def raw(host, method, *params, timeout=5):
         return xmlrpc.client.loads(wire.getresponse().read())[0][0]
     except OSError:
         return None
+
+
+class UnixTransport(xmlrpc.client.Transport):
+    """XML-RPC over a Unix socket."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def make_connection(self, host):
+        wire = http.client.HTTPConnection("localhost")
+        wire.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        wire.sock.connect(self.path)
+        return wire
+
+
+def over_socket(host):
+    """The API by a host's own socket."""
+    return xmlrpc.client.ServerProxy("http://localhost/", transport=UnixTransport(host["socket"]))
 
 
 def login():

@@ -40,6 +40,7 @@ fn a_pool_outlives_its_master_and_heals() {
     bed.scenario("snapshot.py", &[]);
     bed.scenario("members.py", &[]);
     bed.scenario("sessions.py", &[]);
+    bed.scenario("listings.py", &[]);
     bed.scenario("access.py", &[]);
     bed.scenario("restart.py", &[]);
 }

@@ -14,6 +14,8 @@ const SUCCESS_HEAD: &[u8] = b"<?xml version=\"1.0\"?><methodResponse><params><pa
 const FAILURE_HEAD: &[u8] = b"<?xml version=\"1.0\"?><methodResponse><params><param><value><struct><member>\
 <name>Status</name><value>Failure</value></member><member><name>ErrorDescription</name>";
 const STRUCT_TAIL: &[u8] = b"</member></struct></value></param></params></methodResponse>";
+const MAP_HEAD: &[u8] = b"<value><struct>";
+const MAP_TAIL: &[u8] = b"</struct></value>";
 
 /// Room made for an answer of unknown size, in bytes.
 const ROOM: usize = 1024;
@@ -111,14 +113,14 @@ impl ValueWriter for XmlWriter {
     }
 
     fn map(&mut self, members: impl FnOnce(&mut Self)) {
-        self.put(b"<value><struct>");
+        self.put(MAP_HEAD);
         let before = self.out.len();
         members(self);
         if self.out.len() == before {
             self.out.truncate(before.saturating_sub(b"<struct>".len()));
             self.put(b"<struct/></value>");
         } else {
-            self.put(b"</struct></value>");
+            self.put(MAP_TAIL);
         }
     }
 
@@ -146,6 +148,15 @@ pub fn success_with(room: usize, write: impl FnOnce(&mut XmlWriter)) -> Vec<u8> 
     write(&mut writer);
     writer.put(STRUCT_TAIL);
     writer.into_bytes()
+}
+
+/// What comes before and after the members of a map that is a successful answer, for whoever writes them piece by piece.
+/// There must be at least one.
+pub fn success_around_members() -> [Vec<u8>; 2] {
+    [
+        [SUCCESS_HEAD, MAP_HEAD].concat(),
+        [MAP_TAIL, STRUCT_TAIL].concat(),
+    ]
 }
 
 /// An answer that names an error.

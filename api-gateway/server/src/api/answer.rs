@@ -8,7 +8,8 @@ use gateway_codec::xmlrpc::{self, XmlWriter};
 use pool_domain::{Database, Row, query};
 use proto_types::{ApiError, Ref, Value};
 
-use crate::service::CallReply;
+use super::listing::Listing;
+use crate::service::{CallReply, Content};
 
 /// How the answer is written.
 pub enum Shape {
@@ -41,8 +42,11 @@ impl From<Result<Value, ApiError>> for Answer {
     }
 }
 
-/// Room for one record when nothing better is known.
+/// Room for one record when nothing better is known, in bytes.
 const ROOM: usize = 4096;
+
+/// An answer with more records than this is put together while it is sent, and not by the threads that answer calls.
+pub const SHORT_LIST: usize = 256;
 
 impl Answer {
     /// The bytes.
@@ -53,13 +57,16 @@ impl Answer {
         }
     }
 
-    fn xml(self) -> Vec<u8> {
+    fn xml(self) -> Content {
         match self {
-            Answer::Value(value) => xmlrpc::success(&value),
-            Answer::Failure(error) => xmlrpc::failure(&error),
+            Answer::Value(value) => xmlrpc::success(&value).into(),
+            Answer::Failure(error) => xmlrpc::failure(&error).into(),
             Answer::Record(db, row) => {
                 let encoded = encoded(&db, &row);
-                xmlrpc::success_with(encoded.len(), |w| w.encoded(encoded))
+                xmlrpc::success_with(encoded.len(), |w| w.encoded(encoded)).into()
+            }
+            Answer::Records(db, rows) if rows.len() > SHORT_LIST => {
+                Content::Listing(Listing::new(&db, &rows))
             }
             Answer::Records(db, rows) => {
                 let room = rows
@@ -72,8 +79,9 @@ impl Answer {
                         }
                     });
                 })
+                .into()
             }
-            Answer::Methods(names) => xmlrpc::bare(|w| w.strings(&names)),
+            Answer::Methods(names) => xmlrpc::bare(|w| w.strings(&names)).into(),
         }
     }
 
@@ -97,11 +105,27 @@ impl Answer {
 }
 
 /// The XML of a row's record; kept with the row, so that listing many is mostly copying.
-fn encoded<'a>(db: &Database, row: &'a Row) -> &'a [u8] {
+pub fn encoded<'a>(db: &Database, row: &'a Row) -> &'a Arc<[u8]> {
+    encoded_in(&mut Vec::new(), db, row)
+}
+
+/// Writes the records that were not written before.
+pub fn write_all(db: &Database, rows: &[Arc<Row>]) {
+    let mut room = Vec::new();
+    for row in rows {
+        encoded_in(&mut room, db, row);
+    }
+}
+
+/// As [`encoded`], in memory that serves for one record after another.
+fn encoded_in<'a>(room: &mut Vec<u8>, db: &Database, row: &'a Row) -> &'a Arc<[u8]> {
     row.encoded.get_or_init(|| {
-        let mut writer = XmlWriter::new(Vec::with_capacity(ROOM));
+        room.clear();
+        room.reserve(ROOM);
+        let mut writer = XmlWriter::new(std::mem::take(room));
         write_record(&mut writer, db, row);
-        writer.into_bytes()
+        *room = writer.into_bytes();
+        Arc::from(room.as_slice())
     })
 }
 

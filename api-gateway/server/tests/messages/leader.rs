@@ -422,7 +422,7 @@ impl Leader {
 
     async fn send(&self, body: Vec<u8>) -> Reply {
         let reply = self.api.forwarded(Format::XmlRpc, Bytes::from(body)).await;
-        xmlrpc::decode_response(&reply.body, &Limits::CALL).unwrap()
+        xmlrpc::decode_response(&reply.body.into_bytes(), &Limits::CALL).unwrap()
     }
 
     /// Calls a message with this node's session.
@@ -459,7 +459,7 @@ impl Leader {
         let service = self.service();
         let headers = gateway_server::CallHeaders::new(map);
         let reply = service.call(origin, headers, Format::XmlRpc, body).await;
-        xmlrpc::decode_response(&reply.body, &Limits::CALL).unwrap()
+        xmlrpc::decode_response(&reply.body.into_bytes(), &Limits::CALL).unwrap()
     }
 
     /// The API as the transport gets it.

@@ -48,7 +48,7 @@ pub(super) async fn carry(near: Connection, far: HostStream) {
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => break,
                 };
-                if to_far.write_all(&data).await.is_err() {
+                if to_far.write_all(&data).await.is_err() || to_far.flush().await.is_err() {
                     break;
                 }
             }
