@@ -33,6 +33,7 @@ fn the_guides_third_chapter_and_what_a_guest_notices_of_it() {
 #[test]
 fn a_pool_outlives_its_master_and_heals() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
+    bed.scenario("doubt.py", &[]);
     bed.scenario("history.py", &[]);
     bed.scenario("failover.py", &["20"]);
     bed.scenario("watcher.py", &[]);
