@@ -49,6 +49,7 @@ impl Agent {
             DiskKind::Disk => DiskSpec {
                 read_only,
                 shareable: disk.shareable,
+                on_error: disk.on_error,
                 ..DiskSpec::disk(index, source, serial(volume))
             },
         })

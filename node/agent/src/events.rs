@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::agent::{Agent, Inner};
 use crate::stats::CpuMeter;
 use crate::turns::Turn;
-use crate::{drift, guests};
+use crate::{drift, guests, stalls};
 
 /// Events that a slow listener may be behind; more, and it gets everything again.
 const BACKLOG: usize = 1024;
@@ -96,6 +96,9 @@ pub(crate) fn spawn(agent: &Agent, stop: &CancellationToken) {
     let pace = agent.inner.settings.drift_pace;
     let comparing = drift::follow(pace, weak.clone());
     tokio::spawn(stop.clone().run_until_cancelled_owned(comparing));
+    let pace = agent.inner.settings.stall_pace;
+    let helping = stalls::follow(pace, weak.clone());
+    tokio::spawn(stop.clone().run_until_cancelled_owned(helping));
     let pace = agent.inner.settings.heartbeat;
     tokio::spawn(stop.clone().run_until_cancelled_owned(beat(pace, weak)));
 }

@@ -44,6 +44,7 @@ mod reconcile;
 mod serial;
 pub mod server;
 pub mod settings;
+mod stalls;
 mod stats;
 mod storage;
 mod timings;

@@ -45,6 +45,8 @@ pub struct AgentSettings {
     pub guest_pace: Duration,
     /// How often domains are compared with what they were made from.
     pub drift_pace: Duration,
+    /// How often it is seen whether domains that stand still for want of a disk can go on.
+    pub stall_pace: Duration,
     /// The host as a machine.
     pub machine: MachineSettings,
     /// What keeps it from running guests without a lease.
@@ -75,6 +77,7 @@ impl AgentSettings {
             qemu_nbd: PathBuf::from("qemu-nbd"),
             guest_pace: Duration::from_secs(10),
             drift_pace: Duration::from_secs(20),
+            stall_pace: Duration::from_secs(5),
             machine: MachineSettings::default(),
             guard: GuardSettings {
                 lease_file: state_dir.join("lease"),

@@ -9,5 +9,6 @@ mod mirroring;
 mod moving;
 mod networks;
 mod remote;
+mod stalling;
 mod watching;
 mod world;

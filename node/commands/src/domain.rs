@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use node_hypervisor::{BootDevice, CpuModel, CpuTuning, DiskKind, EndActions, NicModel, Platform};
+use node_hypervisor::{BootDevice, CpuModel, CpuTuning, DiskErrorPolicy, DiskKind, EndActions, NicModel, Platform};
 use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -189,6 +189,9 @@ pub struct DiskRequest {
     /// Whether what the guest writes is thrown away when it stops.
     #[serde(default)]
     pub reset: bool,
+    /// What happens when the host cannot read or write it.
+    #[serde(default)]
+    pub on_error: DiskErrorPolicy,
 }
 
 impl DiskRequest {
@@ -201,6 +204,7 @@ impl DiskRequest {
             read_only: false,
             shareable: false,
             reset: false,
+            on_error: DiskErrorPolicy::Automatic,
         }
     }
 

@@ -79,6 +79,21 @@ pub struct DiskSpec {
     pub serial: String,
     /// How the host caches it.
     pub cache: DiskCache,
+    /// What happens when the host cannot read or write it.
+    #[serde(default)]
+    pub on_error: DiskErrorPolicy,
+}
+
+/// What happens when the host cannot read or write a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DiskErrorPolicy {
+    /// The guest is told of it; when the medium is full it is stopped instead. What QEMU does by itself.
+    #[default]
+    Automatic,
+    /// The guest is stopped, and finds what it asked for done when it is let go on and the disk works again.
+    Pause,
+    /// The guest is told of it.
+    Report,
 }
 
 impl DiskSpec {
@@ -93,6 +108,7 @@ impl DiskSpec {
             shareable: false,
             serial: serial.into(),
             cache: DiskCache::Automatic,
+            on_error: DiskErrorPolicy::Automatic,
         }
     }
 
@@ -107,6 +123,7 @@ impl DiskSpec {
             shareable: true,
             serial: String::new(),
             cache: DiskCache::Automatic,
+            on_error: DiskErrorPolicy::Automatic,
         }
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::device::{
-    DiskBus, DiskCache, DiskIndex, DiskKind, DiskSource, DiskSpec, NicIndex, NicModel, NicSpec,
+    DiskBus, DiskCache, DiskErrorPolicy, DiskIndex, DiskKind, DiskSource, DiskSpec, NicIndex, NicModel, NicSpec,
 };
 use crate::domain::{DomainSpec, DomainState, Firmware, MemorySpec, VcpuSpec};
 
@@ -89,6 +89,7 @@ impl ForeignDomain {
                 shareable: disk.shareable,
                 serial: String::new(),
                 cache: DiskCache::Automatic,
+                on_error: DiskErrorPolicy::Automatic,
             });
         }
         for nic in &self.nics {

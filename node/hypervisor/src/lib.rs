@@ -25,8 +25,8 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub use device::{
-    DiskBus, DiskCache, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, ImageBelow, NicIndex,
-    NicModel, NicSpec,
+    DiskBus, DiskCache, DiskErrorPolicy, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, ImageBelow,
+    NicIndex, NicModel, NicSpec,
 };
 pub use domain::{
     Boot, BootDevice, Clock, CpuModel, CpuTuning, Domain, DomainSpec, DomainState, EndAction, EndActions,

@@ -30,6 +30,8 @@ pub(crate) struct SimDomain {
     running_since: Option<Instant>,
     /// The migration that is taking it away, if one is.
     pub(crate) leaving: Option<CancellationToken>,
+    /// Its disks can be neither read nor written.
+    pub(crate) disks_fail: bool,
     /// It no longer listens to its power button.
     pub(crate) deaf: bool,
     /// A shutdown was asked for, so a power-off ends it whatever the spec says.
@@ -44,6 +46,7 @@ impl SimDomain {
             carried,
             running_since: None,
             leaving: None,
+            disks_fail: false,
             deaf: false,
             wanted_off: false,
         };

@@ -196,6 +196,7 @@ impl Hypervisor for SimHypervisor {
                 DomainState::Paused(_) => {
                     domain.set_state(DomainState::Running);
                     shared.tell(vm, DomainEventKind::Resumed);
+                    shared.stall(domain);
                 }
                 actual => {
                     return Err(HypervisorError::WrongState {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use node_hypervisor::{
-    Accelerator, Bytes, DomainEvent, DomainEventKind, DomainSpec, DomainState, EndAction, ForeignDomain,
-    HostFacts, HypervisorError, StopReason,
+    Accelerator, Bytes, DiskErrorPolicy, DomainEvent, DomainEventKind, DomainSpec, DomainState, EndAction,
+    ForeignDomain, HostFacts, HypervisorError, PauseReason, StopReason,
 };
 use tokio::net::UnixListener;
 use tokio::sync::broadcast;
@@ -184,6 +184,16 @@ impl SimHypervisor {
         self.shared.guest_ends(vm, GuestEnd::Crash);
     }
 
+    /// From now on no disk of the domain works, or all do. One that runs with a disk for which it is to be stopped is
+    /// stopped, also when it is let go on meanwhile. Nothing happens if it is not here.
+    pub fn disks_fail(&self, vm: Uuid, fail: bool) {
+        let mut state = self.shared.state();
+        if let Some(domain) = state.domains.get_mut(&vm) {
+            domain.disks_fail = fail;
+            self.shared.stall(domain);
+        }
+    }
+
     /// From now on the guest does not listen to its power button. Nothing happens if it is not here.
     pub fn guest_goes_deaf(&self, vm: Uuid) {
         if let Some(domain) = self.shared.state().domains.get_mut(&vm) {
@@ -218,6 +228,18 @@ impl Shared {
     pub(crate) fn tell(&self, vm: Uuid, kind: DomainEventKind) {
         // Nobody listening is no fault.
         let _ = self.events.send(DomainEvent { vm, kind });
+    }
+
+    /// Stops a domain that runs and cannot use its disks, if it is to be stopped for that.
+    pub(crate) fn stall(&self, domain: &mut SimDomain) {
+        let spec = &domain.carried.spec;
+        let vm = spec.uuid;
+        let stops = spec.disks.iter().any(|disk| disk.on_error == DiskErrorPolicy::Pause);
+        if domain.disks_fail && domain.state == DomainState::Running && stops {
+            domain.set_state(DomainState::Paused(PauseReason::DiskError));
+            self.tell(vm, DomainEventKind::DiskError);
+            self.tell(vm, DomainEventKind::Paused);
+        }
     }
 
     /// Takes a domain away and says why.

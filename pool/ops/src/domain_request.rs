@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use node_commands::{
     BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, TpmRequest, VolumeRef,
 };
-use node_hypervisor::{BootDevice, CpuTuning, DiskKind, EndAction, EndActions, NicModel, Platform};
+use node_hypervisor::{BootDevice, CpuTuning, DiskErrorPolicy, DiskKind, EndAction, EndActions, NicModel, Platform};
 use pool_domain::decide::vdi::device_number;
 use pool_domain::decide::{uefi_mode, usb, vm_live, vtpm};
 use pool_domain::{Database, Row, query, vm_rules};
@@ -14,6 +14,9 @@ use proto_types::{ApiError, Bytes, Ref};
 use uuid::Uuid;
 
 use crate::network::request::{bridge_request, nic_policy};
+
+/// Key in the `other_config` of a VBD, or of an SR for all of its disks: `pause` or `report`.
+const ON_DISK_ERROR: &str = "on_disk_error";
 
 /// Builds the request to start a VM on a host.
 ///
@@ -160,7 +163,25 @@ pub fn disk_request(db: &Database, disk: &Row) -> Result<Option<DiskRequest>, Ap
         read_only,
         shareable: shareable || cd,
         reset: reset && !read_only,
+        on_error: on_error(db, disk, image),
     }))
+}
+
+/// What is to happen when a disk cannot be read or written: what the drive says, else what the repository says.
+fn on_error(db: &Database, disk: &Row, image: Ref) -> DiskErrorPolicy {
+    let storage = db
+        .of_class(vdi::CLASS, image)
+        .and_then(|row| db.of_class(sr::CLASS, row.get(vdi::SR).as_ref()));
+    let said = [
+        Some(disk.get(vbd::OTHER_CONFIG)),
+        storage.map(|row| row.get(sr::OTHER_CONFIG)),
+    ];
+    let mut said = said.into_iter().flatten().filter_map(|map| map.get(ON_DISK_ERROR));
+    match said.next() {
+        Some("pause") => DiskErrorPolicy::Pause,
+        Some("report") => DiskErrorPolicy::Report,
+        Some(_) | None => DiskErrorPolicy::Automatic,
+    }
 }
 
 /// Where an image lies.
@@ -226,3 +247,6 @@ pub fn sr_spec(
         physical_size: Bytes(0),
     })
 }
+
+#[cfg(test)]
+mod test;

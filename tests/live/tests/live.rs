@@ -130,6 +130,7 @@ fn disks_on_servers_outlive_moves_snapshots_and_the_death_of_the_server() {
     let Some(bed) = Bed::up(Kind::Qemu) else { return };
     bed.scenario("nfs.py", &[]);
     bed.scenario("servers_die.py", &[]);
+    bed.scenario("stalls.py", &[]);
 }
 
 #[test]

@@ -117,6 +117,7 @@ impl World {
         settings.heartbeat = Duration::from_millis(20);
         settings.sampling = Duration::from_millis(20);
         settings.drift_pace = Duration::from_millis(20);
+        settings.stall_pace = Duration::from_millis(20);
         let network = Arc::new(SimNetwork::two_nics(1, None));
         let parts = AgentParts {
             host: uuid,

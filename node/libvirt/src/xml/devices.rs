@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use node_hypervisor::{
-    DiskBus, DiskCache, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, HypervisorError, NicIndex,
-    NicModel, NicSpec, Result, UsbSpec,
+    DiskBus, DiskCache, DiskErrorPolicy, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, HypervisorError,
+    NicIndex, NicModel, NicSpec, Result, UsbSpec,
 };
 
 use super::tree::Element;
@@ -202,6 +202,16 @@ pub(crate) fn disk(disk: &DiskSpec, boot_order: Option<u32>) -> Result<Element> 
     if disk.kind == DiskKind::Disk {
         driver = driver.with("discard", "unmap");
     }
+    let policy = match disk.on_error {
+        DiskErrorPolicy::Automatic => None,
+        DiskErrorPolicy::Pause => Some("stop"),
+        DiskErrorPolicy::Report => Some("report"),
+    };
+    if let Some(policy) = policy {
+        driver = driver
+            .with("error_policy", policy)
+            .with("rerror_policy", policy);
+    }
     let mut element = Element::new("disk")
         .with("type", kind)
         .with("device", device)
@@ -366,6 +376,28 @@ mod test {
         let base = middle.find("backingStore").unwrap();
         assert_eq!(base.of("source", "name"), Some("/e/base.raw"));
         assert!(base.find("backingStore").unwrap().children.is_empty(), "an end");
+    }
+
+    #[test]
+    fn what_becomes_of_errors_is_said_for_reads_and_writes() {
+        for (on_error, said) in [
+            (DiskErrorPolicy::Automatic, None),
+            (DiskErrorPolicy::Pause, Some("stop")),
+            (DiskErrorPolicy::Report, Some("report")),
+        ] {
+            let source = DiskSource::File {
+                path: "/sr/disk.qcow2".into(),
+                format: DiskFormat::Qcow2,
+            };
+            let spec = DiskSpec {
+                on_error,
+                ..DiskSpec::disk(DiskIndex(0), source, "x")
+            };
+            let xml = disk(&spec, None).unwrap();
+            for policy in ["error_policy", "rerror_policy"] {
+                assert_eq!(xml.of("driver", policy), said, "{on_error:?}");
+            }
+        }
     }
 
     #[test]
