@@ -293,6 +293,7 @@ fn serve(
         command.arg("--read-only");
     }
     command
+        .envs(source.environment())
         .arg(name)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -189,9 +189,52 @@ pub enum DiskSource {
         /// The images it builds on, downwards, where the hypervisor cannot find them by itself.
         #[serde(default)]
         below: Vec<ImageBelow>,
+        /// Who the server is told that the host is, if it asks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<NetworkLogin>,
     },
     /// An empty CD drive.
     Empty,
+}
+
+impl DiskSource {
+    /// Variables by which QEMU's programs log in to the source's server: other users see what programs are called with,
+    /// and not these. Source: libiscsi's `iscsi_parse_url`.
+    pub fn environment(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            DiskSource::Network {
+                login: Some(login), ..
+            } => login.environment().into(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A name and a password that the server of a disk asks for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkLogin {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl NetworkLogin {
+    /// See [`DiskSource::environment`].
+    pub fn environment(&self) -> [(&'static str, &str); 2] {
+        [
+            ("LIBISCSI_CHAP_USERNAME", self.user.as_str()),
+            ("LIBISCSI_CHAP_PASSWORD", self.password.as_str()),
+        ]
+    }
+}
+
+impl fmt::Debug for NetworkLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetworkLogin")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An image on which another one builds.

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 pub use device::{
     DiskBus, DiskCache, DiskErrorPolicy, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, ImageBelow,
-    NicIndex, NicModel, NicSpec,
+    NetworkLogin, NicIndex, NicModel, NicSpec,
 };
 pub use domain::{
     Boot, BootDevice, Clock, CpuModel, CpuTuning, Domain, DomainSpec, DomainState, EndAction, EndActions,

@@ -27,7 +27,7 @@ use crate::drift;
 use crate::error::Fault;
 use crate::mirror::Mirror;
 use crate::xml::domain::Dialect;
-use crate::{host, image, layers, lifecycle, migrate, mirror, statistics, tpm, tuning};
+use crate::{host, image, layers, lifecycle, migrate, mirror, passwords, statistics, tpm, tuning};
 
 /// How often the connection is looked after when libvirt says nothing.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -180,6 +180,7 @@ impl Hypervisor for LibvirtHypervisor {
     async fn start(&self, spec: &DomainSpec, mode: StartMode) -> Result<Domain> {
         let (spec, dialect) = (spec.clone(), self.inner.dialect.clone());
         self.lifecycle("start", spec.uuid, move |c| {
+            passwords::tell_of(c, &spec.disks)?;
             lifecycle::start(c, &spec, &dialect, mode)
         })
         .await
@@ -209,7 +210,10 @@ impl Hypervisor for LibvirtHypervisor {
         let job = self.long_job("resume", spec.uuid);
         self.inner
             .bridge
-            .call(job, move |c| image::resume_from(c, &spec, &path, &dialect, mode))
+            .call(job, move |c| {
+                passwords::tell_of(c, &spec.disks)?;
+                image::resume_from(c, &spec, &path, &dialect, mode)
+            })
             .await
     }
 
@@ -236,6 +240,7 @@ impl Hypervisor for LibvirtHypervisor {
     async fn attach_disk(&self, vm: Uuid, disk: &DiskSpec) -> Result<()> {
         let disk = disk.clone();
         self.short("attach disk", Some(vm), move |c| {
+            passwords::tell(c, &disk.source)?;
             device_plugging::attach_disk(c, vm, &disk)
         })
         .await
@@ -250,6 +255,7 @@ impl Hypervisor for LibvirtHypervisor {
     async fn change_media(&self, vm: Uuid, drive: DiskIndex, source: &DiskSource) -> Result<()> {
         let source = source.clone();
         self.short("change media", Some(vm), move |c| {
+            passwords::tell(c, &source)?;
             device_plugging::change_media(c, vm, drive, &source)
         })
         .await
@@ -292,7 +298,9 @@ impl Hypervisor for LibvirtHypervisor {
         progress: MergeProgress,
     ) -> Result<Merged> {
         let job = self.job("mirror disk", Some(vm), self.limits().short);
-        let target = target.clone();
+        let (target, opened) = (target.clone(), target.clone());
+        self.short("tell a password", Some(vm), move |c| passwords::tell(c, &opened))
+            .await?;
         mirror::mirror(&self.inner.bridge, job, Mirror { vm, disk, target }, progress).await?;
         Ok(Merged::ByHypervisor)
     }
@@ -347,6 +355,7 @@ impl Hypervisor for LibvirtHypervisor {
         };
         let spec = spec.clone();
         self.short("prepare migration", Some(spec.uuid), move |c| {
+            passwords::tell_of(c, &spec.disks)?;
             migrate::prepare(c, &spec)
         })
         .await?;

@@ -22,6 +22,7 @@ mod layers;
 mod lifecycle;
 mod migrate;
 mod mirror;
+mod passwords;
 mod statistics;
 mod tpm;
 mod tuning;

@@ -376,6 +376,7 @@ pub async fn scribble(source: &DiskSource) -> Check {
             "-c",
             "write -P 171 64k 64k",
         ])
+        .envs(source.environment())
         .arg(name);
     let output = command.output().await.map_err(|e| e.to_string())?;
     ensure(output.status.success(), &String::from_utf8_lossy(&output.stderr))

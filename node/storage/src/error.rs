@@ -192,6 +192,12 @@ pub enum StorageError {
         /// What was said of it.
         reason: String,
     },
+    /// A server does not take the name and password that were given, or wants some.
+    #[error("{server} refuses the login: verify name and password")]
+    LoginRefused {
+        /// The server.
+        server: String,
+    },
     /// This type of repository cannot do that.
     #[error("repositories of type {kind} cannot {operation}")]
     Unsupported {
@@ -314,7 +320,8 @@ impl StorageError {
             StorageError::NotMounted { .. } => 52,
             StorageError::StillMounted { kind: "nfs", .. } => 74,
             StorageError::StillMounted { .. } => 53,
-            // ISCSIDiscovery.
+            // ISCSILogin and ISCSIDiscovery.
+            StorageError::LoginRefused { .. } => 68,
             StorageError::ServerUnreachable { .. } => 83,
             StorageError::PluggedOtherwise { .. } => 16,
             StorageError::SrExists { .. } => 42,

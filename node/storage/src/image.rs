@@ -118,6 +118,7 @@ impl ImageTool {
         let mut command = self.command();
         command
             .args(["info", "-U", "--output=json", "-f", format_name(format)])
+            .envs(source.environment())
             .arg(name);
         let output = self.run("qemu-img info", command).await?;
         serde_json::from_slice(&output).map_err(|error| StorageError::Tool {
@@ -186,6 +187,7 @@ impl ImageTool {
                 "-O",
                 format_name(format),
             ])
+            .envs(source.environment())
             .arg(name)
             .arg(target);
         self.watched(TOOL, "copy", command, job).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use md5::{Digest, Md5};
-use node_hypervisor::{DiskFormat, DiskSource};
+use node_hypervisor::{DiskFormat, DiskSource, NetworkLogin};
 use proto_types::Bytes;
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ mod test;
 
 /// How long a server may take to tell its targets and LUNs.
 const DISCOVERY: Duration = Duration::from_secs(20);
+/// Most bytes of a name or a password to log in with.
+const LONGEST_LOGIN: usize = 254;
 /// LUNs of one target that are looked at.
 const MOST_LUNS: usize = 256;
 
@@ -67,6 +69,18 @@ static DESCRIPTION: DriverDescription = DriverDescription {
             secret: false,
         },
         ConfigKey {
+            name: "chapuser",
+            description: "name with which to log in, if the target asks for one",
+            required: false,
+            secret: false,
+        },
+        ConfigKey {
+            name: "chappassword",
+            description: "password that goes with it",
+            required: false,
+            secret: true,
+        },
+        ConfigKey {
             name: "port",
             description: "port of the server; 3260 if it is not given",
             required: false,
@@ -81,8 +95,16 @@ static DESCRIPTION: DriverDescription = DriverDescription {
 /// A target, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Target {
-    portal: String,
+    server: Server,
     iqn: String,
+}
+
+/// A server, and how to log in to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Server {
+    /// Name and port as URLs have them.
+    portal: String,
+    login: Option<NetworkLogin>,
 }
 
 fn invalid(key: &'static str, reason: &str) -> StorageError {
@@ -92,18 +114,38 @@ fn invalid(key: &'static str, reason: &str) -> StorageError {
     }
 }
 
+fn server(config: &DeviceConfig) -> Result<Server> {
+    Ok(Server {
+        portal: portal(config)?,
+        login: login(config)?,
+    })
+}
+
+fn login(config: &DeviceConfig) -> Result<Option<NetworkLogin>> {
+    let (user, password) = match (config.get("chapuser"), config.get("chappassword")) {
+        (None, None) => return Ok(None),
+        (Some(user), Some(password)) => (user, password),
+        (None, Some(_)) => return Err(invalid("chapuser", "a password needs a name")),
+        (Some(_), None) => return Err(invalid("chappassword", "a name needs a password")),
+    };
+    // As long as libiscsi keeps them; it would cut the rest off without a word.
+    for (key, value) in [("chapuser", user), ("chappassword", password)] {
+        if value.is_empty() || value.len() > LONGEST_LOGIN || value.contains(char::is_control) {
+            return Err(invalid(key, "it is empty or too long"));
+        }
+    }
+    Ok(Some(NetworkLogin {
+        user: user.to_owned(),
+        password: password.to_owned(),
+    }))
+}
+
 /// Server and port as URLs have them.
 fn portal(config: &DeviceConfig) -> Result<String> {
     let server = config.require("target")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
     if server.starts_with('-') || !server.chars().all(plain) {
         return Err(invalid("target", "it is no name or address"));
-    }
-    if config.get("chapuser").is_some() {
-        return Err(invalid(
-            "chapuser",
-            "targets that ask for a password cannot be used",
-        ));
     }
     let port: u16 = config
         .get("port")
@@ -127,17 +169,18 @@ fn check_iqn(iqn: &str) -> Result<()> {
 
 impl Target {
     fn read(config: &DeviceConfig) -> Result<Target> {
-        let portal = portal(config)?;
+        let server = server(config)?;
         let iqn = config.require("targetIQN")?.to_owned();
         check_iqn(&iqn)?;
-        Ok(Target { portal, iqn })
+        Ok(Target { server, iqn })
     }
 
     fn source(&self, lun: u64) -> DiskSource {
         DiskSource::Network {
-            url: format!("iscsi://{}/{}/{lun}", self.portal, self.iqn),
+            url: format!("iscsi://{}/{}/{lun}", self.server.portal, self.iqn),
             format: DiskFormat::Raw,
             below: Vec::new(),
+            login: self.server.login.clone(),
         }
     }
 
@@ -177,13 +220,19 @@ fn listed(text: &str) -> Vec<(String, Vec<u64>)> {
     targets
 }
 
-async fn ask(portal: &str, with_luns: bool) -> Result<Vec<(String, Vec<u64>)>> {
-    let url = format!("iscsi://{portal}");
+async fn ask(server: &Server, with_luns: bool) -> Result<Vec<(String, Vec<u64>)>> {
+    let url = format!("iscsi://{}", server.portal);
     let args: &[&str] = if with_luns { &["-s", &url] } else { &[&url] };
-    match tool::run("iscsi-ls", args, DISCOVERY).await {
+    let login = server.login.iter().flat_map(NetworkLogin::environment);
+    match tool::run_with("iscsi-ls", args, login, DISCOVERY).await {
         Ok(text) => Ok(listed(&text)),
+        Err(StorageError::Tool { message, .. }) if message.to_lowercase().contains("authentication") => {
+            Err(StorageError::LoginRefused {
+                server: server.portal.clone(),
+            })
+        }
         Err(StorageError::Tool { message, .. }) => Err(StorageError::ServerUnreachable {
-            server: portal.to_owned(),
+            server: server.portal.clone(),
             reason: message,
         }),
         Err(other) => Err(other),
@@ -214,13 +263,14 @@ impl IscsiDriver {
 
     async fn verify(&self, sr: Uuid, config: &DeviceConfig) -> Result<Target> {
         let target = Target::read(config)?;
-        let known = ask(&target.portal, false).await?;
+        // Only a login shows whether a password is right.
+        let known = ask(&target.server, target.server.login.is_some()).await?;
         if known.iter().any(|(iqn, _)| *iqn == target.iqn) {
             return Ok(target);
         }
         Err(StorageError::SrUnavailable {
             sr,
-            reason: format!("{} has no target {}", target.portal, target.iqn),
+            reason: format!("{} has no target {}", target.server.portal, target.iqn),
         })
     }
 }
@@ -242,12 +292,12 @@ impl SrDriver for IscsiDriver {
     }
 
     async fn probe(&self, config: &DeviceConfig) -> Result<Vec<ProbedSr>> {
-        let portal = portal(config)?;
+        let server = server(config)?;
         if config.get("targetIQN").is_none() {
-            let targets = ask(&portal, false).await?;
+            let targets = ask(&server, false).await?;
             return Err(StorageError::ConfigChoices {
                 key: "targetIQN",
-                xml: targets_xml(&portal, &targets),
+                xml: targets_xml(&server.portal, &targets),
             });
         }
         self.verify(Uuid::nil(), config).await?;
@@ -287,7 +337,7 @@ impl IscsiSr {
 
     async fn luns(&self) -> Result<Vec<u64>> {
         self.check_open()?;
-        let targets = ask(&self.target.portal, true).await?;
+        let targets = ask(&self.target.server, true).await?;
         targets
             .into_iter()
             .find(|(iqn, _)| *iqn == self.target.iqn)
@@ -296,7 +346,7 @@ impl IscsiSr {
                 sr: self.sr,
                 reason: format!(
                     "{} has no target {} any more",
-                    self.target.portal, self.target.iqn
+                    self.target.server.portal, self.target.iqn
                 ),
             })
     }

@@ -16,10 +16,21 @@ pub async fn run<S: AsRef<OsStr>>(
     args: impl IntoIterator<Item = S>,
     after: Duration,
 ) -> Result<String> {
+    run_with(tool, args, [], after).await
+}
+
+/// As [`run`], with variables for what others must not see.
+pub async fn run_with<S: AsRef<OsStr>>(
+    tool: &'static str,
+    args: impl IntoIterator<Item = S>,
+    variables: impl IntoIterator<Item = (&'static str, &str)>,
+    after: Duration,
+) -> Result<String> {
     let mut command = Command::new(tool);
     command
         .args(args)
         .env("LC_ALL", "C")
+        .envs(variables)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -138,9 +138,10 @@ class Iscsi(Server):
 
     iqn = "iqn.2026-11.org.tarn:disks"
 
-    def __init__(self, sizes, last=241):
+    def __init__(self, sizes, last=241, login=None):
         super().__init__("iscsi", last)
         self.sizes = sizes
+        self.login = login
         for number, size in enumerate(sizes, 1):
             with open(self.disk(number), "wb") as file:
                 file.truncate(size)
@@ -166,6 +167,10 @@ class Iscsi(Server):
             self.admin(
                 "--op", "new", "--mode", "logicalunit", "--tid", "1", "--lun", str(number), "-b", self.disk(number)
             )
+        if self.login:
+            user, password = self.login
+            self.admin("--op", "new", "--mode", "account", "--user", user, "--password", password)
+            self.admin("--op", "bind", "--mode", "account", "--tid", "1", "--user", user)
         self.admin("--op", "bind", "--mode", "target", "--tid", "1", "-I", "ALL")
 
     def down(self):
@@ -173,4 +178,5 @@ class Iscsi(Server):
 
     @property
     def config(self):
-        return {"target": self.address, "targetIQN": self.iqn}
+        login = dict(zip(("chapuser", "chappassword"), self.login or ()))
+        return {"target": self.address, "targetIQN": self.iqn, **login}

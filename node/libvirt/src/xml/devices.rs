@@ -8,6 +8,7 @@ use node_hypervisor::{
 };
 
 use super::tree::Element;
+use crate::passwords;
 
 fn bad(reason: impl Into<String>) -> HypervisorError {
     HypervisorError::BadSpec {
@@ -52,7 +53,17 @@ pub(crate) fn source(source: &DiskSource) -> Result<(&'static str, Option<Elemen
             "block",
             Some(Element::new("source").with("dev", path_text(path)?)),
         ),
-        DiskSource::Network { url, .. } => ("network", Some(network_source(url)?)),
+        DiskSource::Network { url, login, .. } => {
+            let mut element = network_source(url)?;
+            if let Some(login) = login {
+                let secret = Element::new("secret")
+                    .with("type", "iscsi")
+                    .with("usage", passwords::usage(url, login));
+                let auth = Element::new("auth").with("username", login.user.as_str());
+                element = element.child(auth.child(secret));
+            }
+            ("network", Some(element))
+        }
         DiskSource::Empty => ("file", None),
     })
 }
@@ -330,7 +341,7 @@ pub(crate) fn nic(nic: &NicSpec, boot_order: Option<u32>) -> Result<Element> {
 #[cfg(test)]
 mod test {
     use super::*;
-    use node_hypervisor::ImageBelow;
+    use node_hypervisor::{ImageBelow, NetworkLogin};
 
     #[test]
     fn urls_become_what_libvirt_calls_them() {
@@ -356,6 +367,26 @@ mod test {
     }
 
     #[test]
+    fn a_password_is_named_and_not_said() {
+        let source = DiskSource::Network {
+            url: "iscsi://h:3260/iqn.x:y/7".to_owned(),
+            format: DiskFormat::Raw,
+            below: Vec::new(),
+            login: Some(NetworkLogin {
+                user: "jo <e>".to_owned(),
+                password: "s3cret".to_owned(),
+            }),
+        };
+        let spec = DiskSpec::disk(DiskIndex(0), source, "x");
+        assert!(!format!("{spec:?}").contains("s3cret"));
+        let xml = disk(&spec, None).unwrap();
+        assert!(!xml.to_xml().contains("s3cret"));
+        let auth = xml.find("source").unwrap().find("auth").unwrap();
+        assert_eq!(auth.attribute("username"), Some("jo <e>"));
+        assert_eq!(auth.of("secret", "usage"), Some("tarn iscsi://h:3260/iqn.x:y jo <e>"));
+    }
+
+    #[test]
     fn an_image_on_a_server_comes_with_all_that_it_builds_on() {
         let below = |url: &str, format| ImageBelow {
             url: url.to_owned(),
@@ -368,6 +399,7 @@ mod test {
                 below("nfs://h/e/middle.qcow2", DiskFormat::Qcow2),
                 below("nfs://h/e/base.raw", DiskFormat::Raw),
             ],
+            login: None,
         };
         let xml = disk(&DiskSpec::disk(DiskIndex(0), source, "x"), None).unwrap();
         let middle = xml.find("backingStore").unwrap();

@@ -209,6 +209,36 @@ async fn the_disks_of_a_target_are_found_read_and_written_and_outlive_their_serv
     assert_eq!(driver.plug(sr, &wrong).await.err().unwrap().backend_code(), 47);
 }
 
+#[tokio::test]
+async fn a_target_that_asks_for_a_password_is_used_with_it_and_not_without() {
+    let Some(server) = Server::start() else { return };
+    let account = ["--mode", "account", "--user", "joe"];
+    let new = [&["--op", "new"][..], &account, &["--password", "tarn-s3cret-word"]].concat();
+    assert!(server.admin(&new));
+    assert!(server.admin(&[&["--op", "bind"][..], &account, &["--tid", "1"]].concat()));
+    let driver = IscsiDriver::new(ImageTool::default());
+    let config = |password: Option<&str>| {
+        let mut config = server.config();
+        for (key, value) in [("chapuser", password.map(|_| "joe")), ("chappassword", password)] {
+            config.0.extend(value.map(|value| (key.to_owned(), value.to_owned())));
+        }
+        config
+    };
+    let sr = Uuid::new_v4();
+    let wrong = driver.plug(sr, &config(Some("tarn-wr0ng-word"))).await;
+    let wrong = wrong.err().unwrap();
+    assert_eq!(wrong.backend_code(), 68, "{}", wrong.chain());
+    let without = driver.plug(sr, &config(None)).await.unwrap();
+    assert_eq!(without.scan().await.unwrap_err().backend_code(), 40);
+
+    let plugged = driver.plug(sr, &config(Some("tarn-s3cret-word"))).await.unwrap();
+    assert_eq!(plugged.scan().await.unwrap().volumes.len(), 2);
+    let source = plugged.resolve("1", Access::Write).await.unwrap();
+    contract::scribble(&source).await.unwrap();
+    let bytes = contract::read(&ImageTool::default(), &source, server.dir.path());
+    assert!(bytes.await.unwrap()[64 * 1024..128 * 1024].iter().all(|b| *b == 171));
+}
+
 #[test]
 fn a_server_s_list_is_read() {
     let text = "Target:iqn.a:x Portal:10.0.0.1:3260,1\nLun:0    Type:STORAGE_ARRAY_CONTROLLER\n\
@@ -237,6 +267,10 @@ fn what_is_no_target_is_refused() {
         (&[("target", "h"), ("targetIQN", "iqn.x"), ("port", "x")][..], 1),
         (
             &[("target", "h"), ("targetIQN", "iqn.x"), ("chapuser", "u")][..],
+            1,
+        ),
+        (
+            &[("target", "h"), ("targetIQN", "iqn.x"), ("chappassword", "p")][..],
             1,
         ),
     ] {

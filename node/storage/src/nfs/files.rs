@@ -477,6 +477,7 @@ impl Medium for NfsFiles {
             url: self.export.url(path),
             format: *format,
             below: below.collect(),
+            login: None,
         }
     }
 
@@ -588,6 +589,7 @@ mod test {
                 url: "nfs://10.0.0.1/export/sr/top.qcow2".to_owned(),
                 format: DiskFormat::Qcow2,
                 below,
+                login: None,
             }
         );
     }
