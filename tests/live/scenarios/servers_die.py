@@ -12,7 +12,7 @@ if lacking:
 session, master = login()
 x = session.xenapi
 null = "OpaqueRef:NULL"
-nfs, iscsi = Nfs(), Iscsi([64 << 20])
+nfs, iscsi = Nfs(), Iscsi([64 << 20], login=("joe", "tarn-s3cret-word"))
 refs = [x.host.get_by_uuid(h["uuid"]) for h in hosts.values()]
 shared = x.SR.get_by_uuid(pool["shared_sr"])
 SOON = 75  # seconds
@@ -119,6 +119,10 @@ for server, sr, label, calls in [
         f"the server's return, with {len(found)} writes refused; scans work after {time.monotonic() - began:.1f} s"
     )
 
+x.VM.pool_migrate(vms["on-iscsi"], refs[0], {"live": "true"})
+goes_on("on-iscsi")
+assert boots_of("on-iscsi") == boots, "the guest booted anew"
+say("the guest on iSCSI moved, and its new host logged in to the target too")
 for label, vm in vms.items():
     whole, wrong, last = tell(x, vm, "still", r"TARN-CHECKED vdb (\d+ \d+ \d+)", 150).split()
     assert wrong == "0" and int(whole) == 128, (label, whole, wrong)
