@@ -20,6 +20,7 @@ pub mod pool;
 pub mod pool_settings;
 pub mod role;
 pub mod session;
+pub mod snapshot_schedule;
 pub mod storage;
 pub mod subject;
 pub mod task;
@@ -150,6 +151,7 @@ const TABLES: &[Table] = &[
     pool_settings::TABLE,
     role::TABLE,
     session::TABLE,
+    snapshot_schedule::TABLE,
     storage::TABLE,
     subject::TABLE,
     task::TABLE,

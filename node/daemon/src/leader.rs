@@ -14,6 +14,7 @@ use pool_domain::decide::{event, ha, host as hosts, pif_hardware as hardware, se
 use pool_ops::host::auto_start;
 use pool_ops::reconcile::{self, Liveness};
 use pool_ops::storage::{merge, sr as repositories};
+use pool_ops::vm::scheduled::Schedules;
 use pool_ops::vm::tpm;
 use pool_ops::{HostAgents, Ops, registry};
 use pool_raft::Pool;
@@ -130,6 +131,7 @@ async fn lead(realm: Realm, started: DateTime, stop: CancellationToken) {
     let mut sweep = tokio::time::interval(SWEEP);
     let mut look = tokio::time::interval(Duration::from_secs(1));
     let mut measure = tokio::time::interval(MEASURE);
+    let mut schedules = Schedules::default();
     let mut merging: Option<tokio::task::JoinHandle<()>> = None;
     let mut measuring: Option<tokio::task::JoinHandle<()>> = None;
     let is_idle = |task: &Option<tokio::task::JoinHandle<()>>| {
@@ -146,6 +148,9 @@ async fn lead(realm: Realm, started: DateTime, stop: CancellationToken) {
                     tracing::debug!(%error, "the pool's authorities were not looked after");
                 }
                 tokio::spawn(tpm::fetch_all(ops.clone()));
+                if let Some(me) = pool.snapshot().by_uuid(host::CLASS, &me).map(|h| h.reference) {
+                    schedules.look(&ops, me).await;
+                }
                 if is_idle(&merging) {
                     merging = Some(tokio::spawn(merge::look(ops.clone())));
                 }

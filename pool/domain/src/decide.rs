@@ -37,6 +37,7 @@ pub mod repository;
 pub mod restore;
 pub mod session;
 pub mod setting;
+pub mod snapshot_schedule;
 pub mod storage;
 pub mod subject;
 pub mod task;

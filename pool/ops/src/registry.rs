@@ -13,7 +13,7 @@ use crate::storage::{changes, merge, pbd, sr, vdi, vdi_copy, vdi_live, vdi_move}
 use crate::transfer;
 use crate::vm::{
     adopt, checkpoint, clone, live, media, migrate, migrate_send, plug, power, provision, reset, revert,
-    snapshot, start, stop, suspend, unplug_usb,
+    scheduled, snapshot, start, stop, suspend, unplug_usb,
 };
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came
@@ -55,6 +55,7 @@ fn spawn(ops: &Ops, saga: Ref, name: &str) {
         unplug_usb::UnplugUsb::NAME => go_on::<unplug_usb::UnplugUsb>(ops, saga),
         media::ChangeMedium::NAME => go_on::<media::ChangeMedium>(ops, saga),
         adopt::Adopt::NAME => go_on::<adopt::Adopt>(ops, saga),
+        scheduled::TakeScheduled::NAME => go_on::<scheduled::TakeScheduled>(ops, saga),
         snapshot::SnapshotVm::NAME => go_on::<snapshot::SnapshotVm>(ops, saga),
         checkpoint::Checkpoint::NAME => go_on::<checkpoint::Checkpoint>(ops, saga),
         revert::Revert::NAME => go_on::<revert::Revert>(ops, saga),

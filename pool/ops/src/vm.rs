@@ -13,6 +13,7 @@ pub mod power;
 pub mod provision;
 pub mod reset;
 pub mod revert;
+pub mod scheduled;
 pub mod snapshot;
 pub mod start;
 pub mod stop;

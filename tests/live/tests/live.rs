@@ -95,6 +95,7 @@ fn hosts_tell_what_they_and_their_guests_do() {
 fn settings_of_vms_and_hosts_hold_what_they_promise() {
     let Some(bed) = Bed::up(Kind::Sim) else { return };
     bed.scenario("settings.py", &["agent"]);
+    bed.scenario("schedules.py", &[]);
 }
 
 #[test]

@@ -36,6 +36,8 @@ use crate::vm::suspend::image_row;
 pub struct Checkpoint {
     vm: Ref,
     label: String,
+    #[serde(default)]
+    scheduled: bool,
     vm_uuid: Uuid,
     on: Ref,
     host: Uuid,
@@ -61,6 +63,7 @@ impl Checkpoint {
         Checkpoint {
             vm,
             label: label.to_owned(),
+            scheduled: false,
             vm_uuid: Uuid::nil(),
             on: Ref::NULL,
             host: Uuid::nil(),
@@ -75,6 +78,14 @@ impl Checkpoint {
             snapshot: Ref::NULL,
             disks: Vec::new(),
             volumes: Vec::new(),
+        }
+    }
+
+    /// By a schedule.
+    pub fn scheduled(self) -> Checkpoint {
+        Checkpoint {
+            scheduled: true,
+            ..self
         }
     }
 
@@ -213,7 +224,7 @@ impl Operation for Checkpoint {
                 disks: &stand_for,
                 memory: self.image,
                 metadata: &metadata(&row),
-                scheduled: false,
+                scheduled: self.scheduled,
             },
         )?;
         if self.request.is_some() {
