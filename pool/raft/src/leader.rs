@@ -114,7 +114,9 @@ impl Watcher {
             } else {
                 self.judge(&seen)
             };
-            let settled = !now.is_me || now.ready;
+            // A leader that no quorum has confirmed yet is one that was just elected, or one in doubt.
+            let leads = seen.state == openraft::ServerState::Leader;
+            let settled = stopped || !leads || now.ready;
             announce.send_if_modified(|before| {
                 let changed = *before != now;
                 if changed {
