@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use node_hypervisor::{BootDevice, CpuModel, CpuTuning, DiskErrorPolicy, DiskKind, EndActions, NicModel, Platform};
+use node_hypervisor::{
+    BootDevice, CpuModel, CpuTuning, DiskErrorPolicy, DiskKind, EndActions, NicModel, Platform,
+};
 use proto_types::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -217,6 +219,7 @@ impl DiskRequest {
             read_only: true,
             shareable: true,
             reset: false,
+            on_error: DiskErrorPolicy::Automatic,
         }
     }
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::device::{
-    DiskBus, DiskCache, DiskErrorPolicy, DiskIndex, DiskKind, DiskSource, DiskSpec, NicIndex, NicModel, NicSpec,
+    DiskBus, DiskCache, DiskErrorPolicy, DiskIndex, DiskKind, DiskSource, DiskSpec, NicIndex, NicModel,
+    NicSpec,
 };
 use crate::domain::{DomainSpec, DomainState, Firmware, MemorySpec, VcpuSpec};
 

@@ -48,10 +48,6 @@ fn description(usage: &str) -> String {
     Element::new("secret")
         .with("ephemeral", "yes")
         .with("private", "yes")
-        .child(
-            Element::new("usage")
-                .with("type", "iscsi")
-                .leaf("target", usage),
-        )
+        .child(Element::new("usage").with("type", "iscsi").leaf("target", usage))
         .to_xml()
 }

@@ -234,7 +234,10 @@ impl Shared {
     pub(crate) fn stall(&self, domain: &mut SimDomain) {
         let spec = &domain.carried.spec;
         let vm = spec.uuid;
-        let stops = spec.disks.iter().any(|disk| disk.on_error == DiskErrorPolicy::Pause);
+        let stops = spec
+            .disks
+            .iter()
+            .any(|disk| disk.on_error == DiskErrorPolicy::Pause);
         if domain.disks_fail && domain.state == DomainState::Running && stops {
             domain.set_state(DomainState::Paused(PauseReason::DiskError));
             self.tell(vm, DomainEventKind::DiskError);

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use node_commands::{
     BootRequest, DiskRequest, DomainRequest, FirmwareRequest, NicRequest, TpmRequest, VolumeRef,
 };
-use node_hypervisor::{BootDevice, CpuTuning, DiskErrorPolicy, DiskKind, EndAction, EndActions, NicModel, Platform};
+use node_hypervisor::{
+    BootDevice, CpuTuning, DiskErrorPolicy, DiskKind, EndAction, EndActions, NicModel, Platform,
+};
 use pool_domain::decide::vdi::device_number;
 use pool_domain::decide::{uefi_mode, usb, vm_live, vtpm};
 use pool_domain::{Database, Row, query, vm_rules};
@@ -176,7 +178,10 @@ fn on_error(db: &Database, disk: &Row, image: Ref) -> DiskErrorPolicy {
         Some(disk.get(vbd::OTHER_CONFIG)),
         storage.map(|row| row.get(sr::OTHER_CONFIG)),
     ];
-    let mut said = said.into_iter().flatten().filter_map(|map| map.get(ON_DISK_ERROR));
+    let mut said = said
+        .into_iter()
+        .flatten()
+        .filter_map(|map| map.get(ON_DISK_ERROR));
     match said.next() {
         Some("pause") => DiskErrorPolicy::Pause,
         Some("report") => DiskErrorPolicy::Report,

@@ -20,7 +20,11 @@ async fn a_domain_that_waits_for_its_disk_goes_on_by_itself() {
     assert_eq!(state().await, DomainState::Paused(PauseReason::DiskError));
     // It is tried, and stands still as long as the disk does not work.
     let mut events = a.sim.events();
-    let tried = async || events.try_recv().is_ok_and(|event| event.kind == DomainEventKind::Resumed);
+    let tried = async || {
+        events
+            .try_recv()
+            .is_ok_and(|event| event.kind == DomainEventKind::Resumed)
+    };
     wait_for("a try", tried).await;
     assert_eq!(state().await, DomainState::Paused(PauseReason::DiskError));
     a.sim.disks_fail(vm, false);

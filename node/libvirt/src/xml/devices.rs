@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use node_hypervisor::{
-    DiskBus, DiskCache, DiskErrorPolicy, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec, HypervisorError,
-    NicIndex, NicModel, NicSpec, Result, UsbSpec,
+    DiskBus, DiskCache, DiskErrorPolicy, DiskFormat, DiskIndex, DiskKind, DiskSource, DiskSpec,
+    HypervisorError, NicIndex, NicModel, NicSpec, Result, UsbSpec,
 };
 
 use super::tree::Element;
@@ -219,9 +219,7 @@ pub(crate) fn disk(disk: &DiskSpec, boot_order: Option<u32>) -> Result<Element> 
         DiskErrorPolicy::Report => Some("report"),
     };
     if let Some(policy) = policy {
-        driver = driver
-            .with("error_policy", policy)
-            .with("rerror_policy", policy);
+        driver = driver.with("error_policy", policy).with("rerror_policy", policy);
     }
     let mut element = Element::new("disk")
         .with("type", kind)
@@ -383,7 +381,10 @@ mod test {
         assert!(!xml.to_xml().contains("s3cret"));
         let auth = xml.find("source").unwrap().find("auth").unwrap();
         assert_eq!(auth.attribute("username"), Some("jo <e>"));
-        assert_eq!(auth.of("secret", "usage"), Some("tarn iscsi://h:3260/iqn.x:y jo <e>"));
+        assert_eq!(
+            auth.of("secret", "usage"),
+            Some("tarn iscsi://h:3260/iqn.x:y jo <e>")
+        );
     }
 
     #[test]

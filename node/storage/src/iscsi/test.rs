@@ -213,14 +213,21 @@ async fn the_disks_of_a_target_are_found_read_and_written_and_outlive_their_serv
 async fn a_target_that_asks_for_a_password_is_used_with_it_and_not_without() {
     let Some(server) = Server::start() else { return };
     let account = ["--mode", "account", "--user", "joe"];
-    let new = [&["--op", "new"][..], &account, &["--password", "tarn-s3cret-word"]].concat();
+    let new = [
+        &["--op", "new"][..],
+        &account,
+        &["--password", "tarn-s3cret-word"],
+    ]
+    .concat();
     assert!(server.admin(&new));
     assert!(server.admin(&[&["--op", "bind"][..], &account, &["--tid", "1"]].concat()));
     let driver = IscsiDriver::new(ImageTool::default());
     let config = |password: Option<&str>| {
         let mut config = server.config();
         for (key, value) in [("chapuser", password.map(|_| "joe")), ("chappassword", password)] {
-            config.0.extend(value.map(|value| (key.to_owned(), value.to_owned())));
+            config
+                .0
+                .extend(value.map(|value| (key.to_owned(), value.to_owned())));
         }
         config
     };
@@ -235,8 +242,8 @@ async fn a_target_that_asks_for_a_password_is_used_with_it_and_not_without() {
     assert_eq!(plugged.scan().await.unwrap().volumes.len(), 2);
     let source = plugged.resolve("1", Access::Write).await.unwrap();
     contract::scribble(&source).await.unwrap();
-    let bytes = contract::read(&ImageTool::default(), &source, server.dir.path());
-    assert!(bytes.await.unwrap()[64 * 1024..128 * 1024].iter().all(|b| *b == 171));
+    let bytes = contract::read(&ImageTool::default(), &source, server.dir.path()).await;
+    assert!(bytes.unwrap()[64 * 1024..128 * 1024].iter().all(|b| *b == 171));
 }
 
 #[test]

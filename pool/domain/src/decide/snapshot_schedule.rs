@@ -44,7 +44,11 @@ fn invalid(field: &str, value: &str) -> ApiError {
 }
 
 fn check_value(key: &str, value: &str) -> Result<(), ApiError> {
-    let is_hour = || value.parse::<u8>().is_ok_and(|hour| hour < 24 && hour.to_string() == value);
+    let is_hour = || {
+        value
+            .parse::<u8>()
+            .is_ok_and(|hour| hour < 24 && hour.to_string() == value)
+    };
     let is_good = match key {
         "min" => MINUTES.contains(&value),
         "hour" => is_hour(),
@@ -61,7 +65,10 @@ fn check_value(key: &str, value: &str) -> Result<(), ApiError> {
 fn days(text: &str) -> Option<Vec<i64>> {
     let number = |name: &str| {
         let name = name.trim().to_lowercase();
-        (0_i64..).zip(DAYS).find(|(_, day)| *day == name).map(|(number, _)| number)
+        (0_i64..)
+            .zip(DAYS)
+            .find(|(_, day)| *day == name)
+            .map(|(number, _)| number)
     };
     text.split(',').map(number).collect()
 }
@@ -157,7 +164,12 @@ pub fn set_schedule(draft: &mut Draft<'_>, reference: Ref, given: &Value) -> Res
 ///
 /// # Errors
 /// `HANDLE_INVALID`; `INVALID_VALUE [schedule:key, value]`.
-pub fn set_key(draft: &mut Draft<'_>, reference: Ref, key: &str, value: Option<&str>) -> Result<(), ApiError> {
+pub fn set_key(
+    draft: &mut Draft<'_>,
+    reference: Ref,
+    key: &str,
+    value: Option<&str>,
+) -> Result<(), ApiError> {
     let row = draft.read(vmss::CLASS, reference)?;
     let mut map = row.get(vmss::SCHEDULE).as_map().cloned().unwrap_or_default();
     match value {
@@ -197,7 +209,12 @@ pub fn assign(draft: &mut Draft<'_>, machine: Ref, schedule: Ref) -> Result<(), 
     let row = draft.read(vm::CLASS, machine)?;
     if schedule.some().is_some() {
         draft.read(vmss::CLASS, schedule)?;
-        let refused = |code| Err(ApiError::new(code, [machine.to_string(), "set_snapshot_schedule".to_owned()]));
+        let refused = |code| {
+            Err(ApiError::new(
+                code,
+                [machine.to_string(), "set_snapshot_schedule".to_owned()],
+            ))
+        };
         if row.get(vm::IS_CONTROL_DOMAIN).as_bool() {
             return Err(ApiError::new(
                 "OPERATION_NOT_ALLOWED",
@@ -218,7 +235,12 @@ pub fn assign(draft: &mut Draft<'_>, machine: Ref, schedule: Ref) -> Result<(), 
 /// The last time up to `now` at which a schedule wants snapshots; both in the clock that the schedule means.
 pub fn last_slot(row: &Row, now: DateTime) -> Option<DateTime> {
     let schedule = row.get(vmss::SCHEDULE);
-    let number = |key: &str| schedule.get(key).and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+    let number = |key: &str| {
+        schedule
+            .get(key)
+            .and_then(|text| text.parse::<i64>().ok())
+            .unwrap_or(0)
+    };
     let (hour, minute) = (number("hour"), number("min"));
     let of_day = hour * HOUR + minute * 60;
     let today = now.0.div_euclid(DAY);

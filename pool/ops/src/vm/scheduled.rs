@@ -75,7 +75,10 @@ impl Operation for TakeScheduled {
 
     fn begin(&mut self, draft: &mut Draft<'_>, _: Ref) -> Result<(), ApiError> {
         let row = draft.read(vmss::CLASS, self.schedule)?;
-        if self.slot.is_some_and(|slot| row.get(vmss::LAST_RUN_TIME).as_time() >= slot) {
+        if self
+            .slot
+            .is_some_and(|slot| row.get(vmss::LAST_RUN_TIME).as_time() >= slot)
+        {
             return Err(ApiError::internal("the schedule has run since"));
         }
         self.name = row.get(vmss::NAME_LABEL).as_str().to_owned();
@@ -198,7 +201,10 @@ async fn until_idle(cx: &Cx<TakeScheduled>, machine: Ref) -> Result<(), ApiError
     let until = tokio::time::Instant::now() + BUSY;
     loop {
         let db = cx.ops.pool.snapshot();
-        match db.of_class(vm::CLASS, machine).map(|row| vm_rules::check_idle(row)) {
+        match db
+            .of_class(vm::CLASS, machine)
+            .map(|row| vm_rules::check_idle(row))
+        {
             None | Some(Ok(())) => return Ok(()),
             Some(Err(error)) if tokio::time::Instant::now() >= until => return Err(error),
             Some(Err(_)) => {}
@@ -265,7 +271,8 @@ impl Schedules {
             return;
         }
         let wait = Duration::from_secs(10);
-        let Ok(MachineReply::Clock { ahead, .. }) = machine::ask(ops, me, MachineVerb::Clock, wait).await else {
+        let Ok(MachineReply::Clock { ahead, .. }) = machine::ask(ops, me, MachineVerb::Clock, wait).await
+        else {
             return;
         };
         for (schedule, slot) in self.due(&db, now(), i64::from(ahead)) {
@@ -289,7 +296,10 @@ impl Schedules {
         let there = |reference: &Ref| db.of_class(vmss::CLASS, *reference).is_some();
         self.first_seen.retain(|reference, _| there(reference));
         self.settled.retain(|reference, _| there(reference));
-        for row in db.rows(vmss::CLASS).filter(|row| row.get(vmss::ENABLED).as_bool()) {
+        for row in db
+            .rows(vmss::CLASS)
+            .filter(|row| row.get(vmss::ENABLED).as_bool())
+        {
             let schedule = row.reference;
             let ran = row.get(vmss::LAST_RUN_TIME).as_time();
             let since = match ran {
@@ -322,7 +332,8 @@ fn call(me: Ref) -> Call {
 }
 
 async fn missed(ops: &Ops, schedule: Ref, slot: DateTime) {
-    let told = ops.decide(&own("scheduled snapshots"), |d| {
+    let origin = own("scheduled snapshots");
+    let told = ops.decide(&origin, |d| {
         let Some(row) = d.db().of_class(vmss::CLASS, schedule).cloned() else {
             return Ok(());
         };
@@ -331,7 +342,10 @@ async fn missed(ops: &Ops, schedule: Ref, slot: DateTime) {
             priority: 3,
             cls: "VMSS",
             object: row.uuid(),
-            body: format!("The snapshots of '{}' at {slot} were not taken", row.get(vmss::NAME_LABEL).as_str()),
+            body: format!(
+                "The snapshots of '{}' at {slot} were not taken",
+                row.get(vmss::NAME_LABEL).as_str()
+            ),
         };
         message::add(d, &notice);
         Ok(())

@@ -9,7 +9,9 @@ use crate::transaction::Origin;
 
 /// A record to create one from.
 fn record(frequency: &str, schedule: &[(&str, &str)], retained: i64) -> Value {
-    let schedule = schedule.iter().map(|(key, value)| (Value::str(key), Value::str(value)));
+    let schedule = schedule
+        .iter()
+        .map(|(key, value)| (Value::str(key), Value::str(value)));
     Value::Record(vec![
         ("name_label".into(), "nightly".into()),
         ("type".into(), "snapshot".into()),
@@ -31,24 +33,65 @@ fn with<T>(act: impl FnOnce(&mut Draft<'_>) -> Result<T, ApiError>) -> Result<(D
 
 fn slot(frequency: &str, schedule: &[(&str, &str)], now: &str) -> String {
     let (db, made) = with(|draft| create(draft, &record(frequency, schedule, 7))).unwrap();
-    last_slot(db.get(made).unwrap(), now.parse().unwrap()).unwrap().to_string()
+    last_slot(db.get(made).unwrap(), now.parse().unwrap())
+        .unwrap()
+        .to_string()
 }
 
 #[test]
 fn the_last_slot_is_found() {
     for (frequency, schedule, now, expected) in [
         ("hourly", &[][..], "20261130T21:00:00Z", "20261130T21:00:00Z"),
-        ("hourly", &[("min", "45")], "20261130T21:44:59Z", "20261130T20:45:00Z"),
-        ("hourly", &[("min", "15")], "20261201T00:05:00Z", "20261130T23:15:00Z"),
-        ("daily", &[("hour", "3"), ("min", "30")], "20261130T03:30:00Z", "20261130T03:30:00Z"),
-        ("daily", &[("hour", "3"), ("min", "30")], "20261130T03:29:59Z", "20261129T03:30:00Z"),
+        (
+            "hourly",
+            &[("min", "45")],
+            "20261130T21:44:59Z",
+            "20261130T20:45:00Z",
+        ),
+        (
+            "hourly",
+            &[("min", "15")],
+            "20261201T00:05:00Z",
+            "20261130T23:15:00Z",
+        ),
+        (
+            "daily",
+            &[("hour", "3"), ("min", "30")],
+            "20261130T03:30:00Z",
+            "20261130T03:30:00Z",
+        ),
+        (
+            "daily",
+            &[("hour", "3"), ("min", "30")],
+            "20261130T03:29:59Z",
+            "20261129T03:30:00Z",
+        ),
         // The thirtieth of November 2026 is a Monday.
         ("weekly", &[], "20261130T00:00:00Z", "20261130T00:00:00Z"),
-        ("weekly", &[("hour", "1")], "20261130T00:59:00Z", "20261123T01:00:00Z"),
-        ("weekly", &[("days", "Friday, sunday")], "20261130T12:00:00Z", "20261129T00:00:00Z"),
-        ("weekly", &[("days", "Friday")], "20261130T12:00:00Z", "20261127T00:00:00Z"),
+        (
+            "weekly",
+            &[("hour", "1")],
+            "20261130T00:59:00Z",
+            "20261123T01:00:00Z",
+        ),
+        (
+            "weekly",
+            &[("days", "Friday, sunday")],
+            "20261130T12:00:00Z",
+            "20261129T00:00:00Z",
+        ),
+        (
+            "weekly",
+            &[("days", "Friday")],
+            "20261130T12:00:00Z",
+            "20261127T00:00:00Z",
+        ),
     ] {
-        assert_eq!(slot(frequency, schedule, now), expected, "{frequency} {schedule:?} {now}");
+        assert_eq!(
+            slot(frequency, schedule, now),
+            expected,
+            "{frequency} {schedule:?} {now}"
+        );
     }
 }
 
@@ -56,7 +99,10 @@ fn the_last_slot_is_found() {
 fn a_schedule_is_whole_and_holds_nothing_else() {
     let (db, made) = with(|draft| create(draft, &record("daily", &[("hour", "5")], 7))).unwrap();
     let schedule = db.get(made).unwrap().get(vmss::SCHEDULE);
-    assert_eq!((schedule.get("hour"), schedule.get("min")), (Some("5"), Some("0")));
+    assert_eq!(
+        (schedule.get("hour"), schedule.get("min")),
+        (Some("5"), Some("0"))
+    );
     for (frequency, key, value) in [
         ("hourly", "min", "7"),
         ("hourly", "hour", "1"),
@@ -72,7 +118,10 @@ fn a_schedule_is_whole_and_holds_nothing_else() {
     }
     for count in [0, 11] {
         let refused = with(|draft| create(draft, &record("daily", &[], count))).unwrap_err();
-        assert_eq!(refused.params, ["retained_snapshots".to_owned(), count.to_string()]);
+        assert_eq!(
+            refused.params,
+            ["retained_snapshots".to_owned(), count.to_string()]
+        );
     }
 }
 
@@ -86,7 +135,13 @@ fn another_frequency_keeps_what_it_knows() {
         Ok(made)
     })
     .unwrap();
-    let schedule = db.get(made).unwrap().get(vmss::SCHEDULE).as_map().cloned().unwrap();
+    let schedule = db
+        .get(made)
+        .unwrap()
+        .get(vmss::SCHEDULE)
+        .as_map()
+        .cloned()
+        .unwrap();
     assert_eq!(schedule.len(), 1);
     assert_eq!(schedule[&Value::str("min")].as_str(), "0");
 }

@@ -15,7 +15,10 @@ fn database(ran: DateTime, hour: &str) -> (Database, Ref) {
     let facts = Facts::counting(DateTime(1_000));
     let mut db = Database::default();
     let mut draft = Draft::new(&db, &facts);
-    let hour = [(Value::str("hour"), Value::str(hour)), (Value::str("min"), Value::str("0"))];
+    let hour = [
+        (Value::str("hour"), Value::str(hour)),
+        (Value::str("min"), Value::str("0")),
+    ];
     let schedule = draft.insert(
         vmss::CLASS,
         vec![
@@ -38,7 +41,10 @@ fn a_slot_is_run_once_and_none_that_was_before_the_schedule() {
     assert_eq!(schedules.due(&db, at("20261130T02:00:00Z"), 0), []);
     assert_eq!(schedules.due(&db, at("20261130T02:59:59Z"), 0), []);
     let slot = at("20261130T03:00:00Z");
-    assert_eq!(schedules.due(&db, at("20261130T03:00:10Z"), 0), [(schedule, slot)]);
+    assert_eq!(
+        schedules.due(&db, at("20261130T03:00:10Z"), 0),
+        [(schedule, slot)]
+    );
     assert_eq!(schedules.due(&db, at("20261130T03:00:40Z"), 0), []);
 }
 
@@ -48,7 +54,10 @@ fn a_new_leader_does_not_run_it_again() {
     let mut schedules = Schedules::default();
     assert_eq!(schedules.due(&db, at("20261130T03:05:00Z"), 0), []);
     let slot = at("20261201T03:00:00Z");
-    assert_eq!(schedules.due(&db, at("20261201T03:00:01Z"), 0), [(schedule, slot)]);
+    assert_eq!(
+        schedules.due(&db, at("20261201T03:00:01Z"), 0),
+        [(schedule, slot)]
+    );
 }
 
 #[test]
@@ -58,5 +67,8 @@ fn the_hosts_clock_counts() {
     // An hour ahead: three o'clock there is two.
     assert_eq!(schedules.due(&db, at("20261130T01:59:00Z"), 3600), []);
     let slot = at("20261130T02:00:00Z");
-    assert_eq!(schedules.due(&db, at("20261130T02:00:30Z"), 3600), [(schedule, slot)]);
+    assert_eq!(
+        schedules.due(&db, at("20261130T02:00:30Z"), 3600),
+        [(schedule, slot)]
+    );
 }
