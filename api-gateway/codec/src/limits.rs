@@ -22,7 +22,7 @@ impl Limits {
         string: 307_200,
     };
 
-    /// For answers to a client that asks for it: every VM's record of a pool of 64 hosts is 500 MiB.
+    /// For answers to a client that asks for it: at 8 KiB a record, a pool of 64 hosts with a thousand VMs each is 500 MiB.
     pub const LISTING: Limits = Limits {
         bytes: 1 << 30,
         depth: 32,

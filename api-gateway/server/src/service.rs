@@ -91,19 +91,9 @@ pub enum Content {
 const PIECE: usize = 1 << 20;
 
 impl Content {
-    /// All of them.
+    /// All of them at once.
     pub fn into_bytes(self) -> Bytes {
-        match self {
-            Content::Whole(bytes) => bytes,
-            Content::Listing(listing) => {
-                let room = Vec::with_capacity(listing.len());
-                let all = listing.fold(room, |mut all, piece| {
-                    all.extend_from_slice(&piece);
-                    all
-                });
-                all.into()
-            }
-        }
+        self.pieces().collect::<Vec<_>>().concat().into()
     }
 
     /// All of them in pieces of about a megabyte at most.

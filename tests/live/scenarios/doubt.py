@@ -10,7 +10,6 @@ from tarn import *
 ROUNDS, SILENCE = 6, 0.9
 
 
-
 def node(host):
     """The host's node, as the machine numbers its processes."""
     network = os.readlink(f"/proc/{host['pid']}/ns/net")
