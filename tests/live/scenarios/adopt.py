@@ -53,14 +53,14 @@ def log(host, uuid):
     return testbed("exec", host, "sh", "-c", f"cat /run/tarn/console/{uuid}.log || true")
 
 
-def counted(host, uuid):
+def latest(host, uuid):
     """The last number that a guest has printed on a host, and by which boot."""
-    found = re.findall(r"TARN-COUNT (\d+) (\S+)", log(host, uuid))
+    found = counted(log(host, uuid))
     return (int(found[-1][0]), found[-1][1]) if found else None
 
 
 uuid, mac = bring(first, "web", f"{folder}/web.qcow2")
-before = wait_for("the guest", lambda: counted(first, uuid), 120)
+before = wait_for("the guest", lambda: latest(first, uuid), 120)
 rows = testbed("exec", master, "xe", "host-adopt")
 assert uuid in rows and "web" in rows, rows
 assert len(testbed("exec", master, "tarn", "adopt").split(uuid)) == 2
@@ -81,7 +81,7 @@ assert x.VDI.get_SR(image) == shared and x.VDI.get_location(image) == "web.qcow2
 assert x.VIF.get_MAC(card) == mac and x.VIF.get_network(card) == x.network.get_by_uuid(pool["network"])
 assert uuid not in testbed("exec", master, "xe", "host-adopt")
 assert "web" in virsh(first, "list", "--name") and "web" not in virsh(first, "list", "--all", "--persistent", "--name")
-after = wait_for("it counts on", lambda: (lambda now: now if now[0] > before[0] else None)(counted(first, uuid)))
+after = wait_for("it counts on", lambda: (lambda now: now if now[0] > before[0] else None)(latest(first, uuid)))
 assert after[1] == before[1], (before, after)
 say("it is a VM of the pool, and nothing in it has noticed")
 
@@ -90,10 +90,10 @@ x.host.restart_agent(refs[first])
 time.sleep(5)
 wait_for("its host", lambda: x.host_metrics.get_live(x.host.get_metrics(refs[first])), 60)
 time.sleep(5)
-assert x.VM.get_power_state(vm) == "Running" and counted(first, uuid)[1] == before[1]
+assert x.VM.get_power_state(vm) == "Running" and latest(first, uuid)[1] == before[1]
 
 x.VM.pool_migrate(vm, refs[second], {"live": "true"})
-there = wait_for("it counts there", lambda: counted(second, uuid), 60)
+there = wait_for("it counts there", lambda: latest(second, uuid), 60)
 assert there[1] == before[1] and there[0] > after[0], (after, there)
 assert "web" not in virsh(first, "list", "--all", "--name") and x.VM.get_resident_on(vm) == refs[second]
 # An image from elsewhere is not frozen while it is open; once the disk has gone over to an image of the pool's own it is.
@@ -106,7 +106,7 @@ for plug in x.SR.get_PBDs(other):
         x.PBD.plug(plug)
 image = x.VDI.pool_migrate(image, other, {})
 x.VM.destroy(x.VM.snapshot(vm, "one"))
-later = wait_for("it counts on", lambda: (lambda now: now if now[0] > there[0] else None)(counted(second, uuid)))
+later = wait_for("it counts on", lambda: (lambda now: now if now[0] > there[0] else None)(latest(second, uuid)))
 assert later[1] == before[1]
 say(f"it has moved to another host, counting from {before[0]} to {later[0]} without a boot")
 
@@ -114,7 +114,7 @@ say(f"it has moved to another host, counting from {before[0]} to {later[0]} with
 x.VM.hard_shutdown(vm)
 x.VM.start(vm, False, False)
 here = home(x, vm)
-wait_for("another boot", lambda: (lambda now: now if now and now[1] != before[1] else None)(counted(here, uuid)), 120)
+wait_for("another boot", lambda: (lambda now: now if now and now[1] != before[1] else None)(latest(here, uuid)), 120)
 x.VM.hard_shutdown(vm)
 x.VM.destroy(vm)
 say("and it is started like any other VM")
@@ -127,7 +127,7 @@ local, _ = bring(
     "<os firmware='efi'><firmware><feature enabled='no' name='secure-boot'/></firmware>", "sda", "sata",
     f"<source file='{isos}/disc.iso'/>",
 )
-wait_for("the guest", lambda: counted(first, local), 180)
+wait_for("the guest", lambda: latest(first, local), 180)
 variables = re.search(r"<nvram[^>]*>([^<]*)</nvram>", virsh(first, "dumpxml", local))[1]
 vm = x.VM.get_by_uuid(testbed("exec", master, "xe", "host-adopt", f"uuid={local}").strip())
 drives = {x.VBD.get_type(v): x.VBD.get_VDI(v) for v in x.VM.get_VBDs(vm)}
@@ -139,10 +139,10 @@ x.VBD.eject(drive)
 assert "disc.iso" not in virsh(first, "domblklist", local)
 x.VBD.insert(drive, drives["CD"])
 assert "disc.iso" in virsh(first, "domblklist", local)
-boot = counted(first, local)[1]
+boot = latest(first, local)[1]
 x.VM.hard_shutdown(vm)
 x.VM.start_on(vm, refs[first], False, False)
-wait_for("another boot", lambda: (lambda now: now if now and now[1] != boot else None)(counted(first, local)), 180)
+wait_for("another boot", lambda: (lambda now: now if now and now[1] != boot else None)(latest(first, local)), 180)
 now = re.search(r"<nvram[^>]*>([^<]*)</nvram>", virsh(first, "dumpxml", local))[1]
 assert testbed("exec", first, "realpath", now).strip() == variables, (now, variables)
 say("one that begins by UEFI keeps its variables, and what is in its drive is the pool's")

@@ -114,8 +114,7 @@ assert x.VM_metrics.get_other_config(x.VM.get_metrics(vm))["tarn_migration_ms"] 
 assert int(told.get("tarn_migration_downtime_ms", "0")) <= 2500, told
 assert content(x, vm).startswith("C")
 
-numbers = [int(n) for n, _ in counts(label)]
-assert not set(range(min(numbers), max(numbers) + 1)) - set(numbers) and len({b for _, b in counts(label)}) == boots
+whole_count(label, boots)
 say(f"a contract is refused before anything moves, or kept: {told}")
 x.VM.hard_shutdown(vm)
 x.VM.destroy(vm)

@@ -75,7 +75,7 @@ seen, boots = set(), set()
 
 def noted():
     """Keeps the counts of the guest, before a host forgets them."""
-    for number, boot in re.findall(r"TARN-COUNT (\d+) (\S+)", said(label)):
+    for number, boot in counts(label):
         seen.add(int(number))
         boots.add(boot)
 

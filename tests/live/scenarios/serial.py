@@ -10,13 +10,32 @@ def said(label):
     return testbed("serial", "--lines", "1000000", label)
 
 
+def counted(text):
+    """Numbers and boot ids that a guest has printed, once each, in order.
+
+    A move cuts the line that is being written in two, and lines of several programs may run into one another. So a boot id
+    is eight digits, and each number is read from either of the two lines that the guest prints of it.
+    """
+    return list(dict.fromkeys(re.findall(r"TARN-(?:COUNT|AT) (\d+) ([0-9a-f]{8})", text)))
+
+
 def counts(label):
-    """Numbers and boot ids that a guest has printed so far, in order."""
-    return re.findall(r"TARN-COUNT (\d+) (\S+)", testbed("serial", label))
+    """Numbers and boot ids that a guest has printed so far, on all hosts."""
+    return counted(said(label))
+
+
+def whole_count(label, boots=1):
+    """Asserts that no number is missing of those from the first to the last, and that the guest has booted so often; how many there are."""
+    numbers = {int(number) for number, _ in counts(label)}
+    seen = {boot for _, boot in counts(label)}
+    missing = set(range(min(numbers), max(numbers) + 1)) - numbers
+    assert not missing, f"{label} lost counts {sorted(missing)}"
+    assert len(seen) == boots, f"{label} booted as {seen}"
+    return len(numbers)
 
 
 def count(label):
-    """The highest number that a guest has printed, of what is shown: of each host the last lines."""
+    """The highest number that a guest has printed."""
     return max((int(number) for number, _ in counts(label)), default=-1)
 
 

@@ -44,7 +44,7 @@ def guest(label, disk, host):
 
 
 def boots_of(label):
-    return set(re.findall(r"TARN-COUNT \d+ (\S+)", said(label)))
+    return {boot for _, boot in counts(label)}
 
 
 def writes(label):

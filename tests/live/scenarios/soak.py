@@ -38,8 +38,7 @@ class Guest:
     def note(self):
         """Keeps what it has said, before a host forgets it."""
         text = said(self.label)
-        # Its processes share the serial port: a line may run into another's.
-        for number, boot in re.findall(r"TARN-(?:COUNT|AT) (\d+) ([0-9a-f]{8})", text):
+        for number, boot in counted(text):
             self.counts.add(int(number))
             self.boots.add(boot)
         for write, bad in re.findall(r"TARN-CHURN vdb (\d+) (\d+)", text):

@@ -71,7 +71,7 @@ def said(uuid):
 def lives(uuid):
     """Each life of a guest by its boot id: the first and the last second at which it counted, by its own clock."""
     found = {}
-    for boot, at in re.findall(r"TARN-AT \d+ (\S+) (\d+)", said(uuid)):
+    for boot, at in re.findall(r"TARN-AT \d+ ([0-9a-f]{8}) (\d{10})", said(uuid)):
         found.setdefault(boot, []).append(int(at))
     return sorted((min(at), max(at)) for at in found.values())
 

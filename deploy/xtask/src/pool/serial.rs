@@ -68,14 +68,18 @@ pub struct Continuity {
     pub gaps: Vec<u64>,
 }
 
-/// Reads `TARN-COUNT n boot` lines, in any order.
+/// Reads `TARN-COUNT n boot` and `TARN-AT n boot second` lines, in any order.
+///
+/// A guest prints one of each for every number, and a move cuts the line that is being written in two: a number is read
+/// from either, and a boot id has eight digits.
 pub fn continuity(lines: &[String]) -> Continuity {
     let mut boots: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     let mut newest = "";
     for line in lines {
         let mut words = line.split_whitespace();
-        if words.next() == Some("TARN-COUNT")
+        if matches!(words.next(), Some("TARN-COUNT" | "TARN-AT"))
             && let (Some(count), Some(boot)) = (words.next(), words.next())
+            && boot.len() == 8
             && let Ok(count) = count.parse()
         {
             boots.entry(boot).or_default().insert(count);
@@ -101,7 +105,12 @@ mod test {
 
     #[test]
     fn parts_from_several_hosts_make_one_count() {
-        let whole = said(&["TARN-COUNT 3 a", "TARN-COUNT 1 a", "TARN-UP a", "TARN-COUNT 2 a"]);
+        let whole = said(&[
+            "TARN-COUNT 3 0a0a0a0a",
+            "TARN-COUNT 1 0a0a0a0a",
+            "TARN-UP 0a0a0a0a",
+            "TARN-COUNT 2 0a0a0a0a",
+        ]);
         assert_eq!(
             whole,
             Continuity {
@@ -113,8 +122,23 @@ mod test {
     }
 
     #[test]
+    fn a_line_that_a_move_cut_is_no_boot_and_no_gap() {
+        let whole = said(&[
+            "TARN-COUNT 1 0a0a0a0a",
+            "TARN-COUNT 2 0a0",
+            "a0a0a",
+            "TARN-AT 2 0a0a0a0a 1700000000",
+        ]);
+        assert_eq!(whole.boots, 1);
+        assert!(whole.gaps.is_empty());
+    }
+
+    #[test]
     fn a_gap_and_a_restart_show() {
-        assert_eq!(said(&["TARN-COUNT 1 a", "TARN-COUNT 3 a"]).gaps, [2]);
-        assert_eq!(said(&["TARN-COUNT 1 a", "TARN-COUNT 1 b"]).boots, 2);
+        assert_eq!(
+            said(&["TARN-COUNT 1 0a0a0a0a", "TARN-COUNT 3 0a0a0a0a"]).gaps,
+            [2]
+        );
+        assert_eq!(said(&["TARN-COUNT 1 0a0a0a0a", "TARN-COUNT 1 0b0b0b0b"]).boots, 2);
     }
 }
