@@ -45,10 +45,12 @@ pub async fn run_with<S: AsRef<OsStr>>(
             after,
         });
     };
+    // Some programs say what went wrong where they say all else.
+    let said = if message.is_empty() { &output } else { &message };
     judge(
         tool,
         status.map_err(|source| StorageError::ToolMissing { tool, source })?,
-        &message,
+        said,
     )?;
     Ok(String::from_utf8_lossy(&output).into_owned())
 }

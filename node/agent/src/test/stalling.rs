@@ -45,7 +45,7 @@ async fn a_domain_waits_as_long_as_its_repository_is_not_there() {
     request.disks[0].on_error = DiskErrorPolicy::Pause;
     a.start(&request).await.unwrap();
     let volume = request.disks[0].volume.clone().unwrap();
-    let file = world.path().join("sr").join(volume.location);
+    let file = world.path().join("sr").join(format!("{}.qcow2", volume.location));
     let aside = world.path().join("aside");
     std::fs::rename(&file, &aside).unwrap();
     a.sim.disks_fail(vm, true);
