@@ -25,7 +25,8 @@ ROWS = [
     ("copying", None, "kill", "master"),
     ("copying", None, "cut", "source"),
     ("switched_over", None, "kill", "master"),
-    ("cleaning_up", None, "cut", "source"),
+    # What is left at the source is cleaned once it is back.
+    ("switched_over", None, "cut", "source"),
 ]
 
 
@@ -115,11 +116,14 @@ def play(phase, held, fault, role):
     testbed("heal" if fault == "cut" else "start", victim)
     whole()
     home = wait_for("the guest on one host still", settled, LEASE + 60)
-    heard = lives(uuid)[-1]
+    # One that was started anew says nothing while it boots.
+    heard = wait_for("it to count", lambda: lives(uuid), 60)[-1]
     wait_for("its counter", lambda: lives(uuid)[-1] > heard)
     never_twice(uuid)
     where = {source: "the source", destination: "the destination"}.get(home, "the third host")
-    say(f"{met:14} {fault} {role:12} runs on {where}")
+    phases.last()
+    then = phases.seen[phases.seen.index(met) + 1:] if met in phases.seen else phases.seen
+    say(f"{met:14} {fault} {role:12} runs on {where} ({', '.join(then) or 'done'})")
 
 
 for name in hosts:
