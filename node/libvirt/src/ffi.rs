@@ -14,7 +14,8 @@ use std::time::Duration;
 use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
-use virt::error::Error;
+use virt::error::{Error, ErrorNumber};
+use virt::secret::Secret;
 use virt_sys as sys;
 
 /// What libvirt tells of a domain, before it is understood.
@@ -40,6 +41,29 @@ fn checked(answer: c_int) -> Result<c_int, Error> {
     } else {
         Ok(answer)
     }
+}
+
+/// The secret of a kind that libvirt knows under a name, if it does.
+///
+/// The `virt` crate has no such call, and its `Secret::usage_id`, with which one could search, frees what is libvirt's
+/// (seen in 0.5.0).
+pub(crate) fn secret_of(
+    connect: &Connect,
+    kind: sys::virSecretUsageType,
+    usage: &CStr,
+) -> Result<Option<Secret>, Error> {
+    let kind = c_int::try_from(kind).unwrap_or(c_int::MAX);
+    // SAFETY: the connection lives as long as the call, and the name ends with a zero.
+    let secret = unsafe { sys::virSecretLookupByUsage(connect.as_ptr(), kind, usage.as_ptr()) };
+    if !secret.is_null() {
+        // SAFETY: the reference that libvirt gives is the caller's, and goes with the value.
+        return Ok(Some(unsafe { Secret::from_ptr(secret) }));
+    }
+    let error = Error::last_error();
+    if error.code().is(ErrorNumber::NoSecret) {
+        return Ok(None);
+    }
+    Err(error)
 }
 
 /// Hands an event to the sink behind `opaque`.

@@ -1,10 +1,13 @@
 //! Passwords of disks' servers: libvirt has to know them before it opens such a disk, and keeps them in memory alone.
 
-use node_hypervisor::{DiskSource, DiskSpec, NetworkLogin};
+use std::ffi::CString;
+
+use node_hypervisor::{DiskSource, DiskSpec, HypervisorError, NetworkLogin};
 use virt::connect::Connect;
-use virt::secret::Secret;
+use virt_sys::VIR_SECRET_USAGE_TYPE_ISCSI;
 
 use crate::error::Fault;
+use crate::ffi;
 use crate::xml::tree::Element;
 
 /// Under which name libvirt knows a password: the same on every host, since a domain takes it along.
@@ -25,7 +28,10 @@ pub(crate) fn tell(connect: &Connect, source: &DiskSource) -> Result<(), Fault> 
         return Ok(());
     };
     let usage = usage(url, login);
-    let secret = match known(connect, &usage)? {
+    let name = CString::new(usage.as_str()).map_err(|_| HypervisorError::BadSpec {
+        reason: "the name of a disk's server holds a zero".to_owned(),
+    })?;
+    let secret = match ffi::secret_of(connect, VIR_SECRET_USAGE_TYPE_ISCSI, &name)? {
         Some(secret) => secret,
         None => connect.define_secret_xml(&description(&usage), 0)?,
     };
@@ -35,13 +41,6 @@ pub(crate) fn tell(connect: &Connect, source: &DiskSource) -> Result<(), Fault> 
 /// As [`tell`], for all disks.
 pub(crate) fn tell_of(connect: &Connect, disks: &[DiskSpec]) -> Result<(), Fault> {
     disks.iter().try_for_each(|disk| tell(connect, &disk.source))
-}
-
-fn known(connect: &Connect, usage: &str) -> Result<Option<Secret>, Fault> {
-    let all = connect.list_all_secrets(0)?;
-    Ok(all
-        .into_iter()
-        .find(|secret| secret.usage_id().is_ok_and(|known| known == usage)))
 }
 
 fn description(usage: &str) -> String {
