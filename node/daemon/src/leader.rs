@@ -52,6 +52,8 @@ pub struct Realm {
     pub api: Arc<Api>,
     /// When sessions end.
     pub limits: watch::Receiver<SessionLimits>,
+    /// Is told the term once all that earlier leaders had begun goes on here.
+    pub reign: Arc<watch::Sender<Option<u64>>>,
 }
 
 /// Follows leadership until the node stops. A reign outlives a moment of doubt in its own term.
@@ -80,7 +82,7 @@ pub async fn follow(realm: Realm, stop: CancellationToken) {
             let token = stop.child_token();
             // Before anything is decided: what earlier leaders granted is not known here.
             realm.leases.begin();
-            tokio::spawn(lead(realm.clone(), started, token.clone()));
+            tokio::spawn(lead(realm.clone(), now.term, started, token.clone()));
             reign = Some((now.term, token));
         }
         let out_of_patience = async {
@@ -100,7 +102,7 @@ pub async fn follow(realm: Realm, stop: CancellationToken) {
     }
 }
 
-async fn lead(realm: Realm, started: DateTime, stop: CancellationToken) {
+async fn lead(realm: Realm, term: u64, started: DateTime, stop: CancellationToken) {
     let Realm {
         pool,
         ops,
@@ -108,23 +110,30 @@ async fn lead(realm: Realm, started: DateTime, stop: CancellationToken) {
         leases,
         api,
         limits,
+        reign,
     } = realm;
     let me = agents.own().host().to_string();
-    let become_master = ops
-        .decide(&pool_ops::core::own("leadership"), |d| {
+    let become_master = async || {
+        ops.decide(&pool_ops::core::own("leadership"), |d| {
             if let Some(row) = d.db().by_uuid(host::CLASS, &me).map(|h| h.reference) {
                 hosts::new_master(d, row);
                 task::end_orphans(d, row, started);
             }
             Ok(())
         })
-        .await;
-    if let Err(error) = become_master {
-        tracing::info!(%error, "leadership was lost before it began");
-        return;
+        .await
+    };
+    // In doubt for a moment it may fail, and the reign goes on.
+    while let Err(error) = become_master().await {
+        tracing::info!(%error, "leadership has not begun yet");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
     }
     let sagas = registry::recover(&ops);
     tracing::info!(sagas, "leads the pool");
+    reign.send_replace(Some(term));
     let members = tokio::spawn(members::keep(pool.clone(), stop.clone()));
     tokio::spawn(keeper::keep(pool.clone(), ops.clone(), leases, stop.clone()));
     let mut followed: BTreeMap<Uuid, CancellationToken> = BTreeMap::new();

@@ -308,6 +308,7 @@ pub async fn run(file: &Path) -> Result<Ended> {
         leases,
         api,
         limits,
+        reign: cluster.reign(),
     };
     let follower = tokio::spawn(leader::follow(realm, stop.clone()));
     tracing::info!(host = %who.host, https = %handle.https_addr, "node runs");

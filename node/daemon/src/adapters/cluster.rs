@@ -9,6 +9,7 @@ use gateway_server::latencies::{Ended, Latencies};
 use pool_domain::{Database, Index, Outcome, Transaction};
 use pool_ops::{PoolError, PoolPort};
 use pool_raft::{Member, Pool, ProposeError};
+use tokio::sync::watch;
 
 /// How long the node waits for a leader to be known: an election is over before, and so is the doubt of a leader that a
 /// busy machine answers late.
@@ -21,6 +22,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 pub struct ClusterAdapter {
     pool: Pool,
     commits: Arc<Latencies>,
+    reign: Arc<watch::Sender<Option<u64>>>,
 }
 
 impl ClusterAdapter {
@@ -29,7 +31,26 @@ impl ClusterAdapter {
         ClusterAdapter {
             pool,
             commits: Arc::default(),
+            reign: Arc::new(watch::Sender::new(None)),
         }
+    }
+
+    /// The term in which this node has taken over last what earlier leaders had begun. No call is answered before: what it
+    /// begins would be taken for an earlier leader's, and taken from it.
+    pub fn reign(&self) -> Arc<watch::Sender<Option<u64>>> {
+        Arc::clone(&self.reign)
+    }
+
+    /// Waits a moment until this node has taken over in the term in which it leads now; whether it has.
+    async fn has_taken_over(&self) -> bool {
+        let leadership = self.pool.leadership();
+        let has = |reign: &Option<u64>| {
+            let now = leadership.borrow();
+            now.is_me && *reign == Some(now.term)
+        };
+        let mut reign = self.reign.subscribe();
+        let seen = tokio::time::timeout(ASK_AGAIN, reign.wait_for(has)).await;
+        matches!(seen, Ok(Ok(_)))
     }
 
     /// How long writes took.
@@ -99,7 +120,9 @@ impl Cluster for ClusterAdapter {
         let until = Instant::now() + DOUBT;
         loop {
             let not = match self.pool.read_barrier().await {
-                Ok(db) => return Ok(db),
+                Ok(db) if self.has_taken_over().await => return Ok(db),
+                Ok(_) if Instant::now() < until => continue,
+                Ok(_) => return Err(Role::Unknown),
                 Err(not) => not,
             };
             let role = match not.leader {
