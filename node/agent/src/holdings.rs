@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use node_commands::VolumeRef;
 use node_hypervisor::DomainSpec;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -168,7 +169,16 @@ impl Holdings {
     async fn write(&self, vm: Uuid, holding: &Holding) -> io::Result<()> {
         let bytes = serde_json::to_vec(holding).map_err(io::Error::other)?;
         let fresh = self.folder.join(format!("{vm}.new"));
-        tokio::fs::write(&fresh, bytes).await?;
+        // A disk may name the password of its server.
+        let mut file = tokio::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)
+            .await?;
+        file.write_all(&bytes).await?;
+        file.flush().await?;
         tokio::fs::rename(&fresh, self.file(vm)).await
     }
 }
@@ -192,6 +202,8 @@ mod test {
         holdings.hold(a, 0, volume.clone()).await.unwrap();
         holdings.hold(b, 3, volume.clone()).await.unwrap();
         assert_eq!(holdings.drop_domain(a).await, []);
+        let mode = std::fs::metadata(holdings.file(b)).unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
         drop(holdings);
         let holdings = Holdings::load(folder.path().to_owned()).await.unwrap();
         assert_eq!(holdings.user_of_sr(volume.sr).await, Some(b));

@@ -45,12 +45,43 @@ pub async fn run_with<S: AsRef<OsStr>>(
             after,
         });
     };
-    // Some programs say what went wrong where they say all else.
-    let said = if message.is_empty() { &output } else { &message };
+    // Some programs say what went wrong where they say all else, and last.
+    let said = if message.is_empty() {
+        last_line(&output)
+    } else {
+        &message
+    };
     judge(
         tool,
         status.map_err(|source| StorageError::ToolMissing { tool, source })?,
         said,
     )?;
     Ok(String::from_utf8_lossy(&output).into_owned())
+}
+
+fn last_line(output: &[u8]) -> &[u8] {
+    let mut lines = output.rsplit(|byte| *byte == b'\n');
+    lines
+        .find(|line| !line.trim_ascii().is_empty())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reason_that_stands_last_among_much_is_told() {
+        for (script, reason) in [
+            ("seq 1000; echo the reason; exit 3", "the reason"),
+            ("seq 1000; echo told >&2; exit 3", "told"),
+            ("exit 3", ""),
+        ] {
+            let error = run("sh", ["-c", script], Duration::from_secs(10)).await;
+            let StorageError::Tool { message, status, .. } = error.unwrap_err() else {
+                panic!("another error");
+            };
+            assert_eq!((message.as_str(), status.as_str()), (reason, "exit code 3"));
+        }
+    }
 }

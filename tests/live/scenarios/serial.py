@@ -25,7 +25,7 @@ def counts(label):
 
 
 def whole_count(label, boots=1):
-    """Asserts that no number is missing of those from the first to the last, and that the guest has booted so often; how many there are."""
+    """How many numbers a guest has printed: none is missing from the first to the last, and it has booted so often."""
     numbers = {int(number) for number, _ in counts(label)}
     seen = {boot for _, boot in counts(label)}
     missing = set(range(min(numbers), max(numbers) + 1)) - numbers
@@ -56,6 +56,19 @@ def tell(x, vm, words, answer, seconds=30):
     # QEMU looks once a second whether somebody holds the other end.
     testbed("exec", host, "sh", "-c", f"(sleep 2; echo '{words}'; sleep 2) > $(virsh ttyconsole {uuid})")
     return wait_for(words, lambda: answers()[seen:], seconds)[-1]
+
+
+def writes(label):
+    """The latest write to its second disk of which a guest that churns has told; no block may be another than it wrote."""
+    found = re.findall(r"TARN-CHURN vdb (\d+) (\d+)", said(label))
+    assert all(bad == "0" for _, bad in found), (label, found[-5:])
+    return int(found[-1][0])
+
+
+def goes_on(label, seconds=120):
+    """Waits until a guest that churns has written on."""
+    now = writes(label)
+    wait_for(f"writes of {label}", lambda: writes(label) > now + 16, seconds)
 
 
 def fill(x, vm, letter):

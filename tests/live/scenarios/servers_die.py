@@ -47,17 +47,6 @@ def boots_of(label):
     return {boot for _, boot in counts(label)}
 
 
-def writes(label):
-    found = re.findall(r"TARN-CHURN vdb (\d+) (\d+)", said(label))
-    assert all(bad == "0" for _, bad in found), (label, found[-5:])
-    return int(found[-1][0])
-
-
-def goes_on(label):
-    now = writes(label)
-    wait_for(f"writes of {label}", lambda: writes(label) > now + 16, 180)
-
-
 def fails(call, *params):
     """The call ends within its time with an error of the storage."""
     began = time.monotonic()
@@ -86,7 +75,7 @@ for server, sr, label, calls in [
     (iscsi, on_iscsi, "on-iscsi", [(x.SR.scan, on_iscsi)]),
 ]:
     other = next(l for l in vms if l != label)
-    goes_on(label)
+    goes_on(label, 180)
     boots = boots_of(label)
     server.down()
     slowest = max(fails(*call) for call in calls)
@@ -94,13 +83,13 @@ for server, sr, label, calls in [
     x.SR.scan(shared)
     made = x.VDI.create(record(shared))
     x.VDI.destroy(made)
-    goes_on(other)
+    goes_on(other, 180)
     assert all(s["leader"] for s in statuses().values()), statuses()
     state = x.VM.get_power_state(vms[label])
     assert state in ("Running", "Paused"), state
     server.serve()
     began = time.monotonic()
-    goes_on(label)
+    goes_on(label, 180)
     back = time.monotonic() - began
     began = time.monotonic()
 
@@ -120,7 +109,7 @@ for server, sr, label, calls in [
     )
 
 x.VM.pool_migrate(vms["on-iscsi"], refs[0], {"live": "true"})
-goes_on("on-iscsi")
+goes_on("on-iscsi", 180)
 assert boots_of("on-iscsi") == boots, "the guest booted anew"
 say("the guest on iSCSI moved, and its new host logged in to the target too")
 for label, vm in vms.items():

@@ -27,17 +27,6 @@ def guest(label, sr, on_error):
     return vm
 
 
-def writes(label):
-    found = re.findall(r"TARN-CHURN vdb (\d+) (\d+)", said(label))
-    assert all(bad == "0" for _, bad in found), (label, found[-5:])
-    return int(found[-1][0])
-
-
-def goes_on(label):
-    now = writes(label)
-    wait_for(f"writes of {label}", lambda: writes(label) > now + 16, 120)
-
-
 def settled(vm, label):
     whole, wrong, _ = tell(x, vm, "still", r"TARN-CHECKED vdb (\d+ \d+ \d+)", 150).split()
     assert wrong == "0", (label, whole, wrong)

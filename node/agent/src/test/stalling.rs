@@ -2,19 +2,25 @@
 
 use std::time::Duration;
 
-use node_commands::HostCommand;
+use node_commands::{DomainRequest, HostCommand};
 use node_hypervisor::{DiskErrorPolicy, DomainEventKind, DomainState, Hypervisor, PauseReason};
 
 use super::world::*;
 
+/// A host with a domain that is to wait for its disk.
+async fn waiting(world: &World) -> (Host, DomainRequest) {
+    let a = world.host("a").await;
+    let mut request = world.vm(&a).await;
+    request.disks[0].on_error = DiskErrorPolicy::Pause;
+    a.start(&request).await.unwrap();
+    (a, request)
+}
+
 #[tokio::test]
 async fn a_domain_that_waits_for_its_disk_goes_on_by_itself() {
     let world = World::new();
-    let a = world.host("a").await;
-    let mut request = world.vm(&a).await;
+    let (a, request) = waiting(&world).await;
     let vm = request.vm;
-    request.disks[0].on_error = DiskErrorPolicy::Pause;
-    a.start(&request).await.unwrap();
     let state = async || a.sim.state(vm).await.unwrap().unwrap().state;
     a.sim.disks_fail(vm, true);
     assert_eq!(state().await, DomainState::Paused(PauseReason::DiskError));
@@ -39,11 +45,8 @@ async fn a_domain_that_waits_for_its_disk_goes_on_by_itself() {
 #[tokio::test]
 async fn a_domain_waits_as_long_as_its_repository_is_not_there() {
     let world = World::new();
-    let a = world.host("a").await;
-    let mut request = world.vm(&a).await;
+    let (a, request) = waiting(&world).await;
     let vm = request.vm;
-    request.disks[0].on_error = DiskErrorPolicy::Pause;
-    a.start(&request).await.unwrap();
     let volume = request.disks[0].volume.clone().unwrap();
     let file = world.path().join("sr").join(format!("{}.qcow2", volume.location));
     let aside = world.path().join("aside");

@@ -270,7 +270,8 @@ impl Schedules {
         if db.count(vmss::CLASS) == 0 {
             return;
         }
-        let wait = Duration::from_secs(10);
+        // It is the leader's own host, and the reign waits for the answer.
+        let wait = Duration::from_secs(1);
         let Ok(MachineReply::Clock { ahead, .. }) = machine::ask(ops, me, MachineVerb::Clock, wait).await
         else {
             return;
