@@ -18,6 +18,7 @@ use proto_wire::LARGEST_MESSAGE;
 use proto_wire::channel::{Lane, Peers};
 use proto_wire::raft::raft_client::RaftClient;
 use proto_wire::value::Malformed;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -30,6 +31,10 @@ type Client = RaftClient<Channel>;
 
 /// How long a snapshot may stand still before it is given up.
 pub(crate) const SNAPSHOT_IDLE: Duration = Duration::from_secs(60);
+
+/// How long a member is left alone that could not be reached or would not listen. openraft waits between the appends of a
+/// stream, but begins the next stream at once when one does not come about: a thousand times a second.
+const LEFT_ALONE: Duration = Duration::from_millis(100);
 
 /// Where a member is by the newest configuration, if that is not where it is thought to be.
 pub(crate) type Moved = Box<dyn Fn(u64, &Node) -> Option<Node> + Send + Sync>;
@@ -55,6 +60,8 @@ pub(crate) struct Connection {
     bulk: Client,
     cut: Cut,
     append_timeout: Duration,
+    /// When the next stream may be begun.
+    next_stream: Instant,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -70,6 +77,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
             bulk: client(&self.peers, node, Lane::Snapshot),
             cut: self.cut.clone(),
             append_timeout: self.append_timeout,
+            next_stream: Instant::now(),
         }
     }
 }
@@ -169,9 +177,14 @@ impl RaftNetworkV2<TypeConfig> for Connection {
                     wire::append_to_wire(&request)
                 })
                 .take_until(self.cut.when_cut());
-            let replies = self
+            tokio::time::sleep_until(self.next_stream).await;
+            let begun = self
                 .call(within, async |client| client.stream_append(requests).await)
-                .await?;
+                .await;
+            if begun.is_err() {
+                self.next_stream = Instant::now() + LEFT_ALONE;
+            }
+            let replies = begun?;
             let cut = self.cut.clone();
             let replies = stream::unfold(Some(replies), move |replies| {
                 let waiting = Arc::clone(&waiting);

@@ -9,7 +9,7 @@ use proto_types::{ClassId, DateTime, Field, Ref, Value};
 use proto_wire::ca::{Authority, make_key};
 use proto_wire::channel::{Credentials, Identity, Peers, accept};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -18,8 +18,26 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Running {
     pub pool: Pool,
-    stop: oneshot::Sender<()>,
-    server: tokio::task::JoinHandle<()>,
+    server: Server,
+}
+
+/// What answers the others, on threads of its own: when it goes, so do all connections, as those of a process do that is
+/// killed. Left on the pool's threads they would live for as long as a test has a handle of the pool.
+struct Server(Option<Runtime>);
+
+impl Server {
+    fn start() -> Server {
+        let threads = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        Server(Some(threads.unwrap()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            threads.shutdown_background();
+        }
+    }
 }
 
 pub struct Trio {
@@ -91,19 +109,17 @@ impl Trio {
         config.snapshot_every = self.snapshot_every;
         config.keep_log = self.snapshot_every / 10;
         let pool = start(config, Peers::new(credentials.clone())).await.unwrap();
-        let (stop, stopped) = oneshot::channel();
         let service = pool.service();
-        let server = pool.runtime().spawn(async move {
-            let incoming = accept(listener, credentials);
+        let server = Server::start();
+        let listener = listener.into_std().unwrap();
+        server.0.as_ref().unwrap().spawn(async move {
+            let incoming = accept(TcpListener::from_std(listener).unwrap(), credentials);
             let served = tonic::transport::Server::builder()
                 .add_service(service)
                 .serve_with_incoming(incoming);
-            tokio::select! {
-                _ = served => {}
-                _ = stopped => {}
-            }
+            served.await.unwrap();
         });
-        self.nodes[number] = Some(Running { pool, stop, server });
+        self.nodes[number] = Some(Running { pool, server });
     }
 
     pub fn pool(&self, number: usize) -> Pool {
@@ -114,8 +130,7 @@ impl Trio {
     pub async fn kill(&mut self, number: usize) {
         let running = self.nodes[number].take().unwrap();
         running.pool.cut().cut();
-        let _ = running.stop.send(());
-        running.server.await.unwrap();
+        drop(running.server);
         running.pool.shutdown().await;
     }
 
@@ -169,7 +184,14 @@ impl Trio {
         let target = self.pool(leader).read_barrier().await.unwrap().applied();
         let mut digests = Vec::new();
         for node in self.nodes.iter().flatten() {
-            assert!(node.pool.wait_applied(target, Instant::now() + PATIENCE).await);
+            let applied = node.pool.wait_applied(target, Instant::now() + PATIENCE).await;
+            let statuses = || self.nodes.iter().flatten().map(|node| node.pool.status());
+            assert!(
+                applied,
+                "{} is not at {target}: {:#?}",
+                node.pool.node_id(),
+                statuses().collect::<Vec<_>>()
+            );
             digests.push(node.pool.digest().await.unwrap());
         }
         for digest in &digests {
