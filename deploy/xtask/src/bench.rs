@@ -9,6 +9,7 @@ mod lifecycle;
 mod mixed;
 mod reads;
 mod records;
+mod storage;
 mod writes;
 mod xe;
 
@@ -64,6 +65,11 @@ const BENCHES: &[Bench] = &[
         name: "xe",
         about: "xe vm-list of 500 VMs",
         run: xe::run,
+    },
+    Bench {
+        name: "storage",
+        about: "disks as files against qemu-img convert; clones, snapshots and scans",
+        run: storage::run,
     },
     Bench {
         name: "mixed",
